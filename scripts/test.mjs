@@ -1,0 +1,169 @@
+// Runs the tests and closes with one line, `N passed, N failed`.
+//
+//   node scripts/test.mjs              all TypeScript and AssemblyScript tests of the library
+//   node scripts/test.mjs process      one of the suites that need more: process, interop, runtimes
+//   node scripts/test.mjs --verbose    also prints the output of what passes
+//
+// Each folder of test/ is one tape process, and each AssemblyScript spec one as-pect process; as
+// many run at once as the machine has processors. Assertions are counted, not files. What crashes,
+// hangs or does not compile counts as a failure.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SUITES = ['process', 'interop', 'runtimes'];
+const JOB_TIMEOUT_MS = 15 * 60_000;
+const OUTPUT_LENGTH_MAX = 1 << 24;
+const TAPE = 'node_modules/tape/bin/tape';
+const ASP = 'node_modules/@as-pect/cli/bin/asp.js';
+const ASP_CONFIG = 'assembly/__tests__/as-pect.config.js';
+
+function filesBelow(path, suffix) {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return path.endsWith(suffix) ? [path] : [];
+  const names = readdirSync(path).filter((name) => name !== 'node_modules');
+  return names.sort().flatMap((name) => filesBelow(join(path, name), suffix));
+}
+
+function tapeJob(name, files) {
+  return { name, args: ['--import', 'tsx', TAPE, ...files], count: countTap };
+}
+
+function specJob(file) {
+  const args = [ASP, '--no-logo', '--as-config', 'asconfig.json', '--config', ASP_CONFIG];
+  return {
+    name: file,
+    args: [...args, '--verbose', file],
+    env: { PAWL_SPECS: 'given' },
+    count: countSpec,
+  };
+}
+
+/** The longest folders first would be best; specs compile for seconds, so they start first. */
+function libraryJobs() {
+  const jobs = filesBelow('assembly/__tests__', '.spec.ts').map(specJob);
+  const folders = readdirSync('test').filter((name) => !SUITES.includes(name));
+  for (const folder of folders.sort()) {
+    const files = filesBelow(join('test', folder), '.test.ts');
+    if (files.length > 0) jobs.push(tapeJob(`test/${folder}`, files));
+  }
+  return jobs;
+}
+
+function suiteJobs(suite) {
+  const files = filesBelow(join('test', suite), '.test.ts');
+  return files.map((file) => tapeJob(file, [file]));
+}
+
+/** Reads tape's closing comments; without them the process died before the end. */
+function countTap(output) {
+  const tests = /^# tests (\d+)$/m.exec(output);
+  if (!tests) return undefined;
+  const failed = /^# fail +(\d+)$/m.exec(output);
+  const failedCount = failed ? Number(failed[1]) : 0;
+  return { passed: Number(tests[1]) - failedCount, failed: failedCount };
+}
+
+/** Reads as-pect's summary; without it the spec did not compile or did not end. */
+function countSpec(output) {
+  const tests = /\[Tests\]: (\d+) \/ (\d+)/.exec(output);
+  if (!tests) return undefined;
+  return { passed: Number(tests[1]), failed: Number(tests[2]) - Number(tests[1]) };
+}
+
+function plainText(chunks) {
+  const escapeCode = String.fromCharCode(27);
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replaceAll(new RegExp(`${escapeCode}\\[[0-9;]*m`, 'g'), '');
+}
+
+function runJob(job) {
+  return new Promise((resolve) => {
+    const startedMs = Date.now();
+    const env = { ...process.env, ...job.env, FORCE_COLOR: '0' };
+    const child = spawn(process.execPath, job.args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const chunks = [];
+    let length = 0;
+    let timedOut = false;
+    const collect = (chunk) => {
+      length += chunk.length;
+      if (length <= OUTPUT_LENGTH_MAX) chunks.push(chunk);
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    const timer = setTimeout(() => {
+      timedOut = true;
+      child.kill('SIGKILL');
+    }, JOB_TIMEOUT_MS);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      const end = timedOut ? `no end after ${JOB_TIMEOUT_MS / 1000} s` : (signal ?? code);
+      resolve({ output: plainText(chunks), end, seconds: (Date.now() - startedMs) / 1000 });
+    });
+  });
+}
+
+/** A job that ends badly has failed at least once, whatever it has printed before. */
+function judge(job, { output, end }) {
+  const count = job.count(output) ?? { passed: 0, failed: 0, crashed: true };
+  if (end !== 0 && count.failed === 0) count.failed = 1;
+  const skips = output.match(/^(#|ok .*#) SKIP .*$/gm) ?? [];
+  if (count.passed + count.failed === 0 && skips.length === 0) count.failed = 1;
+  return { ...count, skips };
+}
+
+function report(job, result, verdict, verbose) {
+  const { passed, failed, skips } = verdict;
+  const state = failed > 0 ? 'FAIL' : 'ok  ';
+  const seconds = result.seconds.toFixed(1);
+  if (failed > 0 || verbose) process.stdout.write(`${result.output.trimEnd()}\n`);
+  process.stdout.write(`${state} ${job.name}: ${passed} passed, ${failed} failed in ${seconds} s`);
+  process.stdout.write(result.end === 0 || failed === 0 ? '\n' : `, ended with ${result.end}\n`);
+  for (const skip of skips) process.stdout.write(`     ${skip}\n`);
+}
+
+async function runAll(jobs, verbose) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const queue = [...jobs];
+  const runQueue = async () => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      const result = await runJob(job);
+      const verdict = judge(job, result);
+      report(job, result, verdict, verbose);
+      total.passed += verdict.passed;
+      total.failed += verdict.failed;
+      total.skipped += verdict.skips.length;
+    }
+  };
+  const width = jobs.some((job) => job.serial) ? 1 : availableParallelism();
+  await Promise.all(Array.from({ length: width }, runQueue));
+  return total;
+}
+
+/** Deno and Bun are large: only the suite that needs them installs them, by its own lockfile. */
+function installRuntimes() {
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', 'test/runtimes'];
+  const npm = process.env.npm_execpath;
+  const command = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
+  const result = spawnSync(command[0], [...command.slice(1), ...args], { stdio: ['ignore', 2, 2] });
+  if (result.status !== 0) throw new Error('the runtimes could not be installed; see above');
+}
+
+function jobsOf(suite) {
+  if (suite === undefined) return libraryJobs();
+  if (!SUITES.includes(suite)) throw new Error(`no suite ${suite}: ${SUITES.join(', ')} exist`);
+  if (suite === 'runtimes' && !existsSync('test/runtimes/node_modules')) installRuntimes();
+  return suiteJobs(suite).map((job) => ({ ...job, serial: true }));
+}
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const total = await runAll(jobsOf(names[0]), process.argv.includes('--verbose'));
+const ranNothing = total.passed + total.failed + total.skipped === 0;
+if (ranNothing) process.stdout.write('no test was found, which counts as a failure\n');
+process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+process.exitCode = total.failed > 0 || ranNothing ? 1 : 0;

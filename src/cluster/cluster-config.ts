@@ -1,0 +1,188 @@
+// cluster-config.ts: every setting of a cluster and of one member, validated as a whole.
+//
+// Settings of the cluster must be equal on all members: they enter the configuration hash that
+// members compare when they meet. Settings of the process may differ.
+
+import { z } from 'zod';
+import { concludeConsensusConfig, type ConsensusConfig } from '../consensus/consensus-config.js';
+import { ErrorCode, PawlError } from '../errors.js';
+import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
+
+export const MEMBER_COUNT_MAX = 7;
+export const SESSION_COUNT_MAX = 10_000;
+
+const NS_PER_MS = 1_000_000;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const powerOfTwo = (min: number, max: number) =>
+  z
+    .int()
+    .min(min)
+    .max(max)
+    .refine((value) => Number.isInteger(Math.log2(value)), 'must be a power of two');
+
+/** Milliseconds of a timeout: at least 1, at most one hour. */
+const timeoutMs = z.number().min(1).max(3_600_000);
+
+const clusterSchema = z.strictObject({
+  /** Names the cluster in every hello; members of another cluster are refused. */
+  clusterId: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /** `id,ingress,consensus,log,catchup,archive|...`, each endpoint host:port. */
+  members: z.string().min(1),
+  /** What an acknowledged byte survives: `fsync` a power cut, `page-cache` the death of the process. */
+  durability: z.enum(['fsync', 'page-cache']).default('fsync'),
+  /** Bytes of one of the log's three term buffers. A message is at most an eighth of it. */
+  logTermLength: powerOfTwo(64 * KIB, 256 * MIB).default(16 * MIB),
+  /** Bytes of a log segment file; a multiple of logTermLength. */
+  segmentLength: powerOfTwo(64 * KIB, 1024 * MIB).default(128 * MIB),
+  /** Concurrent client sessions. */
+  sessionCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(1_000),
+  /** Bytes of egress that may wait for one client before its session is closed by a log event. */
+  egressBufferLengthMax: z.int().min(4 * KIB).max(256 * MIB).default(4 * MIB),
+  heartbeatIntervalMs: timeoutMs.default(100),
+  leaderTimeoutMs: timeoutMs.default(600),
+  electionTimeoutMs: timeoutMs.default(300),
+  electionStatusIntervalMs: timeoutMs.default(50),
+  sessionTimeoutMs: timeoutMs.default(10_000),
+  /** A wall clock further than this from the log's time is not followed at the start of a term. */
+  clockSkewMaxMs: timeoutMs.default(60_000),
+});
+
+const memberSchema = z.strictObject({
+  memberId: z.int().min(0).max(2 ** 31 - 1),
+  /** Longest datagram. At most 1408 on common networks; up to 60 KiB on loopback. */
+  mtuLength: z.int().min(288).max(60 * KIB).multipleOf(32).default(1408),
+  /** Receiver windows of log and client streams, bytes. */
+  windowLength: z.int().min(4 * KIB).max(64 * MIB).default(512 * KIB),
+  /** Bytes of one term buffer of an ingress, egress or consensus stream. */
+  streamTermLength: powerOfTwo(64 * KIB, 64 * MIB).default(256 * KIB),
+  socketBufferLength: z.int().min(64 * KIB).max(64 * MIB).default(4 * MIB),
+  /** Bytes of address space for all buffers; committed by the system as they are used. */
+  memoryLength: z.int().min(4 * MIB).max(2047 * MIB).default(1024 * MIB),
+  /** Most log messages that a service consumes in one duty cycle. */
+  serviceFragmentLimit: z.int().min(1).max(100_000).default(2_048),
+  /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
+  insecure: z.boolean().default(false),
+});
+
+export type ClusterSettings = z.input<typeof clusterSchema>;
+export type MemberSettings = z.input<typeof memberSchema>;
+
+/** Settings of one member, checked and frozen. Times in nanoseconds or milliseconds as named. */
+export interface ClusterConfig extends z.output<typeof clusterSchema> {
+  readonly member: z.output<typeof memberSchema>;
+  readonly endpoints: readonly MemberEndpoints[];
+  readonly consensus: ConsensusConfig;
+  readonly sessionTimeoutNs: number;
+  /** Hash of the cluster's settings, as two unsigned 32-bit halves. */
+  readonly configurationHash: readonly [high: number, low: number];
+}
+
+/**
+ * Validates the settings of a cluster and of one member together.
+ *
+ * @throws PawlError CONFIGURATION_INVALID naming the setting, its value and the remedy, or
+ *   INSECURE_ADDRESS for an address off loopback without `insecure`.
+ */
+export function concludeClusterConfig(
+  cluster: ClusterSettings,
+  member: MemberSettings,
+): ClusterConfig {
+  const clusterValues = parse(clusterSchema, cluster, 'cluster');
+  const memberValues = parse(memberSchema, member, 'member');
+  const endpoints = parseMemberList(clusterValues.members);
+  checkRelations(clusterValues, memberValues, endpoints);
+  const consensus = concludeConsensusConfig({
+    memberId: memberValues.memberId,
+    memberIds: endpoints.map((endpoint) => endpoint.memberId),
+    heartbeatIntervalNs: clusterValues.heartbeatIntervalMs * NS_PER_MS,
+    leaderTimeoutNs: clusterValues.leaderTimeoutMs * NS_PER_MS,
+    electionTimeoutNs: clusterValues.electionTimeoutMs * NS_PER_MS,
+    electionStatusIntervalNs: clusterValues.electionStatusIntervalMs * NS_PER_MS,
+    sessionTimeoutNs: clusterValues.sessionTimeoutMs * NS_PER_MS,
+  });
+  return Object.freeze({
+    ...clusterValues,
+    member: memberValues,
+    endpoints,
+    consensus,
+    sessionTimeoutNs: clusterValues.sessionTimeoutMs * NS_PER_MS,
+    configurationHash: hashSettings(clusterValues),
+  });
+}
+
+function parse<T extends z.ZodType>(schema: T, value: unknown, name: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) {
+    return result.data;
+  }
+  const reasons = result.error.issues
+    .map((issue) => `${[name, ...issue.path].join('.')}: ${issue.message}`)
+    .join('; ');
+  throw new PawlError(ErrorCode.ConfigurationInvalid, `the configuration is not valid: ${reasons}`);
+}
+
+function checkRelations(
+  cluster: z.output<typeof clusterSchema>,
+  member: z.output<typeof memberSchema>,
+  endpoints: readonly MemberEndpoints[],
+): void {
+  if (endpoints.length > MEMBER_COUNT_MAX) {
+    throw invalid(
+      `cluster.members names ${endpoints.length} members: at most ${MEMBER_COUNT_MAX} are supported`,
+    );
+  }
+  if (!endpoints.some((endpoint) => endpoint.memberId === member.memberId)) {
+    const ids = endpoints.map((endpoint) => endpoint.memberId).join(', ');
+    throw invalid(
+      `member.memberId is ${member.memberId}, which cluster.members does not name: use one of ${ids}`,
+    );
+  }
+  if (cluster.segmentLength % cluster.logTermLength !== 0) {
+    throw invalid(
+      `cluster.segmentLength is ${cluster.segmentLength}: use a multiple of logTermLength ` +
+        `(${cluster.logTermLength})`,
+    );
+  }
+  if (member.mtuLength > member.streamTermLength / 4) {
+    throw invalid(
+      `member.mtuLength is ${member.mtuLength}: use at most a quarter of streamTermLength ` +
+        `(${member.streamTermLength}), or raise streamTermLength`,
+    );
+  }
+  const own = endpoints.find((endpoint) => endpoint.memberId === member.memberId);
+  const hosts = [own?.ingress.host, own?.consensus.host, own?.log.host];
+  for (const host of hosts) {
+    if (host !== undefined && !isLoopback(host) && !member.insecure) {
+      throw new PawlError(
+        ErrorCode.InsecureAddress,
+        `member ${member.memberId} would listen on ${host}, and Pawl does not encrypt yet: ` +
+          'use a loopback address (127.0.0.1), or set insecure to true on a network that you trust',
+      );
+    }
+  }
+}
+
+/** Whether a numeric host is on this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1' || host === 'localhost';
+}
+
+function invalid(message: string): PawlError {
+  return new PawlError(ErrorCode.ConfigurationInvalid, message);
+}
+
+/** FNV-1a over the canonical settings, in two 32-bit lanes with different offsets. */
+function hashSettings(values: z.output<typeof clusterSchema>): readonly [number, number] {
+  const text = JSON.stringify(values, Object.keys(values).sort());
+  return [fnv1a(text, 0x811c9dc5), fnv1a(text, 0x01000193 ^ 0x5bd1e995)];
+}
+
+function fnv1a(text: string, offset: number): number {
+  let hash = offset;
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return hash >>> 0;
+}

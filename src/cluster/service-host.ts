@@ -1,0 +1,52 @@
+// service-host.ts: what the consensus module and a service container are to each other.
+//
+// The container consumes the log by itself, from the same bytes; the two share positions, never
+// objects, so that a container can move to another thread.
+
+import type { Arena } from '../memory/arena.js';
+import type { Position } from '../position.js';
+import type { LiveLog, LogPoller } from './log-poller.js';
+
+export type Role = 'follower' | 'candidate' | 'leader';
+
+/** Takes what services send to clients, and decides whether and how it leaves the machine. */
+export interface EgressSink {
+  /** Longest message, bytes. Equal on all members. */
+  readonly messageLengthMax: number;
+  /** A message for a session's client. Dropped on a member that does not lead. */
+  offer(
+    sessionId: number,
+    timestamp: number,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void;
+  /** A service wants the session closed; the leader makes it an event. */
+  requestClose(sessionId: number): void;
+}
+
+/** What a container gets to work with. */
+export interface ServiceHostContext {
+  readonly arena: Arena;
+  readonly memberId: number;
+  readonly poller: LogPoller;
+  readonly egress: EgressSink;
+  /** Longest message that the log can hold, bytes. */
+  readonly messageLengthMax: number;
+  readonly fragmentLimit: number;
+}
+
+/** Runs a service. Implemented by the service room. */
+export interface ServiceHost {
+  /** End of what the service has consumed. */
+  readonly position: Position;
+  start(context: ServiceHostContext): void;
+  /** The live log changed. */
+  setLive(live: LiveLog | undefined): void;
+  onRoleChange(role: Role): void;
+  /** Consumes the log up to a position; returns work done. */
+  doWork(limit: Position): number;
+  /** The member leaves cleanly: the service is told, and nothing is consumed any more. */
+  terminate(): void;
+  close(): void;
+}

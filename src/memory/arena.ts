@@ -1,0 +1,143 @@
+// arena.ts: one shared WebAssembly memory, its core.wasm instance, and who uses which bytes.
+//
+// Only the thread that created an arena allocates in it: core.wasm has no allocator, because two
+// instances with an allocator each would hand out the same address. Other threads attach and are
+// given addresses.
+
+import { assert } from '../assert.js';
+import { ErrorCode, PawlError } from '../errors.js';
+import type { CoreExports } from './core.js';
+import { compileCore } from './load-core.js';
+
+/** WebAssembly page length in bytes. */
+const WASM_PAGE_LENGTH = 64 * 1024;
+/** First byte that slabs may use; below it are the guard and the checksum tables. */
+export const ARENA_HEAP_START = 64 * 1024;
+/** An arena is at most 2 GiB, so that every address is a positive i32. */
+export const ARENA_LENGTH_MAX = 2 * 1024 * 1024 * 1024 - WASM_PAGE_LENGTH;
+/** Slabs start at page boundaries of 4 KiB, as log buffers want. */
+export const SLAB_ALIGNMENT = 4096;
+
+/** Free range of bytes. Invariant: sorted by address, never adjacent to the next. */
+interface FreeRange {
+  address: number;
+  length: number;
+}
+
+/** Shared memory with the hot path's functions bound to it. */
+export class Arena {
+  readonly memory: WebAssembly.Memory;
+  readonly core: CoreExports;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+  readonly view: DataView;
+  readonly #free: FreeRange[];
+  #allocatedLength = 0;
+  // Memory at and above it was never handed out, so it is zero and its pages are not committed.
+  #touchedEnd = ARENA_HEAP_START;
+
+  private constructor(memory: WebAssembly.Memory, owner: boolean) {
+    this.memory = memory;
+    const instance = new WebAssembly.Instance(compileCore(), { env: { memory } });
+    this.core = instance.exports as unknown as CoreExports;
+    this.u8 = new Uint8Array(memory.buffer);
+    this.i32 = new Int32Array(memory.buffer);
+    this.f64 = new Float64Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+    this.#free = owner
+      ? [{ address: ARENA_HEAP_START, length: memory.buffer.byteLength - ARENA_HEAP_START }]
+      : [];
+    if (owner) {
+      this.core.initialize();
+    }
+  }
+
+  /**
+   * Creates an arena. Pages are committed by the system when they are first touched.
+   *
+   * @param length bytes, rounded up to 64 KiB; at most ARENA_LENGTH_MAX.
+   */
+  static create(length: number): Arena {
+    if (!(length > ARENA_HEAP_START && length <= ARENA_LENGTH_MAX)) {
+      throw new PawlError(
+        ErrorCode.ArgumentOutOfRange,
+        `arena length is ${length} bytes: use more than ${ARENA_HEAP_START} and at most ${ARENA_LENGTH_MAX}`,
+      );
+    }
+    const pages = Math.ceil(length / WASM_PAGE_LENGTH);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    return new Arena(memory, true);
+  }
+
+  /** Binds another thread's instance of the hot path to an arena's memory. It cannot allocate. */
+  static attach(memory: WebAssembly.Memory): Arena {
+    return new Arena(memory, false);
+  }
+
+  /** Bytes in use by slabs. */
+  get allocatedLength(): number {
+    return this.#allocatedLength;
+  }
+
+  /**
+   * Allocates a zeroed slab.
+   *
+   * @param length bytes, rounded up to SLAB_ALIGNMENT.
+   * @returns its address, aligned to SLAB_ALIGNMENT.
+   * @throws PawlError MEMORY_EXHAUSTED when no free range is long enough.
+   */
+  allocate(length: number): number {
+    assert(length > 0, 'a slab has bytes');
+    const slabLength = alignSlab(length);
+    const index = this.#free.findIndex((range) => range.length >= slabLength);
+    const range = this.#free[index];
+    if (range === undefined) {
+      throw new PawlError(
+        ErrorCode.MemoryExhausted,
+        `no ${slabLength} bytes free in an arena of ${this.u8.length} with ${this.#allocatedLength} ` +
+          'in use: raise memoryLength, or lower term lengths or session limits',
+        'environment',
+      );
+    }
+    const address = range.address;
+    range.address += slabLength;
+    range.length -= slabLength;
+    if (range.length === 0) {
+      this.#free.splice(index, 1);
+    }
+    this.#allocatedLength += slabLength;
+    this.u8.fill(0, address, Math.max(address, Math.min(address + slabLength, this.#touchedEnd)));
+    this.#touchedEnd = Math.max(this.#touchedEnd, address + slabLength);
+    return address;
+  }
+
+  /** Returns a slab. `length` is what was asked for in `allocate`. */
+  release(address: number, length: number): void {
+    const slabLength = alignSlab(length);
+    assert(address % SLAB_ALIGNMENT === 0, 'a slab is released by its own address');
+    let index = this.#free.findIndex((range) => range.address > address);
+    index = index === -1 ? this.#free.length : index;
+    const before = this.#free[index - 1];
+    const after = this.#free[index];
+    assert(before === undefined || before.address + before.length <= address, 'freed twice');
+    assert(after === undefined || address + slabLength <= after.address, 'freed twice');
+    this.#allocatedLength -= slabLength;
+    this.#free.splice(index, 0, { address, length: slabLength });
+    this.#joinAt(index);
+    this.#joinAt(index - 1);
+  }
+
+  #joinAt(index: number): void {
+    const range = this.#free[index];
+    const next = this.#free[index + 1];
+    if (range !== undefined && next !== undefined && range.address + range.length === next.address) {
+      range.length += next.length;
+      this.#free.splice(index + 1, 1);
+    }
+  }
+}
+
+function alignSlab(length: number): number {
+  return Math.ceil(length / SLAB_ALIGNMENT) * SLAB_ALIGNMENT;
+}

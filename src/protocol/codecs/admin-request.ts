@@ -1,0 +1,199 @@
+// admin-request.ts: codec of AdminRequest, template 26 of schema 111.
+// Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
+//
+// A client with admin rights asks for something.
+//
+//     0  leadershipTermId: int64
+//     8  clusterSessionId: int64
+//    16  correlationId: opaque64
+//    24  requestType: AdminRequestType
+//   var  payload: length u32, bytes
+//    28  length of the block
+
+import { assert } from '../../assert.js';
+import {
+  clearBytes,
+  EMPTY_VIEW,
+  readBytes,
+  readInt64,
+  skipVarData,
+  varDataOffset,
+  writeInt64,
+  writeVarData,
+} from '../encoding.js';
+import {
+  MESSAGE_HEADER_LENGTH,
+  messageBlockLength,
+  messageTemplateId,
+  writeMessageHeader,
+} from '../message-header.js';
+
+/** Writes AdminRequest. A client with admin rights asks for something. */
+export class AdminRequestEncoder {
+  static readonly TEMPLATE_ID = 26;
+  static readonly SCHEMA_ID = 111;
+  static readonly SCHEMA_VERSION = 17;
+  static readonly BLOCK_LENGTH = 28;
+  /** Header and block. */
+  static readonly LENGTH_MIN = 36;
+  private view = EMPTY_VIEW;
+  private offset = 0;
+  private end = 0;
+  private step = 0;
+
+  /** Writes at a block that starts at `offset`; bytes not set keep their value. */
+  wrap(view: DataView, offset: number): this {
+    this.view = view;
+    this.offset = offset;
+    this.end = offset + 28;
+    this.step = 0;
+    return this;
+  }
+
+  /** Writes the header at `offset` and sets the block behind it to zero. */
+  wrapAndApplyHeader(view: DataView, offset: number): this {
+    writeMessageHeader(view, offset, 28, 26, 111, 17);
+    clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 28);
+    return this.wrap(view, offset + MESSAGE_HEADER_LENGTH);
+  }
+
+  leadershipTermId(value: number): this {
+    writeInt64(this.view, this.offset, value);
+    return this;
+  }
+
+  clusterSessionId(value: number): this {
+    writeInt64(this.view, this.offset + 8, value);
+    return this;
+  }
+
+  correlationId(value: bigint): this {
+    this.view.setBigInt64(this.offset + 16, BigInt.asIntN(64, value), true);
+    return this;
+  }
+
+  correlationIdLow(value: number): this {
+    this.view.setUint32(this.offset + 16, value, true);
+    return this;
+  }
+
+  correlationIdHigh(value: number): this {
+    this.view.setUint32(this.offset + 20, value, true);
+    return this;
+  }
+
+  requestType(value: number): this {
+    this.view.setInt32(this.offset + 24, value, true);
+    return this;
+  }
+
+  /** Appends bytes. Variable data is put in the order of the table. */
+  putPayload(value: Uint8Array | string): this {
+    assert(this.step === 0, 'payload is put in its turn');
+    this.end = writeVarData(this.view, this.end, value);
+    this.step++;
+    return this;
+  }
+
+  /** Length of the message without its header. All variable data must have been put. */
+  encodedLength(): number {
+    assert(this.step === 1, 'every variable part has been put');
+    return this.end - this.offset;
+  }
+}
+
+/** Reads AdminRequest. A client with admin rights asks for something. */
+export class AdminRequestDecoder {
+  static readonly TEMPLATE_ID = 26;
+  static readonly SCHEMA_ID = 111;
+  static readonly SCHEMA_VERSION = 17;
+  static readonly BLOCK_LENGTH = 28;
+  /** Header and block. */
+  static readonly LENGTH_MIN = 36;
+  private view = EMPTY_VIEW;
+  private offset = 0;
+  private actingBlockLength = 0;
+
+  /** Whether header, block and variable data lie in `length` bytes from the header on. */
+  static isValid(view: DataView, offset: number, length: number): boolean {
+    const templateId = messageTemplateId(view, offset, length, 111);
+    if (templateId !== 26) {
+      return false;
+    }
+    const blockLength = messageBlockLength(view, offset);
+    const start = offset + MESSAGE_HEADER_LENGTH;
+    const rest = length - MESSAGE_HEADER_LENGTH;
+    return AdminRequestDecoder.isBodyValid(view, start, rest, blockLength);
+  }
+
+  /** Whether block and variable data lie in `length` bytes from the block on. */
+  static isBodyValid(
+    view: DataView,
+    offset: number,
+    length: number,
+    actingBlockLength = 28,
+  ): boolean {
+    if (actingBlockLength < 28) {
+      return false;
+    }
+    const end = offset + length;
+    let cursor = offset + actingBlockLength;
+    if (offset < 0 || cursor > end || end > view.byteLength) {
+      return false;
+    }
+    cursor = skipVarData(view, cursor, end, 1);
+    return cursor >= 0;
+  }
+
+  /** Reads a block that starts at `offset`. */
+  wrap(view: DataView, offset: number, actingBlockLength = 28): this {
+    this.view = view;
+    this.offset = offset;
+    this.actingBlockLength = actingBlockLength;
+    return this;
+  }
+
+  /** Reads the message whose header is at `offset`. Check `isValid` first. */
+  wrapAndApplyHeader(view: DataView, offset: number): this {
+    const blockLength = messageBlockLength(view, offset);
+    return this.wrap(view, offset + MESSAGE_HEADER_LENGTH, blockLength);
+  }
+
+  leadershipTermId(): number {
+    return readInt64(this.view, this.offset);
+  }
+
+  clusterSessionId(): number {
+    return readInt64(this.view, this.offset + 8);
+  }
+
+  correlationId(): bigint {
+    return this.view.getBigInt64(this.offset + 16, true);
+  }
+
+  correlationIdLow(): number {
+    return this.view.getUint32(this.offset + 16, true);
+  }
+
+  correlationIdHigh(): number {
+    return this.view.getUint32(this.offset + 20, true);
+  }
+
+  requestType(): number {
+    return this.view.getInt32(this.offset + 24, true);
+  }
+
+  /** Offset in the view of the first byte of payload. */
+  payloadOffset(): number {
+    return varDataOffset(this.view, this.offset + this.actingBlockLength, 0);
+  }
+
+  /** Length of payload in bytes. */
+  payloadLength(): number {
+    return this.view.getUint32(this.payloadOffset() - 4, true);
+  }
+
+  payload(): Uint8Array {
+    return readBytes(this.view, this.payloadOffset(), this.payloadLength());
+  }
+}

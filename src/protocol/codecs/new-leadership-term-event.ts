@@ -1,0 +1,195 @@
+// new-leadership-term-event.ts: codec of NewLeadershipTermEvent, template 24 of schema 111.
+// Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
+//
+// First event of a leadership term (log event).
+//
+//     0  leadershipTermId: int64
+//     8  logPosition: int64
+//    16  timestamp: int64
+//    24  termBaseLogPosition: int64
+//    32  leaderMemberId: int32
+//    36  logSessionId: int32
+//    40  timeUnit: ClusterTimeUnit since version 4
+//    44  appVersion: int32 since version 4
+//    48  length of the block
+
+import { clearBytes, EMPTY_VIEW, NULL_INT, readInt64, writeInt64 } from '../encoding.js';
+import {
+  MESSAGE_HEADER_LENGTH,
+  messageBlockLength,
+  messageTemplateId,
+  messageVersion,
+  writeMessageHeader,
+} from '../message-header.js';
+
+/** Writes NewLeadershipTermEvent. First event of a leadership term (log event). */
+export class NewLeadershipTermEventEncoder {
+  static readonly TEMPLATE_ID = 24;
+  static readonly SCHEMA_ID = 111;
+  static readonly SCHEMA_VERSION = 17;
+  static readonly BLOCK_LENGTH = 48;
+  /** Header and block. */
+  static readonly LENGTH_MIN = 56;
+  private view = EMPTY_VIEW;
+  private offset = 0;
+
+  /** Writes at a block that starts at `offset`; bytes not set keep their value. */
+  wrap(view: DataView, offset: number): this {
+    this.view = view;
+    this.offset = offset;
+    return this;
+  }
+
+  /** Writes the header at `offset` and sets the block behind it to zero. */
+  wrapAndApplyHeader(view: DataView, offset: number): this {
+    writeMessageHeader(view, offset, 48, 24, 111, 17);
+    clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 48);
+    return this.wrap(view, offset + MESSAGE_HEADER_LENGTH);
+  }
+
+  leadershipTermId(value: number): this {
+    writeInt64(this.view, this.offset, value);
+    return this;
+  }
+
+  logPosition(value: number): this {
+    writeInt64(this.view, this.offset + 8, value);
+    return this;
+  }
+
+  timestamp(value: number): this {
+    writeInt64(this.view, this.offset + 16, value);
+    return this;
+  }
+
+  termBaseLogPosition(value: number): this {
+    writeInt64(this.view, this.offset + 24, value);
+    return this;
+  }
+
+  leaderMemberId(value: number): this {
+    this.view.setInt32(this.offset + 32, value, true);
+    return this;
+  }
+
+  logSessionId(value: number): this {
+    this.view.setInt32(this.offset + 36, value, true);
+    return this;
+  }
+
+  timeUnit(value: number): this {
+    this.view.setInt32(this.offset + 40, value, true);
+    return this;
+  }
+
+  appVersion(value: number): this {
+    this.view.setInt32(this.offset + 44, value, true);
+    return this;
+  }
+
+  /** Length of the message without its header. */
+  encodedLength(): number {
+    return 48;
+  }
+}
+
+/** Reads NewLeadershipTermEvent. First event of a leadership term (log event). */
+export class NewLeadershipTermEventDecoder {
+  static readonly TEMPLATE_ID = 24;
+  static readonly SCHEMA_ID = 111;
+  static readonly SCHEMA_VERSION = 17;
+  static readonly BLOCK_LENGTH = 48;
+  /** Header and block. */
+  static readonly LENGTH_MIN = 56;
+  private view = EMPTY_VIEW;
+  private offset = 0;
+  private actingVersion = 0;
+
+  /** Whether header, block and variable data lie in `length` bytes from the header on. */
+  static isValid(view: DataView, offset: number, length: number): boolean {
+    const templateId = messageTemplateId(view, offset, length, 111);
+    if (templateId !== 24) {
+      return false;
+    }
+    const blockLength = messageBlockLength(view, offset);
+    const version = messageVersion(view, offset);
+    const start = offset + MESSAGE_HEADER_LENGTH;
+    const rest = length - MESSAGE_HEADER_LENGTH;
+    return NewLeadershipTermEventDecoder.isBodyValid(view, start, rest, blockLength, version);
+  }
+
+  /** Whether block and variable data lie in `length` bytes from the block on. */
+  static isBodyValid(
+    view: DataView,
+    offset: number,
+    length: number,
+    actingBlockLength = 48,
+    actingVersion = 17,
+  ): boolean {
+    if (actingVersion >= 4 && actingBlockLength < 48) {
+      return false;
+    }
+    if (actingBlockLength < 40) {
+      return false;
+    }
+    const end = offset + length;
+    const cursor = offset + actingBlockLength;
+    if (offset < 0 || cursor > end || end > view.byteLength) {
+      return false;
+    }
+    return true;
+  }
+
+  /** Reads a block that starts at `offset`. */
+  wrap(view: DataView, offset: number, _actingBlockLength = 48, actingVersion = 17): this {
+    this.view = view;
+    this.offset = offset;
+    this.actingVersion = actingVersion;
+    return this;
+  }
+
+  /** Reads the message whose header is at `offset`. Check `isValid` first. */
+  wrapAndApplyHeader(view: DataView, offset: number): this {
+    const blockLength = messageBlockLength(view, offset);
+    const version = messageVersion(view, offset);
+    return this.wrap(view, offset + MESSAGE_HEADER_LENGTH, blockLength, version);
+  }
+
+  leadershipTermId(): number {
+    return readInt64(this.view, this.offset);
+  }
+
+  logPosition(): number {
+    return readInt64(this.view, this.offset + 8);
+  }
+
+  timestamp(): number {
+    return readInt64(this.view, this.offset + 16);
+  }
+
+  termBaseLogPosition(): number {
+    return readInt64(this.view, this.offset + 24);
+  }
+
+  leaderMemberId(): number {
+    return this.view.getInt32(this.offset + 32, true);
+  }
+
+  logSessionId(): number {
+    return this.view.getInt32(this.offset + 36, true);
+  }
+
+  timeUnit(): number {
+    if (this.actingVersion < 4) {
+      return NULL_INT;
+    }
+    return this.view.getInt32(this.offset + 40, true);
+  }
+
+  appVersion(): number {
+    if (this.actingVersion < 4) {
+      return 0;
+    }
+    return this.view.getInt32(this.offset + 44, true);
+  }
+}

@@ -1,0 +1,194 @@
+// schema-member-messages.ts: the part of the message table that members and the archive use.
+
+import type { MessageSchema } from './schema-types.js';
+import { archive, cluster, enumerated } from './schema-types.js';
+
+const RECORDING_STATE = enumerated('RecordingState');
+const REFUSAL_REASON = enumerated('RefusalReason');
+const DURABILITY = enumerated('DurabilityLevel');
+
+/** Member and member. */
+export const CONSENSUS_MESSAGES: readonly MessageSchema[] = [
+  cluster(50, 'CanvassPosition', 32, 'A member without a leader says how much log it has.', [
+    ['int64', 'logLeadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['int64', 'leadershipTermId', 16],
+    ['int32', 'followerMemberId', 24],
+    ['int32', 'protocolVersion', 28, { since: 9, nullValue: 0 }],
+  ]),
+  cluster(51, 'RequestVote', 32, 'A candidate asks for a vote.', [
+    ['int64', 'logLeadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['int64', 'candidateTermId', 16],
+    ['int32', 'candidateMemberId', 24],
+    ['int32', 'protocolVersion', 28, { since: 9, nullValue: 0 }],
+  ]),
+  cluster(52, 'Vote', 36, 'A member votes for or against a candidate.', [
+    ['int64', 'candidateTermId', 0],
+    ['int64', 'logLeadershipTermId', 8],
+    ['int64', 'logPosition', 16],
+    ['int32', 'candidateMemberId', 24],
+    ['int32', 'followerMemberId', 28],
+    ['boolean', 'vote', 32],
+  ]),
+  cluster(53, 'NewLeadershipTerm', 96, 'A leader tells a follower which log to follow.', [
+    ['int64', 'logLeadershipTermId', 0],
+    ['int64', 'nextLeadershipTermId', 8],
+    ['int64', 'nextTermBaseLogPosition', 16],
+    ['int64', 'nextLogPosition', 24],
+    ['int64', 'leadershipTermId', 32],
+    ['int64', 'termBaseLogPosition', 40],
+    ['int64', 'logPosition', 48],
+    ['int64', 'leaderRecordingId', 56],
+    ['int64', 'timestamp', 64],
+    ['int32', 'leaderMemberId', 72],
+    ['int32', 'logSessionId', 76],
+    ['int32', 'appVersion', 80, { nullValue: 0 }],
+    ['boolean', 'isStartup', 84],
+    ['int64', 'commitPosition', 88, { since: 15 }],
+  ]),
+  cluster(54, 'AppendPosition', 21, 'A follower acknowledges the log up to a position.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['int32', 'followerMemberId', 16],
+    ['uint8', 'flags', 20, { since: 8, nullValue: 0 }],
+  ]),
+  cluster(55, 'CommitPosition', 20, 'The leader says how far the log is committed.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['int32', 'leaderMemberId', 16],
+  ]),
+  cluster(
+    56,
+    'CatchupPosition',
+    20,
+    'A follower asks for the log from a position.',
+    [
+      ['int64', 'leadershipTermId', 0],
+      ['int64', 'logPosition', 8],
+      ['int32', 'followerMemberId', 16],
+    ],
+    [['ascii', 'catchupEndpoint']],
+  ),
+  cluster(57, 'StopCatchup', 12, 'The leader ends a catch-up.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int32', 'followerMemberId', 8],
+  ]),
+  cluster(75, 'TerminationPosition', 16, 'The leader says where the cluster is to end.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+  ]),
+  cluster(76, 'TerminationAck', 20, 'A follower has reached the position where all end.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['int32', 'memberId', 16],
+  ]),
+];
+
+/** Blocks of the archive catalog: they stand in the file without a message header. */
+export const ARCHIVE_MESSAGES: readonly MessageSchema[] = [
+  archive(20, 'CatalogHeader', 32, 'Head of the catalog file.', [
+    ['int32', 'version', 0],
+    ['int32', 'length', 4],
+    ['int64', 'nextRecordingId', 8],
+    ['int32', 'alignment', 16],
+    ['int8', 'reserved', 31],
+  ]),
+  archive(21, 'RecordingDescriptorHeader', 32, 'Head of one entry of the catalog.', [
+    ['int32', 'length', 0],
+    [RECORDING_STATE, 'state', 4],
+    ['int32', 'checksum', 8],
+    ['int8', 'reserved', 31],
+  ]),
+  archive(
+    22,
+    'RecordingDescriptor',
+    80,
+    'One entry of the catalog: what was recorded, from where, and how far.',
+    [
+      ['opaque64', 'controlSessionId', 0],
+      ['opaque64', 'correlationId', 8],
+      ['int64', 'recordingId', 16],
+      ['int64', 'startTimestamp', 24],
+      ['int64', 'stopTimestamp', 32],
+      ['int64', 'startPosition', 40],
+      ['int64', 'stopPosition', 48],
+      ['int32', 'initialTermId', 56],
+      ['int32', 'segmentFileLength', 60],
+      ['int32', 'termBufferLength', 64],
+      ['int32', 'mtuLength', 68],
+      ['int32', 'sessionId', 72],
+      ['int32', 'streamId', 76],
+    ],
+    [
+      ['ascii', 'strippedChannel'],
+      ['ascii', 'originalChannel'],
+      ['ascii', 'sourceIdentity'],
+    ],
+  ),
+];
+
+/** Pawl's own. */
+export const OWN_MESSAGES: readonly MessageSchema[] = [
+  cluster(1000, 'MemberHello', 48, 'A member says who it is and what it was configured with.', [
+    ['int64', 'clusterId', 0],
+    ['int64', 'leadershipTermId', 8],
+    ['opaque64', 'incarnation', 16],
+    ['opaque64', 'configurationHash', 24],
+    ['int32', 'memberId', 32],
+    [DURABILITY, 'durability', 36],
+    ['int32', 'flags', 40],
+    ['int32', 'protocolVersion', 44],
+  ]),
+  cluster(
+    1001,
+    'MemberRefused',
+    12,
+    'A member says why it does not talk to another.',
+    [
+      ['int32', 'memberId', 0],
+      ['int32', 'refusedMemberId', 4],
+      [REFUSAL_REASON, 'reason', 8],
+    ],
+    [['ascii', 'detail']],
+  ),
+  cluster(1002, 'MemberAdmitted', 32, 'The leader lets a member that has caught up vote.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['opaque64', 'incarnation', 16],
+    ['int32', 'memberId', 24],
+  ]),
+  cluster(1010, 'RequestHeader', 48, 'Precedes the payload of an exactly-once request.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+    ['int64', 'timestamp', 16],
+    ['opaque64', 'clientId', 24],
+    ['int64', 'requestId', 32],
+    ['int64', 'lowestUnansweredRequestId', 40],
+  ]),
+  cluster(1011, 'ReplyHeader', 48, 'Precedes the payload of the reply to a request.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+    ['int64', 'timestamp', 16],
+    ['int64', 'requestId', 24],
+    ['int64', 'logPosition', 32],
+    ['int32', 'code', 40],
+  ]),
+  cluster(1020, 'ReadProbe', 20, 'A leader asks whether it still leads.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'round', 8],
+    ['int32', 'leaderMemberId', 16],
+  ]),
+  cluster(1021, 'ReadAcknowledgement', 20, 'A follower confirms the leader for a round.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'round', 8],
+    ['int32', 'memberId', 16],
+  ]),
+  cluster(1030, 'CatchupRequest', 32, 'A follower asks the leader for the log that it lacks.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logLeadershipTermId', 8],
+    ['int64', 'logPosition', 16],
+    ['int32', 'followerMemberId', 24],
+    ['int32', 'flags', 28],
+  ]),
+];

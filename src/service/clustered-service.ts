@@ -1,0 +1,101 @@
+// clustered-service.ts: what a user implements.
+
+import type { Role } from '../cluster/service-host.js';
+import type { CloseReason } from '../protocol/codecs/enumerations.js';
+
+export type { CloseReason, Role };
+
+/** What `ClientSession.offer` answers. It depends on the log and fixed limits alone, never on a socket. */
+export const EgressResult = {
+  /** The session is closed or closing. */
+  Closed: -4,
+  /** Longer than `Cluster.egressMessageLengthMax`. */
+  TooLong: -6,
+} as const;
+
+/** A client's replicated identity. */
+export interface ClientSession {
+  /** Unique over the life of the cluster: the log position at which the session was opened. */
+  readonly id: number;
+  /** Channel on which the client receives egress. */
+  readonly responseChannel: string;
+  readonly responseStreamId: number;
+  /** Set as soon as this service asks to close it, or the log does. */
+  readonly isClosing: boolean;
+  /**
+   * Sends a message to the client; only the leader's leaves the machine. At most once: what the
+   * leader had not sent when it failed is lost, and the client reports it as unknown.
+   *
+   * @param buffer bytes; a view of the message that is being handled costs no copy.
+   * @param offset first byte, relative to the view.
+   * @param length bytes.
+   * @returns length, or an EgressResult. Equal on every member.
+   */
+  offer(buffer: ArrayBufferView, offset: number, length: number): number;
+}
+
+/** Beginning of a leader's reign, as the log tells it. */
+export interface LeadershipTerm {
+  readonly leadershipTermId: number;
+  /** Log position at which the term starts. */
+  readonly termBaseLogPosition: number;
+  readonly leaderMemberId: number;
+  /** Position after the event. */
+  readonly logPosition: number;
+}
+
+/** The cluster as a service sees it. */
+export interface Cluster {
+  readonly memberId: number;
+  /** Local to the member: state must not depend on it. */
+  readonly role: Role;
+  /** Milliseconds since 1970 as stamped by the leader. Moves with the log only, never back. */
+  time(): number;
+  /** Log position after the event that is being handled. */
+  logPosition(): number;
+  /** Longest egress message, bytes. */
+  readonly egressMessageLengthMax: number;
+  session(id: number): ClientSession | undefined;
+  /** Open sessions, in the order in which they were opened. */
+  sessions(): IterableIterator<ClientSession>;
+  /** Asks for the end of a session: it becomes an event in the log. Only inside a log callback. */
+  closeSession(id: number): void;
+}
+
+/**
+ * A deterministic state machine. Every callback but onStart, onRoleChange and onTerminate is an event
+ * of the log: all members get the same ones, in the same order, with the same times. Results must
+ * depend on nothing else: no clock, no randomness, no network, no iteration order that varies.
+ *
+ * An error thrown from a callback ends the member with exit code 8.
+ */
+export interface ClusteredService {
+  /** Once, before any event. Local: no offers. */
+  onStart?(cluster: Cluster): void;
+  onSessionOpen?(session: ClientSession, timestamp: number): void;
+  onSessionClose?(session: ClientSession, timestamp: number, reason: CloseReason): void;
+  /**
+   * A client's message. The bytes are `buffer` from `offset`, `length` of them; they are valid
+   * during the call only.
+   */
+  onSessionMessage(
+    session: ClientSession,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void;
+  onNewLeadershipTermEvent?(term: LeadershipTerm, timestamp: number): void;
+  /** Local: no offers, and no change of state. */
+  onRoleChange?(role: Role): void;
+  /** The member leaves cleanly. Local. */
+  onTerminate?(): void;
+  /**
+   * A hash of the state, for comparing members at equal positions. Optional; the demo, the tests
+   * and the simulator use it.
+   */
+  stateHash?(): string;
+}
+
+/** What a service module exports as `createService`: snapshots and replays make fresh instances. */
+export type ServiceFactory = () => ClusteredService;

@@ -1,0 +1,270 @@
+// service-container.ts: runs one service over the log.
+//
+// It decodes committed events, keeps the sessions that the log has opened, and calls the service.
+// Nothing that reaches the service comes from anywhere else, so a replay of the log is the service.
+
+import type { EgressSink, Role, ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import { assert } from '../assert.js';
+import type { LiveLog, LogPoller } from '../cluster/log-poller.js';
+import { MessageAssembler } from '../cluster/message-assembler.js';
+import { ErrorCode, PawlError } from '../errors.js';
+import type { CloseReason } from '../protocol/codecs/enumerations.js';
+import { NewLeadershipTermEventDecoder } from '../protocol/codecs/new-leadership-term-event.js';
+import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
+import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
+import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
+import {
+  MESSAGE_HEADER_LENGTH,
+  messageBlockLength,
+  messageTemplateId,
+} from '../protocol/message-header.js';
+import type { Position } from '../position.js';
+import type { ClientSession, Cluster, ClusteredService, ServiceFactory } from './clustered-service.js';
+import { ContainerSession } from './container-session.js';
+
+/** Hosts a service made by a factory. */
+export class ServiceContainer implements ServiceHost, Cluster {
+  readonly #service: ClusteredService;
+  readonly #sessions = new Map<number, ContainerSession>();
+  readonly #messageHeader = new SessionMessageHeaderDecoder();
+  readonly #openEvent = new SessionOpenEventDecoder();
+  readonly #closeEvent = new SessionCloseEventDecoder();
+  readonly #termEvent = new NewLeadershipTermEventDecoder();
+  #assembler: MessageAssembler | undefined;
+  #poller: LogPoller | undefined;
+  #egress: EgressSink | undefined;
+  #fragmentLimit = 0;
+  #time = 0;
+  #logPosition: Position = 0;
+  #isInCallback = false;
+  #isTerminated = false;
+  memberId = -1;
+  role: Role = 'follower';
+  /** Session messages given to the service. */
+  messageCount = 0;
+
+  constructor(factory: ServiceFactory) {
+    this.#service = factory();
+    if (typeof this.#service?.onSessionMessage !== 'function') {
+      throw new PawlError(
+        ErrorCode.ServiceInvalid,
+        'the service has no onSessionMessage: createService() must return an object with that method',
+      );
+    }
+  }
+
+  /** The hosted service, for state hashes. */
+  get service(): ClusteredService {
+    return this.#service;
+  }
+
+  get position(): Position {
+    return this.#poller?.position ?? 0;
+  }
+
+  get egressMessageLengthMax(): number {
+    return this.#egress?.messageLengthMax ?? 0;
+  }
+
+  start(context: ServiceHostContext): void {
+    this.memberId = context.memberId;
+    this.#poller = context.poller;
+    this.#egress = context.egress;
+    this.#fragmentLimit = context.fragmentLimit;
+    this.#assembler = new MessageAssembler(this.#onMessage, context.messageLengthMax);
+    this.#call(() => this.#service.onStart?.(this), false);
+  }
+
+  setLive(live: LiveLog | undefined): void {
+    this.#poller?.setLive(live);
+  }
+
+  onRoleChange(role: Role): void {
+    if (role !== this.role) {
+      this.role = role;
+      this.#call(() => this.#service.onRoleChange?.(role), false);
+    }
+  }
+
+  doWork(limit: Position): number {
+    if (this.#poller === undefined || this.#assembler === undefined || this.#isTerminated) {
+      return 0;
+    }
+    return this.#poller.poll(this.#assembler.onFragment, limit, this.#fragmentLimit);
+  }
+
+  terminate(): void {
+    if (!this.#isTerminated) {
+      this.#isTerminated = true;
+      this.#call(() => this.#service.onTerminate?.(), false);
+    }
+  }
+
+  close(): void {
+    this.#poller?.close();
+    this.#poller = undefined;
+  }
+
+  time(): number {
+    return this.#time;
+  }
+
+  logPosition(): Position {
+    return this.#logPosition;
+  }
+
+  session(id: number): ClientSession | undefined {
+    return this.#sessions.get(id);
+  }
+
+  sessions(): IterableIterator<ClientSession> {
+    return this.#sessions.values();
+  }
+
+  closeSession(id: number): void {
+    if (!this.#isInCallback) {
+      throw localCallError('closeSession');
+    }
+    const session = this.#sessions.get(id);
+    if (session !== undefined && !session.isClosing) {
+      session.isClosing = true;
+      this.#egress?.requestClose(id);
+    }
+  }
+
+  /** Called by a session: a message for its client. */
+  offer(session: ContainerSession, buffer: ArrayBufferView, offset: number, length: number): void {
+    if (!this.#isInCallback) {
+      throw localCallError('offer');
+    }
+    this.#egress?.offer(session.id, this.#time, buffer, offset, length);
+  }
+
+  readonly #onMessage = (
+    view: DataView,
+    offset: number,
+    length: number,
+    position: Position,
+  ): void => {
+    this.#logPosition = position;
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.SessionMessageHeader:
+        this.#onSessionMessage(view, offset, length);
+        break;
+      case TemplateId.SessionOpenEvent:
+        this.#onSessionOpen(view, offset);
+        break;
+      case TemplateId.SessionCloseEvent:
+        this.#onSessionClose(view, offset);
+        break;
+      case TemplateId.NewLeadershipTermEvent:
+        this.#onNewLeadershipTerm(view, offset);
+        break;
+      default:
+        // Events of newer versions that this one has no part in.
+        break;
+    }
+  };
+
+  #onSessionMessage(view: DataView, offset: number, length: number): void {
+    const header = this.#messageHeader.wrapAndApplyHeader(view, offset);
+    const session = this.#sessions.get(header.clusterSessionId());
+    this.#advanceTime(header.timestamp());
+    // The leader admits messages of open sessions only, but a message may follow a close in the log.
+    if (session === undefined) {
+      return;
+    }
+    const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
+    this.messageCount++;
+    this.#isInCallback = true;
+    try {
+      this.#service.onSessionMessage(
+        session,
+        this.#time,
+        view,
+        offset + headLength,
+        length - headLength,
+      );
+    } catch (error) {
+      throw serviceError(error, this.#logPosition);
+    } finally {
+      this.#isInCallback = false;
+    }
+  }
+
+  #onSessionOpen(view: DataView, offset: number): void {
+    const event = this.#openEvent.wrapAndApplyHeader(view, offset);
+    const session = new ContainerSession(
+      this,
+      event.clusterSessionId(),
+      event.responseStreamId(),
+      event.responseChannel(),
+    );
+    assert(!this.#sessions.has(session.id), 'a session is opened once');
+    this.#sessions.set(session.id, session);
+    this.#advanceTime(event.timestamp());
+    this.#call(() => this.#service.onSessionOpen?.(session, this.#time), true);
+  }
+
+  #onSessionClose(view: DataView, offset: number): void {
+    const event = this.#closeEvent.wrapAndApplyHeader(view, offset);
+    const session = this.#sessions.get(event.clusterSessionId());
+    const reason = event.closeReason() as CloseReason;
+    this.#advanceTime(event.timestamp());
+    if (session !== undefined) {
+      session.isClosing = true;
+      this.#sessions.delete(session.id);
+      this.#call(() => this.#service.onSessionClose?.(session, this.#time, reason), true);
+    }
+  }
+
+  #onNewLeadershipTerm(view: DataView, offset: number): void {
+    const event = this.#termEvent.wrapAndApplyHeader(view, offset);
+    this.#advanceTime(event.timestamp());
+    const term = {
+      leadershipTermId: event.leadershipTermId(),
+      termBaseLogPosition: event.termBaseLogPosition(),
+      leaderMemberId: event.leaderMemberId(),
+      logPosition: this.#logPosition,
+    };
+    this.#call(() => this.#service.onNewLeadershipTermEvent?.(term, this.#time), true);
+  }
+
+  #advanceTime(timestamp: number): void {
+    assert(timestamp >= this.#time, 'log time never goes back');
+    this.#time = timestamp;
+  }
+
+  #call(callback: () => void, isLogEvent: boolean): void {
+    this.#isInCallback = isLogEvent;
+    try {
+      callback();
+    } catch (error) {
+      throw serviceError(error, this.#logPosition);
+    } finally {
+      this.#isInCallback = false;
+    }
+  }
+}
+
+function localCallError(operation: string): PawlError {
+  return new PawlError(
+    ErrorCode.ServiceFailed,
+    `${operation} was called outside a log event: onStart, onRoleChange and onTerminate are local, ` +
+      'and what they do must not reach the log or a client',
+  );
+}
+
+function serviceError(error: unknown, position: Position): PawlError {
+  if (error instanceof PawlError) {
+    return error;
+  }
+  return new PawlError(
+    ErrorCode.ServiceFailed,
+    `the service threw at log position ${position}: ${String(error)}. ` +
+      'Every member would do so at this event; repair the service and start again',
+    'fatal',
+    { cause: error },
+  );
+}
