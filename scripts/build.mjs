@@ -156,6 +156,10 @@ function readStamp() {
   }
 }
 
+function writeStamp(stamp) {
+  writeFileSync(STAMP, `${JSON.stringify(stamp, null, 2)}\n`);
+}
+
 function build(onlyStale) {
   const stamp = onlyStale ? readStamp() : {};
   for (const step of steps()) {
@@ -164,10 +168,13 @@ function build(onlyStale) {
     if (!isStale()) continue;
     const hash = hashOf(step.inputs);
     const startedMs = Date.now();
+    // Forgotten first: a step that fails half-way leaves outputs that fit no inputs.
+    delete stamp[step.name];
+    writeStamp(stamp);
     step.build();
     // The hash was taken before the step: a file edited meanwhile makes the step stale again.
     stamp[step.name] = hash;
-    writeFileSync(STAMP, `${JSON.stringify(stamp, null, 2)}\n`);
+    writeStamp(stamp);
     say(`${step.name} in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
   }
 }

@@ -253,7 +253,7 @@ export function decoderClass(message: MessageSchema): string[] {
     throw new Error(`${message.name}: variable data behind groups is not generated yet`);
   }
   return [
-    `/** Reads ${message.name}. ${message.summary} */`,
+    `/** Reads ${message.name}. */`,
     `export class ${message.name}Decoder {`,
     ...constants(message),
     '  private view = EMPTY_VIEW;',

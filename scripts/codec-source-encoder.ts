@@ -107,6 +107,9 @@ function lengthMembers(message: MessageSchema): string[] {
     '/** Length of the message without its header. All variable data must have been put. */',
     'encodedLength(): number {',
     `  assert(this.step === ${steps}, 'every variable part has been put');`,
+    ...message.groups.map(
+      ({ name }) => `  assert(this.${name}.isComplete(), '${name} has the entries it announced');`,
+    ),
     '  return this.end - this.offset;',
     '}',
   );
@@ -154,7 +157,7 @@ export function encoderClass(message: MessageSchema): string[] {
   const groupCount = message.groups.length;
   const hasSteps = stepCount(message) > 0;
   return [
-    `/** Writes ${message.name}. ${message.summary} */`,
+    `/** Writes ${message.name}. */`,
     `export class ${message.name}Encoder {`,
     ...constants(message),
     '  private view = EMPTY_VIEW;',
@@ -223,6 +226,12 @@ export function groupEncoderClass(message: MessageSchema, group: GroupSchema): s
       `  this.end += ${group.blockLength};`,
       '  this.parent?.groupEnd(this.end);',
       '  return this;',
+      '}',
+    ),
+    ...member(
+      '/** Whether every entry has been written, with its variable data. */',
+      'isComplete(): boolean {',
+      `  return this.remaining === 0 && this.step === ${group.varData.length};`,
       '}',
     ),
     ...group.fields.flatMap(fieldSetter),

@@ -64,7 +64,8 @@ function typeText(type: FieldType): string {
 function fieldTable(fields: readonly FieldSchema[]): string[] {
   return fields.map((field) => {
     const since = field.since > 0 ? ` since version ${field.since}` : '';
-    return `//  ${String(field.offset).padStart(4)}  ${field.name}: ${typeText(field.type)}${since}`;
+    const offset = String(field.offset).padStart(4);
+    return `//  ${offset}  ${field.name}: ${typeText(field.type)}${since}`;
   });
 }
 
@@ -97,8 +98,8 @@ function messageFile(message: MessageSchema): string {
     ...decoderClass(message),
   ].join('\n');
   return [
-    `// ${kebabCase(message.name)}.ts: codec of ${message.name}, template ` +
-      `${message.templateId} of schema ${message.schemaId}.`,
+    `// ${kebabCase(message.name)}.ts: template ${message.templateId} of schema ` +
+      `${message.schemaId}.`,
     '// Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.',
     '//',
     `// ${message.summary}`,
@@ -178,6 +179,7 @@ function enumerationsFile(enumerations: readonly EnumerationSchema[]): string {
     '// A decoder returns the number as it came: a newer peer may send values not listed here.',
   ];
   for (const enumeration of enumerations) {
+    const { name: type } = enumeration;
     const values = Object.entries(enumeration.values);
     lines.push(
       '',
@@ -185,7 +187,7 @@ function enumerationsFile(enumerations: readonly EnumerationSchema[]): string {
       `export const ${enumeration.name} = {`,
       ...values.map(([name, value]) => `  ${name}: ${value},`),
       '} as const;',
-      `export type ${enumeration.name} = (typeof ${enumeration.name})[keyof typeof ${enumeration.name}];`,
+      `export type ${type} = (typeof ${type})[keyof typeof ${type}];`,
     );
   }
   return `${lines.join('\n')}\n`;

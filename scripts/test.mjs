@@ -116,11 +116,16 @@ function judge(job, { output, end }) {
   return { ...count, skips };
 }
 
+function withoutPasses(output) {
+  return output.replaceAll(/^ok \d+ .*\n/gm, '').trimEnd();
+}
+
 function report(job, result, verdict, verbose) {
   const { passed, failed, skips } = verdict;
   const state = failed > 0 ? 'FAIL' : 'ok  ';
   const seconds = result.seconds.toFixed(1);
-  if (failed > 0 || verbose) process.stdout.write(`${result.output.trimEnd()}\n`);
+  if (verbose) process.stdout.write(`${result.output.trimEnd()}\n`);
+  else if (failed > 0) process.stdout.write(`${withoutPasses(result.output)}\n`);
   process.stdout.write(`${state} ${job.name}: ${passed} passed, ${failed} failed in ${seconds} s`);
   process.stdout.write(result.end === 0 || failed === 0 ? '\n' : `, ended with ${result.end}\n`);
   for (const skip of skips) process.stdout.write(`     ${skip}\n`);

@@ -174,7 +174,9 @@ function startAt(meta: usize, position: i64): void {
 export function logStartAt(meta: usize, position: f64): void {
   const start = <i64>position;
   const isAligned = (start & FRAME_ALIGNMENT_MASK) == 0;
-  if (start < 0 || !isAligned || start > positionLimitOf(termLengthOf(meta))) {
+  const termCountMax = <i64>i32.MAX_VALUE;
+  const termCount = start >> shiftOf(termLengthOf(meta));
+  if (start < 0 || start > POSITION_MAX || !isAligned || termCount > termCountMax) {
     unreachable();
   }
   startAt(meta, start);

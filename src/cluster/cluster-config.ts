@@ -4,11 +4,19 @@
 // members compare when they meet. Settings of the process may differ.
 
 import { z } from 'zod';
-import { concludeConsensusConfig, type ConsensusConfig } from '../consensus/consensus-config.js';
+import type { Opaque64 } from '../archive/birth.js';
+import { type ConsensusConfig, concludeConsensusConfig } from '../consensus/consensus-config.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
 
 export const MEMBER_COUNT_MAX = 7;
+/** Version 1.0.0 of the protocol between members: major << 16 | minor << 8 | patch. */
+export const MEMBER_PROTOCOL_VERSION = 0x010000;
+const DURABILITY_LEVELS = {
+  fsync: DurabilityLevel.Fsync,
+  'page-cache': DurabilityLevel.PageCache,
+} as const;
 export const SESSION_COUNT_MAX = 10_000;
 
 const NS_PER_MS = 1_000_000;
@@ -39,7 +47,11 @@ const clusterSchema = z.strictObject({
   /** Concurrent client sessions. */
   sessionCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(1_000),
   /** Bytes of egress that may wait for one client before its session is closed by a log event. */
-  egressBufferLengthMax: z.int().min(4 * KIB).max(256 * MIB).default(4 * MIB),
+  egressBufferLengthMax: z
+    .int()
+    .min(4 * KIB)
+    .max(256 * MIB)
+    .default(4 * MIB),
   heartbeatIntervalMs: timeoutMs.default(100),
   leaderTimeoutMs: timeoutMs.default(600),
   electionTimeoutMs: timeoutMs.default(300),
@@ -50,16 +62,36 @@ const clusterSchema = z.strictObject({
 });
 
 const memberSchema = z.strictObject({
-  memberId: z.int().min(0).max(2 ** 31 - 1),
+  memberId: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1),
   /** Longest datagram. At most 1408 on common networks; up to 60 KiB on loopback. */
-  mtuLength: z.int().min(288).max(60 * KIB).multipleOf(32).default(1408),
+  mtuLength: z
+    .int()
+    .min(288)
+    .max(60 * KIB)
+    .multipleOf(32)
+    .default(1408),
   /** Receiver windows of log and client streams, bytes. */
-  windowLength: z.int().min(4 * KIB).max(64 * MIB).default(512 * KIB),
+  windowLength: z
+    .int()
+    .min(4 * KIB)
+    .max(64 * MIB)
+    .default(512 * KIB),
   /** Bytes of one term buffer of an ingress, egress or consensus stream. */
   streamTermLength: powerOfTwo(64 * KIB, 64 * MIB).default(256 * KIB),
-  socketBufferLength: z.int().min(64 * KIB).max(64 * MIB).default(4 * MIB),
+  socketBufferLength: z
+    .int()
+    .min(64 * KIB)
+    .max(64 * MIB)
+    .default(4 * MIB),
   /** Bytes of address space for all buffers; committed by the system as they are used. */
-  memoryLength: z.int().min(4 * MIB).max(2047 * MIB).default(1024 * MIB),
+  memoryLength: z
+    .int()
+    .min(4 * MIB)
+    .max(2047 * MIB)
+    .default(1024 * MIB),
   /** Most log messages that a service consumes in one duty cycle. */
   serviceFragmentLimit: z.int().min(1).max(100_000).default(2_048),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
@@ -76,7 +108,7 @@ export interface ClusterConfig extends z.output<typeof clusterSchema> {
   readonly consensus: ConsensusConfig;
   readonly sessionTimeoutNs: number;
   /** Hash of the cluster's settings, as two unsigned 32-bit halves. */
-  readonly configurationHash: readonly [high: number, low: number];
+  readonly configurationHash: Opaque64;
 }
 
 /**
@@ -93,9 +125,14 @@ export function concludeClusterConfig(
   const memberValues = parse(memberSchema, member, 'member');
   const endpoints = parseMemberList(clusterValues.members);
   checkRelations(clusterValues, memberValues, endpoints);
+  const hash = hashSettings(clusterValues);
   const consensus = concludeConsensusConfig({
     memberId: memberValues.memberId,
     memberIds: endpoints.map((endpoint) => endpoint.memberId),
+    clusterId: clusterValues.clusterId,
+    configurationHash: toOpaque64(hash),
+    durability: DURABILITY_LEVELS[clusterValues.durability],
+    protocolVersion: MEMBER_PROTOCOL_VERSION,
     heartbeatIntervalNs: clusterValues.heartbeatIntervalMs * NS_PER_MS,
     leaderTimeoutNs: clusterValues.leaderTimeoutMs * NS_PER_MS,
     electionTimeoutNs: clusterValues.electionTimeoutMs * NS_PER_MS,
@@ -108,7 +145,7 @@ export function concludeClusterConfig(
     endpoints,
     consensus,
     sessionTimeoutNs: clusterValues.sessionTimeoutMs * NS_PER_MS,
-    configurationHash: hashSettings(clusterValues),
+    configurationHash: hash,
   });
 }
 
@@ -173,10 +210,15 @@ function invalid(message: string): PawlError {
   return new PawlError(ErrorCode.ConfigurationInvalid, message);
 }
 
+/** Two unsigned 32-bit halves as one opaque value. */
+export function toOpaque64(halves: Opaque64): bigint {
+  return (BigInt(halves.high) << 32n) | BigInt(halves.low);
+}
+
 /** FNV-1a over the canonical settings, in two 32-bit lanes with different offsets. */
-function hashSettings(values: z.output<typeof clusterSchema>): readonly [number, number] {
+function hashSettings(values: z.output<typeof clusterSchema>): Opaque64 {
   const text = JSON.stringify(values, Object.keys(values).sort());
-  return [fnv1a(text, 0x811c9dc5), fnv1a(text, 0x01000193 ^ 0x5bd1e995)];
+  return { high: fnv1a(text, 0x811c9dc5), low: fnv1a(text, 0x01000193 ^ 0x5bd1e995) };
 }
 
 function fnv1a(text: string, offset: number): number {

@@ -3,8 +3,8 @@
 // An unfragmented message is handed on where it lies. Only a fragmented one is copied, into a buffer
 // that grows to a named limit and is kept.
 
-import type { FragmentHandler } from './log-poller.js';
 import type { Position } from '../position.js';
+import type { FragmentHandler } from './log-poller.js';
 
 const FLAG_BEGIN = 0x80;
 const FLAG_END = 0x40;

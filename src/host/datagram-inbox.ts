@@ -78,7 +78,7 @@ export class DatagramInbox {
     into.host = slot.host;
     into.port = slot.port;
     this.#lengthBytes -= slot.buffer.length;
-    slot.buffer = NO_BYTES;
+    clearSlot(slot);
     this.#head = (this.#head + 1) & (this.#slots.length - 1);
     this.#count -= 1;
     return true;
@@ -105,4 +105,9 @@ export class DatagramInbox {
 /** An empty slot, for `shift`. */
 export function emptySlot(): InboxSlot {
   return { buffer: NO_BYTES, host: '', port: 0 };
+}
+
+/** Lets the bytes of a slot go. */
+export function clearSlot(slot: InboxSlot): void {
+  slot.buffer = NO_BYTES;
 }

@@ -78,8 +78,22 @@ const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
   [ErrorCode.Closed]: ExitCode.Unexpected,
 };
 
+/** Another thread has failed, has reported why, and the process has to end with its code. */
+export class PoisonedError extends Error {
+  readonly exitCode: number;
+
+  constructor(roleName: string, exitCode: number, options?: ErrorOptions) {
+    super(`${roleName} failed: the process ends, because nothing more may be promised`, options);
+    this.name = 'PoisonedError';
+    this.exitCode = exitCode;
+  }
+}
+
 /** The exit code of a process that ends because of an error. */
-export function exitCodeOf(error: unknown): ExitCode {
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof PoisonedError) {
+    return error.exitCode;
+  }
   if (error instanceof InvariantError) {
     return ExitCode.Invariant;
   }

@@ -131,7 +131,11 @@ export class Arena {
   #joinAt(index: number): void {
     const range = this.#free[index];
     const next = this.#free[index + 1];
-    if (range !== undefined && next !== undefined && range.address + range.length === next.address) {
+    if (
+      range !== undefined &&
+      next !== undefined &&
+      range.address + range.length === next.address
+    ) {
       range.length += next.length;
       this.#free.splice(index + 1, 1);
     }

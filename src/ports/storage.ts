@@ -57,8 +57,20 @@ export interface Storage {
   /** Closes a handle; its earlier operations complete first. */
   close(file: FileHandle): Ticket;
   /** Writes the whole range or fails. The bytes are held until the completion. */
-  write(file: FileHandle, position: number, buffer: Uint8Array, offset: number, length: number): Ticket;
-  read(file: FileHandle, position: number, buffer: Uint8Array, offset: number, length: number): Ticket;
+  write(
+    file: FileHandle,
+    position: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): Ticket;
+  read(
+    file: FileHandle,
+    position: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): Ticket;
   /** Makes earlier writes of this file survive a power cut (fdatasync, and the length). */
   sync(file: FileHandle): Ticket;
   /** As `sync`, but the host may do it off the calling thread, so that the duty cycle goes on. */

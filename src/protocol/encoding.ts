@@ -93,7 +93,7 @@ export function readAscii(view: DataView, at: number, length: number): string {
   return text;
 }
 
-/** Writes the first `length` characters as ASCII. A character beyond 127 becomes a question mark. */
+/** Writes the first `length` characters; one beyond ASCII becomes a question mark. */
 export function writeAscii(view: DataView, at: number, text: string, length: number): void {
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);

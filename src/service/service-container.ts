@@ -3,11 +3,12 @@
 // It decodes committed events, keeps the sessions that the log has opened, and calls the service.
 // Nothing that reaches the service comes from anywhere else, so a replay of the log is the service.
 
-import type { EgressSink, Role, ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
 import { assert } from '../assert.js';
 import type { LiveLog, LogPoller } from '../cluster/log-poller.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
+import type { EgressSink, Role, ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import type { Position } from '../position.js';
 import type { CloseReason } from '../protocol/codecs/enumerations.js';
 import { NewLeadershipTermEventDecoder } from '../protocol/codecs/new-leadership-term-event.js';
 import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
@@ -19,8 +20,12 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
-import type { Position } from '../position.js';
-import type { ClientSession, Cluster, ClusteredService, ServiceFactory } from './clustered-service.js';
+import type {
+  ClientSession,
+  Cluster,
+  ClusteredService,
+  ServiceFactory,
+} from './clustered-service.js';
 import { ContainerSession } from './container-session.js';
 
 /** Hosts a service made by a factory. */

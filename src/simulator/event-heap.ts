@@ -40,6 +40,9 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 /** No node: the event belongs to the world itself. */
 export const NODE_NONE = -1;
 
+/** Virtual time ends here, so that sums of times stay exact: 52 days. */
+export const WORLD_TIME_NS_MAX = 2 ** 52;
+
 /** One thing that will happen. Reusable: it may be put into the heap again once it has run. */
 export class WorldEvent {
   readonly kind: EventKind;

@@ -77,7 +77,7 @@ export class Prng {
   /** Uniform integer from 0 to bound - 1, for a bound from 1 to 2^53 - 1. */
   below(bound: number): number {
     if (bound <= SMALL_BOUND_MAX) {
-      assert(bound >= 1, `a draw below ${bound} has a result`);
+      assert(bound >= 1, 'a draw is below a bound of at least 1');
       // The product stays below 2^53 and a division by a power of two is exact.
       return Math.floor((this.nextUint32() * bound) / TWO_POW_32);
     }

@@ -1,4 +1,4 @@
-// admin-request.ts: codec of AdminRequest, template 26 of schema 111.
+// admin-request.ts: template 26 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A client with admin rights asks for something.
@@ -28,7 +28,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes AdminRequest. A client with admin rights asks for something. */
+/** Writes AdminRequest. */
 export class AdminRequestEncoder {
   static readonly TEMPLATE_ID = 26;
   static readonly SCHEMA_ID = 111;
@@ -102,7 +102,7 @@ export class AdminRequestEncoder {
   }
 }
 
-/** Reads AdminRequest. A client with admin rights asks for something. */
+/** Reads AdminRequest. */
 export class AdminRequestDecoder {
   static readonly TEMPLATE_ID = 26;
   static readonly SCHEMA_ID = 111;

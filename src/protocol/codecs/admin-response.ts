@@ -1,4 +1,4 @@
-// admin-response.ts: codec of AdminResponse, template 27 of schema 111.
+// admin-response.ts: template 27 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The cluster answers an admin request.
@@ -30,7 +30,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes AdminResponse. The cluster answers an admin request. */
+/** Writes AdminResponse. */
 export class AdminResponseEncoder {
   static readonly TEMPLATE_ID = 27;
   static readonly SCHEMA_ID = 111;
@@ -112,7 +112,7 @@ export class AdminResponseEncoder {
   }
 }
 
-/** Reads AdminResponse. The cluster answers an admin request. */
+/** Reads AdminResponse. */
 export class AdminResponseDecoder {
   static readonly TEMPLATE_ID = 27;
   static readonly SCHEMA_ID = 111;

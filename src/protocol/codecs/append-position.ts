@@ -1,4 +1,4 @@
-// append-position.ts: codec of AppendPosition, template 54 of schema 111.
+// append-position.ts: template 54 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A follower acknowledges the log up to a position.
@@ -18,7 +18,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes AppendPosition. A follower acknowledges the log up to a position. */
+/** Writes AppendPosition. */
 export class AppendPositionEncoder {
   static readonly TEMPLATE_ID = 54;
   static readonly SCHEMA_ID = 111;
@@ -69,7 +69,7 @@ export class AppendPositionEncoder {
   }
 }
 
-/** Reads AppendPosition. A follower acknowledges the log up to a position. */
+/** Reads AppendPosition. */
 export class AppendPositionDecoder {
   static readonly TEMPLATE_ID = 54;
   static readonly SCHEMA_ID = 111;

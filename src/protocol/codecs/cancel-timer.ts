@@ -1,4 +1,4 @@
-// cancel-timer.ts: codec of CancelTimer, template 32 of schema 111.
+// cancel-timer.ts: template 32 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A service cancels a timer.
@@ -14,7 +14,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes CancelTimer. A service cancels a timer. */
+/** Writes CancelTimer. */
 export class CancelTimerEncoder {
   static readonly TEMPLATE_ID = 32;
   static readonly SCHEMA_ID = 111;
@@ -60,7 +60,7 @@ export class CancelTimerEncoder {
   }
 }
 
-/** Reads CancelTimer. A service cancels a timer. */
+/** Reads CancelTimer. */
 export class CancelTimerDecoder {
   static readonly TEMPLATE_ID = 32;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// canvass-position.ts: codec of CanvassPosition, template 50 of schema 111.
+// canvass-position.ts: template 50 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A member without a leader says how much log it has.
@@ -19,7 +19,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes CanvassPosition. A member without a leader says how much log it has. */
+/** Writes CanvassPosition. */
 export class CanvassPositionEncoder {
   static readonly TEMPLATE_ID = 50;
   static readonly SCHEMA_ID = 111;
@@ -75,7 +75,7 @@ export class CanvassPositionEncoder {
   }
 }
 
-/** Reads CanvassPosition. A member without a leader says how much log it has. */
+/** Reads CanvassPosition. */
 export class CanvassPositionDecoder {
   static readonly TEMPLATE_ID = 50;
   static readonly SCHEMA_ID = 111;

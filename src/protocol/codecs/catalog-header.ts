@@ -1,4 +1,4 @@
-// catalog-header.ts: codec of CatalogHeader, template 20 of schema 101.
+// catalog-header.ts: template 20 of schema 101.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Head of the catalog file.
@@ -18,7 +18,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes CatalogHeader. Head of the catalog file. */
+/** Writes CatalogHeader. */
 export class CatalogHeaderEncoder {
   static readonly TEMPLATE_ID = 20;
   static readonly SCHEMA_ID = 101;
@@ -74,7 +74,7 @@ export class CatalogHeaderEncoder {
   }
 }
 
-/** Reads CatalogHeader. Head of the catalog file. */
+/** Reads CatalogHeader. */
 export class CatalogHeaderDecoder {
   static readonly TEMPLATE_ID = 20;
   static readonly SCHEMA_ID = 101;

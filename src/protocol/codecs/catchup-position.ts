@@ -1,4 +1,4 @@
-// catchup-position.ts: codec of CatchupPosition, template 56 of schema 111.
+// catchup-position.ts: template 56 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A follower asks for the log from a position.
@@ -27,7 +27,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes CatchupPosition. A follower asks for the log from a position. */
+/** Writes CatchupPosition. */
 export class CatchupPositionEncoder {
   static readonly TEMPLATE_ID = 56;
   static readonly SCHEMA_ID = 111;
@@ -86,7 +86,7 @@ export class CatchupPositionEncoder {
   }
 }
 
-/** Reads CatchupPosition. A follower asks for the log from a position. */
+/** Reads CatchupPosition. */
 export class CatchupPositionDecoder {
   static readonly TEMPLATE_ID = 56;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// catchup-request.ts: codec of CatchupRequest, template 1030 of schema 111.
+// catchup-request.ts: template 1030 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A follower asks the leader for the log that it lacks.
@@ -18,7 +18,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes CatchupRequest. A follower asks the leader for the log that it lacks. */
+/** Writes CatchupRequest. */
 export class CatchupRequestEncoder {
   static readonly TEMPLATE_ID = 1030;
   static readonly SCHEMA_ID = 111;
@@ -74,7 +74,7 @@ export class CatchupRequestEncoder {
   }
 }
 
-/** Reads CatchupRequest. A follower asks the leader for the log that it lacks. */
+/** Reads CatchupRequest. */
 export class CatchupRequestDecoder {
   static readonly TEMPLATE_ID = 1030;
   static readonly SCHEMA_ID = 111;

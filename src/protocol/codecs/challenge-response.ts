@@ -1,4 +1,4 @@
-// challenge-response.ts: codec of ChallengeResponse, template 8 of schema 111.
+// challenge-response.ts: template 8 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A client answers a challenge.
@@ -26,7 +26,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ChallengeResponse. A client answers a challenge. */
+/** Writes ChallengeResponse. */
 export class ChallengeResponseEncoder {
   static readonly TEMPLATE_ID = 8;
   static readonly SCHEMA_ID = 111;
@@ -90,7 +90,7 @@ export class ChallengeResponseEncoder {
   }
 }
 
-/** Reads ChallengeResponse. A client answers a challenge. */
+/** Reads ChallengeResponse. */
 export class ChallengeResponseDecoder {
   static readonly TEMPLATE_ID = 8;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// challenge.ts: codec of Challenge, template 7 of schema 111.
+// challenge.ts: template 7 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The cluster asks a connecting client to prove who it is.
@@ -26,7 +26,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes Challenge. The cluster asks a connecting client to prove who it is. */
+/** Writes Challenge. */
 export class ChallengeEncoder {
   static readonly TEMPLATE_ID = 7;
   static readonly SCHEMA_ID = 111;
@@ -90,7 +90,7 @@ export class ChallengeEncoder {
   }
 }
 
-/** Reads Challenge. The cluster asks a connecting client to prove who it is. */
+/** Reads Challenge. */
 export class ChallengeDecoder {
   static readonly TEMPLATE_ID = 7;
   static readonly SCHEMA_ID = 111;

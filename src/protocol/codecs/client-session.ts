@@ -1,4 +1,4 @@
-// client-session.ts: codec of ClientSession, template 102 of schema 111.
+// client-session.ts: template 102 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A session, in the snapshot of a service container.
@@ -28,7 +28,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ClientSession. A session, in the snapshot of a service container. */
+/** Writes ClientSession. */
 export class ClientSessionEncoder {
   static readonly TEMPLATE_ID = 102;
   static readonly SCHEMA_ID = 111;
@@ -90,7 +90,7 @@ export class ClientSessionEncoder {
   }
 }
 
-/** Reads ClientSession. A session, in the snapshot of a service container. */
+/** Reads ClientSession. */
 export class ClientSessionDecoder {
   static readonly TEMPLATE_ID = 102;
   static readonly SCHEMA_ID = 111;

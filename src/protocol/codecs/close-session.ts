@@ -1,4 +1,4 @@
-// close-session.ts: codec of CloseSession, template 30 of schema 111.
+// close-session.ts: template 30 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A service closes a session.
@@ -14,7 +14,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes CloseSession. A service closes a session. */
+/** Writes CloseSession. */
 export class CloseSessionEncoder {
   static readonly TEMPLATE_ID = 30;
   static readonly SCHEMA_ID = 111;
@@ -50,7 +50,7 @@ export class CloseSessionEncoder {
   }
 }
 
-/** Reads CloseSession. A service closes a session. */
+/** Reads CloseSession. */
 export class CloseSessionDecoder {
   static readonly TEMPLATE_ID = 30;
   static readonly SCHEMA_ID = 111;

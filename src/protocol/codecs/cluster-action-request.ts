@@ -1,4 +1,4 @@
-// cluster-action-request.ts: codec of ClusterActionRequest, template 23 of schema 111.
+// cluster-action-request.ts: template 23 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // An action of the operator takes effect (log event).
@@ -19,7 +19,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ClusterActionRequest. An action of the operator takes effect (log event). */
+/** Writes ClusterActionRequest. */
 export class ClusterActionRequestEncoder {
   static readonly TEMPLATE_ID = 23;
   static readonly SCHEMA_ID = 111;
@@ -75,7 +75,7 @@ export class ClusterActionRequestEncoder {
   }
 }
 
-/** Reads ClusterActionRequest. An action of the operator takes effect (log event). */
+/** Reads ClusterActionRequest. */
 export class ClusterActionRequestDecoder {
   static readonly TEMPLATE_ID = 23;
   static readonly SCHEMA_ID = 111;

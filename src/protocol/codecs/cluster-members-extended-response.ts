@@ -1,4 +1,4 @@
-// cluster-members-extended-response.ts: codec of ClusterMembersExtendedResponse, template 43 of schema 111.
+// cluster-members-extended-response.ts: template 43 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A member answers who is in the cluster and how far each has come.
@@ -83,6 +83,11 @@ export class ClusterMembersExtendedResponseActiveMembersEncoder {
     this.end += 28;
     this.parent?.groupEnd(this.end);
     return this;
+  }
+
+  /** Whether every entry has been written, with its variable data. */
+  isComplete(): boolean {
+    return this.remaining === 0 && this.step === 5;
   }
 
   leadershipTermId(value: number): this {
@@ -319,6 +324,11 @@ export class ClusterMembersExtendedResponsePassiveMembersEncoder {
     return this;
   }
 
+  /** Whether every entry has been written, with its variable data. */
+  isComplete(): boolean {
+    return this.remaining === 0 && this.step === 5;
+  }
+
   leadershipTermId(value: number): this {
     writeInt64(this.view, this.offset, value);
     return this;
@@ -518,7 +528,7 @@ export class ClusterMembersExtendedResponsePassiveMembersDecoder {
   }
 }
 
-/** Writes ClusterMembersExtendedResponse. A member answers who is in the cluster and how far each has come. */
+/** Writes ClusterMembersExtendedResponse. */
 export class ClusterMembersExtendedResponseEncoder {
   static readonly TEMPLATE_ID = 43;
   static readonly SCHEMA_ID = 111;
@@ -611,11 +621,13 @@ export class ClusterMembersExtendedResponseEncoder {
   /** Length of the message without its header. All variable data must have been put. */
   encodedLength(): number {
     assert(this.step === 2, 'every variable part has been put');
+    assert(this.activeMembers.isComplete(), 'activeMembers has the entries it announced');
+    assert(this.passiveMembers.isComplete(), 'passiveMembers has the entries it announced');
     return this.end - this.offset;
   }
 }
 
-/** Reads ClusterMembersExtendedResponse. A member answers who is in the cluster and how far each has come. */
+/** Reads ClusterMembersExtendedResponse. */
 export class ClusterMembersExtendedResponseDecoder {
   static readonly TEMPLATE_ID = 43;
   static readonly SCHEMA_ID = 111;

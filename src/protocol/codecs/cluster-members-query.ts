@@ -1,4 +1,4 @@
-// cluster-members-query.ts: codec of ClusterMembersQuery, template 34 of schema 111.
+// cluster-members-query.ts: template 34 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A tool asks a member who is in the cluster.
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ClusterMembersQuery. A tool asks a member who is in the cluster. */
+/** Writes ClusterMembersQuery. */
 export class ClusterMembersQueryEncoder {
   static readonly TEMPLATE_ID = 34;
   static readonly SCHEMA_ID = 111;
@@ -67,7 +67,7 @@ export class ClusterMembersQueryEncoder {
   }
 }
 
-/** Reads ClusterMembersQuery. A tool asks a member who is in the cluster. */
+/** Reads ClusterMembersQuery. */
 export class ClusterMembersQueryDecoder {
   static readonly TEMPLATE_ID = 34;
   static readonly SCHEMA_ID = 111;

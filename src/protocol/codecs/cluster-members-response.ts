@@ -1,4 +1,4 @@
-// cluster-members-response.ts: codec of ClusterMembersResponse, template 41 of schema 111.
+// cluster-members-response.ts: template 41 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A member answers who is in the cluster.
@@ -25,7 +25,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ClusterMembersResponse. A member answers who is in the cluster. */
+/** Writes ClusterMembersResponse. */
 export class ClusterMembersResponseEncoder {
   static readonly TEMPLATE_ID = 41;
   static readonly SCHEMA_ID = 111;
@@ -97,7 +97,7 @@ export class ClusterMembersResponseEncoder {
   }
 }
 
-/** Reads ClusterMembersResponse. A member answers who is in the cluster. */
+/** Reads ClusterMembersResponse. */
 export class ClusterMembersResponseDecoder {
   static readonly TEMPLATE_ID = 41;
   static readonly SCHEMA_ID = 111;

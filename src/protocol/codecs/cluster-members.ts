@@ -1,4 +1,4 @@
-// cluster-members.ts: codec of ClusterMembers, template 106 of schema 111.
+// cluster-members.ts: template 106 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The members, in a snapshot.
@@ -24,7 +24,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ClusterMembers. The members, in a snapshot. */
+/** Writes ClusterMembers. */
 export class ClusterMembersEncoder {
   static readonly TEMPLATE_ID = 106;
   static readonly SCHEMA_ID = 111;
@@ -78,7 +78,7 @@ export class ClusterMembersEncoder {
   }
 }
 
-/** Reads ClusterMembers. The members, in a snapshot. */
+/** Reads ClusterMembers. */
 export class ClusterMembersDecoder {
   static readonly TEMPLATE_ID = 106;
   static readonly SCHEMA_ID = 111;

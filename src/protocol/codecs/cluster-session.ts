@@ -1,4 +1,4 @@
-// cluster-session.ts: codec of ClusterSession, template 103 of schema 111.
+// cluster-session.ts: template 103 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A session, in the snapshot of the consensus module.
@@ -30,7 +30,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ClusterSession. A session, in the snapshot of the consensus module. */
+/** Writes ClusterSession. */
 export class ClusterSessionEncoder {
   static readonly TEMPLATE_ID = 103;
   static readonly SCHEMA_ID = 111;
@@ -114,7 +114,7 @@ export class ClusterSessionEncoder {
   }
 }
 
-/** Reads ClusterSession. A session, in the snapshot of the consensus module. */
+/** Reads ClusterSession. */
 export class ClusterSessionDecoder {
   static readonly TEMPLATE_ID = 103;
   static readonly SCHEMA_ID = 111;

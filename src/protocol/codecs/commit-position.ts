@@ -1,4 +1,4 @@
-// commit-position.ts: codec of CommitPosition, template 55 of schema 111.
+// commit-position.ts: template 55 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The leader says how far the log is committed.
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes CommitPosition. The leader says how far the log is committed. */
+/** Writes CommitPosition. */
 export class CommitPositionEncoder {
   static readonly TEMPLATE_ID = 55;
   static readonly SCHEMA_ID = 111;
@@ -62,7 +62,7 @@ export class CommitPositionEncoder {
   }
 }
 
-/** Reads CommitPosition. The leader says how far the log is committed. */
+/** Reads CommitPosition. */
 export class CommitPositionDecoder {
   static readonly TEMPLATE_ID = 55;
   static readonly SCHEMA_ID = 111;

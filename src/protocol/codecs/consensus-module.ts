@@ -1,4 +1,4 @@
-// consensus-module.ts: codec of ConsensusModule, template 105 of schema 111.
+// consensus-module.ts: template 105 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Counters of the consensus module, in a snapshot.
@@ -18,7 +18,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ConsensusModule. Counters of the consensus module, in a snapshot. */
+/** Writes ConsensusModule. */
 export class ConsensusModuleEncoder {
   static readonly TEMPLATE_ID = 105;
   static readonly SCHEMA_ID = 111;
@@ -69,7 +69,7 @@ export class ConsensusModuleEncoder {
   }
 }
 
-/** Reads ConsensusModule. Counters of the consensus module, in a snapshot. */
+/** Reads ConsensusModule. */
 export class ConsensusModuleDecoder {
   static readonly TEMPLATE_ID = 105;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// join-log.ts: codec of JoinLog, template 40 of schema 111.
+// join-log.ts: template 40 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The consensus module tells a service which log to read.
@@ -33,7 +33,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes JoinLog. The consensus module tells a service which log to read. */
+/** Writes JoinLog. */
 export class JoinLogEncoder {
   static readonly TEMPLATE_ID = 40;
   static readonly SCHEMA_ID = 111;
@@ -117,7 +117,7 @@ export class JoinLogEncoder {
   }
 }
 
-/** Reads JoinLog. The consensus module tells a service which log to read. */
+/** Reads JoinLog. */
 export class JoinLogDecoder {
   static readonly TEMPLATE_ID = 40;
   static readonly SCHEMA_ID = 111;

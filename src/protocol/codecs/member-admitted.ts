@@ -1,4 +1,4 @@
-// member-admitted.ts: codec of MemberAdmitted, template 1002 of schema 111.
+// member-admitted.ts: template 1002 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The leader lets a member that has caught up vote.
@@ -17,7 +17,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes MemberAdmitted. The leader lets a member that has caught up vote. */
+/** Writes MemberAdmitted. */
 export class MemberAdmittedEncoder {
   static readonly TEMPLATE_ID = 1002;
   static readonly SCHEMA_ID = 111;
@@ -78,7 +78,7 @@ export class MemberAdmittedEncoder {
   }
 }
 
-/** Reads MemberAdmitted. The leader lets a member that has caught up vote. */
+/** Reads MemberAdmitted. */
 export class MemberAdmittedDecoder {
   static readonly TEMPLATE_ID = 1002;
   static readonly SCHEMA_ID = 111;

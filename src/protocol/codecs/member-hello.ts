@@ -1,4 +1,4 @@
-// member-hello.ts: codec of MemberHello, template 1000 of schema 111.
+// member-hello.ts: template 1000 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A member says who it is and what it was configured with.
@@ -21,7 +21,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes MemberHello. A member says who it is and what it was configured with. */
+/** Writes MemberHello. */
 export class MemberHelloEncoder {
   static readonly TEMPLATE_ID = 1000;
   static readonly SCHEMA_ID = 111;
@@ -112,7 +112,7 @@ export class MemberHelloEncoder {
   }
 }
 
-/** Reads MemberHello. A member says who it is and what it was configured with. */
+/** Reads MemberHello. */
 export class MemberHelloDecoder {
   static readonly TEMPLATE_ID = 1000;
   static readonly SCHEMA_ID = 111;

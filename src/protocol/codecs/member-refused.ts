@@ -1,4 +1,4 @@
-// member-refused.ts: codec of MemberRefused, template 1001 of schema 111.
+// member-refused.ts: template 1001 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A member says why it does not talk to another.
@@ -25,7 +25,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes MemberRefused. A member says why it does not talk to another. */
+/** Writes MemberRefused. */
 export class MemberRefusedEncoder {
   static readonly TEMPLATE_ID = 1001;
   static readonly SCHEMA_ID = 111;
@@ -84,7 +84,7 @@ export class MemberRefusedEncoder {
   }
 }
 
-/** Reads MemberRefused. A member says why it does not talk to another. */
+/** Reads MemberRefused. */
 export class MemberRefusedDecoder {
   static readonly TEMPLATE_ID = 1001;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// membership-change-event.ts: codec of MembershipChangeEvent, template 25 of schema 111.
+// membership-change-event.ts: template 25 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A member joined or left (log event).
@@ -31,7 +31,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes MembershipChangeEvent. A member joined or left (log event). */
+/** Writes MembershipChangeEvent. */
 export class MembershipChangeEventEncoder {
   static readonly TEMPLATE_ID = 25;
   static readonly SCHEMA_ID = 111;
@@ -110,7 +110,7 @@ export class MembershipChangeEventEncoder {
   }
 }
 
-/** Reads MembershipChangeEvent. A member joined or left (log event). */
+/** Reads MembershipChangeEvent. */
 export class MembershipChangeEventDecoder {
   static readonly TEMPLATE_ID = 25;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// new-leader-event.ts: codec of NewLeaderEvent, template 6 of schema 111.
+// new-leader-event.ts: template 6 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A new leader presents itself to the client of an open session.
@@ -27,7 +27,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes NewLeaderEvent. A new leader presents itself to the client of an open session. */
+/** Writes NewLeaderEvent. */
 export class NewLeaderEventEncoder {
   static readonly TEMPLATE_ID = 6;
   static readonly SCHEMA_ID = 111;
@@ -86,7 +86,7 @@ export class NewLeaderEventEncoder {
   }
 }
 
-/** Reads NewLeaderEvent. A new leader presents itself to the client of an open session. */
+/** Reads NewLeaderEvent. */
 export class NewLeaderEventDecoder {
   static readonly TEMPLATE_ID = 6;
   static readonly SCHEMA_ID = 111;

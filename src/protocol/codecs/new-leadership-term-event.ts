@@ -1,4 +1,4 @@
-// new-leadership-term-event.ts: codec of NewLeadershipTermEvent, template 24 of schema 111.
+// new-leadership-term-event.ts: template 24 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // First event of a leadership term (log event).
@@ -22,7 +22,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes NewLeadershipTermEvent. First event of a leadership term (log event). */
+/** Writes NewLeadershipTermEvent. */
 export class NewLeadershipTermEventEncoder {
   static readonly TEMPLATE_ID = 24;
   static readonly SCHEMA_ID = 111;
@@ -93,7 +93,7 @@ export class NewLeadershipTermEventEncoder {
   }
 }
 
-/** Reads NewLeadershipTermEvent. First event of a leadership term (log event). */
+/** Reads NewLeadershipTermEvent. */
 export class NewLeadershipTermEventDecoder {
   static readonly TEMPLATE_ID = 24;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// new-leadership-term.ts: codec of NewLeadershipTerm, template 53 of schema 111.
+// new-leadership-term.ts: template 53 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A leader tells a follower which log to follow.
@@ -28,7 +28,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes NewLeadershipTerm. A leader tells a follower which log to follow. */
+/** Writes NewLeadershipTerm. */
 export class NewLeadershipTermEncoder {
   static readonly TEMPLATE_ID = 53;
   static readonly SCHEMA_ID = 111;
@@ -129,7 +129,7 @@ export class NewLeadershipTermEncoder {
   }
 }
 
-/** Reads NewLeadershipTerm. A leader tells a follower which log to follow. */
+/** Reads NewLeadershipTerm. */
 export class NewLeadershipTermDecoder {
   static readonly TEMPLATE_ID = 53;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// pending-message-tracker.ts: codec of PendingMessageTracker, template 107 of schema 111.
+// pending-message-tracker.ts: template 107 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Unsent service messages, in a snapshot.
@@ -17,7 +17,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes PendingMessageTracker. Unsent service messages, in a snapshot. */
+/** Writes PendingMessageTracker. */
 export class PendingMessageTrackerEncoder {
   static readonly TEMPLATE_ID = 107;
   static readonly SCHEMA_ID = 111;
@@ -68,7 +68,7 @@ export class PendingMessageTrackerEncoder {
   }
 }
 
-/** Reads PendingMessageTracker. Unsent service messages, in a snapshot. */
+/** Reads PendingMessageTracker. */
 export class PendingMessageTrackerDecoder {
   static readonly TEMPLATE_ID = 107;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// read-acknowledgement.ts: codec of ReadAcknowledgement, template 1021 of schema 111.
+// read-acknowledgement.ts: template 1021 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A follower confirms the leader for a round.
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ReadAcknowledgement. A follower confirms the leader for a round. */
+/** Writes ReadAcknowledgement. */
 export class ReadAcknowledgementEncoder {
   static readonly TEMPLATE_ID = 1021;
   static readonly SCHEMA_ID = 111;
@@ -62,7 +62,7 @@ export class ReadAcknowledgementEncoder {
   }
 }
 
-/** Reads ReadAcknowledgement. A follower confirms the leader for a round. */
+/** Reads ReadAcknowledgement. */
 export class ReadAcknowledgementDecoder {
   static readonly TEMPLATE_ID = 1021;
   static readonly SCHEMA_ID = 111;

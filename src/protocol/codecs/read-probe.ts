@@ -1,4 +1,4 @@
-// read-probe.ts: codec of ReadProbe, template 1020 of schema 111.
+// read-probe.ts: template 1020 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A leader asks whether it still leads.
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ReadProbe. A leader asks whether it still leads. */
+/** Writes ReadProbe. */
 export class ReadProbeEncoder {
   static readonly TEMPLATE_ID = 1020;
   static readonly SCHEMA_ID = 111;
@@ -62,7 +62,7 @@ export class ReadProbeEncoder {
   }
 }
 
-/** Reads ReadProbe. A leader asks whether it still leads. */
+/** Reads ReadProbe. */
 export class ReadProbeDecoder {
   static readonly TEMPLATE_ID = 1020;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// recording-descriptor-header.ts: codec of RecordingDescriptorHeader, template 21 of schema 101.
+// recording-descriptor-header.ts: template 21 of schema 101.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Head of one entry of the catalog.
@@ -17,7 +17,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes RecordingDescriptorHeader. Head of one entry of the catalog. */
+/** Writes RecordingDescriptorHeader. */
 export class RecordingDescriptorHeaderEncoder {
   static readonly TEMPLATE_ID = 21;
   static readonly SCHEMA_ID = 101;
@@ -68,7 +68,7 @@ export class RecordingDescriptorHeaderEncoder {
   }
 }
 
-/** Reads RecordingDescriptorHeader. Head of one entry of the catalog. */
+/** Reads RecordingDescriptorHeader. */
 export class RecordingDescriptorHeaderDecoder {
   static readonly TEMPLATE_ID = 21;
   static readonly SCHEMA_ID = 101;

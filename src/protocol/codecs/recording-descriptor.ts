@@ -1,4 +1,4 @@
-// recording-descriptor.ts: codec of RecordingDescriptor, template 22 of schema 101.
+// recording-descriptor.ts: template 22 of schema 101.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // One entry of the catalog: what was recorded, from where, and how far.
@@ -39,7 +39,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes RecordingDescriptor. One entry of the catalog: what was recorded, from where, and how far. */
+/** Writes RecordingDescriptor. */
 export class RecordingDescriptorEncoder {
   static readonly TEMPLATE_ID = 22;
   static readonly SCHEMA_ID = 101;
@@ -184,7 +184,7 @@ export class RecordingDescriptorEncoder {
   }
 }
 
-/** Reads RecordingDescriptor. One entry of the catalog: what was recorded, from where, and how far. */
+/** Reads RecordingDescriptor. */
 export class RecordingDescriptorDecoder {
   static readonly TEMPLATE_ID = 22;
   static readonly SCHEMA_ID = 101;

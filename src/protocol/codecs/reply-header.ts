@@ -1,4 +1,4 @@
-// reply-header.ts: codec of ReplyHeader, template 1011 of schema 111.
+// reply-header.ts: template 1011 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Precedes the payload of the reply to a request.
@@ -19,7 +19,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ReplyHeader. Precedes the payload of the reply to a request. */
+/** Writes ReplyHeader. */
 export class ReplyHeaderEncoder {
   static readonly TEMPLATE_ID = 1011;
   static readonly SCHEMA_ID = 111;
@@ -80,7 +80,7 @@ export class ReplyHeaderEncoder {
   }
 }
 
-/** Reads ReplyHeader. Precedes the payload of the reply to a request. */
+/** Reads ReplyHeader. */
 export class ReplyHeaderDecoder {
   static readonly TEMPLATE_ID = 1011;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// request-header.ts: codec of RequestHeader, template 1010 of schema 111.
+// request-header.ts: template 1010 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Precedes the payload of an exactly-once request.
@@ -19,7 +19,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes RequestHeader. Precedes the payload of an exactly-once request. */
+/** Writes RequestHeader. */
 export class RequestHeaderEncoder {
   static readonly TEMPLATE_ID = 1010;
   static readonly SCHEMA_ID = 111;
@@ -90,7 +90,7 @@ export class RequestHeaderEncoder {
   }
 }
 
-/** Reads RequestHeader. Precedes the payload of an exactly-once request. */
+/** Reads RequestHeader. */
 export class RequestHeaderDecoder {
   static readonly TEMPLATE_ID = 1010;
   static readonly SCHEMA_ID = 111;

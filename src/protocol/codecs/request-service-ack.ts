@@ -1,4 +1,4 @@
-// request-service-ack.ts: codec of RequestServiceAck, template 108 of schema 111.
+// request-service-ack.ts: template 108 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The consensus module asks services for an ack.
@@ -14,7 +14,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes RequestServiceAck. The consensus module asks services for an ack. */
+/** Writes RequestServiceAck. */
 export class RequestServiceAckEncoder {
   static readonly TEMPLATE_ID = 108;
   static readonly SCHEMA_ID = 111;
@@ -50,7 +50,7 @@ export class RequestServiceAckEncoder {
   }
 }
 
-/** Reads RequestServiceAck. The consensus module asks services for an ack. */
+/** Reads RequestServiceAck. */
 export class RequestServiceAckDecoder {
   static readonly TEMPLATE_ID = 108;
   static readonly SCHEMA_ID = 111;

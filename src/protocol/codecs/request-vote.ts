@@ -1,4 +1,4 @@
-// request-vote.ts: codec of RequestVote, template 51 of schema 111.
+// request-vote.ts: template 51 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A candidate asks for a vote.
@@ -19,7 +19,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes RequestVote. A candidate asks for a vote. */
+/** Writes RequestVote. */
 export class RequestVoteEncoder {
   static readonly TEMPLATE_ID = 51;
   static readonly SCHEMA_ID = 111;
@@ -75,7 +75,7 @@ export class RequestVoteEncoder {
   }
 }
 
-/** Reads RequestVote. A candidate asks for a vote. */
+/** Reads RequestVote. */
 export class RequestVoteDecoder {
   static readonly TEMPLATE_ID = 51;
   static readonly SCHEMA_ID = 111;

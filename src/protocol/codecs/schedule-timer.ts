@@ -1,4 +1,4 @@
-// schedule-timer.ts: codec of ScheduleTimer, template 31 of schema 111.
+// schedule-timer.ts: template 31 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A service schedules a timer.
@@ -15,7 +15,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ScheduleTimer. A service schedules a timer. */
+/** Writes ScheduleTimer. */
 export class ScheduleTimerEncoder {
   static readonly TEMPLATE_ID = 31;
   static readonly SCHEMA_ID = 111;
@@ -66,7 +66,7 @@ export class ScheduleTimerEncoder {
   }
 }
 
-/** Reads ScheduleTimer. A service schedules a timer. */
+/** Reads ScheduleTimer. */
 export class ScheduleTimerDecoder {
   static readonly TEMPLATE_ID = 31;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// service-ack.ts: codec of ServiceAck, template 33 of schema 111.
+// service-ack.ts: template 33 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A service has reached a position.
@@ -18,7 +18,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ServiceAck. A service has reached a position. */
+/** Writes ServiceAck. */
 export class ServiceAckEncoder {
   static readonly TEMPLATE_ID = 33;
   static readonly SCHEMA_ID = 111;
@@ -74,7 +74,7 @@ export class ServiceAckEncoder {
   }
 }
 
-/** Reads ServiceAck. A service has reached a position. */
+/** Reads ServiceAck. */
 export class ServiceAckDecoder {
   static readonly TEMPLATE_ID = 33;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// service-termination-position.ts: codec of ServiceTerminationPosition, template 42 of schema 111.
+// service-termination-position.ts: template 42 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A service is to end at a position.
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes ServiceTerminationPosition. A service is to end at a position. */
+/** Writes ServiceTerminationPosition. */
 export class ServiceTerminationPositionEncoder {
   static readonly TEMPLATE_ID = 42;
   static readonly SCHEMA_ID = 111;
@@ -57,7 +57,7 @@ export class ServiceTerminationPositionEncoder {
   }
 }
 
-/** Reads ServiceTerminationPosition. A service is to end at a position. */
+/** Reads ServiceTerminationPosition. */
 export class ServiceTerminationPositionDecoder {
   static readonly TEMPLATE_ID = 42;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// session-close-event.ts: codec of SessionCloseEvent, template 22 of schema 111.
+// session-close-event.ts: template 22 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A session was closed (log event).
@@ -17,7 +17,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SessionCloseEvent. A session was closed (log event). */
+/** Writes SessionCloseEvent. */
 export class SessionCloseEventEncoder {
   static readonly TEMPLATE_ID = 22;
   static readonly SCHEMA_ID = 111;
@@ -68,7 +68,7 @@ export class SessionCloseEventEncoder {
   }
 }
 
-/** Reads SessionCloseEvent. A session was closed (log event). */
+/** Reads SessionCloseEvent. */
 export class SessionCloseEventDecoder {
   static readonly TEMPLATE_ID = 22;
   static readonly SCHEMA_ID = 111;

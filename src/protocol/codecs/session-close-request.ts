@@ -1,4 +1,4 @@
-// session-close-request.ts: codec of SessionCloseRequest, template 4 of schema 111.
+// session-close-request.ts: template 4 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A client closes its session.
@@ -15,7 +15,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SessionCloseRequest. A client closes its session. */
+/** Writes SessionCloseRequest. */
 export class SessionCloseRequestEncoder {
   static readonly TEMPLATE_ID = 4;
   static readonly SCHEMA_ID = 111;
@@ -56,7 +56,7 @@ export class SessionCloseRequestEncoder {
   }
 }
 
-/** Reads SessionCloseRequest. A client closes its session. */
+/** Reads SessionCloseRequest. */
 export class SessionCloseRequestDecoder {
   static readonly TEMPLATE_ID = 4;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// session-connect-request.ts: codec of SessionConnectRequest, template 3 of schema 111.
+// session-connect-request.ts: template 3 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A client asks for a session.
@@ -29,7 +29,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SessionConnectRequest. A client asks for a session. */
+/** Writes SessionConnectRequest. */
 export class SessionConnectRequestEncoder {
   static readonly TEMPLATE_ID = 3;
   static readonly SCHEMA_ID = 111;
@@ -114,7 +114,7 @@ export class SessionConnectRequestEncoder {
   }
 }
 
-/** Reads SessionConnectRequest. A client asks for a session. */
+/** Reads SessionConnectRequest. */
 export class SessionConnectRequestDecoder {
   static readonly TEMPLATE_ID = 3;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// session-event.ts: codec of SessionEvent, template 2 of schema 111.
+// session-event.ts: template 2 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The cluster answers a connect request, redirects it, or closes a session.
@@ -33,7 +33,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SessionEvent. The cluster answers a connect request, redirects it, or closes a session. */
+/** Writes SessionEvent. */
 export class SessionEventEncoder {
   static readonly TEMPLATE_ID = 2;
   static readonly SCHEMA_ID = 111;
@@ -122,7 +122,7 @@ export class SessionEventEncoder {
   }
 }
 
-/** Reads SessionEvent. The cluster answers a connect request, redirects it, or closes a session. */
+/** Reads SessionEvent. */
 export class SessionEventDecoder {
   static readonly TEMPLATE_ID = 2;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// session-keep-alive.ts: codec of SessionKeepAlive, template 5 of schema 111.
+// session-keep-alive.ts: template 5 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A client shows that it is alive.
@@ -15,7 +15,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SessionKeepAlive. A client shows that it is alive. */
+/** Writes SessionKeepAlive. */
 export class SessionKeepAliveEncoder {
   static readonly TEMPLATE_ID = 5;
   static readonly SCHEMA_ID = 111;
@@ -56,7 +56,7 @@ export class SessionKeepAliveEncoder {
   }
 }
 
-/** Reads SessionKeepAlive. A client shows that it is alive. */
+/** Reads SessionKeepAlive. */
 export class SessionKeepAliveDecoder {
   static readonly TEMPLATE_ID = 5;
   static readonly SCHEMA_ID = 111;

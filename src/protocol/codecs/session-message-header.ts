@@ -1,4 +1,4 @@
-// session-message-header.ts: codec of SessionMessageHeader, template 1 of schema 111.
+// session-message-header.ts: template 1 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Precedes the payload of a session message, both ways.
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SessionMessageHeader. Precedes the payload of a session message, both ways. */
+/** Writes SessionMessageHeader. */
 export class SessionMessageHeaderEncoder {
   static readonly TEMPLATE_ID = 1;
   static readonly SCHEMA_ID = 111;
@@ -62,7 +62,7 @@ export class SessionMessageHeaderEncoder {
   }
 }
 
-/** Reads SessionMessageHeader. Precedes the payload of a session message, both ways. */
+/** Reads SessionMessageHeader. */
 export class SessionMessageHeaderDecoder {
   static readonly TEMPLATE_ID = 1;
   static readonly SCHEMA_ID = 111;

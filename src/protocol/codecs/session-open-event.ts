@@ -1,4 +1,4 @@
-// session-open-event.ts: codec of SessionOpenEvent, template 21 of schema 111.
+// session-open-event.ts: template 21 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A session was opened (log event).
@@ -31,7 +31,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SessionOpenEvent. A session was opened (log event). */
+/** Writes SessionOpenEvent. */
 export class SessionOpenEventEncoder {
   static readonly TEMPLATE_ID = 21;
   static readonly SCHEMA_ID = 111;
@@ -118,7 +118,7 @@ export class SessionOpenEventEncoder {
   }
 }
 
-/** Reads SessionOpenEvent. A session was opened (log event). */
+/** Reads SessionOpenEvent. */
 export class SessionOpenEventDecoder {
   static readonly TEMPLATE_ID = 21;
   static readonly SCHEMA_ID = 111;

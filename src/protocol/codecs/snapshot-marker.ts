@@ -1,4 +1,4 @@
-// snapshot-marker.ts: codec of SnapshotMarker, template 100 of schema 111.
+// snapshot-marker.ts: template 100 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // Begins, divides or ends a snapshot.
@@ -21,7 +21,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes SnapshotMarker. Begins, divides or ends a snapshot. */
+/** Writes SnapshotMarker. */
 export class SnapshotMarkerEncoder {
   static readonly TEMPLATE_ID = 100;
   static readonly SCHEMA_ID = 111;
@@ -87,7 +87,7 @@ export class SnapshotMarkerEncoder {
   }
 }
 
-/** Reads SnapshotMarker. Begins, divides or ends a snapshot. */
+/** Reads SnapshotMarker. */
 export class SnapshotMarkerDecoder {
   static readonly TEMPLATE_ID = 100;
   static readonly SCHEMA_ID = 111;

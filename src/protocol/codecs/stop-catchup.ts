@@ -1,4 +1,4 @@
-// stop-catchup.ts: codec of StopCatchup, template 57 of schema 111.
+// stop-catchup.ts: template 57 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The leader ends a catch-up.
@@ -15,7 +15,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes StopCatchup. The leader ends a catch-up. */
+/** Writes StopCatchup. */
 export class StopCatchupEncoder {
   static readonly TEMPLATE_ID = 57;
   static readonly SCHEMA_ID = 111;
@@ -56,7 +56,7 @@ export class StopCatchupEncoder {
   }
 }
 
-/** Reads StopCatchup. The leader ends a catch-up. */
+/** Reads StopCatchup. */
 export class StopCatchupDecoder {
   static readonly TEMPLATE_ID = 57;
   static readonly SCHEMA_ID = 111;

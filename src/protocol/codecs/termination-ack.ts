@@ -1,4 +1,4 @@
-// termination-ack.ts: codec of TerminationAck, template 76 of schema 111.
+// termination-ack.ts: template 76 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A follower has reached the position where all end.
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes TerminationAck. A follower has reached the position where all end. */
+/** Writes TerminationAck. */
 export class TerminationAckEncoder {
   static readonly TEMPLATE_ID = 76;
   static readonly SCHEMA_ID = 111;
@@ -62,7 +62,7 @@ export class TerminationAckEncoder {
   }
 }
 
-/** Reads TerminationAck. A follower has reached the position where all end. */
+/** Reads TerminationAck. */
 export class TerminationAckDecoder {
   static readonly TEMPLATE_ID = 76;
   static readonly SCHEMA_ID = 111;

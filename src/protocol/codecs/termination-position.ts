@@ -1,4 +1,4 @@
-// termination-position.ts: codec of TerminationPosition, template 75 of schema 111.
+// termination-position.ts: template 75 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // The leader says where the cluster is to end.
@@ -15,7 +15,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes TerminationPosition. The leader says where the cluster is to end. */
+/** Writes TerminationPosition. */
 export class TerminationPositionEncoder {
   static readonly TEMPLATE_ID = 75;
   static readonly SCHEMA_ID = 111;
@@ -56,7 +56,7 @@ export class TerminationPositionEncoder {
   }
 }
 
-/** Reads TerminationPosition. The leader says where the cluster is to end. */
+/** Reads TerminationPosition. */
 export class TerminationPositionDecoder {
   static readonly TEMPLATE_ID = 75;
   static readonly SCHEMA_ID = 111;

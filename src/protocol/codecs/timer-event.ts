@@ -1,4 +1,4 @@
-// timer-event.ts: codec of TimerEvent, template 20 of schema 111.
+// timer-event.ts: template 20 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A timer of the service fired (log event).
@@ -16,7 +16,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes TimerEvent. A timer of the service fired (log event). */
+/** Writes TimerEvent. */
 export class TimerEventEncoder {
   static readonly TEMPLATE_ID = 20;
   static readonly SCHEMA_ID = 111;
@@ -72,7 +72,7 @@ export class TimerEventEncoder {
   }
 }
 
-/** Reads TimerEvent. A timer of the service fired (log event). */
+/** Reads TimerEvent. */
 export class TimerEventDecoder {
   static readonly TEMPLATE_ID = 20;
   static readonly SCHEMA_ID = 111;

@@ -1,4 +1,4 @@
-// timer.ts: codec of Timer, template 104 of schema 111.
+// timer.ts: template 104 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A pending timer, in a snapshot.
@@ -15,7 +15,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes Timer. A pending timer, in a snapshot. */
+/** Writes Timer. */
 export class TimerEncoder {
   static readonly TEMPLATE_ID = 104;
   static readonly SCHEMA_ID = 111;
@@ -66,7 +66,7 @@ export class TimerEncoder {
   }
 }
 
-/** Reads Timer. A pending timer, in a snapshot. */
+/** Reads Timer. */
 export class TimerDecoder {
   static readonly TEMPLATE_ID = 104;
   static readonly SCHEMA_ID = 111;

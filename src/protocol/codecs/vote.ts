@@ -1,4 +1,4 @@
-// vote.ts: codec of Vote, template 52 of schema 111.
+// vote.ts: template 52 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // A member votes for or against a candidate.
@@ -19,7 +19,7 @@ import {
   writeMessageHeader,
 } from '../message-header.js';
 
-/** Writes Vote. A member votes for or against a candidate. */
+/** Writes Vote. */
 export class VoteEncoder {
   static readonly TEMPLATE_ID = 52;
   static readonly SCHEMA_ID = 111;
@@ -80,7 +80,7 @@ export class VoteEncoder {
   }
 }
 
-/** Reads Vote. A member votes for or against a candidate. */
+/** Reads Vote. */
 export class VoteDecoder {
   static readonly TEMPLATE_ID = 52;
   static readonly SCHEMA_ID = 111;

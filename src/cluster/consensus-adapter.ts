@@ -1,0 +1,220 @@
+// consensus-adapter.ts: decodes what other members say, and hands it to the election.
+//
+// Anything that is not a whole, valid message of a kind we know is counted and dropped.
+
+import type { Election } from '../consensus/election.js';
+import { AppendPositionDecoder } from '../protocol/codecs/append-position.js';
+import { CanvassPositionDecoder } from '../protocol/codecs/canvass-position.js';
+import { CatchupRequestDecoder } from '../protocol/codecs/catchup-request.js';
+import { CommitPositionDecoder } from '../protocol/codecs/commit-position.js';
+import { MemberAdmittedDecoder } from '../protocol/codecs/member-admitted.js';
+import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
+import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
+import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term.js';
+import { RequestVoteDecoder } from '../protocol/codecs/request-vote.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
+import { VoteDecoder } from '../protocol/codecs/vote.js';
+import { messageTemplateId } from '../protocol/message-header.js';
+import type { FragmentHandler } from '../transport/fragment-assembler.js';
+import type { Subscription } from '../transport/subscription.js';
+
+const FRAGMENT_LIMIT = 256;
+
+/** Tells of a refusal, which an operator has to act on. */
+export type RefusalHandler = (fromMemberId: number, refusedMemberId: number, reason: number) => void;
+
+/** Polls the consensus stream. */
+export class ConsensusAdapter {
+  readonly #subscription: Subscription;
+  readonly #election: Election;
+  readonly #onRefused: RefusalHandler;
+  readonly #hello = new MemberHelloDecoder();
+  readonly #refused = new MemberRefusedDecoder();
+  readonly #admitted = new MemberAdmittedDecoder();
+  readonly #canvass = new CanvassPositionDecoder();
+  readonly #requestVote = new RequestVoteDecoder();
+  readonly #vote = new VoteDecoder();
+  readonly #newTerm = new NewLeadershipTermDecoder();
+  readonly #catchup = new CatchupRequestDecoder();
+  readonly #append = new AppendPositionDecoder();
+  readonly #commit = new CommitPositionDecoder();
+  #nowNs = 0;
+  /** Messages that were not valid, or of a kind that this version does not know. */
+  invalidCount = 0;
+
+  constructor(subscription: Subscription, election: Election, onRefused: RefusalHandler) {
+    this.#subscription = subscription;
+    this.#election = election;
+    this.#onRefused = onRefused;
+  }
+
+  poll(nowNs: number): number {
+    this.#nowNs = nowNs;
+    return this.#subscription.poll(this.#onFragment, FRAGMENT_LIMIT);
+  }
+
+  readonly #onFragment: FragmentHandler = (view, offset, length) => {
+    if (!this.#dispatch(view, offset, length, this.#nowNs)) {
+      this.invalidCount++;
+    }
+  };
+
+  /** False when the message is not valid. */
+  #dispatch(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    const election = this.#election;
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.AppendPosition: {
+        if (!AppendPositionDecoder.isValid(view, offset, length)) return false;
+        const message = this.#append.wrapAndApplyHeader(view, offset);
+        election.onAppendPosition(
+          message.followerMemberId(),
+          message.leadershipTermId(),
+          message.logPosition(),
+          message.flags(),
+          nowNs,
+        );
+        return true;
+      }
+      case TemplateId.CommitPosition: {
+        if (!CommitPositionDecoder.isValid(view, offset, length)) return false;
+        const message = this.#commit.wrapAndApplyHeader(view, offset);
+        election.onCommitPosition(
+          message.leaderMemberId(),
+          message.leadershipTermId(),
+          message.logPosition(),
+          nowNs,
+        );
+        return true;
+      }
+      case TemplateId.CanvassPosition: {
+        if (!CanvassPositionDecoder.isValid(view, offset, length)) return false;
+        const message = this.#canvass.wrapAndApplyHeader(view, offset);
+        election.onCanvassPosition(
+          message.followerMemberId(),
+          message.logLeadershipTermId(),
+          message.logPosition(),
+          message.leadershipTermId(),
+          nowNs,
+        );
+        return true;
+      }
+      default:
+        return this.#dispatchBallot(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchBallot(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    const election = this.#election;
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.RequestVote: {
+        if (!RequestVoteDecoder.isValid(view, offset, length)) return false;
+        const message = this.#requestVote.wrapAndApplyHeader(view, offset);
+        election.onRequestVote(
+          message.candidateMemberId(),
+          message.logLeadershipTermId(),
+          message.logPosition(),
+          message.candidateTermId(),
+          nowNs,
+        );
+        return true;
+      }
+      case TemplateId.Vote: {
+        if (!VoteDecoder.isValid(view, offset, length)) return false;
+        const message = this.#vote.wrapAndApplyHeader(view, offset);
+        election.onVote(
+          message.followerMemberId(),
+          message.candidateMemberId(),
+          message.candidateTermId(),
+          message.vote(),
+          message.logLeadershipTermId(),
+          message.logPosition(),
+          nowNs,
+        );
+        return true;
+      }
+      case TemplateId.NewLeadershipTerm: {
+        if (!NewLeadershipTermDecoder.isValid(view, offset, length)) return false;
+        this.#onNewLeadershipTerm(this.#newTerm.wrapAndApplyHeader(view, offset), nowNs);
+        return true;
+      }
+      case TemplateId.CatchupRequest: {
+        if (!CatchupRequestDecoder.isValid(view, offset, length)) return false;
+        const message = this.#catchup.wrapAndApplyHeader(view, offset);
+        election.onCatchupRequest(
+          message.followerMemberId(),
+          message.leadershipTermId(),
+          message.logLeadershipTermId(),
+          message.logPosition(),
+          nowNs,
+        );
+        return true;
+      }
+      default:
+        return this.#dispatchMembership(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchMembership(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.MemberHello: {
+        if (!MemberHelloDecoder.isValid(view, offset, length)) return false;
+        this.#onMemberHello(this.#hello.wrapAndApplyHeader(view, offset), nowNs);
+        return true;
+      }
+      case TemplateId.MemberRefused: {
+        if (!MemberRefusedDecoder.isValid(view, offset, length)) return false;
+        const message = this.#refused.wrapAndApplyHeader(view, offset);
+        const [from, refused] = [message.memberId(), message.refusedMemberId()];
+        this.#election.onMemberRefused(from, refused, message.reason(), nowNs);
+        this.#onRefused(from, refused, message.reason());
+        return true;
+      }
+      case TemplateId.MemberAdmitted: {
+        if (!MemberAdmittedDecoder.isValid(view, offset, length)) return false;
+        const message = this.#admitted.wrapAndApplyHeader(view, offset);
+        this.#election.onMemberAdmitted(
+          message.memberId(),
+          BigInt.asUintN(64, message.incarnation()),
+          message.leadershipTermId(),
+          message.logPosition(),
+          nowNs,
+        );
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  #onNewLeadershipTerm(message: NewLeadershipTermDecoder, nowNs: number): void {
+    this.#election.onNewLeadershipTerm(
+      {
+        logTermId: message.logLeadershipTermId(),
+        nextTermId: message.nextLeadershipTermId(),
+        nextTermBasePosition: message.nextTermBaseLogPosition(),
+        termId: message.leadershipTermId(),
+        termBasePosition: message.termBaseLogPosition(),
+        commitPosition: message.commitPosition(),
+        logSessionId: message.logSessionId(),
+        leaderMemberId: message.leaderMemberId(),
+      },
+      nowNs,
+    );
+  }
+
+  #onMemberHello(message: MemberHelloDecoder, nowNs: number): void {
+    this.#election.onMemberHello(
+      {
+        memberId: message.memberId(),
+        clusterId: message.clusterId(),
+        admittedTermId: message.leadershipTermId(),
+        incarnation: BigInt.asUintN(64, message.incarnation()),
+        configurationHash: BigInt.asUintN(64, message.configurationHash()),
+        durability: message.durability(),
+        protocolVersion: message.protocolVersion(),
+        flags: message.flags(),
+      },
+      nowNs,
+    );
+  }
+}

@@ -1,0 +1,228 @@
+// consensus-publisher.ts: encodes what consensus says to other members.
+//
+// Every message is one position or a few: losing one costs an interval, so a peer that cannot take
+// it now is simply not told now, and that is counted.
+
+import type { Opaque64 } from '../archive/birth.js';
+import type { MemberId, NewLeadershipTerm } from '../consensus/election-effects.js';
+import type { Position } from '../position.js';
+import { AppendPositionEncoder } from '../protocol/codecs/append-position.js';
+import { CanvassPositionEncoder } from '../protocol/codecs/canvass-position.js';
+import { CatchupRequestEncoder } from '../protocol/codecs/catchup-request.js';
+import { CommitPositionEncoder } from '../protocol/codecs/commit-position.js';
+import { MemberAdmittedEncoder } from '../protocol/codecs/member-admitted.js';
+import { MemberHelloEncoder } from '../protocol/codecs/member-hello.js';
+import { MemberRefusedEncoder } from '../protocol/codecs/member-refused.js';
+import { NewLeadershipTermEncoder } from '../protocol/codecs/new-leadership-term.js';
+import { RequestVoteEncoder } from '../protocol/codecs/request-vote.js';
+import { VoteEncoder } from '../protocol/codecs/vote.js';
+import { formatHostPort } from '../protocol/host-port.js';
+import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import type { ExclusivePublication } from '../transport/exclusive-publication.js';
+import type { Transport } from '../transport/transport.js';
+import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+
+export const CONSENSUS_STREAM_ID = 108;
+const SCRATCH_LENGTH = 4096;
+const LOG_RECORDING_ID = 0;
+
+/** Publications to the other members, and the encoders. */
+export class ConsensusPublisher {
+  readonly #transport: Transport;
+  readonly #config: ClusterConfig;
+  readonly #memberId: MemberId;
+  readonly #incarnation: bigint;
+  readonly #publications = new Map<MemberId, ExclusivePublication>();
+  readonly #scratch: number;
+  readonly #hello = new MemberHelloEncoder();
+  readonly #refused = new MemberRefusedEncoder();
+  readonly #admitted = new MemberAdmittedEncoder();
+  readonly #canvass = new CanvassPositionEncoder();
+  readonly #requestVote = new RequestVoteEncoder();
+  readonly #vote = new VoteEncoder();
+  readonly #newTerm = new NewLeadershipTermEncoder();
+  readonly #catchup = new CatchupRequestEncoder();
+  readonly #append = new AppendPositionEncoder();
+  readonly #commit = new CommitPositionEncoder();
+  /** Messages that a peer could not be told: not connected, or its window was full. */
+  undeliveredCount = 0;
+
+  constructor(transport: Transport, config: ClusterConfig, incarnation: Opaque64) {
+    this.#transport = transport;
+    this.#config = config;
+    this.#memberId = config.member.memberId;
+    this.#incarnation = toOpaque64(incarnation);
+    this.#scratch = transport.arena.allocate(SCRATCH_LENGTH);
+    for (const peer of config.endpoints) {
+      if (peer.memberId !== this.#memberId) {
+        this.#publications.set(peer.memberId, this.#open(formatHostPort(peer.consensus)));
+      }
+    }
+  }
+
+  close(): void {
+    for (const publication of this.#publications.values()) {
+      publication.close();
+    }
+    this.#transport.arena.release(this.#scratch, SCRATCH_LENGTH);
+  }
+
+  memberHello(to: MemberId, flags: number, admittedTermId: number): void {
+    const { consensus } = this.#config;
+    this.#hello
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .clusterId(consensus.clusterId)
+      .leadershipTermId(admittedTermId)
+      .incarnation(this.#incarnation)
+      .configurationHash(consensus.configurationHash)
+      .memberId(this.#memberId)
+      .durability(consensus.durability)
+      .flags(flags)
+      .protocolVersion(consensus.protocolVersion);
+    this.#send(to, this.#hello.encodedLength());
+  }
+
+  memberRefused(to: MemberId, reason: number): void {
+    this.#refused
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .memberId(this.#memberId)
+      .refusedMemberId(to)
+      .reason(reason)
+      .putDetail('');
+    this.#send(to, this.#refused.encodedLength());
+  }
+
+  memberAdmitted(
+    to: MemberId,
+    memberId: MemberId,
+    incarnation: bigint,
+    termId: number,
+    position: Position,
+  ): void {
+    this.#admitted
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .memberId(memberId)
+      .incarnation(incarnation)
+      .logPosition(position);
+    this.#send(to, this.#admitted.encodedLength());
+  }
+
+  canvassPosition(
+    to: MemberId,
+    logTermId: number,
+    logPosition: Position,
+    candidateTermId: number,
+  ): void {
+    this.#canvass
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .logLeadershipTermId(logTermId)
+      .logPosition(logPosition)
+      .leadershipTermId(candidateTermId)
+      .followerMemberId(this.#memberId)
+      .protocolVersion(this.#config.consensus.protocolVersion);
+    this.#send(to, this.#canvass.encodedLength());
+  }
+
+  requestVote(
+    to: MemberId,
+    logTermId: number,
+    logPosition: Position,
+    candidateTermId: number,
+  ): void {
+    this.#requestVote
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .logLeadershipTermId(logTermId)
+      .logPosition(logPosition)
+      .candidateTermId(candidateTermId)
+      .candidateMemberId(this.#memberId)
+      .protocolVersion(this.#config.consensus.protocolVersion);
+    this.#send(to, this.#requestVote.encodedLength());
+  }
+
+  vote(
+    to: MemberId,
+    candidateTermId: number,
+    logTermId: number,
+    logPosition: Position,
+    granted: boolean,
+  ): void {
+    this.#vote
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .candidateTermId(candidateTermId)
+      .logLeadershipTermId(logTermId)
+      .logPosition(logPosition)
+      .candidateMemberId(to)
+      .followerMemberId(this.#memberId)
+      .vote(granted);
+    this.#send(to, this.#vote.encodedLength());
+  }
+
+  newLeadershipTerm(to: MemberId, message: NewLeadershipTerm): void {
+    this.#newTerm
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .logLeadershipTermId(message.logTermId)
+      .nextLeadershipTermId(message.nextTermId)
+      .nextTermBaseLogPosition(message.nextTermBasePosition)
+      .nextLogPosition(message.nextTermBasePosition)
+      .leadershipTermId(message.termId)
+      .termBaseLogPosition(message.termBasePosition)
+      .logPosition(message.commitPosition)
+      .leaderRecordingId(LOG_RECORDING_ID)
+      .leaderMemberId(message.leaderMemberId)
+      .logSessionId(message.logSessionId)
+      .commitPosition(message.commitPosition);
+    this.#send(to, this.#newTerm.encodedLength());
+  }
+
+  catchupRequest(to: MemberId, termId: number, logTermId: number, position: Position): void {
+    this.#catchup
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logLeadershipTermId(logTermId)
+      .logPosition(position)
+      .followerMemberId(this.#memberId);
+    this.#send(to, this.#catchup.encodedLength());
+  }
+
+  appendPosition(to: MemberId, termId: number, position: Position, flags: number): void {
+    this.#append
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logPosition(position)
+      .followerMemberId(this.#memberId)
+      .flags(flags);
+    this.#send(to, this.#append.encodedLength());
+  }
+
+  commitPosition(to: MemberId, termId: number, position: Position): void {
+    this.#commit
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logPosition(position)
+      .leaderMemberId(this.#memberId);
+    this.#send(to, this.#commit.encodedLength());
+  }
+
+  get #view(): DataView {
+    return this.#transport.arena.view;
+  }
+
+  #open(endpoint: string): ExclusivePublication {
+    const { member } = this.#config;
+    return this.#transport.addPublication(`aeron:udp?endpoint=${endpoint}`, CONSENSUS_STREAM_ID, {
+      termLength: member.streamTermLength,
+      mtuLength: Math.min(member.mtuLength, member.streamTermLength / 8),
+      // The term bits of a consensus frame mean nothing; its checksum does.
+      checksum: { leadershipTermId: 0 },
+    });
+  }
+
+  #send(to: MemberId, blockLength: number): void {
+    const publication = this.#publications.get(to);
+    const length = MESSAGE_HEADER_LENGTH + blockLength;
+    if (publication === undefined || publication.offerAt(this.#scratch, length) < 0) {
+      this.undeliveredCount++;
+    }
+  }
+}

@@ -1,0 +1,264 @@
+// egress.ts: what leaves the leader for its clients.
+//
+// One publication per open session, to the channel that the session was opened with. Only a leader
+// has connections; on every other member an offer goes nowhere, so services act the same.
+
+import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
+import type { Arena } from '../memory/arena.js';
+import { EventCode } from '../protocol/codecs/enumerations.js';
+import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
+import type { ExclusivePublication } from '../transport/exclusive-publication.js';
+import type { Transport } from '../transport/transport.js';
+import type { ClusterConfig } from './cluster-config.js';
+import { EgressQueue } from './egress-queue.js';
+import { SESSION_HEADER_LENGTH } from './log-publisher.js';
+import type { EgressSink } from './service-host.js';
+import { SessionEvents } from './session-events.js';
+
+/** What a connection says before any message. */
+const Greeting = { None: 0, AwaitCommit: 1, Opened: 2, NewLeader: 3 } as const;
+type Greeting = (typeof Greeting)[keyof typeof Greeting];
+
+/** What egress needs to know of a session. */
+export interface EgressSession {
+  readonly id: number;
+  readonly correlationIdHigh: number;
+  readonly correlationIdLow: number;
+  readonly responseStreamId: number;
+  readonly responseChannel: string;
+}
+
+interface Connection {
+  readonly session: EgressSession;
+  readonly publication: ExclusivePublication;
+  readonly queue: EgressQueue;
+  greeting: Greeting;
+  hasOverflowed: boolean;
+}
+
+export interface EgressHooks {
+  /** The client did not take its egress: the leader closes the session by a log event. */
+  onOverflow(sessionId: number): void;
+  /** A service asked for the end of a session. Called on every member. */
+  onCloseRequest(sessionId: number): void;
+}
+
+/** Connections to clients. */
+export class Egress implements EgressSink {
+  readonly messageLengthMax: number;
+  readonly #arena: Arena;
+  readonly #transport: Transport;
+  readonly #config: ClusterConfig;
+  readonly #hooks: EgressHooks;
+  readonly #events: SessionEvents;
+  readonly #head: number;
+  readonly #header = new SessionMessageHeaderEncoder();
+  readonly #connections = new Map<number, Connection>();
+  // Connections with something to say beside new messages: a greeting, or a queue.
+  readonly #waiting = new Set<Connection>();
+  #leadershipTermId = -1;
+  #ingressEndpoints = '';
+
+  constructor(transport: Transport, config: ClusterConfig, hooks: EgressHooks) {
+    this.#arena = transport.arena;
+    this.#transport = transport;
+    this.#config = config;
+    this.#hooks = hooks;
+    this.#head = this.#arena.allocate(SESSION_HEADER_LENGTH);
+    this.#events = new SessionEvents(this.#arena, config);
+    // Aeron's rule, an eighth of the term, less the header: the same on every member by config.
+    this.messageLengthMax = Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
+  }
+
+  /** This member leads: sessions may be connected from now on. */
+  startTerm(leadershipTermId: number, ingressEndpoints: string): void {
+    this.#leadershipTermId = leadershipTermId;
+    this.#ingressEndpoints = ingressEndpoints;
+  }
+
+  /** This member leads no more: nothing is sent any more. */
+  endTerm(): void {
+    this.#leadershipTermId = -1;
+    for (const connection of this.#connections.values()) {
+      connection.publication.close();
+    }
+    this.#connections.clear();
+    this.#waiting.clear();
+  }
+
+  /** Connects to a new session's client, so that the answer can leave as soon as it may. */
+  connect(session: EgressSession): void {
+    this.#connect(session, Greeting.AwaitCommit);
+  }
+
+  /** Connects to the client of a session that an earlier leader opened. */
+  reconnect(session: EgressSession): void {
+    this.#connect(session, Greeting.NewLeader);
+  }
+
+  /** The session's open event is committed: the client may know. */
+  confirm(sessionId: number): void {
+    const connection = this.#connections.get(sessionId);
+    if (connection !== undefined && connection.greeting === Greeting.AwaitCommit) {
+      connection.greeting = Greeting.Opened;
+    }
+  }
+
+  /** The session is closed: tells the client once, if it can be told. */
+  disconnect(sessionId: number, detail: string): void {
+    const connection = this.#connections.get(sessionId);
+    if (connection !== undefined) {
+      const { publication, session } = connection;
+      const term = this.#leadershipTermId;
+      const length = this.#events.sessionEvent(session, session.id, term, EventCode.Closed, detail);
+      publication.offerAt(this.#events.address, length);
+      publication.close();
+      this.#connections.delete(sessionId);
+      this.#waiting.delete(connection);
+    }
+  }
+
+  requestClose(sessionId: number): void {
+    this.#hooks.onCloseRequest(sessionId);
+  }
+
+  offer(
+    sessionId: number,
+    timestamp: number,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
+    const connection = this.#connections.get(sessionId);
+    if (connection === undefined) {
+      return;
+    }
+    const { view } = this.#arena;
+    this.#header
+      .wrapAndApplyHeader(view, this.#head)
+      .leadershipTermId(this.#leadershipTermId)
+      .clusterSessionId(sessionId)
+      .timestamp(timestamp);
+    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
+      const result = this.#send(connection.publication, buffer, offset, length);
+      if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
+        return;
+      }
+    }
+    this.#enqueue(connection, buffer, offset, length);
+  }
+
+  /** Sends greetings and what waited. */
+  doWork(): number {
+    let work = 0;
+    for (const connection of this.#waiting) {
+      work += this.#flush(connection);
+    }
+    return work;
+  }
+
+  close(): void {
+    this.endTerm();
+    this.#events.close();
+    this.#arena.release(this.#head, SESSION_HEADER_LENGTH);
+  }
+
+  #connect(session: EgressSession, greeting: Greeting): void {
+    const { member, egressBufferLengthMax } = this.#config;
+    const publication = this.#transport.addPublication(
+      session.responseChannel,
+      session.responseStreamId,
+      { termLength: member.streamTermLength, mtuLength: member.mtuLength },
+    );
+    const queue = new EgressQueue(egressBufferLengthMax);
+    const connection = { session, publication, queue, greeting, hasOverflowed: false };
+    this.#connections.set(session.id, connection);
+    this.#waiting.add(connection);
+  }
+
+  #send(
+    publication: ExclusivePublication,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): number {
+    if (buffer.buffer !== this.#arena.memory.buffer) {
+      const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+      return publication.offer2(this.#head, SESSION_HEADER_LENGTH, bytes, 0, length);
+    }
+    if (!publication.isConnected) {
+      return publication.isClosed ? CLOSED : NOT_CONNECTED;
+    }
+    // The message lies in the arena already: it is copied once, frame to frame.
+    const body = buffer.byteOffset + offset;
+    const { core } = this.#arena;
+    const result = core.append2(publication.meta, this.#head, SESSION_HEADER_LENGTH, body, length);
+    if (result > 0) {
+      publication.flushNeeded();
+    }
+    return result;
+  }
+
+  #enqueue(
+    connection: Connection,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
+    if (connection.hasOverflowed) {
+      return;
+    }
+    const bytes = new Uint8Array(SESSION_HEADER_LENGTH + length);
+    bytes.set(this.#arena.u8.subarray(this.#head, this.#head + SESSION_HEADER_LENGTH));
+    bytes.set(
+      new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length),
+      SESSION_HEADER_LENGTH,
+    );
+    if (connection.queue.push(bytes)) {
+      this.#waiting.add(connection);
+    } else {
+      connection.hasOverflowed = true;
+      connection.queue.clear();
+      this.#hooks.onOverflow(connection.session.id);
+    }
+  }
+
+  #flush(connection: Connection): number {
+    const { publication, queue } = connection;
+    if (!publication.isConnected || !this.#greet(connection)) {
+      return 0;
+    }
+    let work = 0;
+    for (let bytes = queue.peek(); bytes !== undefined; bytes = queue.peek()) {
+      if (publication.offer(bytes, 0, bytes.length) < 0) {
+        return work;
+      }
+      queue.shift();
+      work++;
+    }
+    this.#waiting.delete(connection);
+    return work;
+  }
+
+  /** Whether the connection's greeting has left. */
+  #greet(connection: Connection): boolean {
+    const { session, publication, greeting } = connection;
+    const term = this.#leadershipTermId;
+    let length = 0;
+    if (greeting === Greeting.AwaitCommit) {
+      return false;
+    }
+    if (greeting === Greeting.Opened) {
+      length = this.#events.sessionEvent(session, session.id, term, EventCode.Ok, '');
+    } else if (greeting === Greeting.NewLeader) {
+      length = this.#events.newLeader(session.id, term, this.#ingressEndpoints);
+    } else {
+      return true;
+    }
+    if (publication.offerAt(this.#events.address, length) < 0) {
+      return false;
+    }
+    connection.greeting = Greeting.None;
+    return true;
+  }
+}

@@ -1,0 +1,145 @@
+// log-publisher.ts: appends the leader's events to the log.
+//
+// Messages of clients go through the ingress batch; this class appends what the leader itself has
+// to say (a term begins, a session opens or closes), and the rare messages that the batch leaves
+// to TypeScript, such as those that are longer than a datagram.
+
+import type { Arena } from '../memory/arena.js';
+import { NewLeadershipTermEventEncoder } from '../protocol/codecs/new-leadership-term-event.js';
+import { SessionCloseEventEncoder } from '../protocol/codecs/session-close-event.js';
+import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
+import { SessionOpenEventEncoder } from '../protocol/codecs/session-open-event.js';
+import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import type { Position } from '../position.js';
+
+/** Longest response channel plus principal of a session, bytes. */
+export const SESSION_DETAIL_LENGTH_MAX = 8 * 1024;
+const EVENT_LENGTH_MAX = 256 + SESSION_DETAIL_LENGTH_MAX;
+/** Header and block of a session message. */
+export const SESSION_HEADER_LENGTH = 32;
+const MILLIS = 0;
+
+/** What a session is opened with. */
+export interface SessionDetails {
+  readonly correlationIdHigh: number;
+  readonly correlationIdLow: number;
+  readonly responseStreamId: number;
+  readonly responseChannel: string;
+  readonly encodedPrincipal: Uint8Array;
+}
+
+/** Appends events. Each method returns the log position after the event, or a negative result code. */
+export class LogPublisher {
+  readonly #arena: Arena;
+  readonly #scratch: number;
+  readonly #scratchLength: number;
+  readonly #termEvent = new NewLeadershipTermEventEncoder();
+  readonly #openEvent = new SessionOpenEventEncoder();
+  readonly #closeEvent = new SessionCloseEventEncoder();
+  readonly #messageHeader = new SessionMessageHeaderEncoder();
+  #meta = 0;
+
+  constructor(arena: Arena, messageLengthMax: number) {
+    this.#arena = arena;
+    this.#scratchLength = Math.max(EVENT_LENGTH_MAX, messageLengthMax);
+    this.#scratch = arena.allocate(this.#scratchLength);
+  }
+
+  /** The leader's log is open: its buffer's metadata address. 0 closes. */
+  setLog(meta: number): void {
+    this.#meta = meta;
+  }
+
+  /** Log position at which the next event will be appended, unless the term buffer rotates before. */
+  tail(): Position {
+    return this.#arena.core.logTail(this.#meta);
+  }
+
+  close(): void {
+    this.#arena.release(this.#scratch, this.#scratchLength);
+  }
+
+  appendNewLeadershipTerm(
+    leadershipTermId: number,
+    termBaseLogPosition: Position,
+    leaderMemberId: number,
+    logSessionId: number,
+    timestamp: number,
+  ): Position {
+    const length =
+      MESSAGE_HEADER_LENGTH +
+      this.#termEvent
+        .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+        .leadershipTermId(leadershipTermId)
+        .logPosition(termBaseLogPosition)
+        .timestamp(timestamp)
+        .termBaseLogPosition(termBaseLogPosition)
+        .leaderMemberId(leaderMemberId)
+        .logSessionId(logSessionId)
+        .timeUnit(MILLIS)
+        .appVersion(0)
+        .encodedLength();
+    return this.#append(length);
+  }
+
+  /** The session's id is the log position before the event: unique without a counter. */
+  appendSessionOpen(
+    leadershipTermId: number,
+    clusterSessionId: number,
+    timestamp: number,
+    details: SessionDetails,
+  ): Position {
+    const length =
+      MESSAGE_HEADER_LENGTH +
+      this.#openEvent
+        .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+        .leadershipTermId(leadershipTermId)
+        .correlationIdHigh(details.correlationIdHigh)
+        .correlationIdLow(details.correlationIdLow)
+        .clusterSessionId(clusterSessionId)
+        .timestamp(timestamp)
+        .responseStreamId(details.responseStreamId)
+        .putResponseChannel(details.responseChannel)
+        .putEncodedPrincipal(details.encodedPrincipal)
+        .encodedLength();
+    return this.#append(length);
+  }
+
+  appendSessionClose(
+    leadershipTermId: number,
+    clusterSessionId: number,
+    timestamp: number,
+    closeReason: number,
+  ): Position {
+    const length =
+      MESSAGE_HEADER_LENGTH +
+      this.#closeEvent
+        .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+        .leadershipTermId(leadershipTermId)
+        .clusterSessionId(clusterSessionId)
+        .timestamp(timestamp)
+        .closeReason(closeReason)
+        .encodedLength();
+    return this.#append(length);
+  }
+
+  /** A client's whole message, without the header it came with. */
+  appendMessage(
+    leadershipTermId: number,
+    clusterSessionId: number,
+    timestamp: number,
+    body: Uint8Array,
+  ): Position {
+    this.#messageHeader
+      .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+      .leadershipTermId(leadershipTermId)
+      .clusterSessionId(clusterSessionId)
+      .timestamp(timestamp);
+    this.#arena.u8.set(body, this.#scratch + SESSION_HEADER_LENGTH);
+    return this.#append(SESSION_HEADER_LENGTH + body.length);
+  }
+
+  #append(length: number): Position {
+    return this.#arena.core.append(this.#meta, this.#scratch, length);
+  }
+}

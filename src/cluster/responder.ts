@@ -1,0 +1,110 @@
+// responder.ts: answers to clients that have no session: a redirect, or why they were refused.
+//
+// An answer waits for its client's subscription to connect, for a bounded time and in bounded
+// number; what does not fit is dropped, because the client asks again.
+
+import type { ExclusivePublication } from '../transport/exclusive-publication.js';
+import type { Transport } from '../transport/transport.js';
+import type { ClusterConfig } from './cluster-config.js';
+import { type Correlation, SessionEvents } from './session-events.js';
+
+/** Answers that may wait at a time. */
+export const PENDING_ANSWER_COUNT_MAX = 128;
+/** How long an answer waits for its client. */
+export const PENDING_ANSWER_TIMEOUT_NS = 1_000_000_000;
+
+interface PendingAnswer {
+  readonly publication: ExclusivePublication;
+  readonly bytes: Uint8Array;
+  readonly expiryNs: number;
+}
+
+/** Whom to answer, and where. */
+export interface Asker extends Correlation {
+  readonly responseStreamId: number;
+  readonly responseChannel: string;
+}
+
+/** Short-lived publications that each carry one SessionEvent. */
+export class Responder {
+  readonly #transport: Transport;
+  readonly #config: ClusterConfig;
+  readonly #events: SessionEvents;
+  readonly #pending = new Map<string, PendingAnswer>();
+  droppedCount = 0;
+
+  constructor(transport: Transport, config: ClusterConfig) {
+    this.#transport = transport;
+    this.#config = config;
+    this.#events = new SessionEvents(transport.arena, config);
+  }
+
+  /** Sends an event to a client that waits for it, unless one is on its way already. */
+  answer(
+    asker: Asker,
+    code: number,
+    detail: string,
+    leadershipTermId: number,
+    leaderMemberId: number,
+    nowNs: number,
+  ): void {
+    const key = `${asker.responseChannel}|${asker.responseStreamId}`;
+    if (this.#pending.has(key)) {
+      return;
+    }
+    if (this.#pending.size >= PENDING_ANSWER_COUNT_MAX) {
+      this.droppedCount++;
+      return;
+    }
+    const length = this.#events.sessionEvent(
+      asker,
+      -1,
+      leadershipTermId,
+      code,
+      detail,
+      leaderMemberId,
+    );
+    const { address } = this.#events;
+    const { member } = this.#config;
+    const publication = this.#transport.addPublication(
+      asker.responseChannel,
+      asker.responseStreamId,
+      { termLength: member.streamTermLength, mtuLength: member.mtuLength },
+    );
+    this.#pending.set(key, {
+      publication,
+      bytes: this.#transport.arena.u8.slice(address, address + length),
+      expiryNs: nowNs + PENDING_ANSWER_TIMEOUT_NS,
+    });
+  }
+
+  doWork(nowNs: number): number {
+    let work = 0;
+    for (const [key, answer] of this.#pending) {
+      const { publication, bytes } = answer;
+      const isSent = publication.isConnected && publication.offer(bytes, 0, bytes.length) > 0;
+      if (isSent || nowNs >= answer.expiryNs || publication.isClosed) {
+        publication.close();
+        this.#pending.delete(key);
+        work++;
+      }
+    }
+    return work;
+  }
+
+  deadlineNs(): number {
+    let deadlineNs = Number.POSITIVE_INFINITY;
+    for (const answer of this.#pending.values()) {
+      deadlineNs = Math.min(deadlineNs, answer.expiryNs);
+    }
+    return deadlineNs;
+  }
+
+  close(): void {
+    for (const answer of this.#pending.values()) {
+      answer.publication.close();
+    }
+    this.#pending.clear();
+    this.#events.close();
+  }
+}

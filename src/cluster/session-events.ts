@@ -1,0 +1,81 @@
+// session-events.ts: encodes what members tell clients about sessions.
+
+import type { Arena } from '../memory/arena.js';
+import { NewLeaderEventEncoder } from '../protocol/codecs/new-leader-event.js';
+import { SessionEventEncoder } from '../protocol/codecs/session-event.js';
+import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import type { ClusterConfig } from './cluster-config.js';
+
+/** Longest detail text, bytes: an error or the members' ingress endpoints. */
+export const DETAIL_LENGTH_MAX = 2048;
+const SCRATCH_LENGTH = 4096;
+/** Version of the session protocol, 0.3.0, as Aeron encodes it. */
+export const SESSION_PROTOCOL_VERSION = 0x000300;
+
+/** Whom an event answers. */
+export interface Correlation {
+  readonly correlationIdHigh: number;
+  readonly correlationIdLow: number;
+}
+
+/** Encodes into a scratch range of the arena. */
+export class SessionEvents {
+  /** Arena address of the last event encoded. */
+  readonly address: number;
+  readonly #arena: Arena;
+  readonly #memberId: number;
+  readonly #leaderTimeoutNs: number;
+  readonly #sessionEvent = new SessionEventEncoder();
+  readonly #newLeaderEvent = new NewLeaderEventEncoder();
+
+  constructor(arena: Arena, config: ClusterConfig) {
+    this.#arena = arena;
+    this.#memberId = config.member.memberId;
+    this.#leaderTimeoutNs = config.consensus.leaderTimeoutNs;
+    this.address = arena.allocate(SCRATCH_LENGTH);
+  }
+
+  /** Returns the length of the event. `leaderMemberId` defaults to this member. */
+  sessionEvent(
+    correlation: Correlation,
+    clusterSessionId: number,
+    leadershipTermId: number,
+    code: number,
+    detail: string,
+    leaderMemberId = this.#memberId,
+  ): number {
+    return (
+      MESSAGE_HEADER_LENGTH +
+      this.#sessionEvent
+        .wrapAndApplyHeader(this.#arena.view, this.address)
+        .clusterSessionId(clusterSessionId)
+        .correlationIdHigh(correlation.correlationIdHigh)
+        .correlationIdLow(correlation.correlationIdLow)
+        .leadershipTermId(leadershipTermId)
+        .leaderMemberId(leaderMemberId)
+        .code(code)
+        .version(SESSION_PROTOCOL_VERSION)
+        .leaderHeartbeatTimeoutNs(this.#leaderTimeoutNs)
+        .putDetail(detail.slice(0, DETAIL_LENGTH_MAX))
+        .encodedLength()
+    );
+  }
+
+  /** Returns the length of the event. */
+  newLeader(clusterSessionId: number, leadershipTermId: number, ingressEndpoints: string): number {
+    return (
+      MESSAGE_HEADER_LENGTH +
+      this.#newLeaderEvent
+        .wrapAndApplyHeader(this.#arena.view, this.address)
+        .leadershipTermId(leadershipTermId)
+        .clusterSessionId(clusterSessionId)
+        .leaderMemberId(this.#memberId)
+        .putIngressEndpoints(ingressEndpoints.slice(0, DETAIL_LENGTH_MAX))
+        .encodedLength()
+    );
+  }
+
+  close(): void {
+    this.#arena.release(this.address, SCRATCH_LENGTH);
+  }
+}

@@ -1,0 +1,177 @@
+// membership.ts: who the others are, and whose votes and positions count.
+//
+// A member that lost its directory does not know what it promised with the old one. So each directory
+// has a random incarnation, the first one heard of a member is remembered durably, and another one
+// later is a *learner*: it receives the log, but its votes and positions do not count until a leader
+// has admitted it. Nothing counts of a member that has not introduced itself.
+
+import { type LeadershipTermId, TERM_NULL } from '../position.js';
+import type { ConsensusConfig } from './consensus-config.js';
+import {
+  HELLO_FLAG_LEAVING,
+  HELLO_FLAG_VOTING,
+  type MemberHello,
+  type MemberId,
+  RefusalReason,
+} from './election-effects.js';
+import type { NodeRecord } from './node-record.js';
+
+export const MemberStanding = {
+  /** No hello was heard in this life of the process: everything else of it is dropped. */
+  Unknown: 0,
+  /** Belongs to another cluster, or is configured otherwise: everything of it is dropped. */
+  Refused: 1,
+  /** Takes the log, but neither its votes nor its positions count. */
+  Learner: 2,
+  Voter: 3,
+} as const;
+export type MemberStanding = (typeof MemberStanding)[keyof typeof MemberStanding];
+
+interface Peer {
+  /** Incarnation of the last hello; undefined before the first. */
+  incarnation: bigint | undefined;
+  admittedTermId: LeadershipTermId;
+  isVoting: boolean;
+  isLeaving: boolean;
+  isRefused: boolean;
+  /** An incarnation that is not the remembered one was heard, and no leader has admitted it. */
+  isForeign: boolean;
+  /** Sequence of the record that remembers the incarnation. */
+  recordSequence: number;
+}
+
+/** The table of the other members. */
+export class MemberTable {
+  private readonly config: ConsensusConfig;
+  private readonly record: NodeRecord;
+  private readonly peers = new Map<MemberId, Peer>();
+
+  constructor(config: ConsensusConfig, record: NodeRecord) {
+    this.config = config;
+    this.record = record;
+    for (const memberId of config.memberIds) {
+      if (memberId !== config.memberId) {
+        this.peers.set(memberId, {
+          incarnation: undefined,
+          admittedTermId: TERM_NULL,
+          isVoting: false,
+          isLeaving: false,
+          isRefused: false,
+          isForeign: false,
+          recordSequence: 0,
+        });
+      }
+    }
+  }
+
+  isPeer(memberId: MemberId): boolean {
+    return this.peers.has(memberId);
+  }
+
+  hasIntroducedItself(memberId: MemberId): boolean {
+    return this.peers.get(memberId)?.incarnation !== undefined;
+  }
+
+  isLeaving(memberId: MemberId): boolean {
+    return this.peers.get(memberId)?.isLeaving ?? false;
+  }
+
+  incarnationOf(memberId: MemberId): bigint | undefined {
+    return this.peers.get(memberId)?.incarnation;
+  }
+
+  standingOf(memberId: MemberId): MemberStanding {
+    const peer = this.peers.get(memberId);
+    if (peer === undefined || (peer.incarnation === undefined && !peer.isRefused)) {
+      return MemberStanding.Unknown;
+    }
+    if (peer.isRefused) {
+      return MemberStanding.Refused;
+    }
+    const counts = peer.isVoting && !peer.isForeign && this.record.isDurable(peer.recordSequence);
+    return counts ? MemberStanding.Voter : MemberStanding.Learner;
+  }
+
+  /** Takes a hello of a configured member; answers why it is refused, or undefined. */
+  onHello(hello: MemberHello): RefusalReason | undefined {
+    const peer = this.peers.get(hello.memberId);
+    if (peer === undefined) {
+      return undefined;
+    }
+    const mismatch = this.mismatch(hello);
+    if (mismatch !== undefined) {
+      peer.isRefused = true;
+      return mismatch;
+    }
+    peer.isRefused = false;
+    peer.incarnation = BigInt.asUintN(64, hello.incarnation);
+    peer.isVoting = (hello.flags & HELLO_FLAG_VOTING) !== 0;
+    peer.isLeaving = (hello.flags & HELLO_FLAG_LEAVING) !== 0;
+    this.judgeIncarnation(hello.memberId, peer, hello.admittedTermId);
+    return peer.isForeign && peer.isVoting ? RefusalReason.Incarnation : undefined;
+  }
+
+  /** A leader admitted a member with an incarnation. */
+  onAdmitted(memberId: MemberId, incarnation: bigint, termId: LeadershipTermId): void {
+    const peer = this.peers.get(memberId);
+    if (peer === undefined || termId <= peer.admittedTermId) {
+      return;
+    }
+    peer.admittedTermId = termId;
+    const admitted = BigInt.asUintN(64, incarnation);
+    peer.isForeign = peer.incarnation !== undefined && peer.incarnation !== admitted;
+    this.remember(memberId, peer, admitted);
+  }
+
+  /** An acknowledgement says as well whether its sender has a vote. */
+  onVotingFlag(memberId: MemberId, isVoting: boolean): void {
+    const peer = this.peers.get(memberId);
+    if (peer !== undefined) {
+      peer.isVoting = isVoting;
+    }
+  }
+
+  onLeaving(memberId: MemberId): void {
+    const peer = this.peers.get(memberId);
+    if (peer !== undefined) {
+      peer.isLeaving = true;
+    }
+  }
+
+  private judgeIncarnation(memberId: MemberId, peer: Peer, admittedTermId: LeadershipTermId): void {
+    const known = this.record.incarnationOf(memberId);
+    const isAdmittedLater =
+      admittedTermId > peer.admittedTermId && peer.isVoting && known !== peer.incarnation;
+    if (known === undefined || isAdmittedLater) {
+      // A leader gave this directory its vote while this member was not listening.
+      peer.admittedTermId = Math.max(peer.admittedTermId, admittedTermId);
+      peer.isForeign = false;
+      this.remember(memberId, peer, peer.incarnation as bigint);
+    } else if (known !== peer.incarnation) {
+      peer.isForeign = true;
+    }
+  }
+
+  private remember(memberId: MemberId, peer: Peer, incarnation: bigint): void {
+    if (this.record.incarnationOf(memberId) !== incarnation) {
+      peer.recordSequence = this.record.rememberIncarnation(memberId, incarnation);
+    }
+  }
+
+  private mismatch(hello: MemberHello): RefusalReason | undefined {
+    const own = this.config;
+    if (hello.protocolVersion !== own.protocolVersion) {
+      return RefusalReason.ProtocolVersion;
+    }
+    if (hello.clusterId !== own.clusterId) {
+      return RefusalReason.ClusterId;
+    }
+    if (hello.durability !== own.durability) {
+      return RefusalReason.Durability;
+    }
+    if (BigInt.asUintN(64, hello.configurationHash) !== own.configurationHash) {
+      return RefusalReason.Configuration;
+    }
+    return undefined;
+  }
+}

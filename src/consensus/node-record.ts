@@ -1,0 +1,145 @@
+// node-record.ts: term, vote, voting state and known incarnations, and what of them is durable.
+//
+// The record changes in memory first and is durable later; nothing that relies on a change may leave
+// before (B1, B3). Whoever waits remembers the sequence of the change and asks `isDurable`.
+
+import { assert } from '../assert.js';
+import { type LeadershipTermId, MEMBER_NULL, TERM_NULL } from '../position.js';
+import type { KnownIncarnation, MemberId, NodeState } from './election-effects.js';
+
+/** The durable record of one member. Every change goes through here, with its rule. */
+export class NodeRecord {
+  private readonly persist: (state: NodeState, sequence: number) => void;
+  private readonly incarnations = new Map<MemberId, bigint>();
+  // Invariant: never falls (B8).
+  private candidateTerm: LeadershipTermId;
+  // Invariant: changes only with a greater candidate term, or from nobody (B7).
+  private votedFor: MemberId;
+  private hasVote: boolean;
+  private admittedTerm: LeadershipTermId;
+  // Invariant: persistedSequence <= requestedSequence.
+  private requestedSequence = 0;
+  private persistedSequence = 0;
+
+  constructor(recovered: NodeState, persist: (state: NodeState, sequence: number) => void) {
+    assert(
+      recovered.votedForMemberId === MEMBER_NULL || recovered.candidateTermId > TERM_NULL,
+      'a recovered vote belongs to a term',
+    );
+    this.persist = persist;
+    this.candidateTerm = recovered.candidateTermId;
+    this.votedFor = recovered.votedForMemberId;
+    this.hasVote = recovered.voting;
+    this.admittedTerm = recovered.admittedTermId;
+    for (const known of recovered.incarnations) {
+      this.incarnations.set(known.memberId, BigInt.asUintN(64, known.incarnation));
+    }
+  }
+
+  candidateTermId(): LeadershipTermId {
+    return this.candidateTerm;
+  }
+
+  votedForMemberId(): MemberId {
+    return this.votedFor;
+  }
+
+  isVoting(): boolean {
+    return this.hasVote;
+  }
+
+  admittedTermId(): LeadershipTermId {
+    return this.admittedTerm;
+  }
+
+  incarnationOf(memberId: MemberId): bigint | undefined {
+    return this.incarnations.get(memberId);
+  }
+
+  /** Sequence of the latest change. */
+  sequence(): number {
+    return this.requestedSequence;
+  }
+
+  isDurable(sequence: number): boolean {
+    return sequence <= this.persistedSequence;
+  }
+
+  isSettled(): boolean {
+    return this.persistedSequence === this.requestedSequence;
+  }
+
+  /** Gives the vote of a term, which is a new one unless the vote was still free. */
+  vote(termId: LeadershipTermId, memberId: MemberId): number {
+    assert(this.hasVote, 'a member without a vote gives none');
+    assert(
+      termId > this.candidateTerm || (termId === this.candidateTerm && this.isVoteFree()),
+      `the vote of term ${this.candidateTerm} for ${this.votedFor} is not given again`,
+    );
+    this.candidateTerm = termId;
+    this.votedFor = memberId;
+    return this.write();
+  }
+
+  /** Takes part in a leader's term: nothing is promised to a lower one any more. */
+  joinTerm(termId: LeadershipTermId): number {
+    assert(termId >= this.candidateTerm, `term ${termId} is not below ${this.candidateTerm}`);
+    if (termId === this.candidateTerm) {
+      return this.requestedSequence;
+    }
+    this.candidateTerm = termId;
+    this.votedFor = MEMBER_NULL;
+    return this.write();
+  }
+
+  /** Loses the vote: this directory may not know what it promised. */
+  loseVote(): number {
+    this.hasVote = false;
+    return this.write();
+  }
+
+  /** Gets the vote (back) from the leader of a term. */
+  gainVote(termId: LeadershipTermId): number {
+    this.hasVote = true;
+    this.admittedTerm = Math.max(this.admittedTerm, termId);
+    if (termId > this.candidateTerm) {
+      this.candidateTerm = termId;
+      this.votedFor = MEMBER_NULL;
+    }
+    return this.write();
+  }
+
+  rememberIncarnation(memberId: MemberId, incarnation: bigint): number {
+    this.incarnations.set(memberId, incarnation);
+    return this.write();
+  }
+
+  onPersisted(sequence: number): void {
+    assert(
+      sequence > this.persistedSequence && sequence <= this.requestedSequence,
+      `record ${sequence} was asked for and is new`,
+    );
+    this.persistedSequence = sequence;
+  }
+
+  private isVoteFree(): boolean {
+    return this.votedFor === MEMBER_NULL;
+  }
+
+  private write(): number {
+    this.requestedSequence++;
+    const incarnations: KnownIncarnation[] = [];
+    for (const [memberId, incarnation] of this.incarnations) {
+      incarnations.push({ memberId, incarnation });
+    }
+    const state: NodeState = {
+      candidateTermId: this.candidateTerm,
+      votedForMemberId: this.votedFor,
+      voting: this.hasVote,
+      admittedTermId: this.admittedTerm,
+      incarnations: incarnations.sort((a, b) => a.memberId - b.memberId),
+    };
+    this.persist(state, this.requestedSequence);
+    return this.requestedSequence;
+  }
+}

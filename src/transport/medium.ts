@@ -1,0 +1,178 @@
+// medium.ts: one socket, and which bytes of the arena it may still be reading.
+//
+// A socket reads the very bytes that were given to it, perhaps after `send` returned. It releases
+// them in the order of the sends, so a count of bytes sent minus bytes held tells what is free again:
+// a slot for control frames is not rewritten, and a term is not cleaned, before that.
+
+import type { Arena } from '../memory/arena.js';
+import {
+  type DatagramHandler,
+  type DatagramSocket,
+  SEND_BACK_PRESSURED,
+  SEND_FAILED,
+  SEND_NOT_READY,
+  type SocketAddress,
+  SocketState,
+} from '../ports/network.js';
+import type { TransportContext } from './transport-context.js';
+import type { TransportCounters } from './transport-counters.js';
+
+const CONTROL_SLOT_LENGTH = 64;
+/** Control frames that one socket may hold at once. */
+export const CONTROL_SLOT_COUNT = 64;
+const CONTROL_SLOTS_LENGTH = CONTROL_SLOT_LENGTH * CONTROL_SLOT_COUNT;
+
+/** Where a medium is bound and, for a sender, whom it talks to. */
+export interface MediumAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly remote?: SocketAddress;
+}
+
+/** A datagram socket with the accounting of bytes that it holds. */
+export class Medium {
+  readonly #socket: DatagramSocket;
+  readonly #arena: Arena;
+  readonly #counters: TransportCounters;
+  readonly #slots: number;
+  /** Bytes sent when a slot was last used: it is free once so many were released. */
+  readonly #slotMarks = new Float64Array(CONTROL_SLOT_COUNT);
+  #slotIndex = 0;
+  #sentBytes = 0;
+  #isClosed = false;
+
+  constructor(context: TransportContext, address: MediumAddress) {
+    this.#arena = context.arena;
+    this.#counters = context.counters;
+    this.#slots = context.arena.allocate(CONTROL_SLOTS_LENGTH);
+    this.#socket = context.network.open({
+      host: address.host,
+      port: address.port,
+      ...(address.remote === undefined ? {} : { remote: address.remote }),
+      sendBufferLength: context.config.socketBufferLength,
+      receiveBufferLength: context.config.socketBufferLength,
+      inboxLengthMax: context.config.inboxLengthMax,
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.state === SocketState.Open;
+  }
+
+  get failure(): Error | undefined {
+    return this.#socket.failure;
+  }
+
+  get localAddress(): SocketAddress | undefined {
+    return this.#socket.localAddress;
+  }
+
+  addressOf(key: number): SocketAddress {
+    return this.#socket.addressOf(key);
+  }
+
+  /** Bytes given to the socket so far. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** How many of them it no longer reads. */
+  releasedBytes(): number {
+    return this.#sentBytes - this.#socket.heldBytes();
+  }
+
+  poll(handler: DatagramHandler, limit: number): number {
+    return this.#socket.poll(handler, limit);
+  }
+
+  /** Sends arena bytes to the connected peer: the length, or a negative code of the port. */
+  send(address: number, length: number): number {
+    return this.#count(this.#socket.send(this.#arena.u8, address, length), length);
+  }
+
+  sendTo(address: number, length: number, key: number): number {
+    return this.#count(this.#socket.sendTo(this.#arena.u8, address, length, key), length);
+  }
+
+  #count(result: number, length: number): number {
+    if (result >= 0) {
+      this.#sentBytes += length;
+      this.#counters.datagramsSent++;
+      this.#counters.bytesSent += length;
+    } else if (result === SEND_BACK_PRESSURED) {
+      this.#counters.sendsBackPressured++;
+    } else if (result === SEND_FAILED) {
+      this.#counters.sendsFailed++;
+    }
+    return result;
+  }
+
+  /** Address for the next control frame, zeroed; 0 when the socket holds all of them. */
+  controlSlot(): number {
+    if (this.releasedBytes() < (this.#slotMarks[this.#slotIndex] as number)) {
+      return 0;
+    }
+    const address = this.#slots + this.#slotIndex * CONTROL_SLOT_LENGTH;
+    this.#arena.u8.fill(0, address, address + CONTROL_SLOT_LENGTH);
+    return address;
+  }
+
+  /** Sends the control frame that was written in the slot; key 0 means the connected peer. */
+  sendControl(address: number, length: number, key: number): number {
+    if (this.#isClosed || !this.isOpen) {
+      return SEND_NOT_READY;
+    }
+    const result = key === 0 ? this.send(address, length) : this.sendTo(address, length, key);
+    if (result >= 0) {
+      this.#slotMarks[this.#slotIndex] = this.#sentBytes;
+      this.#slotIndex = (this.#slotIndex + 1) % CONTROL_SLOT_COUNT;
+    }
+    return result;
+  }
+
+  close(): void {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#socket.close();
+      this.#arena.release(this.#slots, CONTROL_SLOTS_LENGTH);
+    }
+  }
+}
+
+/** The lowest position that a socket may still read from, in constant space. */
+export class HeldPositions {
+  /** Bytes sent when the younger of two epochs began. */
+  #epochStart = 0;
+  #olderMin = Number.POSITIVE_INFINITY;
+  #youngerMin = Number.POSITIVE_INFINITY;
+
+  /** Bytes from a position on were given to the socket. */
+  note(position: number): void {
+    if (position < this.#youngerMin) {
+      this.#youngerMin = position;
+    }
+  }
+
+  /** Infinity when nothing is held. Not higher than the truth, and at most two epochs behind it. */
+  oldest(medium: Medium): number {
+    const released = medium.releasedBytes();
+    if (released >= medium.sentBytes) {
+      this.#olderMin = Number.POSITIVE_INFINITY;
+      this.#youngerMin = Number.POSITIVE_INFINITY;
+      this.#epochStart = medium.sentBytes;
+    } else if (released >= this.#epochStart) {
+      this.#olderMin = this.#youngerMin;
+      this.#youngerMin = Number.POSITIVE_INFINITY;
+      this.#epochStart = medium.sentBytes;
+    }
+    return Math.min(this.#olderMin, this.#youngerMin);
+  }
+}
+
+/** The local address from which to reach a peer: its own loopback, or any. */
+export function localHostFor(remoteHost: string): string {
+  if (remoteHost.includes(':')) {
+    return remoteHost === '::1' ? '::1' : '::';
+  }
+  return remoteHost.startsWith('127.') ? '127.0.0.1' : '0.0.0.0';
+}

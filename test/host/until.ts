@@ -1,0 +1,27 @@
+// until.ts: waiting on conditions, files and processes in the tests of the host, which run in real
+// time. Nothing here sleeps for a guessed time: the limit only ends a test that hangs.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tape';
+
+const LIMIT_MS = 20_000;
+
+/** Turns the event loop until the condition holds. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const end = Date.now() + LIMIT_MS;
+  while (!condition()) {
+    if (Date.now() > end) {
+      throw new Error(`waited in vain until ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** A directory that is removed after the test. */
+export function temporaryDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'pawl-host-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
