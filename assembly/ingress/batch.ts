@@ -43,9 +43,9 @@ import { activeTermId, activeTermOffset, reserve } from '../logbuffer/exclusive-
 import { dataWord, publish, writeHeader } from '../logbuffer/frame-writer';
 import {
   alignFrame,
-  cleanLimitOf,
   isFrameWithin,
   positionAddress,
+  readLimit,
   termLengthOf,
   termOffsetOf,
 } from '../logbuffer/metadata';
@@ -158,7 +158,7 @@ export function ingressBatch(
   out: usize,
 ): i32 {
   const termLength = termLengthOf(imageMeta);
-  const end = min<i64>(<i64>limit, cleanLimitOf(imageMeta, termLength));
+  const end = readLimit(imageMeta, termLength, limit);
   const term = <i64>leadershipTermId;
   const nowMs = <i64>timestamp;
   let position = <i64>from;

@@ -8,13 +8,16 @@ import {
   DATA_LEADERSHIP_TERM_OFFSET,
   DATA_SESSION_ID_OFFSET,
   DATA_STREAM_ID_OFFSET,
+  DATA_TERM_OFFSET_OFFSET,
+  FRAME_ALIGNMENT_MASK,
 } from '../layout/frame';
 import { BLOCK_ADDRESS_OFFSET, BLOCK_ADVANCE_OFFSET } from '../layout/batch';
 import {
   alignFrame,
-  cleanLimitOf,
   isFrameWithin,
+  isHeld,
   positionAddress,
+  readLimit,
   termLengthOf,
   termOffsetOf,
 } from './metadata';
@@ -30,15 +33,22 @@ export function nextBlock(meta: usize, from: f64, limit: f64, lengthMax: i32, ou
   const termLength = termLengthOf(meta);
   const position = <i64>from;
   const begin = positionAddress(meta, termLength, position);
-  const termRemaining = termLength - termOffsetOf(position, termLength);
-  const end = min<i64>(<i64>limit, cleanLimitOf(meta, termLength));
+  const termOffset = termOffsetOf(position, termLength);
+  const termRemaining = termLength - termOffset;
+  const end = readLimit(meta, termLength, limit);
   const room = min<i64>(end - position, <i64>min<i32>(termRemaining, lengthMax));
+  // A position may come from a receiver's request: it need not be one where a frame starts.
+  const isAligned = (position & FRAME_ALIGNMENT_MASK) == 0;
+  const roomHeld = isAligned && isHeld(meta, position) ? room : 0;
   let length = 0;
   let advance = 0;
-  while (<i64>(length + DATA_HEADER_LENGTH) <= room) {
+  while (<i64>(length + DATA_HEADER_LENGTH) <= roomHeld) {
     const frame = begin + <usize>length;
     const frameLength = atomic.load<i32>(frame);
     if (!isFrameWithin(frameLength, termRemaining - length)) {
+      break;
+    }
+    if (load<i32>(frame, DATA_TERM_OFFSET_OFFSET) != termOffset + length) {
       break;
     }
     const aligned = alignFrame(frameLength);
@@ -47,7 +57,7 @@ export function nextBlock(meta: usize, from: f64, limit: f64, lengthMax: i32, ou
       advance += aligned;
       break;
     }
-    if (<i64>(length + aligned) > room) {
+    if (<i64>(length + aligned) > roomHeld) {
       break;
     }
     length += aligned;

@@ -110,6 +110,23 @@ export function cleanLimitOf(meta: usize, termLength: i32): i64 {
   return atomic.load<i64>(meta, LOG_CLEAN_POSITION_OFFSET) + <i64>termLength * PARTITION_COUNT;
 }
 
+/**
+ * The end of what may be read below a limit: whole alignments, and nothing that was not cleaned.
+ */
+// @ts-ignore: decorator
+@inline
+export function readLimit(meta: usize, termLength: i32, limit: f64): i64 {
+  const aligned = <i64>limit & ~(<i64>FRAME_ALIGNMENT_MASK);
+  return min<i64>(aligned, cleanLimitOf(meta, termLength));
+}
+
+/** Whether a position still holds its own bytes: below, three terms later ones may stand. */
+// @ts-ignore: decorator
+@inline
+export function isHeld(meta: usize, position: i64): bool {
+  return position >= atomic.load<i64>(meta, LOG_CLEAN_POSITION_OFFSET);
+}
+
 /** Whether a length found in a term is a whole frame that stays in it. */
 // @ts-ignore: decorator
 @inline

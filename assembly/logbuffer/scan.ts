@@ -24,9 +24,10 @@ import {
 } from '../layout/batch';
 import {
   alignFrame,
-  cleanLimitOf,
   isFrameWithin,
+  isHeld,
   positionAddress,
+  readLimit,
   termLengthOf,
   termOffsetOf,
 } from './metadata';
@@ -40,11 +41,11 @@ export function isPadding(frame: usize): bool {
 /** Indexes published DATA frames in [from, limit), at most frameLimit. Returns their number. */
 export function scan(meta: usize, from: f64, limit: f64, frameLimit: i32, out: usize): i32 {
   const termLength = termLengthOf(meta);
-  const end = min<i64>(<i64>limit, cleanLimitOf(meta, termLength));
+  const end = readLimit(meta, termLength, limit);
   let position = <i64>from;
   let count = 0;
   let entry = out + SCAN_HEADER_LENGTH;
-  let stop = SCAN_STOP_LIMIT;
+  let stop = isHeld(meta, position) ? SCAN_STOP_LIMIT : SCAN_STOP_UNAVAILABLE;
   while (position < end && stop == SCAN_STOP_LIMIT) {
     // Within a term addresses are plain: run to its end, or to the limit.
     const termOffset = termOffsetOf(position, termLength);

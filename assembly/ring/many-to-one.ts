@@ -150,22 +150,34 @@ export function ringRelease(ring: usize): void {
   atomic.store<i64>(ring, pending, RING_HEAD_POSITION_OFFSET);
 }
 
-/** Length of the run of zeroes at an index, up to the next record; 0 when no record follows. */
-function zeroRun(data: usize, index: i32, end: i32): i32 {
-  let cursor = index + RECORD_ALIGNMENT;
+/** Index of the first length that is not zero in [from, end), or `end`. */
+function firstRecord(data: usize, from: i32, end: i32): i32 {
+  let cursor = from;
   while (cursor < end && atomic.load<i32>(data + <usize>cursor) == 0) {
     cursor += RECORD_ALIGNMENT;
   }
-  if (cursor >= end) {
+  return cursor;
+}
+
+/**
+ * Length of the run of zeroes at the head, up to the next record; 0 when no record follows.
+ *
+ * A record that fills the ring exactly is followed by the first of the next round.
+ */
+function zeroRun(data: usize, capacity: i32, headIndex: i32, tailIndex: i32): i32 {
+  const isWrapped = tailIndex <= headIndex;
+  const end = isWrapped ? capacity : tailIndex;
+  const next = firstRecord(data, headIndex, end);
+  if (next == end && !(isWrapped && firstRecord(data, 0, tailIndex) < tailIndex)) {
     return 0;
   }
   // A producer may have come to life behind the cursor: look again from the end.
-  for (let i = cursor - RECORD_ALIGNMENT; i >= index; i -= RECORD_ALIGNMENT) {
+  for (let i = next - RECORD_ALIGNMENT; i >= headIndex; i -= RECORD_ALIGNMENT) {
     if (atomic.load<i32>(data + <usize>i) != 0) {
       return 0;
     }
   }
-  return cursor - index;
+  return next - headIndex;
 }
 
 /**
@@ -190,8 +202,7 @@ export function ringUnblock(ring: usize): i32 {
   if (seen > 0) {
     return 0;
   }
-  const end = tailIndex > headIndex ? tailIndex : capacity;
-  const length = seen < 0 ? -seen : zeroRun(data, headIndex, end);
+  const length = seen < 0 ? -seen : zeroRun(data, capacity, headIndex, tailIndex);
   if (length == 0) {
     return 0;
   }

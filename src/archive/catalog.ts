@@ -155,7 +155,5 @@ function decodeCatalog(bytes: Uint8Array): CatalogEntry | undefined {
 /** Length of a descriptor whose entry, with its header, ends at the alignment. */
 function alignedLength(length: number): number {
   const entryLength = DESCRIPTOR_HEADER_LENGTH + length;
-  return (
-    Math.ceil(entryLength / CATALOG_ALIGNMENT) * CATALOG_ALIGNMENT - DESCRIPTOR_HEADER_LENGTH
-  );
+  return Math.ceil(entryLength / CATALOG_ALIGNMENT) * CATALOG_ALIGNMENT - DESCRIPTOR_HEADER_LENGTH;
 }

@@ -16,10 +16,10 @@ import { readInt64, writeInt64 } from '../protocol/encoding.js';
 import { recordChecksum } from './record-checksum.js';
 import {
   checkCompletion,
+  checkSync,
   closeFile,
   openFile,
   readWholeFile,
-  checkSync,
   type StorageTask,
   writeFile,
 } from './storage-task.js';
@@ -165,10 +165,7 @@ export function* readDoubleSlot(
 }
 
 /** Decides which slot of a file's bytes counts. */
-export function decodeDoubleSlot(
-  bytes: Uint8Array,
-  format: DoubleSlotFormat,
-): DoubleSlotReading {
+export function decodeDoubleSlot(bytes: Uint8Array, format: DoubleSlotFormat): DoubleSlotReading {
   const first = slotSequence(bytes, 0, format);
   const second = slotSequence(bytes, 1, format);
   const sequence = Math.max(first, second);
@@ -196,10 +193,7 @@ function encodeSlot(
   view.setUint32(0, format.magic, true);
   view.setUint32(VERSION_OFFSET, SLOT_VERSION, true);
   writeInt64(view, SEQUENCE_OFFSET, sequence);
-  slot.set(
-    new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength),
-    PAYLOAD_OFFSET,
-  );
+  slot.set(new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength), PAYLOAD_OFFSET);
   view.setUint32(CHECKSUM_OFFSET, recordChecksum(slot, 0, CHECKSUM_OFFSET), true);
 }
 

@@ -37,7 +37,12 @@ export interface DurableMark {
 
 /** How durable-mark.dat was found. */
 export type DurableMarkReading =
-  | { readonly kind: 'found'; readonly mark: DurableMark; readonly isDamaged: boolean; readonly sequence: number }
+  | {
+      readonly kind: 'found';
+      readonly mark: DurableMark;
+      readonly isDamaged: boolean;
+      readonly sequence: number;
+    }
   | { readonly kind: 'missing' }
   | { readonly kind: 'lost' };
 

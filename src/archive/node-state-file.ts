@@ -14,7 +14,7 @@ import { MEMBER_NULL, TERM_NULL } from '../position.js';
 import { readInt64, writeInt64 } from '../protocol/encoding.js';
 import { type Opaque64, readOpaque64, writeOpaque64 } from './birth.js';
 import { DoubleSlotFile, type DoubleSlotFormat, readDoubleSlot } from './double-slot-file.js';
-import { type StorageTask } from './storage-task.js';
+import type { StorageTask } from './storage-task.js';
 
 /** Queue of the writes of node-state.dat. */
 export const NODE_STATE_QUEUE = 'node-state';
@@ -57,7 +57,12 @@ export interface NodeState {
 
 /** How node-state.dat was found. */
 export type NodeStateReading =
-  | { readonly kind: 'found'; readonly state: NodeState; readonly isDamaged: boolean; readonly sequence: number }
+  | {
+      readonly kind: 'found';
+      readonly state: NodeState;
+      readonly isDamaged: boolean;
+      readonly sequence: number;
+    }
   | { readonly kind: 'missing' }
   | { readonly kind: 'lost' };
 

@@ -142,7 +142,12 @@ export class RecordingLog {
         'environment',
       );
     }
-    const entry = { leadershipTermId, termBaseLogPosition, logPosition: POSITION_NULL, timestampMs };
+    const entry = {
+      leadershipTermId,
+      termBaseLogPosition,
+      logPosition: POSITION_NULL,
+      timestampMs,
+    };
     yield* this.#writeEntry(this.#entries.length, entry);
     this.#entries.push(entry);
   }

@@ -16,7 +16,7 @@ import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js'
 import { DurableMarkFile, readDurableMark } from './durable-mark.js';
 import { removeSegmentsBehind, zeroSegmentBehind } from './log-cut.js';
 import type { LogGeometry } from './log-geometry.js';
-import { type RecordingLog, type TermEntry } from './recording-log.js';
+import type { RecordingLog, TermEntry } from './recording-log.js';
 import type { StorageTask } from './storage-task.js';
 
 /** Queue of the truncations of the log. */

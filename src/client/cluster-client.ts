@@ -25,7 +25,8 @@ import {
   messageTemplateId,
 } from '../protocol/message-header.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
-import { FragmentAssembler, type FragmentHandler } from '../transport/fragment-assembler.js';
+import { FragmentAssembler } from '../transport/fragment-assembler.js';
+import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import type { ConcludedClientOptions } from './client-options.js';

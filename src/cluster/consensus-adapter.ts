@@ -15,7 +15,7 @@ import { RequestVoteDecoder } from '../protocol/codecs/request-vote.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { VoteDecoder } from '../protocol/codecs/vote.js';
 import { messageTemplateId } from '../protocol/message-header.js';
-import type { FragmentHandler } from '../transport/fragment-assembler.js';
+import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
 
 const FRAGMENT_LIMIT = 256;
@@ -145,6 +145,7 @@ export class ConsensusAdapter {
           message.leadershipTermId(),
           message.logLeadershipTermId(),
           message.logPosition(),
+          message.flags(),
           nowNs,
         );
         return true;

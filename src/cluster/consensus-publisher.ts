@@ -175,13 +175,20 @@ export class ConsensusPublisher {
     this.#send(to, this.#newTerm.encodedLength());
   }
 
-  catchupRequest(to: MemberId, termId: number, logTermId: number, position: Position): void {
+  catchupRequest(
+    to: MemberId,
+    termId: number,
+    logTermId: number,
+    position: Position,
+    flags: number,
+  ): void {
     this.#catchup
       .wrapAndApplyHeader(this.#view, this.#scratch)
       .leadershipTermId(termId)
       .logLeadershipTermId(logTermId)
       .logPosition(position)
-      .followerMemberId(this.#memberId);
+      .followerMemberId(this.#memberId)
+      .flags(flags);
     this.#send(to, this.#catchup.encodedLength());
   }
 

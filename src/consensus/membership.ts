@@ -140,8 +140,7 @@ export class MemberTable {
 
   private judgeIncarnation(memberId: MemberId, peer: Peer, admittedTermId: LeadershipTermId): void {
     const known = this.record.incarnationOf(memberId);
-    const isAdmittedLater =
-      admittedTermId > peer.admittedTermId && peer.isVoting && known !== peer.incarnation;
+    const isAdmittedLater = admittedTermId > peer.admittedTermId && peer.isVoting;
     if (known === undefined || isAdmittedLater) {
       // A leader gave this directory its vote while this member was not listening.
       peer.admittedTermId = Math.max(peer.admittedTermId, admittedTermId);

@@ -115,8 +115,14 @@ export class OwnLog {
 
   truncate(position: Position, lastTermId: LeadershipTermId): void {
     assert(this.isStopped(), 'a log is cut only while nothing is recorded');
-    assert(position < this.durable || this.terms.lastTermId() > lastTermId, 'a cut removes something');
-    assert(position >= this.committed, `a cut to ${position} keeps the committed ${this.committed}`);
+    assert(
+      position < this.durable || this.terms.lastTermId() > lastTermId,
+      'a cut removes something',
+    );
+    assert(
+      position >= this.committed,
+      `a cut to ${position} keeps the committed ${this.committed}`,
+    );
     this.currentPhase = LogPhase.Truncating;
     this.pendingEntry = { termId: lastTermId, basePosition: position };
     this.effects.truncateLog(position, lastTermId);

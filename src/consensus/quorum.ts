@@ -32,6 +32,9 @@ export function quorumPosition(positions: Float64Array, scratch: Float64Array): 
   scratch.set(positions);
   scratch.sort();
   const position = scratch[memberCount - quorumSize(memberCount)];
-  assert(position !== undefined && position >= POSITION_NULL, 'positions are known or POSITION_NULL');
+  assert(
+    position !== undefined && position >= POSITION_NULL,
+    'positions are known or POSITION_NULL',
+  );
   return position;
 }

@@ -40,7 +40,7 @@ export const SEND_HELD_BYTES_MAX = 512 * 1024;
 export const DATAGRAM_LENGTH_MAX = 65_507;
 /** The least socket buffer that is worth asking for when the system refuses more. */
 const SOCKET_BUFFER_LENGTH_MIN = 64 * 1024;
-/** The kernel of Linux doubles the length asked for, to cover its own overhead, and reports that. */
+/** Linux doubles the length asked for, to cover the overhead of its kernel, and reports that. */
 const REPORTED_LENGTH_FACTOR = process.platform === 'linux' ? 2 : 1;
 
 /** Answers a lookup at once: addresses are numeric, and there is nothing to resolve. */

@@ -65,10 +65,9 @@ export class WorkerControl {
   get poisonExitCode(): number {
     return Atomics.load(this.#cells, POISON_INDEX);
   }
-  /** Sets the first poison and wakes the main thread; a later one does not replace it. */
+  /** Sets the first poison; a later one does not replace it. The caller wakes the main thread. */
   poison(exitCode: number): void {
     const value = exitCode === ExitCode.Ok ? ExitCode.Unexpected : exitCode;
     Atomics.compareExchange(this.#cells, POISON_INDEX, 0, value);
-    this.mainCell.signal();
   }
 }

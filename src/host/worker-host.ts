@@ -1,19 +1,22 @@
 // worker-host.ts: starts a worker thread that runs one agent, and watches it.
 //
 // The worker's file is given as `new URL('./name.ts', import.meta.url)`, written out like that: it
-// runs as it is under a TypeScript loader, and the bundler finds it there, emits it as a file of
-// its own and puts that file's URL in its place.
+// runs as it is from the sources, and the bundler finds it there, emits it as a file of its own and
+// puts that file's URL in its place.
 //
 // A member whose worker failed must not go on: the failure sets a poison that every send checks,
 // the event loop throws it in its next turn, and the process ends with a documented code. Should
 // the main thread not get that far, the worker ends the process by a signal (see worker-loop.ts).
 
-import { Worker } from 'node:worker_threads';
 import type { Agent } from '../ports/agent.js';
-import { ExitCode, exitCodeOf, PoisonedError } from './exit-codes.js';
+import { exitCodeOf, PoisonedError } from './exit-codes.js';
 import type { ClockOrigin } from './node-clock.js';
 import type { WakeCell } from './wake-cell.js';
-import { WorkerControl, type WorkerState } from './worker-control.js';
+import { WorkerControl, WorkerState } from './worker-control.js';
+import { startThread } from './worker-thread.js';
+
+/** How long a worker may take to report why it failed, before the process ends without that. */
+const REPORT_GRACE_NS = 200e6;
 
 /** What a worker is started with. Everything in it can be cloned to another thread. */
 export interface WorkerBoot {
@@ -42,6 +45,8 @@ export class AgentWorker implements Agent {
   readonly #control: WorkerControl;
   readonly #stopped: Promise<void>;
   #failure: unknown;
+  /** When a poisoned process ends even if the worker has not finished its report. */
+  #endNs = Infinity;
 
   constructor(options: AgentWorkerOptions) {
     this.roleName = options.roleName;
@@ -54,7 +59,7 @@ export class AgentWorker implements Agent {
       mainIndex: options.wakeCell.index,
       payload: options.payload,
     };
-    const worker = new Worker(options.entry, { workerData: boot, name: options.roleName });
+    const worker = startThread(options.entry, { workerData: boot, name: options.roleName });
     worker.on('error', (error) => this.#failed(error));
     this.#stopped = new Promise((resolve) => {
       worker.once('exit', () => {
@@ -78,9 +83,14 @@ export class AgentWorker implements Agent {
     this.#control.workerCell.signal();
   }
 
-  /** @throws PoisonedError once the worker has failed. */
-  doWork(): number {
-    if (this.#control.isPoisoned) {
+  /** @throws PoisonedError once the worker has failed and has reported why. */
+  doWork(nowNs: number): number {
+    if (!this.#control.isPoisoned) {
+      return 0;
+    }
+    this.#endNs = Math.min(this.#endNs, nowNs + REPORT_GRACE_NS);
+    const isReported = this.#control.state === WorkerState.Failed || this.#failure !== undefined;
+    if (isReported || nowNs >= this.#endNs) {
       const options = this.#failure === undefined ? {} : { cause: this.#failure };
       throw new PoisonedError(this.roleName, this.#control.poisonExitCode, options);
     }
@@ -88,7 +98,7 @@ export class AgentWorker implements Agent {
   }
 
   deadlineNs(): number {
-    return Infinity;
+    return this.#endNs;
   }
 
   /** Asks the worker to finish; see `stopped`. */
@@ -103,7 +113,7 @@ export class AgentWorker implements Agent {
 
   #failed(error: unknown): void {
     this.#failure ??= error;
-    const exitCode = exitCodeOf(error);
-    this.#control.poison(exitCode === ExitCode.Ok ? ExitCode.Unexpected : exitCode);
+    this.#control.poison(exitCodeOf(error));
+    this.#control.mainCell.signal();
   }
 }

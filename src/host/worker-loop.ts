@@ -1,8 +1,8 @@
 // worker-loop.ts: the worker's side of worker-host.ts.
 //
-// The loop never returns to the thread's event loop: it calls its agent, and sleeps on shared memory
-// until a signal comes or the agent's deadline is due. So only synchronous calls work in here; a
-// NodeStorage is made with `background: false`.
+// The loop never returns to the thread's event loop: it calls its agent, and sleeps on shared
+// memory until a signal comes or the agent's deadline is due. So only synchronous calls work in
+// here; a NodeStorage is made with `background: false`.
 
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
@@ -54,7 +54,6 @@ export function runAgentWorker<Payload>(
     control.state = WorkerState.Stopped;
     mainCell.signal();
   } catch (error) {
-    control.state = WorkerState.Failed;
     endProcess(boot.roleName, error, control);
   }
 }
@@ -76,13 +75,15 @@ function runAgent(agent: Agent, control: WorkerControl, clock: NodeClock): void 
 
 /**
  * `process.exit` ends only this thread, and `process.abort` throws in a worker. So the poison stops
- * every send at once, the main thread is given time to end the process with the right exit code,
- * and then the process ends by a signal that nothing can hold up.
+ * every send at once, the reason is reported, the main thread is given time to end the process with
+ * the right exit code, and then the process ends by a signal that nothing can hold up.
  */
 function endProcess(roleName: string, error: unknown, control: WorkerControl): never {
   control.poison(exitCodeOf(error));
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   report(`${roleName}: ${text}\n`);
+  control.state = WorkerState.Failed;
+  control.mainCell.signal();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FATAL_GRACE_MS);
   for (;;) {
     process.kill(process.pid, 'SIGKILL');

@@ -128,6 +128,17 @@ export class Arena {
     this.#joinAt(index - 1);
   }
 
+  /** Forgets all slabs, as if just created. For a simulator that gives the arena to a new process. */
+  reset(): void {
+    const { core, u8 } = this;
+    u8.fill(0, ARENA_HEAP_START, this.#touchedEnd);
+    this.#free.length = 0;
+    this.#free.push({ address: ARENA_HEAP_START, length: u8.length - ARENA_HEAP_START });
+    this.#allocatedLength = 0;
+    this.#touchedEnd = ARENA_HEAP_START;
+    core.initialize();
+  }
+
   #joinAt(index: number): void {
     const range = this.#free[index];
     const next = this.#free[index + 1];

@@ -45,8 +45,8 @@ export const SEND_FAILED = -3;
  * Receives one datagram. The bytes are valid during the call only: they are copied (in one batch)
  * into a term buffer, or dropped.
  *
- * `sourceKey` is a small integer that stands for the source address on this socket, stable while the
- * socket is open; `addressOf` resolves it, so no address object is made per packet.
+ * `sourceKey` is a positive integer that stands for the source address on this socket. It is never
+ * reused for another address while the socket is open, but may be forgotten when many are known; `addressOf` resolves it, so no address object is made per packet.
  */
 export type DatagramHandler = (
   buffer: Uint8Array,

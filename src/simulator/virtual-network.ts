@@ -15,8 +15,9 @@ import type { EventAction, WorldEvent } from './event-heap.js';
 import type { Prng } from './prng.js';
 import { type LinkOptions, newNetworkCounts, PERFECT_LINK, VirtualLink } from './virtual-link.js';
 import type { VirtualNode } from './virtual-node.js';
-import type { VirtualProcess, VirtualThread } from './virtual-process.js';
+import type { VirtualProcess } from './virtual-process.js';
 import { isLoopbackHost, isWildcardHost, VirtualSocket } from './virtual-socket.js';
+import type { VirtualThread } from './virtual-thread.js';
 import type { World } from './world.js';
 
 const EPHEMERAL_PORT_MIN = 32_768;
@@ -36,7 +37,8 @@ export type DatagramFilter = (
 ) => boolean;
 
 /** An address that was used, and the node that has it. */
-interface KnownAddress extends SocketAddress {
+interface KnownAddress {
+  readonly address: SocketAddress;
   /** Undefined when no node has it, or when it means the sender's own node. */
   readonly node: VirtualNode | undefined;
   readonly isLoopback: boolean;
@@ -71,7 +73,7 @@ export class VirtualNetwork implements EventAction {
     assert(this.#links.length === node.id, 'nodes are added in the order of their ids');
     for (const host of node.hosts) {
       assert(
-        this.#addresses.every((address) => address.host !== host || address.node !== undefined) &&
+        this.#addresses.every((known) => known.address.host !== host || known.node !== undefined) &&
           this.world.nodes.every((other) => other === node || !other.hosts.includes(host)),
         `host ${host} belongs to one node, added before it is used`,
       );
@@ -172,8 +174,7 @@ export class VirtualNetwork implements EventAction {
     }
     const id = this.#addresses.length;
     this.#addresses.push({
-      host,
-      port,
+      address: { host, port },
       node: this.world.nodes.find((node) => node.hosts.includes(host)),
       isLoopback: isLoopbackHost(host),
     });
@@ -182,7 +183,7 @@ export class VirtualNetwork implements EventAction {
   }
 
   addressOf(id: number): SocketAddress {
-    return this.#addresses[id] as SocketAddress;
+    return (this.#addresses[id] as KnownAddress).address;
   }
 
   /** Makes a socket reachable. Returns its port, or 0 when the wanted one is taken. */
@@ -236,8 +237,8 @@ export class VirtualNetwork implements EventAction {
     this.counts.sent++;
     trace.addWord((source.id << 16) ^ destinationId);
     trace.addBytes(buffer, offset, length);
-    const address = this.#addresses[destinationId] as KnownAddress;
-    const destination = address.isLoopback ? source : address.node;
+    const { isLoopback, node } = this.#addresses[destinationId] as KnownAddress;
+    const destination = isLoopback ? source : node;
     if (destination === undefined || (socket.isLoopbackOnly && destination !== source)) {
       this.counts.unreachable++;
       return;
@@ -252,7 +253,7 @@ export class VirtualNetwork implements EventAction {
       return;
     }
     const datagram = this.pool.copyOf(buffer, offset, length);
-    datagram.sourceId = socket.sourceIdFor(address.isLoopback);
+    datagram.sourceId = socket.sourceIdFor(isLoopback);
     datagram.sourceNodeId = source.id;
     datagram.destinationId = destinationId;
     datagram.destination = destination;
@@ -302,7 +303,7 @@ export class VirtualNetwork implements EventAction {
   }
 
   #listener(datagram: Datagram, destination: VirtualNode): VirtualSocket | undefined {
-    const address = this.#addresses[datagram.destinationId] as KnownAddress;
+    const { address } = this.#addresses[datagram.destinationId] as KnownAddress;
     const sockets = (this.#sockets[destination.id] as NodeSockets).byPort.get(address.port);
     if (sockets === undefined) {
       return undefined;

@@ -1,33 +1,14 @@
-// virtual-process.ts: one incarnation of a member or a client, and its threads.
+// virtual-process.ts: one incarnation of a member or a client.
 //
-// A thread is a set of agents that share duty cycles and ports, as an event loop or a worker does in
-// production. It takes a turn when a datagram or a completion is ready for it, when another thread
-// wakes it and when the earliest deadline of its agents has come; it repeats turns while they do
-// work, as the production loop does.
+// A process has threads, a clock that starts with it, and an end: by a signal, by the power, by its
+// own will, or between two effects of one duty cycle.
 
-import { assert, InvariantError } from '../assert.js';
-import type { Agent } from '../ports/agent.js';
-import type { Clock } from '../ports/clock.js';
-import type { Entropy } from '../ports/entropy.js';
-import type { Network } from '../ports/network.js';
-import type { Storage } from '../ports/storage.js';
-import {
-  type EventAction,
-  EventKind,
-  type EventOwner,
-  WORLD_TIME_NS_MAX,
-  WorldEvent,
-} from './event-heap.js';
+import { assert } from '../assert.js';
+import { type EventAction, EventKind, type EventOwner, WorldEvent } from './event-heap.js';
 import type { Prng } from './prng.js';
 import { VirtualClock } from './virtual-clock.js';
-import { VirtualEntropy } from './virtual-entropy.js';
 import type { VirtualNode } from './virtual-node.js';
-import { VirtualStorage } from './virtual-storage.js';
-
-/** Turns that a thread may take at one instant; more of them mean that it never comes to rest. */
-export const SAME_INSTANT_TURNS_MAX = 10_000;
-/** Time that passes when a deadline is due and the turn did nothing about it. */
-const IDLE_TURN_NS = 1_000;
+import { type AgentFactory, VirtualThread } from './virtual-thread.js';
 
 export const ProcessState = { Running: 0, Paused: 1, Ended: 2 } as const;
 export type ProcessState = (typeof ProcessState)[keyof typeof ProcessState];
@@ -42,17 +23,6 @@ export const EndKind = {
   Stop: 3,
 } as const;
 export type EndKind = (typeof EndKind)[keyof typeof EndKind];
-
-/** Everything that a thread can reach of the outside. */
-export interface VirtualPorts {
-  readonly clock: Clock;
-  readonly network: Network;
-  readonly storage: Storage;
-  readonly entropy: Entropy;
-}
-
-/** Builds the agents of a thread, in the order of their duty cycles. */
-export type AgentFactory = (ports: VirtualPorts, thread: VirtualThread) => readonly Agent[];
 
 /**
  * Thrown through an agent by a port when its process ends between two effects of one duty cycle.
@@ -73,6 +43,8 @@ export class VirtualProcess implements EventOwner {
   readonly clock: VirtualClock;
   readonly threads: VirtualThread[] = [];
   readonly random: Prng;
+  /** Called once, when the process has ended, whichever way. */
+  onEnd: (() => void) | undefined = undefined;
   #state: ProcessState = ProcessState.Running;
   #resumeTimeNs = 0;
   #deferred: WorldEvent[] = [];
@@ -101,6 +73,10 @@ export class VirtualProcess implements EventOwner {
 
   /** Starts a thread. Its first turn comes at this instant. */
   spawn(name: string, factory: AgentFactory): VirtualThread {
+    assert(
+      this.threads.every((other) => other.name !== name),
+      `thread name ${name} is used once in a process`,
+    );
     const thread = new VirtualThread(this, name);
     this.threads.push(thread);
     this.guard(() => thread.begin(factory));
@@ -225,6 +201,7 @@ export class VirtualProcess implements EventOwner {
     for (const thread of this.threads) {
       thread.release();
     }
+    this.onEnd?.();
   }
 }
 
@@ -233,146 +210,3 @@ const RESUME_ACTION: EventAction = {
     (event.subject as VirtualProcess).resumeWhenDue();
   },
 };
-
-/** Agents that share duty cycles and ports. */
-export class VirtualThread implements EventAction {
-  readonly process: VirtualProcess;
-  readonly name: string;
-  readonly ports: VirtualPorts;
-  #agents: readonly Agent[] = [];
-  readonly #turn: WorldEvent;
-  /** The thread computes, or stalls, until here. */
-  #busyUntilNs = 0;
-  #lastTurnNs = -1;
-  #sameInstantTurns = 0;
-
-  constructor(process: VirtualProcess, name: string) {
-    this.process = process;
-    this.name = name;
-    const { node } = process;
-    this.#turn = new WorldEvent(EventKind.Turn, this, undefined, node.id, process);
-    const random = process.random.fork(name);
-    this.ports = {
-      clock: process.clock,
-      network: node.world.network.portOf(this),
-      storage: new VirtualStorage(this, node.disk, random.fork('storage')),
-      entropy: new VirtualEntropy(random.fork('entropy')),
-    };
-  }
-
-  get agents(): readonly Agent[] {
-    return this.#agents;
-  }
-
-  /** Builds the agents. Called once, by the process. */
-  begin(factory: AgentFactory): void {
-    this.#agents = factory(this.ports, this);
-    this.wake();
-  }
-
-  /** Asks for a turn at this instant, or as soon as the thread is free. */
-  wake(): void {
-    this.#requestTurn(this.process.node.world.nowNs);
-  }
-
-  /** Keeps the thread busy for a while, as a long callback or a garbage collection does. */
-  stall(durationNs: number): void {
-    const untilNs = this.process.node.world.nowNs + durationNs;
-    if (untilNs > this.#busyUntilNs) {
-      this.#busyUntilNs = untilNs;
-    }
-    const { world } = this.process.node;
-    if (this.#turn.heapIndex >= 0 && this.#turn.timeNs < this.#busyUntilNs) {
-      world.cancel(this.#turn);
-      world.pushTurn(this.#turn, this.#busyUntilNs);
-    }
-  }
-
-  /** One turn: a duty cycle of every agent. */
-  runEvent(_event: WorldEvent): void {
-    const { world, turnCostNs } = this.process.node;
-    this.#busyUntilNs = world.nowNs + turnCostNs;
-    try {
-      this.#countTurn(world.nowNs);
-      const workCount = this.#doWork();
-      world.trace.addWord(workCount);
-      if (workCount > 0) {
-        this.#requestTurn(this.#busyUntilNs);
-      } else {
-        this.rearm();
-      }
-    } catch (error) {
-      this.process.fail(error);
-    }
-  }
-
-  /** Asks for the turn at which the earliest deadline is due. */
-  rearm(): void {
-    if (this.process.isEnded) {
-      return;
-    }
-    const { world } = this.process.node;
-    let deadlineNs = Number.POSITIVE_INFINITY;
-    for (const agent of this.#agents) {
-      deadlineNs = Math.min(deadlineNs, agent.deadlineNs());
-    }
-    const timeNs = this.process.clock.worldNsAt(deadlineNs);
-    if (timeNs > WORLD_TIME_NS_MAX) {
-      return;
-    }
-    this.#requestTurn(timeNs > world.nowNs ? timeNs : world.nowNs + IDLE_TURN_NS);
-  }
-
-  closeAgents(): void {
-    for (const agent of [...this.#agents].reverse()) {
-      agent.close();
-    }
-  }
-
-  release(): void {
-    this.process.node.world.cancel(this.#turn);
-    this.#agents = [];
-  }
-
-  #doWork(): number {
-    const nowNs = this.process.clock.nowNs();
-    let workCount = 0;
-    for (const agent of this.#agents) {
-      workCount += agent.doWork(nowNs);
-      if (this.process.isEnded) {
-        break;
-      }
-    }
-    return workCount;
-  }
-
-  /** Keeps at most one turn in the heap: the earliest that was asked for. */
-  #requestTurn(wantedNs: number): void {
-    if (this.process.isEnded || this.#turn.isDeferred) {
-      return;
-    }
-    const { world } = this.process.node;
-    const timeNs = Math.max(wantedNs, this.#busyUntilNs);
-    if (this.#turn.heapIndex >= 0) {
-      if (this.#turn.timeNs <= timeNs) {
-        return;
-      }
-      world.cancel(this.#turn);
-    }
-    world.pushTurn(this.#turn, timeNs);
-  }
-
-  #countTurn(nowNs: number): void {
-    if (nowNs !== this.#lastTurnNs) {
-      this.#lastTurnNs = nowNs;
-      this.#sameInstantTurns = 0;
-    }
-    this.#sameInstantTurns++;
-    if (this.#sameInstantTurns > SAME_INSTANT_TURNS_MAX) {
-      const roles = this.#agents.map((agent) => agent.roleName).join(', ');
-      throw new InvariantError(
-        `thread ${this.name} (${roles}) comes to rest within ${SAME_INSTANT_TURNS_MAX} turns`,
-      );
-    }
-  }
-}

@@ -22,7 +22,7 @@ import { type EventAction, EventKind, WorldEvent } from './event-heap.js';
 import { UDP_PAYLOAD_LENGTH_MAX } from './virtual-link.js';
 import type { VirtualNetwork } from './virtual-network.js';
 import type { VirtualNode } from './virtual-node.js';
-import type { VirtualThread } from './virtual-process.js';
+import type { VirtualThread } from './virtual-thread.js';
 
 const PORT_MAX = 65_535;
 /** A datagram without payload counts this much in an inbox, or nothing would bound them. */
@@ -87,7 +87,8 @@ export class VirtualSocket implements DatagramSocket, EventAction {
   #inboxLength = 0;
   /** Keys of this socket by interned address, and back. */
   readonly #keys = new Map<number, number>();
-  readonly #addressIds: number[] = [];
+  // Keys are positive: entry 0 stands for no address.
+  readonly #addressIds: number[] = [-1];
   #held: HeldSend[] = [];
   #heldLength = 0;
 
@@ -142,7 +143,7 @@ export class VirtualSocket implements DatagramSocket, EventAction {
   sendTo(buffer: Uint8Array, offset: number, length: number, destinationKey: number): number {
     assert(this.options.remote === undefined, 'a connected socket sends to its peer alone');
     const destinationId = this.#addressIds[destinationKey];
-    assert(destinationId !== undefined, 'a destination key was given by this socket');
+    assert(destinationId !== undefined && destinationId >= 0, 'a destination key was given by this socket');
     return this.#send(buffer, offset, length, destinationId);
   }
 
@@ -152,7 +153,7 @@ export class VirtualSocket implements DatagramSocket, EventAction {
 
   addressOf(key: number): SocketAddress {
     const id = this.#addressIds[key];
-    assert(id !== undefined, 'an address key was given by this socket');
+    assert(id !== undefined && id >= 0, 'an address key was given by this socket');
     return this.#network.addressOf(id);
   }
 

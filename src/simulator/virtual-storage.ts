@@ -22,7 +22,8 @@ import { latencyOf, OperationKind, StorageOperation } from './storage-operation.
 import { VirtualDirectory } from './virtual-directory.js';
 import type { VirtualDisk } from './virtual-disk.js';
 import { PAGE_LENGTH, SECTOR_LENGTH, VirtualFile } from './virtual-file.js';
-import type { VirtualProcess, VirtualThread } from './virtual-process.js';
+import type { VirtualProcess } from './virtual-process.js';
+import type { VirtualThread } from './virtual-thread.js';
 
 /** Files that one thread may hold open, as a process's limit on descriptors. */
 export const OPEN_FILE_COUNT_MAX = 4096;

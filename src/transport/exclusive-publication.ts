@@ -4,9 +4,9 @@
 // while, and only then does the memory go back.
 
 import type { Position } from '../position.js';
+import type { StreamGeometry } from './log-memory.js';
 import type { MediumAddress } from './medium.js';
 import { admissionOf, type ChecksumOptions, Publication } from './publication.js';
-import type { StreamGeometry } from './log-memory.js';
 import { StreamSender } from './stream-sender.js';
 import type { TransportContext } from './transport-context.js';
 
@@ -148,17 +148,23 @@ export class ExclusivePublication extends Publication {
   }
 
   #isLingered(nowNs: number): boolean {
+    if (this.retainCount > 0) {
+      return false;
+    }
     const sender = this.#sender;
     if (sender === undefined || !sender.isConnected || nowNs >= this.#deadlineNs) {
-      return sender === undefined || sender.heldPosition() === Infinity || nowNs >= this.#deadlineNs;
+      return (
+        sender === undefined || sender.heldPosition() === Infinity || nowNs >= this.#deadlineNs
+      );
     }
     return false;
   }
 
   deadlineNs(): number {
     const sender = this.#sender;
-    const isEnding = this.#state === PublicationState.Draining || this.isClosing;
-    return Math.min(isEnding ? this.#deadlineNs : Infinity, sender?.deadlineNs() ?? Infinity);
+    const isRetained = this.retainCount > 0 && this.#state === PublicationState.Lingering;
+    const ending = isRetained ? Infinity : this.#deadlineNs;
+    return Math.min(ending, sender?.deadlineNs() ?? Infinity);
   }
 
   protected disposeMedia(): void {

@@ -52,7 +52,7 @@ export type ControlledFragmentHandler = (
 
 /** A view of the header of a published data frame. */
 export class FragmentHeader {
-  #view = new DataView(new ArrayBuffer(DATA_HEADER_LENGTH));
+  #view: DataView = new DataView(new ArrayBuffer(DATA_HEADER_LENGTH));
   #offset = 0;
   #initialTermId = 0;
   #termLength = 0;

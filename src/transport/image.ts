@@ -8,8 +8,8 @@ import { DATA_HEADER_LENGTH } from '../../assembly/layout/frame.js';
 import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
 import { SCAN_END_OFFSET, SCAN_ENTRY_LENGTH, SCAN_HEADER_LENGTH } from '../memory/core.js';
-import type { Position } from '../position.js';
 import type { SocketAddress } from '../ports/network.js';
+import type { Position } from '../position.js';
 import {
   Action,
   type ControlledFragmentHandler,
@@ -35,6 +35,8 @@ export abstract class Image {
   protected readonly log: LogMemory;
   readonly #header = new FragmentHeader();
   #position: Position;
+  /** Others that may still read the memory after the image is closed. */
+  protected retainCount = 0;
 
   constructor(context: TransportContext, log: LogMemory, joinPosition: Position) {
     const { sessionId, streamId, initialTermId, termLength, mtuLength } = log.geometry;
@@ -67,6 +69,19 @@ export abstract class Image {
   /** Everything below was consumed. Invariant: never falls, at most the rebuild position. */
   get position(): Position {
     return this.#position;
+  }
+
+  /** Keeps the memory after the image is closed, for whoever reads it in another thread. */
+  retain(): void {
+    assert(!this.isClosed, 'only an open image is retained');
+    this.retainCount++;
+  }
+
+  /** Gives up one `retain`. */
+  release(): void {
+    assert(this.retainCount > 0, 'an image is released as often as it was retained');
+    this.retainCount--;
+    this.onConsumed();
   }
 
   /** Lowest position whose bytes are still intact. */

@@ -3,8 +3,8 @@
 // In-process subscribers and spies share the writer's log buffer: nothing is copied. A tethered
 // reader holds the writer back; an untethered one is dropped when the writer overtakes it.
 
-import type { Position } from '../position.js';
 import type { SocketAddress } from '../ports/network.js';
+import type { Position } from '../position.js';
 import { Image } from './image.js';
 import type { LogMemory } from './log-memory.js';
 import type { Publication } from './publication.js';
@@ -12,6 +12,14 @@ import type { TransportContext } from './transport-context.js';
 
 /** Told when a local image ends, before its memory may go. */
 export type LocalImageClosed = (image: LocalImage) => void;
+
+/** How a local image reads. */
+export interface LocalImageOptions {
+  /** A frame that the term buffers still hold. */
+  readonly joinPosition: Position;
+  readonly isTethered: boolean;
+  readonly onClosed?: LocalImageClosed;
+}
 
 /** A reader of a publication in this process. */
 export class LocalImage extends Image {
@@ -25,11 +33,7 @@ export class LocalImage extends Image {
     context: TransportContext,
     log: LogMemory,
     publication: Publication,
-    options: {
-      readonly joinPosition: Position;
-      readonly isTethered: boolean;
-      readonly onClosed?: LocalImageClosed;
-    },
+    options: LocalImageOptions,
   ) {
     super(context, log, options.joinPosition);
     this.isTethered = options.isTethered;

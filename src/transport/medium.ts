@@ -109,7 +109,7 @@ export class Medium {
 
   /** Address for the next control frame, zeroed; 0 when the socket holds all of them. */
   controlSlot(): number {
-    if (this.releasedBytes() < (this.#slotMarks[this.#slotIndex] as number)) {
+    if (this.#isClosed || this.releasedBytes() < (this.#slotMarks[this.#slotIndex] as number)) {
       return 0;
     }
     const address = this.#slots + this.#slotIndex * CONTROL_SLOT_LENGTH;

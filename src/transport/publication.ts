@@ -16,7 +16,7 @@ import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
-import type { LocalImage } from './local-image.js';
+import { LocalImage, type LocalImageOptions } from './local-image.js';
 import { LogMemory, messageLengthMax, type StreamGeometry } from './log-memory.js';
 import type { Stream, TransportContext } from './transport-context.js';
 
@@ -50,6 +50,8 @@ export abstract class Publication implements Stream {
   /** Subscribers and spies in this process. */
   protected readonly readers: LocalImage[] = [];
   protected isClosing = false;
+  /** Others that may still read the memory after the publication is closed. */
+  protected retainCount = 0;
   #limit: Position;
   #endPosition: Position = 0;
 
@@ -188,6 +190,19 @@ export abstract class Publication implements Stream {
     this.context.enqueue(this);
   }
 
+  /** Keeps the memory after the publication is closed, for whoever reads it in another thread. */
+  retain(): void {
+    assert(!this.isDone, 'only a publication with memory is retained');
+    this.retainCount++;
+  }
+
+  /** Gives up one `retain`. */
+  release(): void {
+    assert(this.retainCount > 0, 'a publication is released as often as it was retained');
+    this.retainCount--;
+    this.flushNeeded();
+  }
+
   /** Refuses offers at once; what was appended is still sent. Idempotent. */
   close(): void {
     if (!this.isClosing) {
@@ -232,10 +247,25 @@ export abstract class Publication implements Stream {
 
   // --- readers in this process ---
 
-  /** Adds a subscriber or spy. */
-  attach(reader: LocalImage): void {
+  /**
+   * Adds a subscriber or spy.
+   *
+   * @throws PawlError ARGUMENT_OUT_OF_RANGE when the buffer does not hold its join position.
+   */
+  openReader(options: LocalImageOptions): LocalImage {
+    assert(!this.isClosing, 'a closed publication has no new readers');
+    const { joinPosition } = options;
+    if (joinPosition < this.oldestPosition() || joinPosition > this.position()) {
+      throw new PawlError(
+        ErrorCode.ArgumentOutOfRange,
+        `position ${joinPosition} is not in the term buffers: use one from ` +
+          `${this.oldestPosition()} to ${this.position()}`,
+      );
+    }
+    const reader = new LocalImage(this.context, this.log, this, options);
     this.readers.push(reader);
     this.context.enqueue(this);
+    return reader;
   }
 
   detach(reader: LocalImage): void {

@@ -26,8 +26,8 @@ import {
   SM_FLAG_SEND_SETUP,
 } from '../../assembly/layout/frame.js';
 import { BLOCK_ADDRESS_OFFSET, BLOCK_ADVANCE_OFFSET } from '../memory/core.js';
-import { type Position, termIdAt, termOffsetAt } from '../position.js';
 import { type DatagramHandler, SEND_FAILED } from '../ports/network.js';
+import { type Position, termIdAt, termOffsetAt } from '../position.js';
 import { isFrameValid, writeFrameHeader } from '../protocol/frames.js';
 import { NakFlyweight } from '../protocol/nak-flyweight.js';
 import { SetupFlyweight } from '../protocol/setup-flyweight.js';

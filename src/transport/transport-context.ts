@@ -58,6 +58,10 @@ export class TransportContext {
   nowNs = 0;
   /** Whether a stream asked for a duty cycle at once. */
   isUrgent = false;
+  /** No stream has a timer before this. */
+  timerNs = 0;
+  /** Whether a stream released its memory since the lists were last looked through. */
+  hasDone = false;
   #queue: Stream[] = [];
   #spare: Stream[] = [];
   readonly #scanAreas: number[] = [];
@@ -112,6 +116,11 @@ export class TransportContext {
       return 0;
     }
     const work = stream.duty(nowNs);
+    if (stream.isDone) {
+      this.hasDone = true;
+      return work;
+    }
+    this.timerNs = Math.min(this.timerNs, stream.deadlineNs());
     if (stream.isUrgent) {
       this.enqueue(stream);
     } else if (stream.isWaiting) {

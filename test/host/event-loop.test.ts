@@ -151,13 +151,13 @@ test('a deadline nearer than a millisecond is waited for without a timer', async
   t.end();
 });
 
-test('a deadline that moves nearer is kept, and one that moves away costs one extra turn', async (t) => {
+test('a deadline that moves nearer is kept, and one that moves away costs a turn', async (t) => {
   const loop = loopOf(t);
   const agent = new ScriptedAgent();
   agent.deadline = clock.nowNs() + 60_000e6;
   loop.add(agent);
   await rounds(5);
-  agent.deadline = clock.nowNs() + 5e6;
+  agent.deadline = clock.nowNs() + 100e6;
   loop.wake();
   await rounds(2);
   agent.deadline = clock.nowNs() + 60_000e6;
@@ -250,9 +250,8 @@ test('turns that are too long are counted', async (t) => {
 });
 
 test('datagrams that arrive together are handled in one turn', async (t) => {
-  let network: NodeNetwork | undefined;
   const loop = loopOf(t);
-  network = new NodeNetwork({ onReadable: loop.wake });
+  const network = new NodeNetwork({ onReadable: loop.wake });
   const options = { sendBufferLength: 1 << 20, receiveBufferLength: 1 << 20 };
   const local = { host: '127.0.0.1', port: 0, inboxLengthMax: 1 << 20, ...options };
   const server = network.open(local);

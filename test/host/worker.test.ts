@@ -2,14 +2,16 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import test, { type Test } from 'tape';
 import { EventLoop } from '../../src/host/event-loop.js';
 import { NodeClock } from '../../src/host/node-clock.js';
 import { WakeCell } from '../../src/host/wake-cell.js';
 import { WorkerControl, WorkerState } from '../../src/host/worker-control.js';
 import { AgentWorker } from '../../src/host/worker-host.js';
-import { until } from './until.js';
+import { temporaryDirectory, until } from './until.js';
 
 const IN = 0;
 const OUT = 1;
@@ -17,13 +19,18 @@ const CALLS = 2;
 const CLOSED = 3;
 const DEADLINE = 4;
 
-function startPing(t: Test): { worker: AgentWorker; cells: Int32Array; loop: EventLoop } {
+const PING = new URL('./fixtures/ping-worker.ts', import.meta.url);
+
+function startPing(
+  t: Test,
+  entry: URL = PING,
+): { worker: AgentWorker; cells: Int32Array; loop: EventLoop } {
   const cells = new Int32Array(new SharedArrayBuffer(64));
   const clock = new NodeClock();
   const wakeCell = WakeCell.create();
   const worker = new AgentWorker({
     roleName: 'ping',
-    entry: new URL('./fixtures/ping-worker.ts', import.meta.url),
+    entry,
     payload: cells.buffer,
     clockOrigin: clock.origin,
     wakeCell,
@@ -73,6 +80,21 @@ test('a worker wakes at the deadline of its agent', async (t) => {
   worker.wake();
   await until(() => Atomics.load(cells, CALLS) > 20, 'a deadline in the past keeps it busy');
   Atomics.store(cells, DEADLINE, 0);
+  loop.close();
+  await worker.stopped();
+  t.equal(worker.state, WorkerState.Stopped);
+  t.end();
+});
+
+test('a worker runs from a bundled file as well', async (t) => {
+  const outfile = join(temporaryDirectory(t), 'ping-worker.mjs');
+  const entryPoints = [fileURLToPath(PING)];
+  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm' });
+  const { worker, cells, loop } = startPing(t, pathToFileURL(outfile));
+  await until(() => worker.state === WorkerState.Running, 'the worker runs');
+  Atomics.store(cells, IN, 7);
+  worker.wake();
+  await until(() => Atomics.load(cells, OUT) === 7, 'the worker answered');
   loop.close();
   await worker.stopped();
   t.equal(worker.state, WorkerState.Stopped);

@@ -69,10 +69,18 @@ const paddingOperation = fc.integer({ min: 1, max: 200 }).map((units): Operation
 });
 
 const readOperation = fc
-  .record({ frameLimit: fc.nat(20), blockLength: fc.integer({ min: 32, max: 20_000 }) })
-  .map(({ frameLimit, blockLength }): Operation => {
+  .record({
+    frameLimit: fc.nat(20),
+    blockLength: fc.integer({ min: 32, max: 20_000 }),
+    limitDistance: fc.nat(3000),
+  })
+  .map(({ frameLimit, blockLength, limitDistance }): Operation => {
     return (state) => {
       const { pair } = state;
+      // A limit lies anywhere, also within a frame.
+      const limit = Math.max(state.read, pair.twin.tail - limitDistance);
+      pair.scan(state.read, limit, frameLimit);
+      pair.nextBlock(state.read, limit, blockLength);
       const block = pair.nextBlock(state.read, pair.twin.tail, blockLength);
       const { end } = pair.scan(state.read, pair.twin.tail, frameLimit);
       state.read = block.length > 0 && frameLimit % 2 === 0 ? state.read + block.advance : end;
@@ -110,14 +118,14 @@ const operations = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: appendOperation },
     { weight: 4, arbitrary: claimOperation },
-    { weight: 4, arbitrary: settleOperation },
+    { weight: 8, arbitrary: settleOperation },
     { weight: 1, arbitrary: paddingOperation },
     { weight: 6, arbitrary: readOperation },
     { weight: 6, arbitrary: cleanOperation },
     { weight: 1, arbitrary: limitOperation },
     { weight: 1, arbitrary: checksumOperation },
   ),
-  { minLength: 1, maxLength: 120, size: 'max' },
+  { minLength: 1, maxLength: 500, size: 'max' },
 );
 
 const startPosition = fc.oneof(
@@ -140,6 +148,9 @@ const geometry = fc.record({
 });
 
 test('a log buffer does what its twin does, whatever the order of operations', (t) => {
+  let stepCount = 0;
+  let rotationCount = 0;
+  let cleanedLength = 0;
   const property = fc.property(geometry, operations, (shape, steps) => {
     const pair = new LogPair(shape);
     const state: State = { pair, read: shape.startPosition, claims: [], seed: 0 };
@@ -149,10 +160,17 @@ test('a log buffer does what its twin does, whatever the order of operations', (
       step(state);
     }
     pair.check();
+    stepCount += steps.length;
+    const termOf = (position: number) => Math.floor(position / TERM_LENGTH);
+    rotationCount += termOf(pair.twin.tail) - termOf(shape.startPosition);
+    cleanedLength += pair.twin.clean - shape.startPosition;
     pair.release();
   });
   fc.assert(property, PROPERTY_SETTINGS);
-  t.pass(`${PROPERTY_SETTINGS.numRuns} sequences agree`);
+  // What was hardly reached would prove little.
+  t.ok(stepCount > 50 * PROPERTY_SETTINGS.numRuns, `${stepCount} operations agree`);
+  t.ok(rotationCount > 3 * PROPERTY_SETTINGS.numRuns, `${rotationCount} rotations`);
+  t.ok(cleanedLength > TERM_LENGTH * PROPERTY_SETTINGS.numRuns, `${cleanedLength} bytes cleaned`);
   t.end();
 });
 
@@ -227,6 +245,30 @@ test('a log that ends in padding is read to its tail at every alignment', (t) =>
     pair.release();
   }
   t.pass('64 alignments');
+  t.end();
+});
+
+test('a request for a place where no frame starts, or no longer, finds nothing', (t) => {
+  const pair = new LogPair({
+    termLength: TERM_LENGTH,
+    mtu: 1408,
+    initialTermId: 0,
+    sessionId: 1,
+    streamId: 2,
+  });
+  pair.setLimit(2 * TERM_LENGTH);
+  // A payload of which every word looks like a frame length.
+  pair.append(new Uint8Array(1000).fill(0x40).map((_, i) => (i % 4 === 0 ? 0x40 : 0)));
+  pair.append(pattern(100, 1));
+  const tail = pair.append(pattern(100, 2));
+  t.equal(pair.nextBlock(1056, tail, 1408).length, 320, 'where a frame starts');
+  t.equal(pair.nextBlock(64, tail, 1408).length, 0, 'within a frame');
+  t.equal(pair.nextBlock(1060, tail, 1408).length, 0, 'off the grid');
+  t.equal(pair.nextBlock(tail + 32, tail, 1408).length, 0, 'beyond the limit');
+  pair.clean(1056);
+  t.equal(pair.nextBlock(0, tail, 1408).length, 0, 'behind the clean position');
+  t.equal(pair.nextBlock(1056, tail, 1408).length, 320);
+  pair.release();
   t.end();
 });
 

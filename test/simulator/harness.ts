@@ -5,7 +5,7 @@ import type { DatagramOptions, DatagramSocket } from '../../src/ports/network.js
 import type { Completion, Storage, Ticket } from '../../src/ports/storage.js';
 import type { VirtualDisk } from '../../src/simulator/virtual-disk.js';
 import type { NodeOptions, VirtualNode } from '../../src/simulator/virtual-node.js';
-import type { VirtualPorts, VirtualThread } from '../../src/simulator/virtual-process.js';
+import type { VirtualPorts, VirtualThread } from '../../src/simulator/virtual-thread.js';
 import { World } from '../../src/simulator/world.js';
 
 export const MICROSECOND = 1_000;
@@ -43,7 +43,11 @@ export function startPassive(node: VirtualNode): PassiveNode {
   return { node, ports: ports as VirtualPorts, thread: thread as VirtualThread };
 }
 
-export function addPassive(world: World, name: string, options?: Partial<NodeOptions>): PassiveNode {
+export function addPassive(
+  world: World,
+  name: string,
+  options?: Partial<NodeOptions>,
+): PassiveNode {
   return startPassive(world.addNode({ name, ...options }));
 }
 

@@ -11,6 +11,9 @@ import {
 } from '../../src/simulator/delay.js';
 import { Prng } from '../../src/simulator/prng.js';
 
+const GOLDEN_ZERO = [3899946321, 519802868, 3567160840, 2737518692];
+const GOLDEN_FORK = [3612374009, 783395161, 2516010704, 508766509];
+
 function draw(random: Prng, count: number): number[] {
   return Array.from({ length: count }, () => random.nextUint32());
 }

@@ -215,12 +215,19 @@ export class LogTwin {
   nextBlock(from: number, limit: number, lengthMax: number): { length: number; advance: number } {
     const termEnd = from + this.termRemaining(from);
     let length = 0;
+    if (from < this.clean || from % 32 !== 0) {
+      return { length, advance: 0 };
+    }
     while (from + length + HEADER <= limit && length + HEADER <= lengthMax) {
       const frameLength = from + length < termEnd ? this.frameAt(from + length, termEnd) : 0;
       if (frameLength === 0) {
         break;
       }
       const aligned = align(frameLength);
+      const termOffset = this.view.getInt32(this.offsetOf(from + length) + 8, true);
+      if (termOffset !== (from + length) % this.geometry.termLength) {
+        break;
+      }
       if (this.isPaddingAt(from + length)) {
         return { length: length + HEADER, advance: length + aligned };
       }

@@ -1,0 +1,254 @@
+// member-directory.ts: the data directory of a member, from birth to recovery.
+//
+// Start-up finds out what the member knows, repairs what a crash can have torn, and syncs or writes
+// again all that it found before it reports it: what was only in the page cache may be gone after the
+// next power cut, and a position that was reported or voted on must not be (B1, B12, B38, B41).
+
+import { ErrorCode, PawlError } from '../errors.js';
+import type { Arena } from '../memory/arena.js';
+import type { Entropy } from '../ports/entropy.js';
+import { type Storage, StorageResult } from '../ports/storage.js';
+import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
+import { BIRTH_PATH, type Birth, type Opaque64, readBirth, writeBirth } from './birth.js';
+import { readCatalog, writeCatalog } from './catalog.js';
+import { type DurableMark, DurableMarkFile, INITIAL_MARK } from './durable-mark.js';
+import { listSegments } from './log-cut.js';
+import { checkGeometry, type LogGeometry, segmentFileName } from './log-geometry.js';
+import { type LogHealth, type RecoveredLog, recoverLog } from './log-recovery.js';
+import { initialNodeState, NodeStateFile } from './node-state-file.js';
+import { type FoundRecords, readRecords } from './record-recovery.js';
+import { RecordingLog } from './recording-log.js';
+import { checkCompletion, type StorageTask } from './storage-task.js';
+
+export type { LogHealth } from './log-recovery.js';
+
+export const LOCK_PATH = 'lock';
+
+/** Whose directory it is. */
+export interface DirectoryIdentity {
+  readonly clusterId: number;
+  readonly memberId: number;
+}
+
+export interface BootstrapOptions extends DirectoryIdentity {
+  readonly configurationHash: Opaque64;
+  /** True for a member that is born with its cluster, false for one that joins it blank. */
+  readonly voting: boolean;
+  readonly geometry: LogGeometry;
+  readonly mtuLength: number;
+  readonly entropy: Entropy;
+  /** Wall clock, milliseconds. */
+  readonly wallMs: number;
+  /** The lock is held by an earlier task over the same Storage. */
+  readonly lockHeld?: boolean;
+}
+
+export interface OpenOptions extends DirectoryIdentity {
+  /** Only the thread that created it may pass it: recovery allocates a chunk for a while. */
+  readonly arena: Arena;
+  /** What the configuration says; the log's own geometry, fixed at birth, must agree. */
+  readonly geometry?: LogGeometry;
+  /** `mark`: verifies the last term below the mark; `start`: verifies the whole log. */
+  readonly verifyFrom?: 'mark' | 'start';
+  readonly lockHeld?: boolean;
+}
+
+/** What a member knows when it starts. All of it is durable. */
+export interface RecoveredDirectory {
+  readonly birth: Birth;
+  readonly nodeState: NodeStateFile;
+  readonly recordingLog: RecordingLog;
+  readonly mark: DurableMark;
+  readonly geometry: LogGeometry;
+  /** End of the valid log: where recording goes on. */
+  readonly appendPosition: Position;
+  /** Known to be committed, from the mark. */
+  readonly commitPosition: Position;
+  /** Term of the log end; TERM_NULL when the log has none. */
+  readonly logTermId: LeadershipTermId;
+  readonly health: LogHealth;
+  /** What was found wrong and what was done, in words. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Makes a blank directory a member's. birth.dat comes last: a crash before leaves it blank, and
+ * bootstrap can be run again.
+ *
+ * @throws PawlError DIRECTORY_ALREADY_BORN, DIRECTORY_FOREIGN, DIRECTORY_IN_USE.
+ */
+export function* bootstrapDirectory(
+  storage: Storage,
+  options: BootstrapOptions,
+): StorageTask<Birth> {
+  const { clusterId, memberId, configurationHash, voting, geometry, mtuLength } = options;
+  checkGeometry(geometry);
+  if (options.lockHeld !== true) {
+    yield* takeLock(storage);
+  }
+  yield* refuseUnlessBlank(storage);
+  const nodeState = yield* NodeStateFile.create(storage, initialNodeState(voting));
+  yield* nodeState.close();
+  const mark = yield* DurableMarkFile.create(storage, INITIAL_MARK);
+  yield* mark.close();
+  const recordingLog = yield* RecordingLog.create(storage);
+  yield* recordingLog.close();
+  yield* writeCatalog(storage, { geometry, mtuLength, startTimestampMs: options.wallMs });
+  const incarnation = makeIncarnation(options.entropy);
+  const birth = { clusterId, memberId, voting, incarnation, configurationHash };
+  yield* writeBirth(storage, birth);
+  return birth;
+}
+
+/**
+ * Opens a member's directory and recovers what it knows.
+ *
+ * @throws PawlError DIRECTORY_IN_USE, DIRECTORY_NOT_BORN, DIRECTORY_FOREIGN, CONFIGURATION_INVALID,
+ *   RECORD_CORRUPT, STORAGE_FULL, STORAGE_FAILED.
+ */
+export function* openDirectory(
+  storage: Storage,
+  options: OpenOptions,
+): StorageTask<RecoveredDirectory> {
+  if (options.lockHeld !== true) {
+    yield* takeLock(storage);
+  }
+  const birth = yield* readOwnBirth(storage, options);
+  const { geometry } = yield* readCatalog(storage);
+  checkConfigured(geometry, options.geometry);
+  const records = yield* readRecords(storage);
+  const { mark } = records;
+  const log = yield* recoverLog(storage, {
+    arena: options.arena,
+    geometry,
+    entries: records.entries,
+    mark,
+    verifyFrom: options.verifyFrom ?? 'mark',
+  });
+  return yield* writeBack(storage, birth, geometry, records, log);
+}
+
+/** Writes and syncs what was found, and what follows from it. */
+function* writeBack(
+  storage: Storage,
+  birth: Birth,
+  geometry: LogGeometry,
+  records: FoundRecords,
+  log: RecoveredLog,
+): StorageTask<RecoveredDirectory> {
+  const isCorrupt = log.health.kind === 'corrupt';
+  const warnings = [...records.warnings, ...log.warnings];
+  // A corrupt log keeps all its terms: they tell what the lost range was.
+  const entries = isCorrupt
+    ? records.entries
+    : records.entries.filter((entry) => entry.termBaseLogPosition <= log.appendPosition);
+  const recordingLog = yield* RecordingLog.open(storage, entries);
+  const held = isCorrupt ? recordingLog.termAt(log.appendPosition) : recordingLog.lastTerm();
+  const logTermId = held?.leadershipTermId ?? TERM_NULL;
+  const mark = isCorrupt
+    ? records.mark
+    : {
+        durablePosition: log.appendPosition,
+        commitPosition: Math.min(records.mark.commitPosition, log.appendPosition),
+        leadershipTermId: logTermId,
+      };
+  yield* records.writeMark(mark);
+  const nodeState = yield* records.writeNodeState(
+    isCorrupt && records.nodeState.voting
+      ? { ...records.nodeState, voting: false }
+      : records.nodeState,
+  );
+  return {
+    birth,
+    nodeState,
+    recordingLog,
+    mark,
+    geometry,
+    appendPosition: log.appendPosition,
+    commitPosition: mark.commitPosition,
+    logTermId,
+    health: log.health,
+    warnings,
+  };
+}
+
+function* takeLock(storage: Storage): StorageTask<void> {
+  const locked = yield storage.lock(LOCK_PATH);
+  if (locked.result === StorageResult.Locked) {
+    throw new PawlError(
+      ErrorCode.DirectoryInUse,
+      'another process runs on this data directory: stop it, or give this member a directory of ' +
+        'its own',
+      'environment',
+    );
+  }
+  checkCompletion(locked, `lock ${LOCK_PATH}`);
+}
+
+function* refuseUnlessBlank(storage: Storage): StorageTask<void> {
+  const born = yield* readBirth(storage);
+  if (born !== undefined) {
+    throw new PawlError(
+      ErrorCode.DirectoryAlreadyBorn,
+      `the data directory is that of member ${born.memberId} of cluster ${born.clusterId} already: ` +
+        'start the member on it, or bootstrap another directory',
+      'environment',
+    );
+  }
+  const base = (yield* listSegments(storage))[0];
+  if (base !== undefined) {
+    throw new PawlError(
+      ErrorCode.DirectoryForeign,
+      `the data directory has no ${BIRTH_PATH} but holds log segments (${segmentFileName(base)}): ` +
+        'restore the file, or use an empty directory',
+      'environment',
+    );
+  }
+}
+
+function* readOwnBirth(storage: Storage, identity: DirectoryIdentity): StorageTask<Birth> {
+  const birth = yield* readBirth(storage);
+  if (birth === undefined) {
+    throw new PawlError(
+      ErrorCode.DirectoryNotBorn,
+      `the data directory is blank (it has no ${BIRTH_PATH}): run \`pawl bootstrap\` once for a ` +
+        'member of a new cluster, or bootstrap it non-voting to join a cluster that runs',
+      'environment',
+    );
+  }
+  const { clusterId, memberId } = identity;
+  if (birth.clusterId !== clusterId || birth.memberId !== memberId) {
+    throw new PawlError(
+      ErrorCode.DirectoryForeign,
+      `the data directory is that of member ${birth.memberId} of cluster ${birth.clusterId}, not of ` +
+        `member ${memberId} of cluster ${clusterId}: correct the directory or the configuration`,
+      'environment',
+    );
+  }
+  return birth;
+}
+
+function checkConfigured(found: LogGeometry, configured: LogGeometry | undefined): void {
+  checkGeometry(found);
+  if (configured !== undefined && configured.termLength !== found.termLength) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      `the log's term length is configured as ${configured.termLength} bytes, and the log was born ` +
+        `with ${found.termLength}: it is fixed for its life; configure ${found.termLength}`,
+    );
+  }
+  if (configured !== undefined && configured.segmentLength !== found.segmentLength) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      `the segment length is configured as ${configured.segmentLength} bytes, and the log was born ` +
+        `with ${found.segmentLength}: it is fixed for its life; configure ${found.segmentLength}`,
+    );
+  }
+}
+
+/** A random incarnation that is not zero, which stands for none. */
+function makeIncarnation(entropy: Entropy): Opaque64 {
+  const high = entropy.nextUint32() >>> 0;
+  const low = entropy.nextUint32() >>> 0;
+  return high === 0 && low === 0 ? { high: 0, low: 1 } : { high, low };
+}

@@ -1,0 +1,201 @@
+// consensus-module.ts: one member's part in the cluster, as one duty cycle.
+//
+// Hear the others, take what clients send, record, decide, apply what is committed, answer. Within
+// one turn an acknowledgement that arrived becomes a commit position, a service call and a reply.
+
+import { RecorderStop } from '../archive/recorder-control.js';
+import type { RecorderProxy } from '../archive/recorder-proxy.js';
+import type { Election } from '../consensus/election.js';
+import { MEMBER_NULL, type Position } from '../position.js';
+import type { Clock } from '../ports/clock.js';
+import type { Agent } from '../ports/agent.js';
+import type { ClusterConfig } from './cluster-config.js';
+import type { ConsensusAdapter } from './consensus-adapter.js';
+import type { ConsensusEffects } from './consensus-effects.js';
+import type { Egress } from './egress.js';
+import type { FollowerLog } from './follower-log.js';
+import type { IngressAdapter, Redirect } from './ingress-adapter.js';
+import type { LeaderLog } from './leader-log.js';
+import type { LeaderSessions } from './leader-sessions.js';
+import type { LogApplier } from './log-applier.js';
+import type { LogClock } from './log-clock.js';
+import type { Responder } from './responder.js';
+import type { ServiceHost } from './service-host.js';
+
+/** Parts of the module, made by the member. */
+export interface ConsensusModuleParts {
+  readonly config: ClusterConfig;
+  readonly clock: Clock;
+  readonly election: Election;
+  readonly effects: ConsensusEffects;
+  readonly adapter: ConsensusAdapter;
+  readonly recorder: RecorderProxy;
+  /** The recorder itself, when it runs on this thread. */
+  readonly inlineRecorder: Agent | undefined;
+  readonly leaderLog: LeaderLog;
+  readonly followerLog: FollowerLog;
+  readonly logClock: LogClock;
+  readonly ingress: IngressAdapter;
+  readonly sessions: LeaderSessions;
+  readonly applier: LogApplier;
+  readonly egress: Egress;
+  readonly responder: Responder;
+  readonly service: ServiceHost;
+  readonly ingressEndpoints: string;
+}
+
+/** A leader looks at session timeouts at least this often. */
+const SESSION_CHECK_INTERVAL_NS = 100_000_000;
+
+/** The consensus module: polled, synchronous, deterministic. */
+export class ConsensusModule {
+  readonly #parts: ConsensusModuleParts;
+  #isIngressOpen = false;
+  #isLeading = false;
+  #redirect: Redirect | undefined;
+  #nowNs = 0;
+
+  constructor(parts: ConsensusModuleParts) {
+    this.#parts = parts;
+  }
+
+  get isIngressOpen(): boolean {
+    return this.#isIngressOpen;
+  }
+
+  doWork(nowNs: number): number {
+    this.#nowNs = nowNs;
+    const { adapter, effects, election, egress, responder } = this.#parts;
+    let work = adapter.poll(nowNs);
+    work += effects.doWork(nowNs);
+    work += this.#pollIngress(nowNs);
+    work += this.#updateProgress(nowNs);
+    work += election.doWork(nowNs);
+    this.#followRole(nowNs);
+    work += this.#apply(nowNs);
+    work += egress.doWork();
+    work += responder.doWork(nowNs);
+    return work;
+  }
+
+  deadlineNs(): number {
+    const { election, inlineRecorder, responder } = this.#parts;
+    const sessionNs = this.#isIngressOpen
+      ? this.#nowNs + SESSION_CHECK_INTERVAL_NS
+      : Number.POSITIVE_INFINITY;
+    return Math.min(
+      election.deadlineNs(),
+      inlineRecorder?.deadlineNs() ?? Number.POSITIVE_INFINITY,
+      responder.deadlineNs(),
+      sessionNs,
+    );
+  }
+
+  #pollIngress(nowNs: number): number {
+    const { clock, election, ingress, leaderLog, logClock } = this.#parts;
+    const publication = leaderLog.publication;
+    if (this.#isIngressOpen && publication !== undefined) {
+      const timestamp = logClock.timeMs(nowNs, clock.wallMs());
+      const leadershipTermId = election.leadershipTermId();
+      return ingress.pollAsLeader({ leadershipTermId, publication }, timestamp, nowNs);
+    }
+    // A leader that is not ready yet leaves ingress where it is: clients wait, nothing is dropped.
+    return this.#isLeading ? 0 : ingress.pollAsFollower(this.#redirectNow(), nowNs);
+  }
+
+  /** Recording goes on, and the election hears how far it is. */
+  #updateProgress(nowNs: number): number {
+    const { election, followerLog, inlineRecorder, leaderLog, recorder } = this.#parts;
+    leaderLog.updateProgress();
+    if (followerLog.updateProgress()) {
+      election.onLogActivity(nowNs);
+    }
+    const work = inlineRecorder?.doWork(nowNs) ?? 0;
+    if (recorder.isRecording() && !recorder.isBusy()) {
+      const append = leaderLog.isOpen ? leaderLog.tail() : followerLog.appendPosition();
+      const durable = recorder.durablePosition();
+      election.onLogProgress(durable, Math.max(append, durable), nowNs);
+      recorder.setCommitPosition(election.consumablePosition());
+    }
+    if (followerLog.isLost) {
+      followerLog.isLost = false;
+      election.onLogLost(nowNs);
+    }
+    return work;
+  }
+
+  /** What changes when this member begins or ceases to lead, or opens its ingress. */
+  #followRole(nowNs: number): void {
+    const { clock, election, egress, leaderLog, logClock, sessions } = this.#parts;
+    const isLeading = leaderLog.isOpen;
+    if (isLeading !== this.#isLeading) {
+      this.#isLeading = isLeading;
+      if (isLeading) {
+        egress.startTerm(election.leadershipTermId(), this.#parts.ingressEndpoints);
+        sessions.startTerm(election.leadershipTermId());
+      } else {
+        egress.endTerm();
+        sessions.endTerm();
+      }
+    }
+    const isIngressOpen = isLeading && election.isIngressOpen();
+    if (isIngressOpen && !this.#isIngressOpen) {
+      sessions.openIngress(logClock.timeMs(nowNs, clock.wallMs()));
+    }
+    this.#isIngressOpen = isIngressOpen;
+  }
+
+  /** Applies what is committed: sessions first, so that the service's replies have somewhere to go. */
+  #apply(nowNs: number): number {
+    const { applier, clock, election, logClock, service, sessions } = this.#parts;
+    const limit = election.consumablePosition();
+    let nowMs = 0;
+    if (this.#isIngressOpen) {
+      nowMs = logClock.timeMs(nowNs, clock.wallMs());
+    }
+    let work = applier.poll(limit, this.#isIngressOpen, nowMs);
+    work += service.doWork(Math.min(limit, applier.position));
+    applier.finishCloses(service.position);
+    election.onServicePosition(Math.min(applier.position, service.position));
+    if (this.#isIngressOpen) {
+      const closed = sessions.doWork(nowMs);
+      if (closed > 0) {
+        // Events were appended after this turn's recording: it goes on at once.
+        work += closed + this.#updateProgress(nowNs);
+      }
+    }
+    return work;
+  }
+
+  #redirectNow(): Redirect | undefined {
+    const { election, ingressEndpoints } = this.#parts;
+    const leaderMemberId = election.leaderMemberId();
+    if (leaderMemberId === MEMBER_NULL) {
+      return undefined;
+    }
+    const leadershipTermId = election.leadershipTermId();
+    const known = this.#redirect;
+    if (
+      known === undefined ||
+      known.leaderMemberId !== leaderMemberId ||
+      known.leadershipTermId !== leadershipTermId
+    ) {
+      this.#redirect = { leaderMemberId, leadershipTermId, ingressEndpoints };
+    }
+    return this.#redirect;
+  }
+
+  /** Position up to which the log is appended here. */
+  appendPosition(): Position {
+    const { followerLog, leaderLog, recorder } = this.#parts;
+    if (leaderLog.isOpen) {
+      return leaderLog.tail();
+    }
+    return recorder.isRecording() ? followerLog.appendPosition() : recorder.durablePosition();
+  }
+
+  /** Whether the recorder ceased because the disk is full. */
+  isDiskFull(): boolean {
+    return this.#parts.recorder.stopReason() === RecorderStop.NoSpace;
+  }
+}

@@ -1,0 +1,366 @@
+// ingress-adapter.ts: what clients send, on its way into the log.
+//
+// Whole session messages go from image to log inside core.wasm, in batches. What is left to
+// TypeScript is rare: connects, closes, keep-alives, and messages longer than a datagram. A member
+// that does not lead answers connects with a redirect and drops the rest, counted.
+
+import {
+  INGRESS_AREA_LENGTH,
+  INGRESS_END_OFFSET,
+  INGRESS_FRAME_ADDRESS_OFFSET,
+  INGRESS_FRAME_LENGTH_OFFSET,
+  INGRESS_REJECTED_OFFSET,
+  INGRESS_STOP_OFFSET,
+  IngressStop,
+  SessionTableState,
+} from '../memory/core.js';
+import { EventCode } from '../protocol/codecs/enumerations.js';
+import { SessionCloseRequestDecoder } from '../protocol/codecs/session-close-request.js';
+import { SessionConnectRequestDecoder } from '../protocol/codecs/session-connect-request.js';
+import { SessionKeepAliveDecoder } from '../protocol/codecs/session-keep-alive.js';
+import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
+import {
+  MESSAGE_HEADER_LENGTH,
+  messageBlockLength,
+  messageTemplateId,
+} from '../protocol/message-header.js';
+import type { Image } from '../transport/image.js';
+import type { Subscription } from '../transport/subscription.js';
+import type { LogPublication } from '../transport/log-publication.js';
+import type { Arena } from '../memory/arena.js';
+import { type LeaderSessions, OpenResult } from './leader-sessions.js';
+import { type LogPublisher, SESSION_DETAIL_LENGTH_MAX } from './log-publisher.js';
+import { MessageAssembler } from './message-assembler.js';
+import type { Responder } from './responder.js';
+import { isUsableResponseChannel } from './response-channel.js';
+
+/** Frames that one image may bring into the log in one duty cycle, so that none starves another. */
+const FRAME_LIMIT = 1_024;
+const FRAME_HEADER_LENGTH = 32;
+const FLAGS_OFFSET = 5;
+const ALIGNMENT_MASK = 31;
+/** Major version of the session protocol that is understood. */
+const SESSION_PROTOCOL_MAJOR = 0;
+
+/** A leader's term, as ingress needs it. */
+export interface IngressTerm {
+  readonly leadershipTermId: number;
+  readonly publication: LogPublication;
+}
+
+/** Where a member that does not lead sends clients. */
+export interface Redirect {
+  readonly leadershipTermId: number;
+  readonly leaderMemberId: number;
+  readonly ingressEndpoints: string;
+}
+
+/** State of one client's stream. */
+interface Source {
+  readonly assembler: MessageAssembler;
+  /** A whole message that the log had no room for. Nothing more is taken from the image before it. */
+  stalled: Uint8Array | undefined;
+}
+
+/** Moves ingress into the log. */
+export class IngressAdapter {
+  readonly #arena: Arena;
+  readonly #subscription: Subscription;
+  readonly #sessions: LeaderSessions;
+  readonly #log: LogPublisher;
+  readonly #responder: Responder;
+  readonly #messageLengthMax: number;
+  readonly #area: number;
+  readonly #sources = new Map<Image, Source>();
+  readonly #connect = new SessionConnectRequestDecoder();
+  readonly #closeRequest = new SessionCloseRequestDecoder();
+  readonly #keepAlive = new SessionKeepAliveDecoder();
+  readonly #message = new SessionMessageHeaderDecoder();
+  #term: IngressTerm | undefined;
+  #redirect: Redirect | undefined;
+  #timestamp = 0;
+  #nowNs = 0;
+  #isStalled = false;
+  /** Messages of unknown sessions or other terms, or not understood; dropped. */
+  rejectedCount = 0;
+  /** Duty cycles in which the log had no room for a message. */
+  backPressureCount = 0;
+
+  constructor(
+    arena: Arena,
+    subscription: Subscription,
+    sessions: LeaderSessions,
+    log: LogPublisher,
+    responder: Responder,
+    messageLengthMax: number,
+  ) {
+    this.#arena = arena;
+    this.#subscription = subscription;
+    this.#sessions = sessions;
+    this.#log = log;
+    this.#responder = responder;
+    this.#messageLengthMax = messageLengthMax;
+    this.#area = arena.allocate(INGRESS_AREA_LENGTH);
+  }
+
+  close(): void {
+    this.#arena.release(this.#area, INGRESS_AREA_LENGTH);
+  }
+
+  /** A client's stream ended. */
+  onUnavailableImage(image: Image): void {
+    this.#sources.delete(image);
+  }
+
+  /** Takes ingress as the leader. Returns frames handled. */
+  pollAsLeader(term: IngressTerm, timestamp: number, nowNs: number): number {
+    this.#term = term;
+    this.#timestamp = timestamp;
+    this.#nowNs = nowNs;
+    let work = 0;
+    for (const image of this.#subscription.images) {
+      work += this.#pollImage(image, term);
+    }
+    if (work > 0) {
+      term.publication.flushNeeded();
+    }
+    this.#term = undefined;
+    return work;
+  }
+
+  /** Answers connects with a redirect (undefined: no leader is known) and drops the rest. */
+  pollAsFollower(redirect: Redirect | undefined, nowNs: number): number {
+    this.#redirect = redirect;
+    this.#nowNs = nowNs;
+    return this.#subscription.poll(this.#onFollowerFragment, FRAME_LIMIT);
+  }
+
+  #pollImage(image: Image, term: IngressTerm): number {
+    const { core, f64, i32 } = this.#arena;
+    const source = this.#sourceOf(image);
+    if (source.stalled !== undefined && !this.#appendStalled(source)) {
+      return 0;
+    }
+    let work = 0;
+    for (let frames = 0; frames < FRAME_LIMIT; ) {
+      const count = core.ingressBatch(
+        image.meta,
+        image.position,
+        image.rebuildPosition,
+        this.#sessions.table,
+        term.publication.meta,
+        term.leadershipTermId,
+        this.#timestamp,
+        FRAME_LIMIT - frames,
+        this.#area,
+      );
+      const rejected = i32[(this.#area + INGRESS_REJECTED_OFFSET) >> 2] as number;
+      const stop = i32[(this.#area + INGRESS_STOP_OFFSET) >> 2] as number;
+      const end = f64[(this.#area + INGRESS_END_OFFSET) >> 3] as number;
+      this.rejectedCount += rejected;
+      work += count + rejected;
+      frames += count + rejected + 1;
+      image.advance(end);
+      if (stop === IngressStop.BackPressured) {
+        this.backPressureCount++;
+      }
+      if (stop !== IngressStop.Control || !this.#takeControlFrame(image, source, end)) {
+        break;
+      }
+      work++;
+    }
+    return work;
+  }
+
+  /** One frame that the batch left to us. False when it has to be taken again later. */
+  #takeControlFrame(image: Image, source: Source, end: number): boolean {
+    const { i32, view } = this.#arena;
+    const frame = i32[(this.#area + INGRESS_FRAME_ADDRESS_OFFSET) >> 2] as number;
+    const length = i32[(this.#area + INGRESS_FRAME_LENGTH_OFFSET) >> 2] as number;
+    const after = end + ((length + ALIGNMENT_MASK) & ~ALIGNMENT_MASK);
+    this.#isStalled = false;
+    source.assembler.onFragment(
+      view,
+      frame + FRAME_HEADER_LENGTH,
+      length - FRAME_HEADER_LENGTH,
+      view.getUint8(frame + FLAGS_OFFSET),
+      after,
+    );
+    image.advance(after);
+    return !this.#isStalled;
+  }
+
+  #sourceOf(image: Image): Source {
+    const known = this.#sources.get(image);
+    if (known !== undefined) {
+      return known;
+    }
+    const source: Source = {
+      assembler: new MessageAssembler((view, offset, length) => {
+        this.#onLeaderMessage(source, view, offset, length);
+      }, this.#messageLengthMax),
+      stalled: undefined,
+    };
+    this.#sources.set(image, source);
+    return source;
+  }
+
+  #onLeaderMessage(source: Source, view: DataView, offset: number, length: number): void {
+    if (!this.#handle(view, offset, length)) {
+      // Taken again, in order, before anything else of this client.
+      source.stalled = new Uint8Array(view.buffer, view.byteOffset + offset, length).slice();
+      this.#isStalled = true;
+      this.backPressureCount++;
+    }
+  }
+
+  #appendStalled(source: Source): boolean {
+    const bytes = source.stalled as Uint8Array;
+    if (!this.#handle(new DataView(bytes.buffer), 0, bytes.length)) {
+      return false;
+    }
+    source.stalled = undefined;
+    return true;
+  }
+
+  /** One whole message. False when the log has no room for what it asks. */
+  #handle(view: DataView, offset: number, length: number): boolean {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.SessionMessageHeader:
+        return this.#onLongMessage(view, offset, length);
+      case TemplateId.SessionConnectRequest:
+        return this.#onConnect(view, offset, length);
+      case TemplateId.SessionCloseRequest:
+        return this.#onCloseRequest(view, offset, length);
+      case TemplateId.SessionKeepAlive:
+        return this.#onKeepAlive(view, offset, length);
+      default:
+        this.rejectedCount++;
+        return true;
+    }
+  }
+
+  #onLongMessage(view: DataView, offset: number, length: number): boolean {
+    const term = this.#term as IngressTerm;
+    const isValid = SessionMessageHeaderDecoder.isValid(view, offset, length);
+    const header = this.#message.wrapAndApplyHeader(view, offset);
+    const sessionId = isValid ? header.clusterSessionId() : -1;
+    const isOpen =
+      isValid &&
+      header.leadershipTermId() === term.leadershipTermId &&
+      Number.isSafeInteger(sessionId) &&
+      this.#arena.core.sessionState(this.#sessions.table, sessionId) === SessionTableState.Open;
+    const headLength = isValid ? MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset) : 0;
+    if (!isOpen || length - headLength > this.#messageLengthMax) {
+      this.rejectedCount++;
+      return true;
+    }
+    const body = new Uint8Array(
+      view.buffer,
+      view.byteOffset + offset + headLength,
+      length - headLength,
+    );
+    this.#arena.core.sessionTouch(this.#sessions.table, sessionId, this.#timestamp);
+    return (
+      this.#log.appendMessage(term.leadershipTermId, sessionId, this.#timestamp, body) >= 0
+    );
+  }
+
+  #onConnect(view: DataView, offset: number, length: number): boolean {
+    const request = this.#decodeConnect(view, offset, length);
+    const term = this.#term as IngressTerm;
+    if (request === undefined) {
+      return true;
+    }
+    if (request.version >> 16 !== SESSION_PROTOCOL_MAJOR) {
+      const detail =
+        `protocol version ${request.version >> 16} is not understood: ` +
+        `use a client of major version ${SESSION_PROTOCOL_MAJOR}`;
+      this.#refuse(request, detail, term.leadershipTermId);
+      return true;
+    }
+    const result = this.#sessions.open(request, this.#timestamp);
+    if (result === OpenResult.LimitReached) {
+      const detail = `the limit of ${this.#sessions.count} sessions is reached: raise sessionCountMax`;
+      this.#refuse(request, detail, term.leadershipTermId);
+    }
+    return result !== OpenResult.BackPressured;
+  }
+
+  #refuse(request: ConnectRequest, detail: string, leadershipTermId: number): void {
+    this.#responder.answer(request, EventCode.Error, detail, leadershipTermId, -1, this.#nowNs);
+  }
+
+  #onCloseRequest(view: DataView, offset: number, length: number): boolean {
+    if (!SessionCloseRequestDecoder.isValid(view, offset, length)) {
+      this.rejectedCount++;
+      return true;
+    }
+    const id = this.#closeRequest.wrapAndApplyHeader(view, offset).clusterSessionId();
+    return !Number.isSafeInteger(id) || this.#sessions.closeByClient(id, this.#timestamp);
+  }
+
+  #onKeepAlive(view: DataView, offset: number, length: number): boolean {
+    if (SessionKeepAliveDecoder.isValid(view, offset, length)) {
+      const id = this.#keepAlive.wrapAndApplyHeader(view, offset).clusterSessionId();
+      if (Number.isSafeInteger(id)) {
+        this.#arena.core.sessionTouch(this.#sessions.table, id, this.#timestamp);
+      }
+    } else {
+      this.rejectedCount++;
+    }
+    return true;
+  }
+
+  readonly #onFollowerFragment = (view: DataView, offset: number, length: number): void => {
+    if (messageTemplateId(view, offset, length) !== TemplateId.SessionConnectRequest) {
+      this.rejectedCount++;
+      return;
+    }
+    const request = this.#decodeConnect(view, offset, length);
+    const redirect = this.#redirect;
+    // Without a leader there is nothing to say: the client asks again.
+    if (request !== undefined && redirect !== undefined) {
+      this.#responder.answer(
+        request,
+        EventCode.Redirect,
+        redirect.ingressEndpoints,
+        redirect.leadershipTermId,
+        redirect.leaderMemberId,
+        this.#nowNs,
+      );
+    }
+  };
+
+  #decodeConnect(view: DataView, offset: number, length: number): ConnectRequest | undefined {
+    if (!SessionConnectRequestDecoder.isValid(view, offset, length)) {
+      this.rejectedCount++;
+      return undefined;
+    }
+    const request = this.#connect.wrapAndApplyHeader(view, offset);
+    const isShort = request.responseChannelLength() <= SESSION_DETAIL_LENGTH_MAX;
+    const responseChannel = isShort ? request.responseChannel() : '';
+    if (!isUsableResponseChannel(responseChannel)) {
+      this.rejectedCount++;
+      return undefined;
+    }
+    return {
+      correlationIdHigh: request.correlationIdHigh(),
+      correlationIdLow: request.correlationIdLow(),
+      responseStreamId: request.responseStreamId(),
+      responseChannel,
+      encodedPrincipal: new Uint8Array(0),
+      version: request.version(),
+    };
+  }
+}
+
+interface ConnectRequest {
+  readonly correlationIdHigh: number;
+  readonly correlationIdLow: number;
+  readonly responseStreamId: number;
+  readonly responseChannel: string;
+  readonly encodedPrincipal: Uint8Array;
+  readonly version: number;
+}

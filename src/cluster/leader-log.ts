@@ -1,0 +1,119 @@
+// leader-log.ts: the log while this member leads.
+//
+// One publication per term, starting where the log ends. The recorder and the services of this
+// member read its buffer in place; each follower is a destination with a position of its own.
+
+import { assert } from '../assert.js';
+import type { RecorderProxy } from '../archive/recorder-proxy.js';
+import type { MemberId } from '../consensus/election-effects.js';
+import type { Position } from '../position.js';
+import { formatHostPort } from '../protocol/host-port.js';
+import type { BlockSource } from '../transport/block-source.js';
+import type { LogPublication } from '../transport/log-publication.js';
+import type { Transport } from '../transport/transport.js';
+import type { ClusterConfig } from './cluster-config.js';
+import type { LiveLog } from './log-poller.js';
+
+export const LOG_STREAM_ID = 100;
+
+/** The publication of the term that this member leads. */
+export class LeaderLog implements LiveLog {
+  readonly #transport: Transport;
+  readonly #config: ClusterConfig;
+  readonly #recorder: RecorderProxy;
+  readonly #source: BlockSource;
+  #publication: LogPublication | undefined;
+  #flushedPosition: Position = 0;
+
+  constructor(
+    transport: Transport,
+    config: ClusterConfig,
+    recorder: RecorderProxy,
+    source: BlockSource,
+  ) {
+    this.#transport = transport;
+    this.#config = config;
+    this.#recorder = recorder;
+    this.#source = source;
+  }
+
+  get publication(): LogPublication | undefined {
+    return this.#publication;
+  }
+
+  get isOpen(): boolean {
+    return this.#publication !== undefined;
+  }
+
+  /** Transport session of the publication. */
+  get sessionId(): number {
+    return this.#publication?.sessionId ?? 0;
+  }
+
+  get meta(): number {
+    return this.#publication?.meta ?? 0;
+  }
+
+  oldestPosition(): Position {
+    return this.#publication?.oldestPosition() ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  /** End of what is appended. */
+  tail(): Position {
+    return this.#publication?.position() ?? 0;
+  }
+
+  /** Opens the log of a term at its base, and starts to record it. */
+  open(leadershipTermId: number, basePosition: Position, sessionId: number): void {
+    assert(this.#publication === undefined, 'the log of one term is open at a time');
+    const { member, endpoints, logTermLength } = this.#config;
+    const publication = this.#transport.addLogPublication({
+      streamId: LOG_STREAM_ID,
+      sessionId,
+      position: basePosition,
+      termLength: logTermLength,
+      mtuLength: member.mtuLength,
+      leadershipTermId,
+      source: this.#source,
+    });
+    publication.setQuorumSize(endpoints.length);
+    publication.localDurablePosition = basePosition;
+    for (const endpoint of endpoints) {
+      if (endpoint.memberId !== member.memberId) {
+        publication.addDestination(endpoint.memberId, formatHostPort(endpoint.log));
+      }
+    }
+    this.#publication = publication;
+    this.#flushedPosition = basePosition;
+    this.#recorder.start(publication.meta, basePosition, leadershipTermId);
+  }
+
+  /** A follower is reconciled up to a position: sends it the log from there on. */
+  startDestination(memberId: MemberId, position: Position): void {
+    this.#publication?.startDestination(memberId, position);
+  }
+
+  /** Lets the recorder go on to the tail, and the publication know what is durable. */
+  updateProgress(): void {
+    const publication = this.#publication;
+    if (publication === undefined) {
+      return;
+    }
+    const tail = publication.position();
+    if (tail !== this.#flushedPosition) {
+      this.#flushedPosition = tail;
+      publication.flushNeeded();
+    }
+    if (!this.#recorder.isBusy()) {
+      this.#recorder.setRecordLimit(tail);
+      publication.localDurablePosition = this.#recorder.durablePosition();
+    }
+  }
+
+  /** Closes the publication. Only after the recorder has stopped. */
+  close(): void {
+    assert(!this.#recorder.isRecording(), 'a log is closed when nobody records it');
+    this.#publication?.close();
+    this.#publication = undefined;
+  }
+}

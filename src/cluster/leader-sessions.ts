@@ -1,0 +1,215 @@
+// leader-sessions.ts: what a leader does for sessions: opens, closes and times them out.
+//
+// It has an opinion about sessions before the log has: an open or a close that is appended and not
+// yet committed. That opinion lives here and in the session table, and ends with the term.
+
+import type { Arena } from '../memory/arena.js';
+import { SESSION_TABLE_FULL, SessionTableState } from '../memory/core.js';
+import { assert } from '../assert.js';
+import { CloseReason } from '../protocol/codecs/enumerations.js';
+import type { ClusterConfig } from './cluster-config.js';
+import type { AppliedSessions, ClusterSession } from './cluster-session.js';
+import type { Egress } from './egress.js';
+import type { LogPublisher, SessionDetails } from './log-publisher.js';
+
+/** Between two looks for sessions that have timed out. */
+const TIMEOUT_CHECK_INTERVAL_MS = 100;
+
+/** How a request to open a session ended. */
+export const OpenResult = {
+  /** Appended, or known already: the answer follows by itself. */
+  Accepted: 0,
+  /** The log has no room now: ask again later. */
+  BackPressured: 1,
+  /** As many sessions as are allowed. */
+  LimitReached: 2,
+} as const;
+export type OpenResult = (typeof OpenResult)[keyof typeof OpenResult];
+
+/** Sessions of a leader's term. */
+export class LeaderSessions {
+  /** Address of the session table that the ingress batch reads. */
+  readonly table: number;
+  readonly #arena: Arena;
+  readonly #config: ClusterConfig;
+  readonly #applied: AppliedSessions;
+  readonly #egress: Egress;
+  readonly #log: LogPublisher;
+  readonly #capacity: number;
+  readonly #tableLength: number;
+  // Opens that are appended and not yet applied, by who asked: a client asks again until answered.
+  readonly #opening = new Map<string, number>();
+  readonly #closing = new Set<number>();
+  readonly #closeReasons = new Map<number, number>();
+  #leadershipTermId = -1;
+  #checkedMs = 0;
+
+  constructor(
+    arena: Arena,
+    config: ClusterConfig,
+    applied: AppliedSessions,
+    egress: Egress,
+    log: LogPublisher,
+  ) {
+    this.#arena = arena;
+    this.#config = config;
+    this.#applied = applied;
+    this.#egress = egress;
+    this.#log = log;
+    this.#capacity = 2 ** Math.ceil(Math.log2(config.sessionCountMax * 2));
+    this.#tableLength = arena.core.sessionTableLength(this.#capacity);
+    this.table = arena.allocate(this.#tableLength);
+    arena.core.sessionTableInitialize(this.table, this.#capacity);
+  }
+
+  /** The log of a term is open. Clients of sessions that are open already are connected to. */
+  startTerm(leadershipTermId: number): void {
+    this.#leadershipTermId = leadershipTermId;
+    for (const session of this.#applied.values()) {
+      this.#egress.reconnect(session);
+    }
+  }
+
+  /** Ingress opens: every session that the log has opened may send, and its time starts anew. */
+  openIngress(nowMs: number): void {
+    this.#checkedMs = nowMs;
+    for (const session of this.#applied.values()) {
+      this.#admit(session.id, nowMs);
+    }
+  }
+
+  endTerm(): void {
+    this.#leadershipTermId = -1;
+    this.#opening.clear();
+    this.#closing.clear();
+    this.#arena.core.sessionTableInitialize(this.table, this.#capacity);
+  }
+
+  close(): void {
+    this.#arena.release(this.table, this.#tableLength);
+  }
+
+  /** Sessions open or being opened. */
+  get count(): number {
+    return this.#applied.count + this.#opening.size;
+  }
+
+  /** A client asks for a session. */
+  open(details: SessionDetails, timestamp: number): OpenResult {
+    const key = keyOf(details);
+    if (this.#opening.has(key) || this.#findApplied(key) !== undefined) {
+      return OpenResult.Accepted;
+    }
+    if (this.count >= this.#config.sessionCountMax) {
+      return OpenResult.LimitReached;
+    }
+    const id = this.#log.tail();
+    const end = this.#log.appendSessionOpen(this.#leadershipTermId, id, timestamp, details);
+    if (end < 0) {
+      return OpenResult.BackPressured;
+    }
+    this.#opening.set(key, id);
+    this.#egress.connect({ ...details, id });
+    return OpenResult.Accepted;
+  }
+
+  /** A client asks for the end of its session. False when the log has no room now. */
+  closeByClient(id: number, timestamp: number): boolean {
+    return this.#close(id, timestamp, CloseReason.ClientAction);
+  }
+
+  /** Remembers that a session is to be closed; the event is appended by the next duty cycle. */
+  requestClose(id: number, reason: number): void {
+    this.#closeReasons.set(id, reason);
+  }
+
+  /** The log opened a session. */
+  onOpened(session: ClusterSession, isIngressOpen: boolean, nowMs: number): void {
+    const key = keyOf(session);
+    if (this.#leadershipTermId < 0) {
+      return;
+    }
+    if (this.#opening.delete(key)) {
+      this.#egress.confirm(session.id);
+    } else {
+      // Opened by an earlier leader, whose answer the client may not have got.
+      this.#egress.reconnect(session);
+    }
+    if (isIngressOpen) {
+      this.#admit(session.id, nowMs);
+    }
+  }
+
+  /** The log closed a session. */
+  onClosed(id: number, detail: string): void {
+    this.#closing.delete(id);
+    this.#closeReasons.delete(id);
+    if (this.#leadershipTermId >= 0) {
+      this.#arena.core.sessionRemove(this.table, id);
+      this.#egress.disconnect(id, detail);
+    }
+  }
+
+  /** Appends the closes that are due. Only while ingress is open. */
+  doWork(nowMs: number): number {
+    let work = 0;
+    for (const [id, reason] of this.#closeReasons) {
+      if (this.#applied.get(id) === undefined) {
+        this.#closeReasons.delete(id);
+      } else if (!this.#closing.has(id) && this.#close(id, nowMs, reason)) {
+        work++;
+      }
+    }
+    if (nowMs - this.#checkedMs >= TIMEOUT_CHECK_INTERVAL_MS) {
+      this.#checkedMs = nowMs;
+      work += this.#closeIdle(nowMs);
+    }
+    return work;
+  }
+
+  #closeIdle(nowMs: number): number {
+    const { core } = this.#arena;
+    let work = 0;
+    for (const session of this.#applied.values()) {
+      const lastMs = core.sessionLastActivityMs(this.table, session.id);
+      const isIdle = lastMs >= 0 && nowMs - lastMs > this.#config.sessionTimeoutMs;
+      if (isIdle && !this.#closing.has(session.id)) {
+        this.#closeReasons.set(session.id, CloseReason.Timeout);
+        work++;
+      }
+    }
+    return work;
+  }
+
+  #close(id: number, timestamp: number, reason: number): boolean {
+    if (this.#applied.get(id) === undefined || this.#closing.has(id)) {
+      return true;
+    }
+    if (this.#log.appendSessionClose(this.#leadershipTermId, id, timestamp, reason) < 0) {
+      return false;
+    }
+    // From here on its ingress is rejected, as it will be on every member from that position on.
+    this.#closing.add(id);
+    this.#arena.core.sessionPut(this.table, id, SessionTableState.Closing, timestamp);
+    return true;
+  }
+
+  #admit(id: number, nowMs: number): void {
+    const slot = this.#arena.core.sessionPut(this.table, id, SessionTableState.Open, nowMs);
+    assert(slot !== SESSION_TABLE_FULL, 'the session table holds twice sessionCountMax');
+  }
+
+  #findApplied(key: string): ClusterSession | undefined {
+    for (const session of this.#applied.values()) {
+      if (keyOf(session) === key) {
+        return session;
+      }
+    }
+    return undefined;
+  }
+}
+
+function keyOf(details: SessionDetails): string {
+  const { correlationIdHigh, correlationIdLow, responseStreamId, responseChannel } = details;
+  return `${correlationIdHigh}:${correlationIdLow}:${responseStreamId}:${responseChannel}`;
+}

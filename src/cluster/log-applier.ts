@@ -1,0 +1,116 @@
+// log-applier.ts: the consensus module's own reading of the committed log.
+//
+// It keeps the replicated session state. It reads the same bytes as the services, bounded by the
+// same position, so what it holds is what every member holds at that position.
+
+import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
+import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
+import { messageTemplateId } from '../protocol/message-header.js';
+import { CloseReason } from '../protocol/codecs/enumerations.js';
+import type { Position } from '../position.js';
+import type { AppliedSessions } from './cluster-session.js';
+import type { LeaderSessions } from './leader-sessions.js';
+import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
+
+const FRAGMENT_LIMIT = 8_192;
+const FLAGS_UNFRAGMENTED = 0xc0;
+
+const CLOSE_DETAILS: ReadonlyMap<number, string> = new Map([
+  [CloseReason.ClientAction, 'closed by the client'],
+  [CloseReason.ServiceAction, 'closed by the service'],
+  [CloseReason.Timeout, 'timed out: no message or keep-alive arrived in time'],
+]);
+
+/** Applies session events. */
+export class LogApplier {
+  readonly #poller: LogPoller;
+  readonly #applied: AppliedSessions;
+  readonly #leader: LeaderSessions;
+  readonly #openEvent = new SessionOpenEventDecoder();
+  readonly #closeEvent = new SessionCloseEventDecoder();
+  // Closes that the service has not reached yet: its last replies are still to leave before them.
+  readonly #closes: { position: Position; id: number; detail: string }[] = [];
+  #isIngressOpen = false;
+  #nowMs = 0;
+
+  constructor(poller: LogPoller, applied: AppliedSessions, leader: LeaderSessions) {
+    this.#poller = poller;
+    this.#applied = applied;
+    this.#leader = leader;
+  }
+
+  get position(): Position {
+    return this.#poller.position;
+  }
+
+  /** Set while the archive cannot give the bytes at the position. */
+  get isDamaged(): boolean {
+    return this.#poller.isDamaged;
+  }
+
+  setLive(live: LiveLog | undefined): void {
+    this.#poller.setLive(live);
+  }
+
+  /** Applies events up to a position. `isIngressOpen` and `nowMs` are the leader's. */
+  poll(limit: Position, isIngressOpen: boolean, nowMs: number): number {
+    this.#isIngressOpen = isIngressOpen;
+    this.#nowMs = nowMs;
+    return this.#poller.poll(this.#onFragment, limit, FRAGMENT_LIMIT);
+  }
+
+  /** The service has consumed up to a position: clients of sessions closed before it are told. */
+  finishCloses(servicePosition: Position): void {
+    for (let next = this.#closes[0]; next !== undefined; next = this.#closes[0]) {
+      if (next.position > servicePosition) {
+        return;
+      }
+      this.#leader.onClosed(next.id, next.detail);
+      this.#closes.shift();
+    }
+  }
+
+  close(): void {
+    this.#poller.close();
+  }
+
+  readonly #onFragment: FragmentHandler = (view, offset, length, flags, position) => {
+    if ((flags & FLAGS_UNFRAGMENTED) !== FLAGS_UNFRAGMENTED) {
+      // Only messages of clients are ever fragmented; sessions are opened by events that fit.
+      return;
+    }
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.SessionOpenEvent:
+        this.#onOpen(this.#openEvent.wrapAndApplyHeader(view, offset), position);
+        break;
+      case TemplateId.SessionCloseEvent:
+        this.#onClose(this.#closeEvent.wrapAndApplyHeader(view, offset), position);
+        break;
+      default:
+        break;
+    }
+  };
+
+  #onOpen(event: SessionOpenEventDecoder, position: Position): void {
+    const session = {
+      id: event.clusterSessionId(),
+      openedPosition: position,
+      correlationIdHigh: event.correlationIdHigh(),
+      correlationIdLow: event.correlationIdLow(),
+      responseStreamId: event.responseStreamId(),
+      responseChannel: event.responseChannel(),
+      encodedPrincipal: event.encodedPrincipal(),
+    };
+    this.#applied.open(session);
+    this.#leader.onOpened(session, this.#isIngressOpen, this.#nowMs);
+  }
+
+  #onClose(event: SessionCloseEventDecoder, position: Position): void {
+    const id = event.clusterSessionId();
+    if (this.#applied.close(id)) {
+      const detail = CLOSE_DETAILS.get(event.closeReason()) ?? 'closed';
+      this.#closes.push({ position, id, detail });
+    }
+  }
+}

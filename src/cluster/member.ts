@@ -1,0 +1,551 @@
+// member.ts: one member of a cluster, put together.
+//
+// It opens its data directory, recovers, and then runs transport, recorder, consensus module and
+// service in one duty cycle over the four ports. The host gives it real ports, the simulator
+// virtual ones; nothing in here can tell.
+
+import { toOpaque64 } from './cluster-config.js';
+import { bootstrapDirectory, openDirectory, type RecoveredDirectory } from '../archive/member-directory.js';
+import {
+  allocateRecorderControl,
+  RECORDER_CONTROL_LENGTH,
+} from '../archive/recorder-control.js';
+import { Recorder } from '../archive/recorder.js';
+import { RecorderProxy } from '../archive/recorder-proxy.js';
+import { LogReader } from '../archive/segment-reader.js';
+import { StorageTasks } from '../archive/storage-task.js';
+import { Election } from '../consensus/election.js';
+import { ElectionState, electionStateName, MemberRole } from '../consensus/election-state.js';
+import { ErrorCode, PawlError } from '../errors.js';
+import type { Arena } from '../memory/arena.js';
+import type { Agent } from '../ports/agent.js';
+import type { Clock } from '../ports/clock.js';
+import type { Entropy } from '../ports/entropy.js';
+import type { Network } from '../ports/network.js';
+import type { Storage } from '../ports/storage.js';
+import type { Position } from '../position.js';
+import { RefusalReason } from '../protocol/codecs/enumerations.js';
+import { formatHostPort } from '../protocol/host-port.js';
+import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
+import type { Subscription } from '../transport/subscription.js';
+import { Transport } from '../transport/transport.js';
+import type { ClusterConfig } from './cluster-config.js';
+import { AppliedSessions } from './cluster-session.js';
+import { ConsensusAdapter } from './consensus-adapter.js';
+import { ConsensusEffects } from './consensus-effects.js';
+import { ConsensusModule } from './consensus-module.js';
+import { CONSENSUS_STREAM_ID, ConsensusPublisher } from './consensus-publisher.js';
+import { Egress } from './egress.js';
+import { FollowerLog } from './follower-log.js';
+import { IngressAdapter } from './ingress-adapter.js';
+import { LeaderLog } from './leader-log.js';
+import { LeaderSessions } from './leader-sessions.js';
+import { LogApplier } from './log-applier.js';
+import { LogClock } from './log-clock.js';
+import { LogPoller } from './log-poller.js';
+import { LogPublisher } from './log-publisher.js';
+import { Responder } from './responder.js';
+import type { Role, ServiceHost } from './service-host.js';
+
+export const INGRESS_STREAM_ID = 101;
+/** Longest message in a log, bytes: an eighth of a term, at most 16 MiB. */
+export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
+
+/** Runs the recorder somewhere else than on this thread. */
+export interface RecorderRunner {
+  /** Starts it over a control block in the arena. Failures come back through the poison flag. */
+  start(control: number, directory: RecoveredDirectory): void;
+  /** Wakes it. */
+  notify(): void;
+  close(): void;
+}
+
+export interface MemberEvents {
+  onRecovered?(directory: RecoveredDirectory): void;
+  onStateChange?(state: string, reason: string): void;
+  onRoleChange?(role: Role, leadershipTermId: number): void;
+  /** Something that an operator should know and act upon. */
+  onWarning?(message: string): void;
+}
+
+export interface MemberDependencies {
+  readonly config: ClusterConfig;
+  readonly arena: Arena;
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly entropy: Entropy;
+  readonly storage: Storage;
+  readonly service: ServiceHost;
+  /** Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle. */
+  readonly recorderRunner?: RecorderRunner;
+  readonly events?: MemberEvents;
+}
+
+/** What a member knows of itself, for people and tests. */
+export interface MemberStatus {
+  readonly memberId: number;
+  readonly state: string;
+  readonly role: Role;
+  readonly isVoting: boolean;
+  readonly isIngressOpen: boolean;
+  readonly leadershipTermId: number;
+  readonly leaderMemberId: number;
+  readonly appendPosition: Position;
+  readonly durablePosition: Position;
+  readonly commitPosition: Position;
+  readonly servicePosition: Position;
+  readonly sessionCount: number;
+  readonly health: string;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+const ROLES: Readonly<Record<MemberRole, Role>> = {
+  [MemberRole.Follower]: 'follower',
+  [MemberRole.Candidate]: 'candidate',
+  [MemberRole.Leader]: 'leader',
+};
+
+/** Everything that exists once the directory is open. */
+interface Running {
+  readonly directory: RecoveredDirectory;
+  readonly module: ConsensusModule;
+  readonly election: Election;
+  readonly recorder: RecorderProxy;
+  readonly applied: AppliedSessions;
+  readonly ingress: IngressAdapter;
+  readonly adapter: ConsensusAdapter;
+  readonly publisher: ConsensusPublisher;
+  readonly followerLog: FollowerLog;
+  readonly subscriptions: readonly Subscription[];
+  readonly close: () => void;
+}
+
+/** One member. */
+export class Member implements Agent {
+  readonly roleName = 'member';
+  readonly config: ClusterConfig;
+  readonly #member: MemberDependencies;
+  readonly #transport: Transport;
+  readonly #tasks: StorageTasks;
+  #running: Running | undefined;
+  #failure: PawlError | undefined;
+  #role: Role = 'follower';
+  #isStarted = false;
+  #isLeaving = false;
+  #isBirthTried = false;
+
+  constructor(dependencies: MemberDependencies) {
+    const { arena, config, entropy, network, storage } = dependencies;
+    this.config = config;
+    this.#member = dependencies;
+    this.#tasks = new StorageTasks(storage);
+    const { member, logTermLength } = config;
+    this.#transport = new Transport({
+      arena,
+      network,
+      entropy,
+      config: {
+        mtuLength: member.mtuLength,
+        termLength: member.streamTermLength,
+        initialWindowLength: member.windowLength,
+        socketBufferLength: member.socketBufferLength,
+        imageTermLengthMax: Math.max(logTermLength, member.streamTermLength, 64 * 1024 * 1024),
+      },
+    });
+  }
+
+  get transport(): Transport {
+    return this.#transport;
+  }
+
+  /** Set when the member cannot go on; doWork throws it. */
+  get failure(): PawlError | undefined {
+    return this.#failure;
+  }
+
+  /** Whether a clean leave is complete. */
+  get hasLeft(): boolean {
+    return this.#isLeaving && (this.#running === undefined || this.#isStopped());
+  }
+
+  doWork(nowNs: number): number {
+    this.#check();
+    if (!this.#isStarted) {
+      this.#isStarted = true;
+      this.#open(nowNs);
+    }
+    let work = this.#transport.doWork(nowNs);
+    work += this.#tasks.poll();
+    this.#check();
+    if (this.#running !== undefined) {
+      work += this.#running.module.doWork(nowNs);
+      this.#check();
+      // What this turn has to say leaves in this turn.
+      work += work > 0 ? this.#transport.doWork(nowNs) : 0;
+    }
+    return work;
+  }
+
+  deadlineNs(): number {
+    const moduleNs = this.#running?.module.deadlineNs() ?? Number.POSITIVE_INFINITY;
+    return Math.min(this.#transport.deadlineNs(), moduleNs);
+  }
+
+  /** Leaves the cluster cleanly: the others are told, the log is stopped and durable. */
+  leave(nowNs: number): void {
+    if (!this.#isLeaving) {
+      this.#isLeaving = true;
+      this.#member.service.terminate();
+      this.#running?.election.leave(nowNs);
+    }
+  }
+
+  close(): void {
+    this.#running?.close();
+    this.#running = undefined;
+    this.#member.service.close();
+    this.#member.recorderRunner?.close();
+    this.#transport.close();
+  }
+
+  status(): MemberStatus {
+    const running = this.#running;
+    const { memberId } = this.config.member;
+    const { service } = this.#member;
+    return {
+      memberId,
+      state: running === undefined ? 'OPENING' : electionStateName(running.election.state()),
+      role: this.#role,
+      isVoting: running?.election.isVoting() ?? false,
+      isIngressOpen: running?.module.isIngressOpen ?? false,
+      leadershipTermId: running?.election.leadershipTermId() ?? -1,
+      leaderMemberId: running?.election.leaderMemberId() ?? -1,
+      appendPosition: running?.module.appendPosition() ?? 0,
+      durablePosition: running?.recorder.durablePosition() ?? 0,
+      commitPosition: running?.election.commitPosition() ?? 0,
+      servicePosition: service.position,
+      sessionCount: running?.applied.count ?? 0,
+      health: running?.directory.health.kind ?? 'opening',
+      counters: this.#counters(running),
+    };
+  }
+
+  #counters(running: Running | undefined): Record<string, number> {
+    const counters: Record<string, number> = {};
+    const sources: readonly object[] = [
+      this.#transport.counters,
+      running?.election.counters ?? {},
+    ];
+    for (const source of sources) {
+      for (const [name, value] of Object.entries(source)) {
+        if (typeof value === 'number') {
+          counters[name] = value;
+        }
+      }
+    }
+    counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
+    counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
+    counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
+    counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
+    return counters;
+  }
+
+  #isStopped(): boolean {
+    const { election, recorder } = this.#running as Running;
+    return election.state() === ElectionState.Left && !recorder.isRecording();
+  }
+
+  #check(): void {
+    const running = this.#running;
+    if (this.#failure === undefined && running?.recorder.isPoisoned() === true) {
+      this.#failure = new PawlError(
+        ErrorCode.StorageFailed,
+        'the disk failed while the log was recorded: what was acknowledged is safe, nothing more ' +
+          'is; replace the disk or restore the member, then start it again',
+        'fatal',
+      );
+    }
+    for (const subscription of running?.subscriptions ?? []) {
+      this.#failure ??= socketFailure(subscription);
+    }
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+  }
+
+  #open(nowNs: number): void {
+    const { arena, config, storage } = this.#member;
+    this.#tasks.run(
+      openDirectory(storage, {
+        clusterId: config.clusterId,
+        memberId: config.member.memberId,
+        arena,
+        geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
+        lockHeld: this.#isBirthTried,
+      }),
+      (directory) => this.#start(directory, nowNs),
+      (error) => {
+        if (error.code === ErrorCode.DirectoryNotBorn && !this.#isBirthTried) {
+          this.#birth(nowNs);
+        } else {
+          this.#failure = error;
+        }
+      },
+    );
+  }
+
+  /** A blank directory may be all that is left of a member that has voted: it is born without a vote. */
+  #birth(nowNs: number): void {
+    const { clock, config, entropy, events, storage } = this.#member;
+    this.#isBirthTried = true;
+    events?.onWarning?.(
+      'the data directory is blank: this member starts without a vote and gets it from a leader ' +
+        'when it has caught up; to found a new cluster, run `pawl bootstrap` on each member first',
+    );
+    this.#tasks.run(
+      bootstrapDirectory(storage, {
+        clusterId: config.clusterId,
+        memberId: config.member.memberId,
+        configurationHash: config.configurationHash,
+        voting: false,
+        geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
+        mtuLength: config.member.mtuLength,
+        entropy,
+        wallMs: clock.wallMs(),
+        // The lock was taken by the attempt to open the directory, and is held until the process ends.
+        lockHeld: true,
+      }),
+      () => this.#open(nowNs),
+      (error) => {
+        this.#failure = error;
+      },
+    );
+  }
+
+  #start(directory: RecoveredDirectory, nowNs: number): void {
+    const { arena, clock, config, entropy, events, recorderRunner, service } = this.#member;
+    const transport = this.#transport;
+    for (const warning of directory.warnings) {
+      events?.onWarning?.(warning);
+    }
+    events?.onRecovered?.(directory);
+    const messageLengthMax = Math.min(config.logTermLength / 8, MESSAGE_LENGTH_MAX);
+    const { recordingLog, geometry } = directory;
+    const makeReader = (): LogReader =>
+      new LogReader({ tasks: this.#tasks, arena, recordingLog, geometry });
+    const makePoller = (): LogPoller =>
+      new LogPoller(arena, makeReader(), config.logTermLength, 0);
+
+    const control = allocateRecorderControl(arena);
+    const notify = recorderRunner === undefined ? {} : { notify: () => recorderRunner.notify() };
+    const recorder = new RecorderProxy({ arena, control, ...notify });
+    recorderRunner?.start(control, directory);
+    const inlineRecorder =
+      recorderRunner === undefined
+        ? new Recorder({
+            tasks: this.#tasks,
+            arena,
+            control,
+            geometry,
+            durability: config.durability,
+          })
+        : undefined;
+
+    const leaderLog = new LeaderLog(transport, config, recorder, { open: makeReader });
+    const followerLog = new FollowerLog(transport, config, recorder);
+    const logPublisher = new LogPublisher(arena, messageLengthMax);
+    const logClock = new LogClock(config.clockSkewMaxMs);
+    const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
+    const applied = new AppliedSessions();
+    const egress = new Egress(transport, config, {
+      onOverflow: (id) => sessions.requestClose(id, 2),
+      onCloseRequest: (id) => sessions.requestClose(id, 1),
+    });
+    const sessions = new LeaderSessions(arena, config, applied, egress, logPublisher);
+    const applier = new LogApplier(makePoller(), applied, sessions);
+    const responder = new Responder(transport, config);
+    const own = config.endpoints.find((one) => one.memberId === config.member.memberId);
+    const ingressChannel = own === undefined ? '' : formatHostPort(own.ingress);
+    const consensusChannel = own === undefined ? '' : formatHostPort(own.consensus);
+    const ingressSubscription = transport.addSubscription(
+      `aeron:udp?endpoint=${ingressChannel}`,
+      INGRESS_STREAM_ID,
+      {
+        windowLength: config.member.windowLength,
+        onUnavailableImage: (image) => ingress.onUnavailableImage(image),
+      },
+    );
+    const ingress = new IngressAdapter(
+      arena,
+      ingressSubscription,
+      sessions,
+      logPublisher,
+      responder,
+      messageLengthMax,
+    );
+    const onLogChange = (): void => {
+      const live = leaderLog.isOpen ? leaderLog : followerLog;
+      applier.setLive(live);
+      service.setLive(live);
+    };
+    const effects = new ConsensusEffects({
+      arena,
+      clock,
+      entropy,
+      config,
+      tasks: this.#tasks,
+      directory,
+      recorder,
+      publisher,
+      leaderLog,
+      followerLog,
+      logPublisher,
+      logClock,
+      makeReader,
+      onLogChange,
+      onStateChange: (state, reason) => events?.onStateChange?.(electionStateName(state), reason),
+      onRoleChange: (role, termId) => this.#onRoleChange(ROLES[role], termId),
+      onFatal: (error) => {
+        this.#failure = error;
+      },
+    });
+    const election = new Election(
+      config.consensus,
+      {
+        nodeState: {
+          ...directory.nodeState.state,
+          incarnations: directory.nodeState.state.incarnations.map((known) => ({
+            memberId: known.memberId,
+            incarnation: toOpaque64(known.incarnation),
+          })),
+        },
+        termEntries: recordingLog.entries().map((entry) => ({
+          termId: entry.leadershipTermId,
+          basePosition: entry.termBaseLogPosition,
+        })),
+        durablePosition: directory.appendPosition,
+        commitPosition: Math.min(directory.commitPosition, directory.appendPosition),
+        incarnation: toOpaque64(directory.birth.incarnation),
+      },
+      effects,
+      () => entropy.nextUint32(),
+    );
+    effects.bind(election);
+    const consensusSubscription = transport.addSubscription(
+      `aeron:udp?endpoint=${consensusChannel}`,
+      CONSENSUS_STREAM_ID,
+      { checksum: 'required', windowLength: config.member.windowLength },
+    );
+    const adapter = new ConsensusAdapter(consensusSubscription, election, (from, refused, reason) =>
+      this.#onRefused(from, refused, reason),
+    );
+    service.start({
+      arena,
+      memberId: config.member.memberId,
+      poller: makePoller(),
+      egress,
+      messageLengthMax,
+      fragmentLimit: config.member.serviceFragmentLimit,
+    });
+    const module = new ConsensusModule({
+      config,
+      clock,
+      election,
+      effects,
+      adapter,
+      recorder,
+      inlineRecorder,
+      leaderLog,
+      followerLog,
+      logClock,
+      ingress,
+      sessions,
+      applier,
+      egress,
+      responder,
+      service,
+      ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
+    });
+    this.#running = {
+      directory,
+      module,
+      election,
+      recorder,
+      applied,
+      ingress,
+      adapter,
+      publisher,
+      followerLog,
+      subscriptions: [ingressSubscription, consensusSubscription, followerLog.subscription],
+      close: () => {
+        effects.close();
+        egress.close();
+        responder.close();
+        publisher.close();
+        followerLog.close();
+        applier.close();
+        sessions.close();
+        logPublisher.close();
+        ingress.close();
+        inlineRecorder?.close();
+        arena.release(control, RECORDER_CONTROL_LENGTH);
+      },
+    };
+    if (this.#isLeaving) {
+      election.leave(nowNs);
+    }
+  }
+
+  #onRoleChange(role: Role, termId: number): void {
+    if (role !== this.#role) {
+      this.#role = role;
+      this.#member.service.onRoleChange(role);
+    }
+    this.#member.events?.onRoleChange?.(role, termId);
+  }
+
+  #onRefused(fromMemberId: number, refusedMemberId: number, reason: number): void {
+    if (refusedMemberId !== this.config.member.memberId) {
+      return;
+    }
+    this.#member.events?.onWarning?.(
+      `member ${fromMemberId} refuses member ${refusedMemberId}: ${REFUSALS.get(reason) ?? reason}`,
+    );
+  }
+}
+
+const REFUSALS: ReadonlyMap<number, string> = new Map([
+  [
+    RefusalReason.ClusterId,
+    'the cluster ids differ: start this member with the cluster id of the others',
+  ],
+  [
+    RefusalReason.Configuration,
+    'the cluster settings differ: make them equal on all members',
+  ],
+  [
+    RefusalReason.Durability,
+    'the durability levels differ: use the level of the others',
+  ],
+  [
+    RefusalReason.Incarnation,
+    'its data directory is another one than before: it does not vote until it has caught up',
+  ],
+  [
+    RefusalReason.ProtocolVersion,
+    'the protocol versions differ: run the version of the others',
+  ],
+]);
+
+function socketFailure(subscription: Subscription): PawlError | undefined {
+  const { failure } = subscription;
+  if (failure === undefined || failure instanceof PawlError) {
+    return failure;
+  }
+  return new PawlError(
+    ErrorCode.NetworkFailed,
+    `cannot listen on ${subscription.channel}: ${failure.message}`,
+    'environment',
+    { cause: failure },
+  );
+}

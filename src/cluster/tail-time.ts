@@ -1,0 +1,94 @@
+// tail-time.ts: the timestamp of the last event of a log.
+//
+// A new leader stamps its first event, and log time must not go back, also against events that are
+// in its log but not yet committed. Every term buffer's worth of the log starts at a frame, so only
+// the last one has to be read; when it holds no event, the one before.
+
+import type { Arena } from '../memory/arena.js';
+import { readInt64 } from '../protocol/encoding.js';
+import { MESSAGE_HEADER_LENGTH, messageTemplateId } from '../protocol/message-header.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
+import type { Position } from '../position.js';
+import { type FragmentHandler, LogPoller, type RecordedLog } from './log-poller.js';
+
+const FLAG_BEGIN = 0x80;
+const FRAGMENT_LIMIT = 8_192;
+
+/** Offset of the timestamp in the blocks of the events that have one. */
+const TIMESTAMP_OFFSETS: ReadonlyMap<number, number> = new Map([
+  [TemplateId.SessionMessageHeader, 16],
+  [TemplateId.TimerEvent, 16],
+  [TemplateId.SessionOpenEvent, 24],
+  [TemplateId.SessionCloseEvent, 16],
+  [TemplateId.ClusterActionRequest, 16],
+  [TemplateId.NewLeadershipTermEvent, 16],
+]);
+/** Length of header and block up to and with the timestamp, at most. */
+const STAMPED_LENGTH = MESSAGE_HEADER_LENGTH + 32;
+
+/** Timestamp of the event that starts at a frame; -1 when it has none. */
+export function eventTimestamp(view: DataView, offset: number, length: number): number {
+  const timestampOffset = TIMESTAMP_OFFSETS.get(messageTemplateId(view, offset, length));
+  if (timestampOffset === undefined || length < STAMPED_LENGTH) {
+    return -1;
+  }
+  return readInt64(view, offset + MESSAGE_HEADER_LENGTH + timestampOffset);
+}
+
+/** Looks for the last timestamp below a position; polled, because it reads the archive. */
+export class TailTime {
+  readonly #arena: Arena;
+  readonly #makeReader: () => RecordedLog;
+  readonly #termLength: number;
+  readonly #end: Position;
+  #start: Position;
+  #poller: LogPoller;
+  #lastMs = -1;
+  /** Set when the archive cannot give the bytes. */
+  isDamaged = false;
+
+  constructor(
+    arena: Arena,
+    makeReader: () => RecordedLog,
+    termLength: number,
+    end: Position,
+  ) {
+    this.#arena = arena;
+    this.#makeReader = makeReader;
+    this.#termLength = termLength;
+    this.#end = end;
+    this.#start = Math.max(0, Math.ceil(end / termLength) - 1) * termLength;
+    this.#poller = this.#makePoller();
+  }
+
+  /** The timestamp in milliseconds, 0 for a log without events; undefined while it is looked for. */
+  poll(): number | undefined {
+    this.#poller.poll(this.#onFragment, this.#end, FRAGMENT_LIMIT);
+    this.isDamaged = this.#poller.isDamaged;
+    if (this.#poller.position < this.#end) {
+      return undefined;
+    }
+    if (this.#lastMs >= 0 || this.#start === 0) {
+      this.close();
+      return Math.max(0, this.#lastMs);
+    }
+    this.#poller.close();
+    this.#start -= this.#termLength;
+    this.#poller = this.#makePoller();
+    return undefined;
+  }
+
+  close(): void {
+    this.#poller.close();
+  }
+
+  #makePoller(): LogPoller {
+    return new LogPoller(this.#arena, this.#makeReader(), this.#termLength, this.#start);
+  }
+
+  readonly #onFragment: FragmentHandler = (view, offset, length, flags) => {
+    if ((flags & FLAG_BEGIN) !== 0) {
+      this.#lastMs = Math.max(this.#lastMs, eventTimestamp(view, offset, length));
+    }
+  };
+}

@@ -1,0 +1,113 @@
+// introductions.ts: how members tell each other who they are, and lose or regain their vote by it.
+
+import type { LeadershipTermId, Position } from '../position.js';
+import type { ConsensusContext } from './consensus-context.js';
+import {
+  HELLO_FLAG_LEAVING,
+  HELLO_FLAG_REPLY_WANTED,
+  HELLO_FLAG_VOTING,
+  type MemberHello,
+  type MemberId,
+} from './election-effects.js';
+import { MemberStanding } from './membership.js';
+
+export class Introductions {
+  private readonly context: ConsensusContext;
+  private readonly ownIncarnation: bigint;
+  private helloNs = Number.NEGATIVE_INFINITY;
+  private isLeaving = false;
+  /** Sequence of the record that gave the vote back; 0 when there is nothing to tell. */
+  private votingSequence = 0;
+
+  constructor(context: ConsensusContext, ownIncarnation: bigint) {
+    this.context = context;
+    this.ownIncarnation = BigInt.asUintN(64, ownIncarnation);
+  }
+
+  deadlineNs(): number {
+    return this.helloNs + this.context.config.electionStatusIntervalNs;
+  }
+
+  flags(to: MemberId): number {
+    const { members, record } = this.context;
+    const isVoting = record.isVoting() && record.isDurable(this.votingSequence);
+    return (
+      (this.isLeaving ? HELLO_FLAG_LEAVING : 0) |
+      (isVoting ? HELLO_FLAG_VOTING : 0) |
+      (members.hasIntroducedItself(to) ? 0 : HELLO_FLAG_REPLY_WANTED)
+    );
+  }
+
+  /** In an election: to everybody, once per status interval. */
+  doWork(nowNs: number): void {
+    if (nowNs >= this.deadlineNs()) {
+      this.sendToAll(nowNs);
+    }
+  }
+
+  /** A vote that was given back is announced as soon as it is durable. */
+  announceVote(nowNs: number): void {
+    if (this.votingSequence > 0 && this.context.record.isDurable(this.votingSequence)) {
+      this.votingSequence = 0;
+      this.sendToAll(nowNs);
+    }
+  }
+
+  leave(nowNs: number): void {
+    this.isLeaving = true;
+    this.sendToAll(nowNs);
+  }
+
+  /** Takes a hello; true when its sender leaves. */
+  onHello(hello: MemberHello): boolean {
+    const { counters, effects, members } = this.context;
+    if (!members.isPeer(hello.memberId)) {
+      counters.messagesInvalid++;
+      return false;
+    }
+    const refusal = members.onHello(hello);
+    if (refusal !== undefined) {
+      effects.sendMemberRefused(hello.memberId, refusal);
+    }
+    if (members.standingOf(hello.memberId) === MemberStanding.Refused) {
+      counters.messagesRefusedMember++;
+      return false;
+    }
+    if ((hello.flags & HELLO_FLAG_REPLY_WANTED) !== 0) {
+      this.sendHello(hello.memberId);
+    }
+    return members.isLeaving(hello.memberId);
+  }
+
+  /** The others know another directory under this id: this one may not know what it promised. */
+  loseVote(): boolean {
+    const { record } = this.context;
+    if (!record.isVoting()) {
+      return false;
+    }
+    record.loseVote();
+    this.votingSequence = 0;
+    return true;
+  }
+
+  /** The leader that this member follows gives its vote back, for this incarnation only. */
+  gainVote(incarnation: bigint, termId: LeadershipTermId, position: Position): void {
+    const { log, record } = this.context;
+    const isMeant = BigInt.asUintN(64, incarnation) === this.ownIncarnation;
+    if (isMeant && !record.isVoting() && log.durablePosition() >= position) {
+      this.votingSequence = record.gainVote(termId);
+    }
+  }
+
+  private sendToAll(nowNs: number): void {
+    this.helloNs = nowNs;
+    for (const memberId of this.context.others) {
+      this.sendHello(memberId);
+    }
+  }
+
+  private sendHello(to: MemberId): void {
+    const { effects, record } = this.context;
+    effects.sendMemberHello(to, this.flags(to), record.admittedTermId());
+  }
+}

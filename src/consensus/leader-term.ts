@@ -1,0 +1,294 @@
+// leader-term.ts: one member's leadership of one term, from the won ballot to stepping down.
+//
+// The order of a beginning: the entry of the term is durable, the log publication opens at its base
+// with NewLeadershipTermEvent as the first frame, and only then does anybody hear of the term.
+// Heartbeats leave from the same duty cycle as everything else, and a leader whose own disk makes no
+// progress gives up (B28): a leader that is stuck must be silent.
+
+import { assert } from '../assert.js';
+import type { LeadershipTermId, Position } from '../position.js';
+import { type Admission, AdmissionDesk } from './admission.js';
+import { CommitTracker } from './commit-tracker.js';
+import type { ConsensusContext } from './consensus-context.js';
+import {
+  APPEND_FLAG_NON_VOTING,
+  CATCHUP_FLAG_JOINED,
+  type MemberId,
+  type NewLeadershipTerm,
+} from './election-effects.js';
+import type { LogEnd } from './log-end.js';
+import { MemberStanding } from './membership.js';
+import { isPrefixOf, reconcileReply } from './reconcile.js';
+
+export class LeaderTerm {
+  readonly termId: LeadershipTermId;
+  private readonly context: ConsensusContext;
+  private readonly basePosition: Position;
+  private readonly admissions: AdmissionDesk;
+  /** The last term of each member's log, as last reported. */
+  private readonly logTermIds = new Map<MemberId, LeadershipTermId>();
+  private readonly acknowledged = new Set<MemberId>();
+  private tracker: CommitTracker | undefined;
+  private readonly startedNs: number;
+  private announceUntilNs = 0;
+  private announceNs = Number.NEGATIVE_INFINITY;
+  private heartbeatNs = Number.NEGATIVE_INFINITY;
+  private admissionNs = Number.NEGATIVE_INFINITY;
+  private sentCommitPosition: Position = -1;
+  // The time at which the own disk was last seen to have nothing to do, or to make progress.
+  private diskProgressNs: number;
+
+  constructor(context: ConsensusContext, termId: LeadershipTermId, nowNs: number) {
+    this.context = context;
+    this.termId = termId;
+    this.startedNs = nowNs;
+    this.diskProgressNs = nowNs;
+    this.basePosition = context.log.end().position;
+    this.admissions = new AdmissionDesk(termId, context.config.electionTimeoutNs);
+    context.log.appendEntry(termId, this.basePosition);
+  }
+
+  /** Whether the term is announced: its entry is durable and its log is open. */
+  isOpen(): boolean {
+    return this.tracker !== undefined;
+  }
+
+  /** Position behind the event of the term. */
+  eventEndPosition(): Position {
+    return this.context.log.eventEndPosition();
+  }
+
+  commitPosition(): Position {
+    return this.tracker?.commitPosition() ?? this.context.log.committedPosition();
+  }
+
+  isEventCommitted(): boolean {
+    return this.tracker !== undefined && this.commitPosition() >= this.eventEndPosition();
+  }
+
+  admissionWaitsForLog(): boolean {
+    return this.admissions.isWaitingForLog();
+  }
+
+  /** One step of the beginning; true once the term is open. */
+  open(nowNs: number): boolean {
+    const { log, config } = this.context;
+    if (log.isStopped()) {
+      log.openLeaderLog(this.termId);
+    }
+    if (!log.isRecording()) {
+      return false;
+    }
+    this.tracker = new CommitTracker(
+      this.termId,
+      config.memberIds,
+      config.memberId,
+      log.eventEndPosition(),
+      log.committedPosition(),
+      nowNs,
+    );
+    this.diskProgressNs = nowNs;
+    this.announceUntilNs = nowNs + config.leaderTimeoutNs;
+    return true;
+  }
+
+  /** Commits, announces, heartbeats; answers why the leader has to step down, or undefined. */
+  doWork(nowNs: number): string | undefined {
+    const tracker = this.tracker;
+    if (tracker === undefined) {
+      const isLate = nowNs >= this.startedNs + this.context.config.leaderTimeoutNs;
+      return isLate ? 'the own disk did not begin the term in time' : undefined;
+    }
+    const reason = this.reasonToStepDown(tracker, nowNs);
+    if (reason !== undefined) {
+      return reason;
+    }
+    tracker.onOwnDurablePosition(this.context.log.durablePosition());
+    tracker.advance();
+    this.context.log.onCommitted(tracker.commitPosition());
+    this.announce(nowNs);
+    this.sendCommitPosition(nowNs);
+    this.admit(nowNs);
+    return undefined;
+  }
+
+  deadlineNs(): number {
+    const { config, log } = this.context;
+    if (this.tracker === undefined) {
+      return this.startedNs + config.leaderTimeoutNs;
+    }
+    const announceNs = this.isAnnouncing()
+      ? this.announceNs + config.electionStatusIntervalNs
+      : Number.POSITIVE_INFINITY;
+    const diskNs =
+      log.appendPosition() > log.durablePosition()
+        ? this.diskProgressNs + config.leaderTimeoutNs
+        : Number.POSITIVE_INFINITY;
+    const heartbeatNs = this.heartbeatNs + config.heartbeatIntervalNs;
+    const quorumNs = this.tracker.activeDeadlineNs(config.leaderTimeoutNs);
+    return Math.min(announceNs, diskNs, heartbeatNs, quorumNs);
+  }
+
+  /** Whether the recorder has had bytes to make durable for a leader timeout, without progress. */
+  isDiskStalled(nowNs: number): boolean {
+    const { config, log } = this.context;
+    const isBehind = log.appendPosition() > log.durablePosition();
+    return isBehind && nowNs >= this.diskProgressNs + config.leaderTimeoutNs;
+  }
+
+  /** The recorder reported; `moved` says whether the durable position did. */
+  onLogProgress(moved: boolean, nowNs: number): void {
+    const { log } = this.context;
+    if (moved || log.appendPosition() === log.durablePosition()) {
+      this.diskProgressNs = nowNs;
+    }
+  }
+
+  /** A member without a leader reported its log end: tell it which log to follow. */
+  onCanvassPosition(memberId: MemberId, end: LogEnd): void {
+    this.logTermIds.set(memberId, end.termId);
+    if (this.isOpen()) {
+      this.sendNewLeadershipTerm(memberId);
+    }
+  }
+
+  onLogTermReported(memberId: MemberId, termId: LeadershipTermId): void {
+    this.logTermIds.set(memberId, termId);
+  }
+
+  /** A follower of this term asks how its log relates, or for the log itself. */
+  onCatchupRequest(memberId: MemberId, end: LogEnd, flags: number): void {
+    if (!this.isOpen()) {
+      return;
+    }
+    this.logTermIds.set(memberId, end.termId);
+    const { log, effects } = this.context;
+    const isPrefix = isPrefixOf(log.entries(), log.appendPosition(), end.termId, end.position);
+    if (isPrefix && (flags & CATCHUP_FLAG_JOINED) !== 0) {
+      effects.startDestination(memberId, end.position);
+    } else {
+      this.sendNewLeadershipTerm(memberId);
+    }
+  }
+
+  onAppendPosition(
+    memberId: MemberId,
+    termId: LeadershipTermId,
+    position: Position,
+    flags: number,
+    nowNs: number,
+  ): void {
+    const { members, counters } = this.context;
+    const tracker = this.tracker;
+    if (tracker === undefined || termId !== this.termId) {
+      counters.messagesStale++;
+      return;
+    }
+    this.acknowledged.add(memberId);
+    members.onVotingFlag(memberId, (flags & APPEND_FLAG_NON_VOTING) === 0);
+    if (members.standingOf(memberId) === MemberStanding.Voter) {
+      tracker.onAppendPosition(memberId, termId, position, nowNs);
+      this.admissions.onVoterPosition(memberId);
+      return;
+    }
+    tracker.forget(memberId);
+    const incarnation = members.incarnationOf(memberId);
+    if (incarnation !== undefined && (flags & APPEND_FLAG_NON_VOTING) !== 0) {
+      this.admissions.onLearnerPosition(memberId, incarnation, position, nowNs);
+    }
+  }
+
+  private reasonToStepDown(tracker: CommitTracker, nowNs: number): string | undefined {
+    const { config } = this.context;
+    if (!tracker.hasActiveQuorum(nowNs, config.leaderTimeoutNs)) {
+      return 'no quorum acknowledged within the leader timeout';
+    }
+    if (this.isDiskStalled(nowNs)) {
+      return 'the own disk made no progress within the leader timeout';
+    }
+    return undefined;
+  }
+
+  private isAnnouncing(): boolean {
+    return (
+      this.announceNs < this.announceUntilNs && this.acknowledged.size < this.context.others.length
+    );
+  }
+
+  private announce(nowNs: number): void {
+    const { config, others } = this.context;
+    if (!this.isAnnouncing() || nowNs < this.announceNs + config.electionStatusIntervalNs) {
+      return;
+    }
+    this.announceNs = nowNs;
+    for (const memberId of others) {
+      if (!this.acknowledged.has(memberId)) {
+        this.sendNewLeadershipTerm(memberId);
+      }
+    }
+  }
+
+  private sendNewLeadershipTerm(memberId: MemberId): void {
+    const { config, effects, log } = this.context;
+    const entries = log.entries();
+    // Of a member that reported nothing yet, the likeliest log ends where this term began.
+    const logTermId = this.logTermIds.get(memberId) ?? entries.greatestTermUpTo(this.termId - 1);
+    const message: NewLeadershipTerm = {
+      ...reconcileReply(entries, logTermId),
+      termId: this.termId,
+      termBasePosition: this.basePosition,
+      commitPosition: this.commitPosition(),
+      logSessionId: log.logSessionId(),
+      leaderMemberId: config.memberId,
+    };
+    effects.sendNewLeadershipTerm(memberId, message);
+  }
+
+  private sendCommitPosition(nowNs: number): void {
+    const { config, effects, others } = this.context;
+    const position = this.commitPosition();
+    const isDue = nowNs >= this.heartbeatNs + config.heartbeatIntervalNs;
+    if (position === this.sentCommitPosition && !isDue) {
+      return;
+    }
+    assert(position >= this.sentCommitPosition, 'the commit position never falls');
+    this.heartbeatNs = nowNs;
+    this.sentCommitPosition = position;
+    for (const memberId of others) {
+      effects.sendCommitPosition(memberId, this.termId, position);
+    }
+  }
+
+  private admit(nowNs: number): void {
+    const { counters, log, members } = this.context;
+    if (this.admissions.isEmpty()) {
+      return;
+    }
+    const commit = this.commitPosition();
+    for (const admission of this.admissions.advance(log.appendPosition(), commit, nowNs)) {
+      counters.admissions++;
+      members.onAdmitted(admission.memberId, admission.incarnation, this.termId);
+      this.sendMemberAdmitted(admission);
+    }
+    this.repeatAdmissions(nowNs);
+  }
+
+  /** An admitted member that still acknowledges without its vote has not heard of it. */
+  private repeatAdmissions(nowNs: number): void {
+    if (nowNs < this.admissionNs + this.context.config.heartbeatIntervalNs) {
+      return;
+    }
+    this.admissionNs = nowNs;
+    for (const admission of this.admissions.announcements()) {
+      this.sendMemberAdmitted(admission);
+    }
+  }
+
+  private sendMemberAdmitted(admission: Admission): void {
+    const { effects, others } = this.context;
+    const { memberId, incarnation, termId, position } = admission;
+    for (const to of others) {
+      effects.sendMemberAdmitted(to, memberId, incarnation, termId, position);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// bootstrap.ts: births a member's data directory, once.
+
+import { bootstrapDirectory } from '../archive/member-directory.js';
+import { completeTask, StorageTasks } from '../archive/storage-task.js';
+import {
+  type ClusterSettings,
+  concludeClusterConfig,
+  type MemberSettings,
+} from '../cluster/cluster-config.js';
+import { openDataDirectory } from './data-directory.js';
+import { NodeClock } from './node-clock.js';
+import { NodeEntropy } from './node-entropy.js';
+import { NodeStorage } from './node-storage.js';
+
+export interface BootstrapMemberOptions {
+  readonly cluster: ClusterSettings;
+  readonly member: MemberSettings;
+  readonly directory: string;
+}
+
+/** What was born. */
+export interface BornMember {
+  readonly directory: string;
+  readonly clusterId: number;
+  readonly memberId: number;
+  /** Random 64 bits that tell this directory from any other, in hexadecimal. */
+  readonly incarnation: string;
+}
+
+/**
+ * Births a blank directory as a voting member of a new cluster.
+ *
+ * @throws PawlError DIRECTORY_ALREADY_BORN, DIRECTORY_IN_USE, CONFIGURATION_INVALID, or what the
+ *   disk says.
+ */
+export function bootstrapMember(options: BootstrapMemberOptions): BornMember {
+  const config = concludeClusterConfig(options.cluster, options.member);
+  const directory = openDataDirectory(options.directory, true);
+  const storage = new NodeStorage(directory, {});
+  try {
+    const birth = completeTask(
+      new StorageTasks(storage),
+      bootstrapDirectory(storage, {
+        clusterId: config.clusterId,
+        memberId: config.member.memberId,
+        configurationHash: config.configurationHash,
+        voting: true,
+        geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
+        mtuLength: config.member.mtuLength,
+        entropy: new NodeEntropy(),
+        wallMs: new NodeClock().wallMs(),
+      }),
+    );
+    const { high, low } = birth.incarnation;
+    return {
+      directory,
+      clusterId: birth.clusterId,
+      memberId: birth.memberId,
+      incarnation: high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0'),
+    };
+  } finally {
+    storage.end();
+  }
+}

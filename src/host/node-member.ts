@@ -1,0 +1,167 @@
+// node-member.ts: runs one member in this process, over Node's ports.
+
+import {
+  type ClusterSettings,
+  concludeClusterConfig,
+  type MemberSettings,
+} from '../cluster/cluster-config.js';
+import { Member, type MemberStatus } from '../cluster/member.js';
+import { Arena } from '../memory/arena.js';
+import type { ServiceFactory } from '../service/clustered-service.js';
+import { ServiceContainer } from '../service/service-container.js';
+import { openDataDirectory } from './data-directory.js';
+import { EventLoop, type IdleStrategy } from './event-loop.js';
+import { NodeClock } from './node-clock.js';
+import { NodeEntropy } from './node-entropy.js';
+import { NodeNetwork } from './node-network.js';
+import { NodeRecorder } from './node-recorder.js';
+import { NodeStorage } from './node-storage.js';
+import { WakeCell } from './wake-cell.js';
+
+/** How long a clean leave may take before the member is closed as it is. */
+export const LEAVE_TIMEOUT_MS = 2_000;
+const LEAVE_POLL_MS = 5;
+
+/** What happens to a member, as plain data. */
+export type MemberEvent =
+  | { readonly event: 'recovered'; readonly health: string; readonly appendPosition: number }
+  | { readonly event: 'state'; readonly state: string; readonly reason: string }
+  | { readonly event: 'role'; readonly role: string; readonly leadershipTermId: number }
+  | { readonly event: 'warning'; readonly message: string };
+
+export interface NodeMemberOptions {
+  readonly cluster: ClusterSettings;
+  readonly member: MemberSettings;
+  /** The member's data directory; it must have been born by bootstrap, or it starts non-voting. */
+  readonly directory: string;
+  readonly serviceFactory: ServiceFactory;
+  readonly idle?: IdleStrategy;
+  readonly onEvent?: (event: MemberEvent) => void;
+}
+
+/** Status of a running member, with what its service tells of itself. */
+export interface NodeMemberStatus extends MemberStatus {
+  readonly messageCount: number;
+  readonly durability: string;
+  /** `stateHash()` of the service, when it has one. */
+  readonly stateHash: string | undefined;
+  /** Position at which the hash holds. */
+  readonly stateHashPosition: number;
+}
+
+/** A member that runs. */
+export interface RunningMember {
+  status(): NodeMemberStatus;
+  /** Leaves the cluster cleanly and ends. */
+  stop(): Promise<void>;
+  /** Resolves when the member has ended: with the error that ended it, or undefined. */
+  readonly closed: Promise<unknown>;
+}
+
+/**
+ * Starts a member.
+ *
+ * @throws PawlError for a configuration or a directory that cannot be used.
+ */
+export function runMember(options: NodeMemberOptions): RunningMember {
+  return new NodeMember(options);
+}
+
+class NodeMember implements RunningMember {
+  readonly closed: Promise<unknown>;
+  readonly #loop: EventLoop;
+  readonly #member: Member;
+  readonly #container: ServiceContainer;
+  readonly #clock = new NodeClock();
+  readonly #network: NodeNetwork;
+  readonly #storage: NodeStorage;
+  readonly #recorder: NodeRecorder;
+  #resolveClosed: (error: unknown) => void = () => {};
+  #isClosed = false;
+
+  constructor(options: NodeMemberOptions) {
+    const config = concludeClusterConfig(options.cluster, options.member);
+    const directory = openDataDirectory(options.directory, true);
+    this.#container = new ServiceContainer(options.serviceFactory);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    const arena = Arena.create(config.member.memoryLength);
+    const wakeCell = WakeCell.create();
+    const loop = new EventLoop({
+      clock: this.#clock,
+      onFatal: (error) => this.#end(error),
+      wakeCell,
+      idleStrategy: options.idle ?? 'event',
+    });
+    this.#loop = loop;
+    const { durability } = config;
+    const clock = this.#clock;
+    this.#recorder = new NodeRecorder({ arena, directory, durability, clock, wakeCell, loop });
+    this.#network = new NodeNetwork({
+      onReadable: loop.wake,
+      isPoisoned: this.#recorder.isPoisoned,
+    });
+    this.#storage = new NodeStorage(directory, { onCompleted: loop.wake });
+    const emit = options.onEvent ?? (() => {});
+    this.#member = new Member({
+      config,
+      arena,
+      clock,
+      network: this.#network,
+      entropy: new NodeEntropy(),
+      storage: this.#storage,
+      service: this.#container,
+      // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
+      ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
+      events: {
+        onRecovered: ({ health, appendPosition }) =>
+          emit({ event: 'recovered', health: health.kind, appendPosition }),
+        onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
+        onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
+        onWarning: (message) => emit({ event: 'warning', message }),
+      },
+    });
+    loop.add(this.#member);
+    loop.wake();
+  }
+
+  status(): NodeMemberStatus {
+    const container = this.#container;
+    return {
+      ...this.#member.status(),
+      messageCount: container.messageCount,
+      durability: this.#member.config.durability,
+      stateHash: container.service.stateHash?.(),
+      stateHashPosition: container.position,
+    };
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#member.leave(this.#clock.nowNs());
+    this.#loop.wake();
+    const deadlineNs = this.#clock.nowNs() + LEAVE_TIMEOUT_MS * 1e6;
+    while (!this.#isClosed && !this.#member.hasLeft && this.#clock.nowNs() < deadlineNs) {
+      await new Promise((resolve) => setTimeout(resolve, LEAVE_POLL_MS));
+      this.#loop.wake();
+    }
+    this.#end(undefined);
+    await this.#recorder.stopped();
+  }
+
+  #end(error: unknown): void {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#isClosed = true;
+    this.#loop.close();
+    this.#recorder.close();
+    this.#member.close();
+    this.#network.close();
+    this.#storage.end();
+    this.#resolveClosed(error);
+  }
+}

@@ -1,0 +1,25 @@
+// index.ts: the public API. Re-exports only.
+
+export { ErrorCode, PawlError, type ErrorCategory } from './errors.js';
+export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
+export type {
+  ClientSession,
+  CloseReason,
+  Cluster,
+  ClusteredService,
+  LeadershipTerm,
+  Role,
+  ServiceFactory,
+} from './service/clustered-service.js';
+export { EgressResult } from './service/clustered-service.js';
+export type { ClientOptions } from './client/client-options.js';
+export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
+export { bootstrapMember, type BootstrapMemberOptions, type BornMember } from './host/bootstrap.js';
+export { connectClient, type NodeClient, type NodeClientOptions } from './host/node-client.js';
+export {
+  type MemberEvent,
+  type NodeMemberOptions,
+  type NodeMemberStatus,
+  type RunningMember,
+  runMember,
+} from './host/node-member.js';

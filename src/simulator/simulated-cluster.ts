@@ -1,0 +1,292 @@
+// simulated-cluster.ts: members and clients as they run in production, on virtual machines.
+//
+// A member is a process with two threads, as under Node: one for transport, consensus and service,
+// one for the recorder. They share an arena. Everything above the four ports is the production code.
+
+import { Recorder } from '../archive/recorder.js';
+import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { bootstrapDirectory } from '../archive/member-directory.js';
+import { RECORDER_SLEEPING_OFFSET } from '../archive/recorder-control.js';
+import { StorageTasks } from '../archive/storage-task.js';
+import { assert } from '../assert.js';
+import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
+import { type ClientOptions, concludeClientOptions } from '../client/client-options.js';
+import {
+  type ClusterConfig,
+  type ClusterSettings,
+  concludeClusterConfig,
+  type MemberSettings,
+} from '../cluster/cluster-config.js';
+import { Member, type MemberEvents, type RecorderRunner } from '../cluster/member.js';
+import type { ServiceHost } from '../cluster/service-host.js';
+import { Arena } from '../memory/arena.js';
+import type { Agent } from '../ports/agent.js';
+import { Transport } from '../transport/transport.js';
+import type { VirtualNode } from './virtual-node.js';
+import type { VirtualProcess } from './virtual-process.js';
+import type { VirtualPorts, VirtualThread } from './virtual-thread.js';
+import type { World } from './world.js';
+
+/** Bytes of the arena of a simulated member or client. */
+export const SIMULATED_MEMORY_LENGTH = 24 * 1024 * 1024;
+const INGRESS_PORT = 9001;
+const CONSENSUS_PORT = 9002;
+const LOG_PORT = 9003;
+const CATCHUP_PORT = 9004;
+const ARCHIVE_PORT = 9005;
+const SMALL_TERM_LENGTH = 64 * 1024;
+
+/** Arenas are kept for the next process: a shared memory is slow to make and slower to collect. */
+export class ArenaPool {
+  readonly #idle: Arena[] = [];
+
+  take(): Arena {
+    return this.#idle.pop() ?? Arena.create(SIMULATED_MEMORY_LENGTH);
+  }
+
+  give(arena: Arena): void {
+    arena.reset();
+    this.#idle.push(arena);
+  }
+}
+
+export interface SimulatedClusterOptions {
+  readonly world: World;
+  readonly memberCount: number;
+  readonly arenas: ArenaPool;
+  readonly cluster?: Partial<ClusterSettings>;
+  readonly member?: Partial<MemberSettings>;
+  /** Makes the service host of a member's process. */
+  readonly makeService: (memberId: number) => ServiceHost;
+  readonly events?: (memberId: number) => MemberEvents;
+}
+
+/** One member's machine. */
+export interface SimulatedMember {
+  readonly memberId: number;
+  readonly node: VirtualNode;
+  readonly config: ClusterConfig;
+  /** The running member; undefined while the process is down. */
+  member: Member | undefined;
+}
+
+/** The members of a cluster, born and ready to start. */
+export class SimulatedCluster {
+  readonly world: World;
+  readonly members: readonly SimulatedMember[];
+  readonly ingressEndpoints: string;
+  readonly #options: SimulatedClusterOptions;
+
+  constructor(options: SimulatedClusterOptions) {
+    this.world = options.world;
+    this.#options = options;
+    const ids = Array.from({ length: options.memberCount }, (_, index) => index);
+    const host = (id: number): string => `10.1.0.${id + 1}`;
+    const members = ids
+      .map((id) => {
+        const ports = [INGRESS_PORT, CONSENSUS_PORT, LOG_PORT, CATCHUP_PORT, ARCHIVE_PORT];
+        return [id, ...ports.map((port) => `${host(id)}:${port}`)].join(',');
+      })
+      .join('|');
+    this.ingressEndpoints = ids.map((id) => `${id}=${host(id)}:${INGRESS_PORT}`).join(',');
+    const cluster: ClusterSettings = {
+      logTermLength: SMALL_TERM_LENGTH,
+      segmentLength: SMALL_TERM_LENGTH,
+      ...options.cluster,
+      members,
+    };
+    this.members = ids.map((memberId) => {
+      const config = concludeClusterConfig(cluster, {
+        streamTermLength: SMALL_TERM_LENGTH,
+        windowLength: SMALL_TERM_LENGTH / 4,
+        memoryLength: SIMULATED_MEMORY_LENGTH,
+        insecure: true,
+        ...options.member,
+        memberId,
+      });
+      const node = this.world.addNode({ name: `member ${memberId}`, hosts: [host(memberId)] });
+      return { memberId, node, config, member: undefined };
+    });
+  }
+
+  /** Births every member's directory as a voter of a new cluster, with the power on throughout. */
+  bootstrap(): void {
+    for (const { node, config } of this.members) {
+      let isDone = false;
+      node.start((process) => {
+        process.spawn('bootstrap', (ports) => {
+          const tasks = new StorageTasks(ports.storage);
+          tasks.run(
+            bootstrapDirectory(ports.storage, {
+              clusterId: config.clusterId,
+              memberId: config.member.memberId,
+              configurationHash: config.configurationHash,
+              voting: true,
+              geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
+              mtuLength: config.member.mtuLength,
+              entropy: ports.entropy,
+              wallMs: ports.clock.wallMs(),
+            }),
+            () => {
+              isDone = true;
+            },
+            (error) => {
+              throw error;
+            },
+          );
+          return [pollingAgent('bootstrap', () => tasks.poll())];
+        });
+      });
+      const limitNs = this.world.nowNs + 60e9;
+      assert(
+        this.world.runUntilTrue(() => isDone, limitNs),
+        'a directory is born within a minute',
+      );
+      node.stop();
+    }
+  }
+
+  start(member: SimulatedMember): void {
+    member.node.start((process) => this.#program(process, member));
+  }
+
+  startAll(): void {
+    for (const member of this.members) {
+      this.start(member);
+    }
+  }
+
+  #program(process: VirtualProcess, simulated: SimulatedMember): void {
+    const { arenas, events, makeService } = this.#options;
+    const arena = arenas.take();
+    process.spawn('main', (ports, thread) => {
+      const memberEvents = events?.(simulated.memberId);
+      const { config } = simulated;
+      const runner = new SimulatedRecorder(process, thread, arena, config);
+      const member = new Member({
+        config,
+        arena,
+        clock: ports.clock,
+        network: ports.network,
+        entropy: ports.entropy,
+        storage: ports.storage,
+        service: makeService(simulated.memberId),
+        recorderRunner: runner,
+        ...(memberEvents === undefined ? {} : { events: memberEvents }),
+      });
+      simulated.member = member;
+      return [member];
+    });
+    process.onEnd = () => {
+      simulated.member = undefined;
+      arenas.give(arena);
+    };
+  }
+}
+
+/** The recorder as an actor of its own: segment roll, sync order and failures are simulated too. */
+class SimulatedRecorder implements RecorderRunner {
+  readonly #process: VirtualProcess;
+  readonly #main: VirtualThread;
+  readonly #arena: Arena;
+  readonly #config: ClusterConfig;
+  #thread: VirtualThread | undefined;
+
+  constructor(
+    process: VirtualProcess,
+    main: VirtualThread,
+    arena: Arena,
+    config: ClusterConfig,
+  ) {
+    this.#process = process;
+    this.#main = main;
+    this.#arena = arena;
+    this.#config = config;
+  }
+
+  start(control: number, directory: RecoveredDirectory): void {
+    this.#thread = this.#process.spawn('recorder', (ports: VirtualPorts) => {
+      const tasks = new StorageTasks(ports.storage);
+      const recorder = new Recorder({
+        tasks,
+        arena: this.#arena,
+        control,
+        geometry: directory.geometry,
+        durability: this.#config.durability,
+        onProgress: () => this.#main.wake(),
+      });
+      // The world knows whether the thread sleeps; the owner always wakes it.
+      this.#arena.i32[(control + RECORDER_SLEEPING_OFFSET) >> 2] = 1;
+      const agent: Agent = {
+        roleName: 'recorder',
+        doWork(nowNs) {
+          const work = tasks.poll() + recorder.doWork(nowNs);
+          if (recorder.failure !== undefined) {
+            throw recorder.failure;
+          }
+          return work;
+        },
+        deadlineNs: () => recorder.deadlineNs(),
+        close: () => recorder.close(),
+      };
+      return [agent];
+    });
+  }
+
+  notify(): void {
+    this.#thread?.wake();
+  }
+
+  close(): void {
+    this.#thread = undefined;
+  }
+}
+
+function pollingAgent(roleName: string, poll: () => number): Agent {
+  return { roleName, doWork: poll, deadlineNs: () => Number.POSITIVE_INFINITY, close: () => {} };
+}
+
+/** A client's machine: connects when its process starts. */
+export function startSimulatedClient(
+  node: VirtualNode,
+  arenas: ArenaPool,
+  options: ClientOptions,
+  handlers: ClientHandlers,
+  onTurn: (client: ClusterClient, nowNs: number) => number,
+  nextTurnNs: () => number,
+): void {
+  node.start((process) => {
+    const arena = arenas.take();
+    process.spawn('main', (ports) => {
+      const transport = new Transport({
+        arena,
+        network: ports.network,
+        entropy: ports.entropy,
+        config: { initialWindowLength: SMALL_TERM_LENGTH / 4 },
+      });
+      const client = new ClusterClient({
+        transport,
+        entropy: ports.entropy,
+        options: concludeClientOptions({
+          ingressTermLength: SMALL_TERM_LENGTH,
+          egressChannel: `aeron:udp?endpoint=${node.hosts[0]}:0`,
+          windowLength: SMALL_TERM_LENGTH / 4,
+          ...options,
+        }),
+        handlers,
+      });
+      return [
+        {
+          roleName: 'client',
+          doWork: (nowNs) => client.doWork(nowNs) + onTurn(client, nowNs),
+          deadlineNs: () => Math.min(client.deadlineNs(), nextTurnNs()),
+          close: () => {
+            client.close();
+            transport.close();
+          },
+        },
+      ];
+    });
+    process.onEnd = () => arenas.give(arena);
+  });
+}

@@ -1,0 +1,361 @@
+// log-destination.ts: one follower of the log.
+//
+// It is sent the log from the position that it asked for: from the recording while the term buffers
+// no longer hold it, from the buffers after that, as one stream without a seam. Its NAKs are answered
+// from the same two places.
+
+import { DATA_HEADER_LENGTH } from '../../assembly/layout/frame.js';
+import { SEND_FAILED } from '../ports/network.js';
+import { type Position, termOffsetAt } from '../position.js';
+import type { BlockReader, BlockSource } from './block-source.js';
+import type { LogMemory } from './log-memory.js';
+import type { MediumAddress } from './medium.js';
+import { blockAddress, blockAdvance, StreamSender } from './stream-sender.js';
+import type { TransportContext } from './transport-context.js';
+
+/** Positions of frames that are remembered, so that recorded bytes are read from a frame on. */
+const BOUNDARY_COUNT = 256;
+/** They lie at least this far apart, or a 64th of a term. */
+const BOUNDARY_INTERVAL_MIN = 64 * 1024;
+
+/** A range that a receiver asked for again and that only the recording holds. */
+interface Repair {
+  /** Where the next read starts: a frame. */
+  position: Position;
+  readonly start: Position;
+  readonly end: Position;
+}
+
+/** Bytes of a recording that are on their way to the socket. */
+class RecordedBytes {
+  readonly #source: BlockSource;
+  #reader: BlockReader | undefined;
+  /** Bytes the socket had taken after the last send from here: they must be free before a read. */
+  #sentMark = 0;
+  address = 0;
+  /** Position bytes left at the address. */
+  remaining = 0;
+
+  constructor(source: BlockSource) {
+    this.#source = source;
+  }
+
+  get isOpen(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Position bytes there are; 0 while a read is under way or the socket holds the last ones. */
+  read(position: Position, limit: Position, releasedBytes: number): number {
+    if (this.remaining === 0 && releasedBytes >= this.#sentMark) {
+      this.#reader ??= this.#source.open();
+      const available = this.#reader.read(position, limit);
+      if (available <= 0) {
+        return available;
+      }
+      this.address = this.#reader.address;
+      this.remaining = available;
+    }
+    return this.remaining;
+  }
+
+  /** Steps over frames; `sentBytes` tells when the socket will have released them. */
+  consume(advance: number, sentBytes: number): void {
+    this.address += advance;
+    this.remaining = Math.max(0, this.remaining - advance);
+    this.#sentMark = sentBytes;
+  }
+
+  /** Gives the memory back. False while the socket may still read it. */
+  close(releasedBytes: number): boolean {
+    this.remaining = 0;
+    if (this.#reader !== undefined && releasedBytes >= this.#sentMark) {
+      this.#reader.close();
+      this.#reader = undefined;
+    }
+    return this.#reader === undefined;
+  }
+}
+
+/** Sends the log to one follower. */
+export class LogDestination extends StreamSender {
+  readonly memberId: number;
+  /** Whether its room counts for the limit of the log. */
+  isVoting = true;
+  isStarted = false;
+  /** Set when the recording could not be read: the destination is stopped. */
+  sourceFailure: Error | undefined;
+  /** How far the recording reaches. Set by the log publication every turn. */
+  recordedPosition: Position = 0;
+  readonly #catchUp: RecordedBytes | undefined;
+  readonly #repairBytes: RecordedBytes | undefined;
+  readonly #repairs: Repair[] = [];
+  readonly #boundaries = new Float64Array(BOUNDARY_COUNT).fill(-1);
+  readonly #boundaryInterval: number;
+  #boundaryIndex = 0;
+  #lastBoundary = Number.NEGATIVE_INFINITY;
+  #startPosition: Position;
+  /** Waits for a read of the recording. */
+  isReading = false;
+
+  constructor(
+    context: TransportContext,
+    log: LogMemory,
+    memberId: number,
+    address: MediumAddress,
+    source: BlockSource | undefined,
+  ) {
+    super(context, log, address, log.geometry.position);
+    this.memberId = memberId;
+    this.#startPosition = log.geometry.position;
+    this.#boundaryInterval = Math.max(BOUNDARY_INTERVAL_MIN, log.termLength / 64);
+    this.#catchUp = source === undefined ? undefined : new RecordedBytes(source);
+    this.#repairBytes = source === undefined ? undefined : new RecordedBytes(source);
+  }
+
+  /** Sends the log from a position on, announcing it anew. */
+  start(position: Position): void {
+    this.isStarted = true;
+    this.sourceFailure = undefined;
+    this.#startPosition = position;
+    this.#forget();
+    this.restart(position);
+  }
+
+  /** Sends nothing more. What it had room for stays as it was. */
+  stop(): void {
+    this.isStarted = false;
+    this.isConnected = false;
+    this.isReading = false;
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#repairs.length = 0;
+    this.#boundaries.fill(-1);
+    this.#lastBoundary = Number.NEGATIVE_INFINITY;
+    this.closeReaders();
+  }
+
+  /** Gives the readers' memory back. False while the socket may still read it. */
+  closeReaders(): boolean {
+    const released = this.medium.releasedBytes();
+    const isClosed = this.#catchUp?.close(released) ?? true;
+    return (this.#repairBytes?.close(released) ?? true) && isClosed;
+  }
+
+  #hasReaders(): boolean {
+    return this.#catchUp?.isOpen === true || this.#repairBytes?.isOpen === true;
+  }
+
+  /** Closes socket and readers, whatever is still under way. */
+  override close(): void {
+    this.stop();
+    this.#catchUp?.close(Infinity);
+    this.#repairBytes?.close(Infinity);
+    super.close();
+  }
+
+  /** How far the log may be appended for the sake of this follower. */
+  roomPosition(): Position {
+    if (this.isConnected) {
+      return this.senderLimit;
+    }
+    // Not connected (yet): a first window fits the buffers whether somebody listens or not.
+    const window = Math.min(this.context.config.initialWindowLength, this.log.termLength / 2);
+    return Math.max(this.senderLimit, this.consumedPosition + window);
+  }
+
+  protected override statusMessageFloor(): Position {
+    return this.#startPosition;
+  }
+
+  protected override sendData(_nowNs: number, tail: Position): number {
+    this.isReading = false;
+    let count = this.#sendRepairs();
+    if (this.senderPosition < this.log.oldestPosition) {
+      count += this.#sendRecorded();
+    } else if (this.#repairs.length === 0 && this.#hasReaders()) {
+      this.closeReaders();
+    }
+    if (this.senderPosition >= this.log.oldestPosition) {
+      const before = this.senderPosition;
+      count += this.sendFromBuffer(tail);
+      if (this.senderPosition > before) {
+        this.#noteBoundary(before);
+      }
+    }
+    return count;
+  }
+
+  #noteBoundary(position: Position): void {
+    if (position - this.#lastBoundary >= this.#boundaryInterval) {
+      this.#lastBoundary = position;
+      this.#boundaries[this.#boundaryIndex] = position;
+      this.#boundaryIndex = (this.#boundaryIndex + 1) % BOUNDARY_COUNT;
+    }
+  }
+
+  /** The nearest remembered frame at or before a position; -1 when that is forgotten. */
+  #boundaryBefore(position: Position): Position {
+    let nearest = -1;
+    for (let index = 0; index < BOUNDARY_COUNT; index++) {
+      const boundary = this.#boundaries[index] as number;
+      if (boundary <= position && boundary > nearest) {
+        nearest = boundary;
+      }
+    }
+    return nearest;
+  }
+
+  /** Sends what only the recording holds, as far as receiver and socket let us. */
+  #sendRecorded(): number {
+    const bytes = this.#catchUp;
+    if (bytes === undefined) {
+      this.#failSource(`the log before ${this.log.oldestPosition} is not in the term buffers`);
+      return 0;
+    }
+    let count = 0;
+    while (this.senderPosition < this.log.oldestPosition || bytes.remaining > 0) {
+      const room = Math.min(this.log.geometry.mtuLength, this.senderLimit - this.senderPosition);
+      if (room < DATA_HEADER_LENGTH) {
+        break;
+      }
+      if (!this.#isReadable(bytes, this.senderPosition)) {
+        break;
+      }
+      const position = this.senderPosition;
+      const advance = this.#sendBlock(bytes, position, room);
+      if (advance <= 0) {
+        break;
+      }
+      this.senderPosition += advance;
+      this.#noteBoundary(position);
+      count++;
+    }
+    return count;
+  }
+
+  /** Whether bytes at a position are in memory; starts or awaits the read when not. */
+  #isReadable(bytes: RecordedBytes, position: Position): boolean {
+    const available = bytes.read(position, this.recordedPosition, this.medium.releasedBytes());
+    if (available < 0) {
+      this.#failSource(`the recording cannot be read at ${position}`);
+      return false;
+    }
+    this.isReading ||= available === 0;
+    return available > 0;
+  }
+
+  /** Sends one datagram of recorded frames: the position's advance; 0 when it could not. */
+  #sendBlock(bytes: RecordedBytes, position: Position, room: number): number {
+    const { arena, scratch } = this.context;
+    const { termLength, sessionId, streamId } = this.log.geometry;
+    const lengthMax = Math.min(room, termLength - termOffsetAt(position, termLength));
+    const length = arena.core.nextBlockBytes(bytes.address, bytes.remaining, lengthMax, scratch);
+    if (length === 0) {
+      if (room >= this.log.geometry.mtuLength) {
+        this.#failSource(`the recording has a frame at ${position} that exceeds the MTU`);
+      }
+      return 0;
+    }
+    const address = blockAddress(arena.i32, scratch);
+    const advance = blockAdvance(arena.i32, scratch);
+    arena.core.rewriteStream(address, length, sessionId, streamId);
+    const result = this.medium.send(address, length);
+    if (result < 0 && result !== SEND_FAILED) {
+      this.isBlocked = true;
+      return 0;
+    }
+    bytes.consume(advance, this.medium.sentBytes);
+    return advance;
+  }
+
+  #failSource(reason: string): void {
+    this.context.counters.sourceFailures++;
+    this.stop();
+    this.sourceFailure = new Error(reason);
+  }
+
+  // --- NAKs for what only the recording holds ---
+
+  protected override resend(start: Position, end: Position): void {
+    if (start >= this.log.oldestPosition) {
+      super.resend(start, end);
+      return;
+    }
+    const { counters, config } = this.context;
+    const position = this.#boundaryBefore(start);
+    if (this.#repairBytes === undefined || position < 0) {
+      counters.naksRefused++;
+      return;
+    }
+    if (this.#repairs.length >= config.retransmitCountMax) {
+      counters.retransmitOverflows++;
+      return;
+    }
+    if (!this.#repairs.some((repair) => start < repair.end && repair.start < end)) {
+      this.#repairs.push({ position, start, end });
+      counters.sourceRepairs++;
+    }
+  }
+
+  protected override refuseNak(start: Position, end: Position): void {
+    // The recording goes further back than this term's buffer.
+    if (start >= this.#startPosition && start < end) {
+      if (this.retransmits.admit(this.context.nowNs, start, end)) {
+        this.resend(start, end);
+      }
+      return;
+    }
+    super.refuseNak(start, end);
+  }
+
+  #sendRepairs(): number {
+    const bytes = this.#repairBytes;
+    let count = 0;
+    while (bytes !== undefined && this.#repairs.length > 0) {
+      const repair = this.#repairs[0] as Repair;
+      if (repair.position >= repair.end) {
+        this.#repairs.shift();
+        bytes.remaining = 0;
+        continue;
+      }
+      if (!this.#isReadable(bytes, repair.position)) {
+        break;
+      }
+      const advance = this.#repairBlock(bytes, repair);
+      if (advance <= 0) {
+        break;
+      }
+      repair.position += advance;
+      count++;
+    }
+    return count;
+  }
+
+  /** Steps over frames before the range, and sends those in it. */
+  #repairBlock(bytes: RecordedBytes, repair: Repair): number {
+    const { arena, scratch } = this.context;
+    const { termLength, mtuLength } = this.log.geometry;
+    const ahead = repair.start - repair.position;
+    if (ahead <= 0) {
+      const advance = this.#sendBlock(bytes, repair.position, mtuLength);
+      if (advance > 0) {
+        this.retransmits.spend(Math.min(advance, mtuLength));
+      }
+      return advance;
+    }
+    const inTerm = termLength - termOffsetAt(repair.position, termLength);
+    const lengthMax = Math.min(Math.max(ahead, DATA_HEADER_LENGTH), inTerm);
+    const length = arena.core.nextBlockBytes(bytes.address, bytes.remaining, lengthMax, scratch);
+    if (length === 0) {
+      // The range does not start at a frame: this NAK was not about our log.
+      this.context.counters.naksRefused++;
+      repair.position = repair.end;
+      return 1;
+    }
+    const advance = blockAdvance(arena.i32, scratch);
+    bytes.consume(advance, 0);
+    return advance;
+  }
+}
