@@ -70,20 +70,22 @@ export class ElectionMachine {
 
   /** When doWork has to be called again even if nothing happens. */
   deadlineNs(): number {
+    const helloNs = this.isInElection() ? this.introductions.deadlineNs() : NO_DEADLINE_NS;
+    return Math.min(helloNs, this.stateDeadlineNs());
+  }
+
+  private stateDeadlineNs(): number {
     switch (this.currentState) {
       case ElectionState.Canvass:
         return this.canvassDeadlineNs();
       case ElectionState.Nominate:
         return this.candidacy === undefined
           ? Math.min(this.canvassDeadlineNs(), this.nominateNs())
-          : this.introductions.deadlineNs();
+          : NO_DEADLINE_NS;
       case ElectionState.CandidateBallot:
-        return Math.min(
-          this.introductions.deadlineNs(),
-          this.candidacy?.deadlineNs() ?? NO_DEADLINE_NS,
-        );
+        return this.candidacy?.deadlineNs() ?? NO_DEADLINE_NS;
       case ElectionState.FollowerBallot:
-        return Math.min(this.introductions.deadlineNs(), this.ballotEndNs);
+        return this.ballotEndNs;
       case ElectionState.Left:
         return NO_DEADLINE_NS;
       default:
@@ -92,6 +94,11 @@ export class ElectionMachine {
           this.follower === undefined ? NO_DEADLINE_NS : this.followerDeadlineNs(this.follower),
         );
     }
+  }
+
+  /** Every state but normal work and good-bye: members introduce themselves again and again. */
+  private isInElection(): boolean {
+    return this.currentState !== ElectionState.Closed && this.currentState !== ElectionState.Left;
   }
 
   /** Does what is due; returns how many states it passed through. Deliver messages before. */
@@ -109,6 +116,9 @@ export class ElectionMachine {
   private work(nowNs: number): void {
     this.voter.doWork();
     this.introductions.announceVote(nowNs);
+    if (this.isInElection()) {
+      this.introductions.doWork(nowNs);
+    }
     switch (this.currentState) {
       case ElectionState.Canvass:
         this.canvass(nowNs);
@@ -150,7 +160,6 @@ export class ElectionMachine {
   // ---- states without a leader ----
 
   private canvass(nowNs: number): void {
-    this.introductions.doWork(nowNs);
     const { log, record } = this.context;
     log.stop();
     if (!log.isStopped() || !record.isSettled()) {
@@ -165,7 +174,6 @@ export class ElectionMachine {
   }
 
   private nominate(nowNs: number): void {
-    this.introductions.doWork(nowNs);
     if (this.candidacy === undefined) {
       this.stand(nowNs);
     }
@@ -191,7 +199,6 @@ export class ElectionMachine {
   }
 
   private candidateBallot(nowNs: number): void {
-    this.introductions.doWork(nowNs);
     const candidacy = this.candidacy;
     assert(candidacy !== undefined, 'a candidate has a ballot');
     const result = candidacy.doWork(nowNs);
@@ -208,7 +215,6 @@ export class ElectionMachine {
   }
 
   private followerBallot(nowNs: number): void {
-    this.introductions.doWork(nowNs);
     if (nowNs >= this.ballotEndNs) {
       this.toCanvass('the candidate announced no term');
     }
@@ -253,11 +259,10 @@ export class ElectionMachine {
   }
 
   private canvassDeadlineNs(): number {
-    const helloNs = this.introductions.deadlineNs();
     const canReport = this.context.log.isStopped() && this.context.record.isSettled();
     return canReport
-      ? Math.min(helloNs, this.canvassNs + this.context.config.electionStatusIntervalNs)
-      : helloNs;
+      ? this.canvassNs + this.context.config.electionStatusIntervalNs
+      : NO_DEADLINE_NS;
   }
 
   // ---- states of a leader ----

@@ -234,7 +234,7 @@ export class FollowerTerm {
     this.acknowledgedPosition = position;
     const flags =
       (this.isCaughtUp() ? 0 : APPEND_FLAG_CATCHING_UP) |
-      (record.isVoting() ? 0 : APPEND_FLAG_NON_VOTING);
+      (record.hasDurableVote() ? 0 : APPEND_FLAG_NON_VOTING);
     effects.sendAppendPosition(this.leaderMemberId, this.termId, position, flags);
   }
 }

@@ -16,8 +16,8 @@ export class Introductions {
   private readonly ownIncarnation: bigint;
   private helloNs = Number.NEGATIVE_INFINITY;
   private isLeaving = false;
-  /** Sequence of the record that gave the vote back; 0 when there is nothing to tell. */
-  private votingSequence = 0;
+  /** The vote came back, and the others are to hear of it once that is durable. */
+  private hasVoteToAnnounce = false;
 
   constructor(context: ConsensusContext, ownIncarnation: bigint) {
     this.context = context;
@@ -30,10 +30,9 @@ export class Introductions {
 
   flags(to: MemberId): number {
     const { members, record } = this.context;
-    const isVoting = record.isVoting() && record.isDurable(this.votingSequence);
     return (
       (this.isLeaving ? HELLO_FLAG_LEAVING : 0) |
-      (isVoting ? HELLO_FLAG_VOTING : 0) |
+      (record.hasDurableVote() ? HELLO_FLAG_VOTING : 0) |
       (members.hasIntroducedItself(to) ? 0 : HELLO_FLAG_REPLY_WANTED)
     );
   }
@@ -47,8 +46,8 @@ export class Introductions {
 
   /** A vote that was given back is announced as soon as it is durable. */
   announceVote(nowNs: number): void {
-    if (this.votingSequence > 0 && this.context.record.isDurable(this.votingSequence)) {
-      this.votingSequence = 0;
+    if (this.hasVoteToAnnounce && this.context.record.hasDurableVote()) {
+      this.hasVoteToAnnounce = false;
       this.sendToAll(nowNs);
     }
   }
@@ -86,7 +85,7 @@ export class Introductions {
       return false;
     }
     record.loseVote();
-    this.votingSequence = 0;
+    this.hasVoteToAnnounce = false;
     return true;
   }
 
@@ -95,7 +94,8 @@ export class Introductions {
     const { log, record } = this.context;
     const isMeant = BigInt.asUintN(64, incarnation) === this.ownIncarnation;
     if (isMeant && !record.isVoting() && log.durablePosition() >= position) {
-      this.votingSequence = record.gainVote(termId);
+      record.gainVote(termId);
+      this.hasVoteToAnnounce = true;
     }
   }
 

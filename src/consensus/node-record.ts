@@ -17,6 +17,8 @@ export class NodeRecord {
   private votedFor: MemberId;
   private hasVote: boolean;
   private admittedTerm: LeadershipTermId;
+  /** Sequence of the change that gave the vote back; 0 when it was never lost. */
+  private voteSequence = 0;
   // Invariant: persistedSequence <= requestedSequence.
   private requestedSequence = 0;
   private persistedSequence = 0;
@@ -46,6 +48,11 @@ export class NodeRecord {
 
   isVoting(): boolean {
     return this.hasVote;
+  }
+
+  /** Whether the vote is there and durable: only then may others count on it. */
+  hasDurableVote(): boolean {
+    return this.hasVote && this.isDurable(this.voteSequence);
   }
 
   admittedTermId(): LeadershipTermId {
@@ -106,7 +113,8 @@ export class NodeRecord {
       this.candidateTerm = termId;
       this.votedFor = MEMBER_NULL;
     }
-    return this.write();
+    this.voteSequence = this.write();
+    return this.voteSequence;
   }
 
   rememberIncarnation(memberId: MemberId, incarnation: bigint): number {

@@ -1,7 +1,6 @@
 // bootstrap.ts: births a member's data directory, once.
 
 import { bootstrapDirectory } from '../archive/member-directory.js';
-import { completeTask, StorageTasks } from '../archive/storage-task.js';
 import {
   type ClusterSettings,
   concludeClusterConfig,
@@ -10,7 +9,7 @@ import {
 import { openDataDirectory } from './data-directory.js';
 import { NodeClock } from './node-clock.js';
 import { NodeEntropy } from './node-entropy.js';
-import { NodeStorage } from './node-storage.js';
+import { runStorageTask } from './run-task.js';
 
 export interface BootstrapMemberOptions {
   readonly cluster: ClusterSettings;
@@ -33,32 +32,26 @@ export interface BornMember {
  * @throws PawlError DIRECTORY_ALREADY_BORN, DIRECTORY_IN_USE, CONFIGURATION_INVALID, or what the
  *   disk says.
  */
-export function bootstrapMember(options: BootstrapMemberOptions): BornMember {
+export async function bootstrapMember(options: BootstrapMemberOptions): Promise<BornMember> {
   const config = concludeClusterConfig(options.cluster, options.member);
   const directory = openDataDirectory(options.directory, true);
-  const storage = new NodeStorage(directory, {});
-  try {
-    const birth = completeTask(
-      new StorageTasks(storage),
-      bootstrapDirectory(storage, {
-        clusterId: config.clusterId,
-        memberId: config.member.memberId,
-        configurationHash: config.configurationHash,
-        voting: true,
-        geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
-        mtuLength: config.member.mtuLength,
-        entropy: new NodeEntropy(),
-        wallMs: new NodeClock().wallMs(),
-      }),
-    );
-    const { high, low } = birth.incarnation;
-    return {
-      directory,
-      clusterId: birth.clusterId,
-      memberId: birth.memberId,
-      incarnation: high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0'),
-    };
-  } finally {
-    storage.end();
-  }
+  const birth = await runStorageTask(directory, (storage) =>
+    bootstrapDirectory(storage, {
+      clusterId: config.clusterId,
+      memberId: config.member.memberId,
+      configurationHash: config.configurationHash,
+      voting: true,
+      geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
+      mtuLength: config.member.mtuLength,
+      entropy: new NodeEntropy(),
+      wallMs: new NodeClock().wallMs(),
+    }),
+  );
+  const { high, low } = birth.incarnation;
+  return {
+    directory,
+    clusterId: birth.clusterId,
+    memberId: birth.memberId,
+    incarnation: high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0'),
+  };
 }

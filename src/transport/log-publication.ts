@@ -53,7 +53,8 @@ export class LogPublication extends Publication {
   /** Removed destinations whose memory a socket may still read. */
   readonly #leaving: LogDestination[] = [];
   readonly #rooms = new Float64Array(LOG_DESTINATION_COUNT_MAX);
-  #quorumSize = 1;
+  /** Unknown until it is set: nothing is appended before. */
+  #quorumSize = 0;
   #localDurablePosition: Position;
   #closedNs = Infinity;
 
@@ -119,13 +120,13 @@ export class LogPublication extends Publication {
   setQuorumSize(voters: number): void {
     assert(voters >= 1 && voters <= LOG_DESTINATION_COUNT_MAX + 1, 'a cluster has members');
     this.#quorumSize = Math.floor(voters / 2) + 1;
-    this.context.enqueue(this);
+    this.#updateLimit();
   }
 
   /** A non-voting follower receives the log, but nobody waits for its room. */
   setVoting(memberId: number, isVoting: boolean): void {
     this.#destinationOf(memberId).isVoting = isVoting;
-    this.context.enqueue(this);
+    this.#updateLimit();
   }
 
   /**
@@ -148,6 +149,7 @@ export class LogPublication extends Publication {
     this.#destinations.push(
       new LogDestination(this.context, this.log, memberId, address, this.#source),
     );
+    this.#updateLimit();
   }
 
   /** Starts, or restarts, sending from a position where a frame starts. A SETUP names it. */
@@ -233,8 +235,8 @@ export class LogPublication extends Publication {
   /** The position that a quorum's receivers have room for; this member counts as unlimited. */
   #quorumRoom(): Position {
     const rank = this.#quorumSize - 1;
-    if (rank === 0) {
-      return Infinity;
+    if (rank <= 0) {
+      return rank === 0 ? Infinity : this.log.geometry.position;
     }
     const rooms = this.#rooms;
     let count = 0;

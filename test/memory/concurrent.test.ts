@@ -162,8 +162,7 @@ test('two threads write to one ring, and every record is there once, in order', 
     for (let i = 0; i < count; i++) {
       const address = view.getInt32(answer + SCAN_HEADER_LENGTH + i * 8, true);
       const length = view.getInt32(answer + SCAN_HEADER_LENGTH + i * 8 + 4, true);
-      typeErrors +=
-        view.getInt32(address - 4, true) === view.getInt32(address, true) + 1 ? 0 : 1;
+      typeErrors += view.getInt32(address - 4, true) === view.getInt32(address, true) + 1 ? 0 : 1;
       checker.accept(u8.slice(address, address + length), lengthMax);
     }
     core.ringRelease(ring);

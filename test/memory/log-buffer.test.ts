@@ -258,7 +258,7 @@ test('a request for a place where no frame starts, or no longer, finds nothing',
   });
   pair.setLimit(2 * TERM_LENGTH);
   // A payload of which every word looks like a frame length.
-  pair.append(new Uint8Array(1000).fill(0x40).map((_, i) => (i % 4 === 0 ? 0x40 : 0)));
+  pair.append(Uint8Array.from({ length: 1000 }, (_, i) => (i % 4 === 0 ? 0x60 : 0)));
   pair.append(pattern(100, 1));
   const tail = pair.append(pattern(100, 2));
   t.equal(pair.nextBlock(1056, tail, 1408).length, 320, 'where a frame starts');

@@ -122,7 +122,10 @@ test('a full table of many sessions finds them all', (t) => {
   const ids = [...fixture.model.keys()];
   t.ok(ids.every((id) => fixture.agreesOn(id)));
   t.ok(ids.filter((_, i) => i % 3 > 0).every((id) => fixture.remove(id)));
-  t.ok(ids.every((id) => fixture.agreesOn(id)), 'also after two thirds have gone');
+  t.ok(
+    ids.every((id) => fixture.agreesOn(id)),
+    'also after two thirds have gone',
+  );
   fixture.free();
   t.end();
 });

@@ -139,7 +139,7 @@ export class LogTwin {
     const payloadMax = this.geometry.mtu - HEADER;
     const count = Math.max(1, Math.ceil(message.length / payloadMax));
     for (let i = 0; i < count; i++) {
-      const part = message.subarray(i * payloadMax, (i + 1) * payloadMax);
+      const part = count === 1 ? message : message.subarray(i * payloadMax, (i + 1) * payloadMax);
       const position = begin + i * this.geometry.mtu;
       const flags = (i === 0 ? 0x80 : 0) | (i === count - 1 ? 0x40 : 0);
       this.bytes.set(part, this.offsetOf(position) + HEADER);
@@ -178,9 +178,11 @@ export class LogTwin {
 
   cleanTo(position: number, lengthMax: number): number {
     const length = Math.min(position - this.clean, Math.floor(lengthMax / 32) * 32);
-    for (let done = 0; done < length; done += 32) {
+    for (let done = 0; done < length; ) {
       const at = this.offsetOf(this.clean + done);
-      this.bytes.fill(0, at, at + 32);
+      const end = Math.min(this.bytes.length, at + length - done);
+      this.bytes.fill(0, at, end);
+      done += end - at;
     }
     this.clean += Math.max(0, length);
     return this.clean;
