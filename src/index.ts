@@ -1,7 +1,18 @@
 // index.ts: the public API. Re-exports only.
 
-export { ErrorCode, PawlError, type ErrorCategory } from './errors.js';
+export type { ClientOptions } from './client/client-options.js';
+export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
 export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
+export { type ErrorCategory, ErrorCode, PawlError } from './errors.js';
+export { type BootstrapMemberOptions, type BornMember, bootstrapMember } from './host/bootstrap.js';
+export { connectClient, type NodeClient, type NodeClientOptions } from './host/node-client.js';
+export {
+  type MemberEvent,
+  type NodeMemberOptions,
+  type NodeMemberStatus,
+  type RunningMember,
+  runMember,
+} from './host/node-member.js';
 export type {
   ClientSession,
   CloseReason,
@@ -12,14 +23,3 @@ export type {
   ServiceFactory,
 } from './service/clustered-service.js';
 export { EgressResult } from './service/clustered-service.js';
-export type { ClientOptions } from './client/client-options.js';
-export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
-export { bootstrapMember, type BootstrapMemberOptions, type BornMember } from './host/bootstrap.js';
-export { connectClient, type NodeClient, type NodeClientOptions } from './host/node-client.js';
-export {
-  type MemberEvent,
-  type NodeMemberOptions,
-  type NodeMemberStatus,
-  type RunningMember,
-  runMember,
-} from './host/node-member.js';

@@ -14,13 +14,34 @@ const schema = z.strictObject({
   /** Where egress is received; port 0 lets the system choose. */
   egressChannel: z.string().default('aeron:udp?endpoint=127.0.0.1:0'),
   egressStreamId: z.int().default(102),
-  mtuLength: z.int().min(288).max(60 * KIB).multipleOf(32).default(1408),
+  mtuLength: z
+    .int()
+    .min(288)
+    .max(60 * KIB)
+    .multipleOf(32)
+    .default(1408),
   /** Bytes of one term buffer of the ingress stream; a message is at most an eighth of it. */
-  ingressTermLength: z.int().min(64 * KIB).max(64 * MIB).default(1 * MIB),
-  egressTermLengthMax: z.int().min(64 * KIB).max(1024 * MIB).default(64 * MIB),
-  windowLength: z.int().min(4 * KIB).max(64 * MIB).default(512 * KIB),
+  ingressTermLength: z
+    .int()
+    .min(64 * KIB)
+    .max(64 * MIB)
+    .default(1 * MIB),
+  egressTermLengthMax: z
+    .int()
+    .min(64 * KIB)
+    .max(1024 * MIB)
+    .default(64 * MIB),
+  windowLength: z
+    .int()
+    .min(4 * KIB)
+    .max(64 * MIB)
+    .default(512 * KIB),
   /** Longest message received, bytes. */
-  messageLengthMax: z.int().min(1).max(16 * MIB).default(16 * MIB),
+  messageLengthMax: z
+    .int()
+    .min(1)
+    .max(16 * MIB)
+    .default(16 * MIB),
   connectTimeoutMs: z.number().min(1).max(3_600_000).default(10_000),
   /** Time between two requests for a session to the same member. */
   connectRetryMs: z.number().min(1).max(60_000).default(250),
@@ -50,7 +71,10 @@ export function concludeClientOptions(options: ClientOptions): ConcludedClientOp
     const reasons = result.error.issues
       .map((issue) => `${issue.path.join('.')}: ${issue.message}`)
       .join('; ');
-    throw new PawlError(ErrorCode.ConfigurationInvalid, `the client options are invalid: ${reasons}`);
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      `the client options are invalid: ${reasons}`,
+    );
   }
   parseIngressEndpoints(result.data.ingressEndpoints);
   const values = result.data;

@@ -317,7 +317,10 @@ export class ClusterClient {
       this.#redirect(event.leaderMemberId(), event.detail());
     } else if (code === EventCode.Closed && event.clusterSessionId() === this.clusterSessionId) {
       this.#fail(ErrorCode.SessionClosed, `the cluster closed the session: ${event.detail()}`);
-    } else if ((code === EventCode.Error || code === EventCode.AuthenticationRejected) && isAnswer) {
+    } else if (
+      (code === EventCode.Error || code === EventCode.AuthenticationRejected) &&
+      isAnswer
+    ) {
       this.#fail(ErrorCode.SessionRefused, `the cluster refused the session: ${event.detail()}`);
     }
   }
@@ -357,8 +360,7 @@ export class ClusterClient {
     this.#ingress?.close();
     const endpoint = this.#endpoints.get(this.leaderMemberId);
     this.#ingress = endpoint === undefined ? undefined : this.#addIngress(endpoint);
-    this.#state =
-      this.#ingress === undefined ? ClientState.AwaitingLeader : ClientState.Connected;
+    this.#state = this.#ingress === undefined ? ClientState.AwaitingLeader : ClientState.Connected;
     this.#awaitingSinceNs = this.#nowNs;
     this.#handlers.onNewLeader?.(termId, this.leaderMemberId);
   }
@@ -394,7 +396,10 @@ export class ClusterClient {
   }
 
   #awaitLeader(nowNs: number): void {
-    if (this.#ingress?.isConnected === true && this.#ingress.positionLimit() > this.#ingress.position()) {
+    if (
+      this.#ingress?.isConnected === true &&
+      this.#ingress.positionLimit() > this.#ingress.position()
+    ) {
       this.#state = ClientState.Connected;
     } else if (nowNs - this.#awaitingSinceNs > this.#options.newLeaderTimeoutNs) {
       this.#fail(

@@ -21,7 +21,11 @@ import type { Subscription } from '../transport/subscription.js';
 const FRAGMENT_LIMIT = 256;
 
 /** Tells of a refusal, which an operator has to act on. */
-export type RefusalHandler = (fromMemberId: number, refusedMemberId: number, reason: number) => void;
+export type RefusalHandler = (
+  fromMemberId: number,
+  refusedMemberId: number,
+  reason: number,
+) => void;
 
 /** Polls the consensus stream. */
 export class ConsensusAdapter {

@@ -5,8 +5,8 @@
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { NODE_STATE_QUEUE, type NodeState as NodeStateRecord } from '../archive/node-state-file.js';
-import { RECORDING_LOG_QUEUE, type RecordingLog } from '../archive/recording-log.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
+import { RECORDING_LOG_QUEUE, type RecordingLog } from '../archive/recording-log.js';
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import { TRUNCATE_QUEUE, truncateLog } from '../archive/truncate.js';
 import { assert } from '../assert.js';
@@ -20,10 +20,10 @@ import type {
 } from '../consensus/election-effects.js';
 import type { ElectionState, MemberRole } from '../consensus/election-state.js';
 import type { PawlError } from '../errors.js';
-import type { LeadershipTermId, Position } from '../position.js';
+import type { Arena } from '../memory/arena.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
-import type { Arena } from '../memory/arena.js';
+import type { LeadershipTermId, Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { FollowerLog } from './follower-log.js';

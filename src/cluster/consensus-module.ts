@@ -6,9 +6,9 @@
 import { RecorderStop } from '../archive/recorder-control.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import type { Election } from '../consensus/election.js';
-import { MEMBER_NULL, type Position } from '../position.js';
-import type { Clock } from '../ports/clock.js';
 import type { Agent } from '../ports/agent.js';
+import type { Clock } from '../ports/clock.js';
+import { MEMBER_NULL, type Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';

@@ -199,12 +199,7 @@ export class Egress implements EgressSink {
     return result;
   }
 
-  #enqueue(
-    connection: Connection,
-    buffer: ArrayBufferView,
-    offset: number,
-    length: number,
-  ): void {
+  #enqueue(connection: Connection, buffer: ArrayBufferView, offset: number, length: number): void {
     if (connection.hasOverflowed) {
       return;
     }

@@ -4,8 +4,8 @@
 // verified, inserted, recorded, and acknowledged when it is durable. The image's consumption is the
 // durable position: a slow disk closes this member's window and nobody else's.
 
-import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import { RecorderStop } from '../archive/recorder-control.js';
+import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import type { LogJoin } from '../consensus/election-effects.js';
 import { POSITION_NULL, type Position } from '../position.js';
 import { formatHostPort } from '../protocol/host-port.js';

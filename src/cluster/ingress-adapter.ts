@@ -4,6 +4,7 @@
 // TypeScript is rare: connects, closes, keep-alives, and messages longer than a datagram. A member
 // that does not lead answers connects with a redirect and drops the rest, counted.
 
+import type { Arena } from '../memory/arena.js';
 import {
   INGRESS_AREA_LENGTH,
   INGRESS_END_OFFSET,
@@ -26,9 +27,8 @@ import {
   messageTemplateId,
 } from '../protocol/message-header.js';
 import type { Image } from '../transport/image.js';
-import type { Subscription } from '../transport/subscription.js';
 import type { LogPublication } from '../transport/log-publication.js';
-import type { Arena } from '../memory/arena.js';
+import type { Subscription } from '../transport/subscription.js';
 import { type LeaderSessions, OpenResult } from './leader-sessions.js';
 import { type LogPublisher, SESSION_DETAIL_LENGTH_MAX } from './log-publisher.js';
 import { MessageAssembler } from './message-assembler.js';
@@ -262,9 +262,7 @@ export class IngressAdapter {
       length - headLength,
     );
     this.#arena.core.sessionTouch(this.#sessions.table, sessionId, this.#timestamp);
-    return (
-      this.#log.appendMessage(term.leadershipTermId, sessionId, this.#timestamp, body) >= 0
-    );
+    return this.#log.appendMessage(term.leadershipTermId, sessionId, this.#timestamp, body) >= 0;
   }
 
   #onConnect(view: DataView, offset: number, length: number): boolean {

@@ -3,8 +3,8 @@
 // One publication per term, starting where the log ends. The recorder and the services of this
 // member read its buffer in place; each follower is a destination with a position of its own.
 
-import { assert } from '../assert.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
+import { assert } from '../assert.js';
 import type { MemberId } from '../consensus/election-effects.js';
 import type { Position } from '../position.js';
 import { formatHostPort } from '../protocol/host-port.js';

@@ -3,9 +3,9 @@
 // It has an opinion about sessions before the log has: an open or a close that is appended and not
 // yet committed. That opinion lives here and in the session table, and ends with the term.
 
+import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
 import { SESSION_TABLE_FULL, SessionTableState } from '../memory/core.js';
-import { assert } from '../assert.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { AppliedSessions, ClusterSession } from './cluster-session.js';

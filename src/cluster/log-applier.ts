@@ -3,12 +3,12 @@
 // It keeps the replicated session state. It reads the same bytes as the services, bounded by the
 // same position, so what it holds is what every member holds at that position.
 
+import type { Position } from '../position.js';
+import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
 import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { messageTemplateId } from '../protocol/message-header.js';
-import { CloseReason } from '../protocol/codecs/enumerations.js';
-import type { Position } from '../position.js';
 import type { AppliedSessions } from './cluster-session.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';

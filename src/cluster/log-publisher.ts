@@ -5,12 +5,12 @@
 // to TypeScript, such as those that are longer than a datagram.
 
 import type { Arena } from '../memory/arena.js';
+import type { Position } from '../position.js';
 import { NewLeadershipTermEventEncoder } from '../protocol/codecs/new-leadership-term-event.js';
 import { SessionCloseEventEncoder } from '../protocol/codecs/session-close-event.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import { SessionOpenEventEncoder } from '../protocol/codecs/session-open-event.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
-import type { Position } from '../position.js';
 
 /** Longest response channel plus principal of a session, bytes. */
 export const SESSION_DETAIL_LENGTH_MAX = 8 * 1024;

@@ -4,17 +4,12 @@
 // service in one duty cycle over the four ports. The host gives it real ports, the simulator
 // virtual ones; nothing in here can tell.
 
-import { toOpaque64 } from './cluster-config.js';
-import { bootstrapDirectory, openDirectory, type RecoveredDirectory } from '../archive/member-directory.js';
 import {
-  allocateRecorderControl,
-  RECORDER_CONTROL_LENGTH,
-} from '../archive/recorder-control.js';
-import { Recorder } from '../archive/recorder.js';
-import { RecorderProxy } from '../archive/recorder-proxy.js';
-import { LogReader } from '../archive/segment-reader.js';
+  bootstrapDirectory,
+  openDirectory,
+  type RecoveredDirectory,
+} from '../archive/member-directory.js';
 import { StorageTasks } from '../archive/storage-task.js';
-import { Election } from '../consensus/election.js';
 import { ElectionState, electionStateName, MemberRole } from '../consensus/election-state.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
@@ -25,40 +20,13 @@ import type { Network } from '../ports/network.js';
 import type { Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
 import { RefusalReason } from '../protocol/codecs/enumerations.js';
-import { formatHostPort } from '../protocol/host-port.js';
-import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
 import type { Subscription } from '../transport/subscription.js';
 import { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
-import { AppliedSessions } from './cluster-session.js';
-import { ConsensusAdapter } from './consensus-adapter.js';
-import { ConsensusEffects } from './consensus-effects.js';
-import { ConsensusModule } from './consensus-module.js';
-import { CONSENSUS_STREAM_ID, ConsensusPublisher } from './consensus-publisher.js';
-import { Egress } from './egress.js';
-import { FollowerLog } from './follower-log.js';
-import { IngressAdapter } from './ingress-adapter.js';
-import { LeaderLog } from './leader-log.js';
-import { LeaderSessions } from './leader-sessions.js';
-import { LogApplier } from './log-applier.js';
-import { LogClock } from './log-clock.js';
-import { LogPoller } from './log-poller.js';
-import { LogPublisher } from './log-publisher.js';
-import { Responder } from './responder.js';
+import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import type { Role, ServiceHost } from './service-host.js';
 
-export const INGRESS_STREAM_ID = 101;
-/** Longest message in a log, bytes: an eighth of a term, at most 16 MiB. */
-export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
-
-/** Runs the recorder somewhere else than on this thread. */
-export interface RecorderRunner {
-  /** Starts it over a control block in the arena. Failures come back through the poison flag. */
-  start(control: number, directory: RecoveredDirectory): void;
-  /** Wakes it. */
-  notify(): void;
-  close(): void;
-}
+export type { RecorderRunner } from './member-assembly.js';
 
 export interface MemberEvents {
   onRecovered?(directory: RecoveredDirectory): void;
@@ -105,21 +73,6 @@ const ROLES: Readonly<Record<MemberRole, Role>> = {
   [MemberRole.Leader]: 'leader',
 };
 
-/** Everything that exists once the directory is open. */
-interface Running {
-  readonly directory: RecoveredDirectory;
-  readonly module: ConsensusModule;
-  readonly election: Election;
-  readonly recorder: RecorderProxy;
-  readonly applied: AppliedSessions;
-  readonly ingress: IngressAdapter;
-  readonly adapter: ConsensusAdapter;
-  readonly publisher: ConsensusPublisher;
-  readonly followerLog: FollowerLog;
-  readonly subscriptions: readonly Subscription[];
-  readonly close: () => void;
-}
-
 /** One member. */
 export class Member implements Agent {
   readonly roleName = 'member';
@@ -127,7 +80,7 @@ export class Member implements Agent {
   readonly #member: MemberDependencies;
   readonly #transport: Transport;
   readonly #tasks: StorageTasks;
-  #running: Running | undefined;
+  #running: MemberParts | undefined;
   #failure: PawlError | undefined;
   #role: Role = 'follower';
   #isStarted = false;
@@ -230,12 +183,9 @@ export class Member implements Agent {
     };
   }
 
-  #counters(running: Running | undefined): Record<string, number> {
+  #counters(running: MemberParts | undefined): Record<string, number> {
     const counters: Record<string, number> = {};
-    const sources: readonly object[] = [
-      this.#transport.counters,
-      running?.election.counters ?? {},
-    ];
+    const sources: readonly object[] = [this.#transport.counters, running?.election.counters ?? {}];
     for (const source of sources) {
       for (const [name, value] of Object.entries(source)) {
         if (typeof value === 'number') {
@@ -251,7 +201,7 @@ export class Member implements Agent {
   }
 
   #isStopped(): boolean {
-    const { election, recorder } = this.#running as Running;
+    const { election, recorder } = this.#running as MemberParts;
     return election.state() === ElectionState.Left && !recorder.isRecording();
   }
 
@@ -323,176 +273,25 @@ export class Member implements Agent {
   }
 
   #start(directory: RecoveredDirectory, nowNs: number): void {
-    const { arena, clock, config, entropy, events, recorderRunner, service } = this.#member;
-    const transport = this.#transport;
+    const { events } = this.#member;
     for (const warning of directory.warnings) {
       events?.onWarning?.(warning);
     }
     events?.onRecovered?.(directory);
-    const messageLengthMax = Math.min(config.logTermLength / 8, MESSAGE_LENGTH_MAX);
-    const { recordingLog, geometry } = directory;
-    const makeReader = (): LogReader =>
-      new LogReader({ tasks: this.#tasks, arena, recordingLog, geometry });
-    const makePoller = (): LogPoller =>
-      new LogPoller(arena, makeReader(), config.logTermLength, 0);
-
-    const control = allocateRecorderControl(arena);
-    const notify = recorderRunner === undefined ? {} : { notify: () => recorderRunner.notify() };
-    const recorder = new RecorderProxy({ arena, control, ...notify });
-    recorderRunner?.start(control, directory);
-    const inlineRecorder =
-      recorderRunner === undefined
-        ? new Recorder({
-            tasks: this.#tasks,
-            arena,
-            control,
-            geometry,
-            durability: config.durability,
-          })
-        : undefined;
-
-    const leaderLog = new LeaderLog(transport, config, recorder, { open: makeReader });
-    const followerLog = new FollowerLog(transport, config, recorder);
-    const logPublisher = new LogPublisher(arena, messageLengthMax);
-    const logClock = new LogClock(config.clockSkewMaxMs);
-    const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
-    const applied = new AppliedSessions();
-    const egress = new Egress(transport, config, {
-      onOverflow: (id) => sessions.requestClose(id, 2),
-      onCloseRequest: (id) => sessions.requestClose(id, 1),
-    });
-    const sessions = new LeaderSessions(arena, config, applied, egress, logPublisher);
-    const applier = new LogApplier(makePoller(), applied, sessions);
-    const responder = new Responder(transport, config);
-    const own = config.endpoints.find((one) => one.memberId === config.member.memberId);
-    const ingressChannel = own === undefined ? '' : formatHostPort(own.ingress);
-    const consensusChannel = own === undefined ? '' : formatHostPort(own.consensus);
-    const ingressSubscription = transport.addSubscription(
-      `aeron:udp?endpoint=${ingressChannel}`,
-      INGRESS_STREAM_ID,
-      {
-        windowLength: config.member.windowLength,
-        onUnavailableImage: (image) => ingress.onUnavailableImage(image),
-      },
-    );
-    const ingress = new IngressAdapter(
-      arena,
-      ingressSubscription,
-      sessions,
-      logPublisher,
-      responder,
-      messageLengthMax,
-    );
-    const onLogChange = (): void => {
-      const live = leaderLog.isOpen ? leaderLog : followerLog;
-      applier.setLive(live);
-      service.setLive(live);
-    };
-    const effects = new ConsensusEffects({
-      arena,
-      clock,
-      entropy,
-      config,
-      tasks: this.#tasks,
+    this.#running = assembleMember({
+      ...this.#member,
       directory,
-      recorder,
-      publisher,
-      leaderLog,
-      followerLog,
-      logPublisher,
-      logClock,
-      makeReader,
-      onLogChange,
+      transport: this.#transport,
+      tasks: this.#tasks,
       onStateChange: (state, reason) => events?.onStateChange?.(electionStateName(state), reason),
       onRoleChange: (role, termId) => this.#onRoleChange(ROLES[role], termId),
+      onRefused: (from, refused, reason) => this.#onRefused(from, refused, reason),
       onFatal: (error) => {
         this.#failure = error;
       },
     });
-    const election = new Election(
-      config.consensus,
-      {
-        nodeState: {
-          ...directory.nodeState.state,
-          incarnations: directory.nodeState.state.incarnations.map((known) => ({
-            memberId: known.memberId,
-            incarnation: toOpaque64(known.incarnation),
-          })),
-        },
-        termEntries: recordingLog.entries().map((entry) => ({
-          termId: entry.leadershipTermId,
-          basePosition: entry.termBaseLogPosition,
-        })),
-        durablePosition: directory.appendPosition,
-        commitPosition: Math.min(directory.commitPosition, directory.appendPosition),
-        incarnation: toOpaque64(directory.birth.incarnation),
-      },
-      effects,
-      () => entropy.nextUint32(),
-    );
-    effects.bind(election);
-    const consensusSubscription = transport.addSubscription(
-      `aeron:udp?endpoint=${consensusChannel}`,
-      CONSENSUS_STREAM_ID,
-      { checksum: 'required', windowLength: config.member.windowLength },
-    );
-    const adapter = new ConsensusAdapter(consensusSubscription, election, (from, refused, reason) =>
-      this.#onRefused(from, refused, reason),
-    );
-    service.start({
-      arena,
-      memberId: config.member.memberId,
-      poller: makePoller(),
-      egress,
-      messageLengthMax,
-      fragmentLimit: config.member.serviceFragmentLimit,
-    });
-    const module = new ConsensusModule({
-      config,
-      clock,
-      election,
-      effects,
-      adapter,
-      recorder,
-      inlineRecorder,
-      leaderLog,
-      followerLog,
-      logClock,
-      ingress,
-      sessions,
-      applier,
-      egress,
-      responder,
-      service,
-      ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
-    });
-    this.#running = {
-      directory,
-      module,
-      election,
-      recorder,
-      applied,
-      ingress,
-      adapter,
-      publisher,
-      followerLog,
-      subscriptions: [ingressSubscription, consensusSubscription, followerLog.subscription],
-      close: () => {
-        effects.close();
-        egress.close();
-        responder.close();
-        publisher.close();
-        followerLog.close();
-        applier.close();
-        sessions.close();
-        logPublisher.close();
-        ingress.close();
-        inlineRecorder?.close();
-        arena.release(control, RECORDER_CONTROL_LENGTH);
-      },
-    };
     if (this.#isLeaving) {
-      election.leave(nowNs);
+      this.#running.election.leave(nowNs);
     }
   }
 
@@ -519,22 +318,13 @@ const REFUSALS: ReadonlyMap<number, string> = new Map([
     RefusalReason.ClusterId,
     'the cluster ids differ: start this member with the cluster id of the others',
   ],
-  [
-    RefusalReason.Configuration,
-    'the cluster settings differ: make them equal on all members',
-  ],
-  [
-    RefusalReason.Durability,
-    'the durability levels differ: use the level of the others',
-  ],
+  [RefusalReason.Configuration, 'the cluster settings differ: make them equal on all members'],
+  [RefusalReason.Durability, 'the durability levels differ: use the level of the others'],
   [
     RefusalReason.Incarnation,
     'its data directory is another one than before: it does not vote until it has caught up',
   ],
-  [
-    RefusalReason.ProtocolVersion,
-    'the protocol versions differ: run the version of the others',
-  ],
+  [RefusalReason.ProtocolVersion, 'the protocol versions differ: run the version of the others'],
 ]);
 
 function socketFailure(subscription: Subscription): PawlError | undefined {

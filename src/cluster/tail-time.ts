@@ -5,10 +5,10 @@
 // the last one has to be read; when it holds no event, the one before.
 
 import type { Arena } from '../memory/arena.js';
+import type { Position } from '../position.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { readInt64 } from '../protocol/encoding.js';
 import { MESSAGE_HEADER_LENGTH, messageTemplateId } from '../protocol/message-header.js';
-import { TemplateId } from '../protocol/codecs/template-ids.js';
-import type { Position } from '../position.js';
 import { type FragmentHandler, LogPoller, type RecordedLog } from './log-poller.js';
 
 const FLAG_BEGIN = 0x80;
@@ -47,12 +47,7 @@ export class TailTime {
   /** Set when the archive cannot give the bytes. */
   isDamaged = false;
 
-  constructor(
-    arena: Arena,
-    makeReader: () => RecordedLog,
-    termLength: number,
-    end: Position,
-  ) {
+  constructor(arena: Arena, makeReader: () => RecordedLog, termLength: number, end: Position) {
     this.#arena = arena;
     this.#makeReader = makeReader;
     this.#termLength = termLength;

@@ -70,7 +70,8 @@ export class ElectionMachine {
 
   /** When doWork has to be called again even if nothing happens. */
   deadlineNs(): number {
-    const helloNs = this.isInElection() ? this.introductions.deadlineNs() : NO_DEADLINE_NS;
+    const isHelloDue = this.isInElection() || (!this.hasLeft() && this.introductions.hasDoubts());
+    const helloNs = isHelloDue ? this.introductions.deadlineNs() : NO_DEADLINE_NS;
     return Math.min(helloNs, this.stateDeadlineNs());
   }
 
@@ -116,8 +117,8 @@ export class ElectionMachine {
   private work(nowNs: number): void {
     this.voter.doWork();
     this.introductions.announceVote(nowNs);
-    if (this.isInElection()) {
-      this.introductions.doWork(nowNs);
+    if (!this.hasLeft()) {
+      this.introductions.doWork(this.isInElection(), nowNs);
     }
     switch (this.currentState) {
       case ElectionState.Canvass:

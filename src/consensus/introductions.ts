@@ -33,15 +33,30 @@ export class Introductions {
     return (
       (this.isLeaving ? HELLO_FLAG_LEAVING : 0) |
       (record.hasDurableVote() ? HELLO_FLAG_VOTING : 0) |
-      (members.hasIntroducedItself(to) ? 0 : HELLO_FLAG_REPLY_WANTED)
+      (members.isHelloWanted(to) ? HELLO_FLAG_REPLY_WANTED : 0)
     );
   }
 
-  /** In an election: to everybody, once per status interval. */
-  doWork(nowNs: number): void {
-    if (nowNs >= this.deadlineNs()) {
-      this.sendToAll(nowNs);
+  /** Once per status interval: in an election to everybody, else to those that are in doubt. */
+  doWork(isInElection: boolean, nowNs: number): void {
+    if (nowNs < this.deadlineNs()) {
+      return;
     }
+    if (isInElection) {
+      this.sendToAll(nowNs);
+      return;
+    }
+    for (const memberId of this.context.others) {
+      if (this.context.members.isInDoubt(memberId)) {
+        this.helloNs = nowNs;
+        this.sendHello(memberId);
+      }
+    }
+  }
+
+  /** Whether hellos are due although no election is under way. */
+  hasDoubts(): boolean {
+    return this.context.others.some((memberId) => this.context.members.isInDoubt(memberId));
   }
 
   /** A vote that was given back is announced as soon as it is durable. */

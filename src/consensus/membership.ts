@@ -30,6 +30,8 @@ export type MemberStanding = (typeof MemberStanding)[keyof typeof MemberStanding
 interface Peer {
   /** Incarnation of the last hello; undefined before the first. */
   incarnation: bigint | undefined;
+  /** The last two hellos agree: one that a former directory sent long ago may come alone. */
+  isConfirmed: boolean;
   admittedTermId: LeadershipTermId;
   isVoting: boolean;
   isLeaving: boolean;
@@ -53,6 +55,7 @@ export class MemberTable {
       if (memberId !== config.memberId) {
         this.peers.set(memberId, {
           incarnation: undefined,
+          isConfirmed: false,
           admittedTermId: TERM_NULL,
           isVoting: false,
           isLeaving: false,
@@ -68,8 +71,15 @@ export class MemberTable {
     return this.peers.has(memberId);
   }
 
-  hasIntroducedItself(memberId: MemberId): boolean {
-    return this.peers.get(memberId)?.incarnation !== undefined;
+  /** Whether a hello is wanted of a member: it was not heard yet, or changed its incarnation. */
+  isHelloWanted(memberId: MemberId): boolean {
+    return this.peers.get(memberId)?.isConfirmed === false;
+  }
+
+  /** Whether a member was heard, but has to say once more who it is. */
+  isInDoubt(memberId: MemberId): boolean {
+    const peer = this.peers.get(memberId);
+    return peer?.incarnation !== undefined && !peer.isConfirmed;
   }
 
   isLeaving(memberId: MemberId): boolean {
@@ -104,7 +114,9 @@ export class MemberTable {
       return mismatch;
     }
     peer.isRefused = false;
-    peer.incarnation = BigInt.asUintN(64, hello.incarnation);
+    const incarnation = BigInt.asUintN(64, hello.incarnation);
+    peer.isConfirmed = peer.incarnation === incarnation;
+    peer.incarnation = incarnation;
     peer.isVoting = (hello.flags & HELLO_FLAG_VOTING) !== 0;
     peer.isLeaving = (hello.flags & HELLO_FLAG_LEAVING) !== 0;
     this.judgeIncarnation(hello.memberId, peer, hello.admittedTermId);

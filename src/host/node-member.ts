@@ -76,7 +76,7 @@ class NodeMember implements RunningMember {
   readonly #network: NodeNetwork;
   readonly #storage: NodeStorage;
   readonly #recorder: NodeRecorder;
-  #resolveClosed: (error: unknown) => void = () => {};
+  #resolveClosed: ((error: unknown) => void) | undefined;
   #isClosed = false;
 
   constructor(options: NodeMemberOptions) {
@@ -103,7 +103,7 @@ class NodeMember implements RunningMember {
       isPoisoned: this.#recorder.isPoisoned,
     });
     this.#storage = new NodeStorage(directory, { onCompleted: loop.wake });
-    const emit = options.onEvent ?? (() => {});
+    const emit = (event: MemberEvent): void => options.onEvent?.(event);
     this.#member = new Member({
       config,
       arena,
@@ -162,6 +162,6 @@ class NodeMember implements RunningMember {
     this.#member.close();
     this.#network.close();
     this.#storage.end();
-    this.#resolveClosed(error);
+    this.#resolveClosed?.(error);
   }
 }

@@ -4,8 +4,8 @@
 // durable position and wakes the main thread. While it syncs, more accumulates: group commit.
 
 import type { LogGeometry } from '../archive/log-geometry.js';
-import { RECORDER_SLEEPING_OFFSET } from '../archive/recorder-control.js';
 import { type Durability, Recorder } from '../archive/recorder.js';
+import { RECORDER_SLEEPING_OFFSET } from '../archive/recorder-control.js';
 import { StorageTasks } from '../archive/storage-task.js';
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';

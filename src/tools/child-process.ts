@@ -4,7 +4,7 @@
 // is. Requests and answers travel over the IPC channel as `{id, type, value}` and `{id, type,
 // result}` or `{id, type, error}`. A child ends when its parent does, whatever ended the parent.
 
-import { type ChildProcess, fork, type ForkOptions } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ErrorCode, PawlError } from '../errors.js';
 

@@ -5,10 +5,22 @@ import test from 'tape';
 import { readDurableMark } from '../../src/archive/durable-mark.js';
 import { MARK_INTERVAL_NS } from '../../src/archive/mark-writer.js';
 import type { Durability } from '../../src/archive/recorder.js';
-import { RecorderResult, RecorderStop } from '../../src/archive/recorder-control.js';
+import {
+  allocateRecorderControl,
+  RECORDER_SLEEPING_OFFSET,
+  RECORDER_WAKE_OFFSET,
+  RecorderResult,
+  RecorderStop,
+} from '../../src/archive/recorder-control.js';
+import { RecorderProxy } from '../../src/archive/recorder-proxy.js';
 import { LogReader } from '../../src/archive/segment-reader.js';
 import { InvariantError } from '../../src/assert.js';
-import { SCAN_END_OFFSET, scanAreaLength } from '../../src/memory/core.js';
+import {
+  SCAN_END_OFFSET,
+  SCAN_ENTRY_LENGTH,
+  SCAN_HEADER_LENGTH,
+  scanAreaLength,
+} from '../../src/memory/core.js';
 import { StorageResult } from '../../src/ports/storage.js';
 import { GEOMETRY, makeArena, makeChance, recover, runOn, TERM_LENGTH } from './archive-world.js';
 import { MS, RecorderWorld } from './recorder-world.js';
@@ -335,10 +347,37 @@ test('the owner cannot break the order of commands', (t) => {
 });
 
 test('a recorder on another thread is woken only while it sleeps', (t) => {
+  const arena = makeArena();
+  const control = allocateRecorderControl(arena);
+  let wakes = 0;
+  const notify = (): void => {
+    wakes++;
+  };
+  const proxy = new RecorderProxy({ arena, control, notify });
+  const sleeping = (control + RECORDER_SLEEPING_OFFSET) >> 2;
+  const wake = (control + RECORDER_WAKE_OFFSET) >> 2;
+  proxy.setRecordLimit(32);
+  t.deepEqual([wakes, arena.i32[wake]], [0, 1], 'awake: the counter moves, nobody is notified');
+  arena.i32[sleeping] = 1;
+  proxy.setRecordLimit(64);
+  proxy.setRecordLimit(64);
+  t.deepEqual([wakes, arena.i32[wake]], [1, 2], 'asleep: notified, and only for news');
+  proxy.stop();
+  t.deepEqual([wakes, arena.i32[wake]], [2, 3], 'commands wake too');
+  t.end();
+});
+
+test('the owner hears of every acknowledgement and every position', (t) => {
   const world = new RecorderWorld('fsync');
+  world.turn();
   t.equal(world.progressCount, 0);
   world.lead(0).turn();
-  t.ok(world.progressCount > 0, 'its owner hears of progress');
+  t.equal(world.progressCount, 1);
+  world.append(100);
+  world.offer().turn();
+  t.equal(world.progressCount, 2);
+  world.turn();
+  t.equal(world.progressCount, 2);
   t.end();
 });
 
@@ -381,10 +420,16 @@ test('a reader gives back the log, verified, across segments and padding', (t) =
     }
     const count = arena.core.scanBytes(reader.address, available, 7, scan);
     const consumed = arena.f64[(scan + SCAN_END_OFFSET) >> 3] as number;
-    const stored = Math.min(consumed, TERM_LENGTH - (reader.address % 64));
-    const bytes = arena.u8.slice(reader.address, reader.address + Math.min(stored, 32));
-    if (!equalBytes(bytes, world.appended.subarray(position, position + bytes.length))) {
-      t.fail(`other bytes at ${position}`);
+    for (let index = 0; index < count; index++) {
+      const entry = (scan + SCAN_HEADER_LENGTH + index * SCAN_ENTRY_LENGTH) >> 2;
+      const frame = arena.i32[entry] as number;
+      const length = arena.i32[entry + 1] as number;
+      const termId = arena.view.getInt32(frame + 20, true);
+      const at = termId * TERM_LENGTH + arena.view.getInt32(frame + 8, true);
+      const bytes = arena.u8.subarray(frame, frame + length);
+      if (at < position || !equalBytes(bytes, world.appended.subarray(at, at + length))) {
+        t.fail(`other bytes at ${at}`);
+      }
     }
     frames += count;
     position += consumed;

@@ -29,25 +29,29 @@ test('core.wasm exports exactly what the contract names', (t) => {
 });
 
 test('both languages state the same numbers', (t) => {
-  const sides: [string, unknown, unknown][] = [
-    ...(
-      [
-        'SCAN_HEADER_LENGTH',
-        'SCAN_END_OFFSET',
-        'SCAN_STOP_OFFSET',
-        'SCAN_ENTRY_LENGTH',
-        'BLOCK_ADDRESS_OFFSET',
-        'BLOCK_ADVANCE_OFFSET',
-        'GAP_TERM_ID_OFFSET',
-        'GAP_TERM_OFFSET_OFFSET',
-        'GAP_LENGTH_OFFSET',
-        'INGRESS_END_OFFSET',
-        'INGRESS_STOP_OFFSET',
-        'INGRESS_REJECTED_OFFSET',
-        'INGRESS_FRAME_ADDRESS_OFFSET',
-        'INGRESS_FRAME_LENGTH_OFFSET',
-      ] as const
-    ).map((name): [string, unknown, unknown] => [name, contract[name], batch[name]]),
+  const sides: [string, number, number][] = [
+    ['SCAN_HEADER_LENGTH', contract.SCAN_HEADER_LENGTH, batch.SCAN_HEADER_LENGTH],
+    ['SCAN_END_OFFSET', contract.SCAN_END_OFFSET, batch.SCAN_END_OFFSET],
+    ['SCAN_STOP_OFFSET', contract.SCAN_STOP_OFFSET, batch.SCAN_STOP_OFFSET],
+    ['SCAN_ENTRY_LENGTH', contract.SCAN_ENTRY_LENGTH, batch.SCAN_ENTRY_LENGTH],
+    ['BLOCK_ADDRESS_OFFSET', contract.BLOCK_ADDRESS_OFFSET, batch.BLOCK_ADDRESS_OFFSET],
+    ['BLOCK_ADVANCE_OFFSET', contract.BLOCK_ADVANCE_OFFSET, batch.BLOCK_ADVANCE_OFFSET],
+    ['GAP_TERM_ID_OFFSET', contract.GAP_TERM_ID_OFFSET, batch.GAP_TERM_ID_OFFSET],
+    ['GAP_TERM_OFFSET_OFFSET', contract.GAP_TERM_OFFSET_OFFSET, batch.GAP_TERM_OFFSET_OFFSET],
+    ['GAP_LENGTH_OFFSET', contract.GAP_LENGTH_OFFSET, batch.GAP_LENGTH_OFFSET],
+    ['INGRESS_END_OFFSET', contract.INGRESS_END_OFFSET, batch.INGRESS_END_OFFSET],
+    ['INGRESS_STOP_OFFSET', contract.INGRESS_STOP_OFFSET, batch.INGRESS_STOP_OFFSET],
+    ['INGRESS_REJECTED_OFFSET', contract.INGRESS_REJECTED_OFFSET, batch.INGRESS_REJECTED_OFFSET],
+    [
+      'INGRESS_FRAME_ADDRESS_OFFSET',
+      contract.INGRESS_FRAME_ADDRESS_OFFSET,
+      batch.INGRESS_FRAME_ADDRESS_OFFSET,
+    ],
+    [
+      'INGRESS_FRAME_LENGTH_OFFSET',
+      contract.INGRESS_FRAME_LENGTH_OFFSET,
+      batch.INGRESS_FRAME_LENGTH_OFFSET,
+    ],
     ['limit', contract.ScanStop.Limit, batch.SCAN_STOP_LIMIT],
     ['unavailable', contract.ScanStop.Unavailable, batch.SCAN_STOP_UNAVAILABLE],
     ['frame limit', contract.ScanStop.FrameLimit, batch.SCAN_STOP_FRAME_LIMIT],

@@ -37,6 +37,11 @@ const RUNTIMES: readonly Runtime[] = [
   { name: 'Bun', command: installed('bun'), prefix: [] },
 ];
 
+/** node:wasi is still experimental, and Deno cannot be told to keep that to itself. */
+function withoutWarnings(text: string): string {
+  return text.replaceAll(/^.*ExperimentalWarning.*\n/gm, '');
+}
+
 function run(runtime: Runtime, script: string, parameters: readonly string[], stdin?: Uint8Array) {
   const call = [...runtime.prefix, join(HERE, script), ...parameters];
   const result = spawnSync(runtime.command, call, {
@@ -47,7 +52,7 @@ function run(runtime: Runtime, script: string, parameters: readonly string[], st
   return {
     exitCode: result.status,
     output: result.stdout?.toString('utf8') ?? '',
-    complaints: result.stderr?.toString('utf8') ?? String(result.error),
+    complaints: withoutWarnings(result.stderr?.toString('utf8') ?? String(result.error)),
   } satisfies RunResult;
 }
 

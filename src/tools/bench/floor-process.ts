@@ -59,7 +59,6 @@ function cpuSeconds(): number {
   return (user + system) / 1e6;
 }
 
-serveParent(
-  { start: (value) => start(value as FloorProcessSpec), cpu: cpuSeconds },
-  () => process.exit(0),
+serveParent({ start: (value) => start(value as FloorProcessSpec), cpu: cpuSeconds }, () =>
+  process.exit(0),
 );

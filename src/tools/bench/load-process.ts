@@ -1,7 +1,7 @@
 // load-process.ts: the client of a bench, in a process of its own.
 
-import { connectClient, type NodeClientOptions } from '../../host/node-client.js';
 import { EventLoop, type IdleStrategy } from '../../host/event-loop.js';
+import { connectClient, type NodeClientOptions } from '../../host/node-client.js';
 import { NodeClock } from '../../host/node-clock.js';
 import { NodeNetwork } from '../../host/node-network.js';
 import { SocketState } from '../../ports/network.js';
@@ -61,7 +61,13 @@ async function connectToFloor(spec: LoadTargetSpec & { kind: 'floor' }): Promise
   const socket = openLink(network, spec.link);
   await until(() => socket.state === SocketState.Open, clock, OPEN_TIMEOUT_NS);
   const { messageLength, mtu } = spec;
-  const target = new FloorClient({ socket, messageLength, mtu, onMessage: onEcho, wake: loop.wake });
+  const target = new FloorClient({
+    socket,
+    messageLength,
+    mtu,
+    onMessage: onEcho,
+    wake: loop.wake,
+  });
   loop.add(target);
   runner = new LoadRunner(target, clock);
 }

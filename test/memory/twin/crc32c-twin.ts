@@ -62,15 +62,16 @@ export function crc32cSliced(view: DataView, offset: number, length: number, see
   return ~crc >>> 0;
 }
 
+const maskedHeader = new DataView(new ArrayBuffer(32));
+
 /** The crc of a frame: stream fields and the crc itself masked, padding by its header alone. */
 export function frameChecksumTwin(view: DataView, offset: number, frameLength: number): number {
+  for (let at = 4; at < 32; at += 4) {
+    const isMasked = at === 12 || at === 16 || at === 24;
+    maskedHeader.setInt32(at, isMasked ? 0 : view.getInt32(offset + at), false);
+  }
+  maskedHeader.setInt32(0, frameLength, true);
+  const crc = crc32cSliced(maskedHeader, 0, 32);
   const isPadding = view.getUint16(offset + 6, true) === 0;
-  const bytes = new Uint8Array(isPadding ? 32 : frameLength);
-  bytes.set(new Uint8Array(view.buffer, view.byteOffset + offset, bytes.length));
-  const masked = new DataView(bytes.buffer);
-  masked.setInt32(0, frameLength, true);
-  masked.setInt32(12, 0, true);
-  masked.setInt32(16, 0, true);
-  masked.setInt32(24, 0, true);
-  return crc32cSliced(masked, 0, bytes.length);
+  return isPadding ? crc : crc32cSliced(view, offset + 32, frameLength - 32, crc);
 }

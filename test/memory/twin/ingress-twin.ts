@@ -35,11 +35,12 @@ function isSessionMessage(image: LogTwin, at: number, length: number, lengthMax:
 }
 
 function readId(view: DataView, at: number): number {
-  return Number(view.getBigInt64(at, true));
+  return view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
 }
 
 function writeId(view: DataView, at: number, value: number): void {
-  view.setBigInt64(at, BigInt(value), true);
+  view.setUint32(at, value >>> 0, true);
+  view.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
 }
 
 /** Appends a stamped copy of the frame at `at`. False without room. */

@@ -70,8 +70,9 @@ export class RingTwin {
   release(): void {
     while (this.#head < this.#pending) {
       const at = this.#head % this.#capacity;
-      this.bytes.fill(0, at, at + 8);
-      this.#head += 8;
+      const length = Math.min(this.#pending - this.#head, this.#capacity - at);
+      this.bytes.fill(0, at, at + length);
+      this.#head += length;
     }
   }
 }

@@ -1,0 +1,270 @@
+// member-assembly.ts: makes the parts of a running member and joins them.
+//
+// Three groups, each made from the one before: the log (recorder, publication, image), the sessions
+// (egress, ingress, what the log has opened), and consensus, which drives both.
+
+import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { Recorder } from '../archive/recorder.js';
+import { allocateRecorderControl, RECORDER_CONTROL_LENGTH } from '../archive/recorder-control.js';
+import { RecorderProxy } from '../archive/recorder-proxy.js';
+import { LogReader } from '../archive/segment-reader.js';
+import type { StorageTasks } from '../archive/storage-task.js';
+import { assert } from '../assert.js';
+import { Election } from '../consensus/election.js';
+import type { RecoveredState } from '../consensus/election-effects.js';
+import type { ElectionState, MemberRole } from '../consensus/election-state.js';
+import type { PawlError } from '../errors.js';
+import type { Arena } from '../memory/arena.js';
+import type { Agent } from '../ports/agent.js';
+import type { Clock } from '../ports/clock.js';
+import type { Entropy } from '../ports/entropy.js';
+import { CloseReason } from '../protocol/codecs/enumerations.js';
+import { formatHostPort } from '../protocol/host-port.js';
+import {
+  formatIngressEndpoints,
+  ingressEndpointsOf,
+  type MemberEndpoints,
+} from '../protocol/member-endpoints.js';
+import type { Subscription } from '../transport/subscription.js';
+import type { Transport } from '../transport/transport.js';
+import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+import { AppliedSessions } from './cluster-session.js';
+import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
+import { ConsensusEffects } from './consensus-effects.js';
+import { ConsensusModule } from './consensus-module.js';
+import { CONSENSUS_STREAM_ID, ConsensusPublisher } from './consensus-publisher.js';
+import { Egress } from './egress.js';
+import { FollowerLog } from './follower-log.js';
+import { IngressAdapter } from './ingress-adapter.js';
+import { LeaderLog } from './leader-log.js';
+import { LeaderSessions } from './leader-sessions.js';
+import { LogApplier } from './log-applier.js';
+import { LogClock } from './log-clock.js';
+import { LogPoller } from './log-poller.js';
+import { LogPublisher } from './log-publisher.js';
+import { Responder } from './responder.js';
+import type { ServiceHost } from './service-host.js';
+
+export const INGRESS_STREAM_ID = 101;
+/** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
+export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
+export const MESSAGE_TERM_SHARE = 8;
+
+/** Runs the recorder somewhere else than on this thread. */
+export interface RecorderRunner {
+  /** Starts it over a control block in the arena. Failures come back through the poison flag. */
+  start(control: number, directory: RecoveredDirectory): void;
+  /** Wakes it. */
+  notify(): void;
+  close(): void;
+}
+
+/** What a member is assembled from. */
+export interface AssemblyInputs {
+  readonly config: ClusterConfig;
+  readonly arena: Arena;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly service: ServiceHost;
+  readonly recorderRunner?: RecorderRunner;
+  readonly directory: RecoveredDirectory;
+  readonly transport: Transport;
+  readonly tasks: StorageTasks;
+  onStateChange(state: ElectionState, reason: string): void;
+  onRoleChange(role: MemberRole, termId: number): void;
+  readonly onRefused: RefusalHandler;
+  onFatal(error: PawlError): void;
+}
+
+/** The parts that the member itself looks at. */
+export interface MemberParts {
+  readonly directory: RecoveredDirectory;
+  readonly module: ConsensusModule;
+  readonly election: Election;
+  readonly recorder: RecorderProxy;
+  readonly applied: AppliedSessions;
+  readonly ingress: IngressAdapter;
+  readonly adapter: ConsensusAdapter;
+  readonly publisher: ConsensusPublisher;
+  readonly subscriptions: readonly Subscription[];
+  close(): void;
+}
+
+/** Makes and joins the parts of a member whose directory is open. */
+export function assembleMember(inputs: AssemblyInputs): MemberParts {
+  const { arena, clock, config, directory, service } = inputs;
+  const log = assembleLog(inputs);
+  const sessions = assembleSessions(inputs, log);
+  const consensus = assembleConsensus(inputs, log, sessions);
+  service.start({
+    arena,
+    memberId: config.member.memberId,
+    poller: log.makePoller(),
+    egress: sessions.egress,
+    messageLengthMax: messageLengthMax(config),
+    fragmentLimit: config.member.serviceFragmentLimit,
+  });
+  const module = new ConsensusModule({
+    config,
+    clock,
+    service,
+    ...log,
+    ...sessions,
+    ...consensus,
+    ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
+  });
+  const close = (): void => {
+    consensus.close();
+    sessions.close();
+    log.close();
+  };
+  const subscriptions = [
+    sessions.subscription,
+    consensus.subscription,
+    log.followerLog.subscription,
+  ];
+  return { directory, module, ...log, ...sessions, ...consensus, subscriptions, close };
+}
+
+type LogParts = ReturnType<typeof assembleLog>;
+type SessionParts = ReturnType<typeof assembleSessions>;
+
+function assembleLog(inputs: AssemblyInputs) {
+  const { arena, config, directory, recorderRunner, tasks, transport } = inputs;
+  const { recordingLog, geometry } = directory;
+  const makeReader = (): LogReader => new LogReader({ tasks, arena, recordingLog, geometry });
+  const makePoller = (): LogPoller => new LogPoller(arena, makeReader(), config.logTermLength, 0);
+  const control = allocateRecorderControl(arena);
+  const recorder = new RecorderProxy({
+    arena,
+    control,
+    ...(recorderRunner === undefined ? {} : { notify: () => recorderRunner.notify() }),
+  });
+  recorderRunner?.start(control, directory);
+  const inlineRecorder: Agent | undefined =
+    recorderRunner === undefined
+      ? new Recorder({ tasks, arena, control, geometry, durability: config.durability })
+      : undefined;
+  const leaderLog = new LeaderLog(transport, config, recorder, { open: makeReader });
+  const followerLog = new FollowerLog(transport, config, recorder);
+  const logPublisher = new LogPublisher(arena, messageLengthMax(config));
+  const logClock = new LogClock(config.clockSkewMaxMs);
+  const close = (): void => {
+    followerLog.close();
+    logPublisher.close();
+    inlineRecorder?.close();
+    arena.release(control, RECORDER_CONTROL_LENGTH);
+  };
+  return {
+    makeReader,
+    makePoller,
+    recorder,
+    inlineRecorder,
+    leaderLog,
+    followerLog,
+    logPublisher,
+    logClock,
+    close,
+  };
+}
+
+function assembleSessions(inputs: AssemblyInputs, log: LogParts) {
+  const { arena, config, transport } = inputs;
+  const applied = new AppliedSessions();
+  const egress = new Egress(transport, config, {
+    onOverflow: (id) => sessions.requestClose(id, CloseReason.Timeout),
+    onCloseRequest: (id) => sessions.requestClose(id, CloseReason.ServiceAction),
+  });
+  const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);
+  const applier = new LogApplier(log.makePoller(), applied, sessions);
+  const responder = new Responder(transport, config);
+  const subscription = transport.addSubscription(
+    channelOf(ownEndpoints(config).ingress),
+    INGRESS_STREAM_ID,
+    {
+      windowLength: config.member.windowLength,
+      onUnavailableImage: (image) => ingress.onUnavailableImage(image),
+    },
+  );
+  const ingress = new IngressAdapter(
+    arena,
+    subscription,
+    sessions,
+    log.logPublisher,
+    responder,
+    messageLengthMax(config),
+  );
+  const close = (): void => {
+    egress.close();
+    responder.close();
+    applier.close();
+    sessions.close();
+    ingress.close();
+  };
+  return { applied, egress, sessions, applier, responder, ingress, subscription, close };
+}
+
+function assembleConsensus(inputs: AssemblyInputs, log: LogParts, sessions: SessionParts) {
+  const { config, directory, entropy, service, transport } = inputs;
+  const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
+  const effects = new ConsensusEffects({
+    ...inputs,
+    ...log,
+    publisher,
+    onLogChange: () => {
+      const live = log.leaderLog.isOpen ? log.leaderLog : log.followerLog;
+      sessions.applier.setLive(live);
+      service.setLive(live);
+    },
+  });
+  const recovered = recoveredState(directory);
+  const election = new Election(config.consensus, recovered, effects, () => entropy.nextUint32());
+  effects.bind(election);
+  const subscription = transport.addSubscription(
+    channelOf(ownEndpoints(config).consensus),
+    CONSENSUS_STREAM_ID,
+    { checksum: 'required', windowLength: config.member.windowLength },
+  );
+  const adapter = new ConsensusAdapter(subscription, election, inputs.onRefused);
+  const close = (): void => {
+    effects.close();
+    publisher.close();
+  };
+  return { publisher, effects, election, adapter, subscription, close };
+}
+
+/** What recovery found, as consensus wants it. */
+function recoveredState(directory: RecoveredDirectory): RecoveredState {
+  const { appendPosition, birth, commitPosition, nodeState, recordingLog } = directory;
+  return {
+    nodeState: {
+      ...nodeState.state,
+      incarnations: nodeState.state.incarnations.map(({ memberId, incarnation }) => ({
+        memberId,
+        incarnation: toOpaque64(incarnation),
+      })),
+    },
+    termEntries: recordingLog.entries().map((entry) => ({
+      termId: entry.leadershipTermId,
+      basePosition: entry.termBaseLogPosition,
+    })),
+    durablePosition: appendPosition,
+    commitPosition: Math.min(commitPosition, appendPosition),
+    incarnation: toOpaque64(birth.incarnation),
+  };
+}
+
+/** Longest message that a cluster's log can hold, bytes. */
+export function messageLengthMax(config: ClusterConfig): number {
+  return Math.min(config.logTermLength / MESSAGE_TERM_SHARE, MESSAGE_LENGTH_MAX);
+}
+
+function ownEndpoints(config: ClusterConfig): MemberEndpoints {
+  const own = config.endpoints.find((one) => one.memberId === config.member.memberId);
+  assert(own !== undefined, 'the configuration names this member');
+  return own;
+}
+
+function channelOf(endpoint: MemberEndpoints['ingress']): string {
+  return `aeron:udp?endpoint=${formatHostPort(endpoint)}`;
+}

@@ -1,0 +1,28 @@
+// command-bootstrap.ts: `pawl bootstrap` births a data directory.
+
+import type { Command } from 'commander';
+import { bootstrapMember } from '../host/bootstrap.js';
+import { addIdentityFlags, type NodeFlags, readNodeSettings } from './node-settings.js';
+import { printJson, printLine } from './output.js';
+
+const DESCRIPTION = `Make a data directory for a voting member of a NEW cluster. Done once for each member.
+
+A directory that is lost later is not to be born again: start \`pawl node\` on a blank directory, and
+the member gets its vote back when it has caught up.`;
+
+export function addBootstrapCommand(program: Command): void {
+  addIdentityFlags(program.command('bootstrap').description(DESCRIPTION))
+    .option('--json', 'print the result as JSON')
+    .action(async (flags: NodeFlags & { json?: boolean }) => {
+      const { cluster, member, directory } = readNodeSettings(flags);
+      const born = await bootstrapMember({ cluster, member, directory });
+      if (flags.json === true) {
+        printJson(born);
+      } else {
+        printLine(
+          `born: member ${born.memberId} of cluster ${born.clusterId} in ${born.directory}, ` +
+            `incarnation ${born.incarnation}`,
+        );
+      }
+    });
+}

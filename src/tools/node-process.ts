@@ -1,0 +1,170 @@
+// node-process.ts: runs one member as this process, until a signal, an error or its parent ends it.
+
+import { concludeClusterConfig } from '../cluster/cluster-config.js';
+import { ErrorCode, PawlError } from '../errors.js';
+import { exitCodeOfSignal } from '../host/exit-codes.js';
+import { type MemberEvent, type NodeMemberStatus, runMember } from '../host/node-member.js';
+import { formatHostPort } from '../protocol/host-port.js';
+import { serveParent } from './child-process.js';
+import type { NodeSettings } from './node-settings.js';
+import { printJson, printLine } from './output.js';
+import { loadService } from './service-loader.js';
+
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+type LeaveSignal = keyof typeof SIGNAL_NUMBERS;
+
+/** What a process with a member answers to a request of type `status`. */
+export interface NodeProcessStatus {
+  readonly status: NodeMemberStatus;
+  readonly process: {
+    readonly pid: number;
+    /** CPU seconds since the process started, all threads. */
+    readonly cpuSeconds: number;
+    readonly residentBytes: number;
+  };
+}
+
+/** The first event: what runs, and where it listens. */
+interface StartedEvent {
+  readonly event: 'started';
+  readonly memberId: number;
+  readonly clusterId: number;
+  readonly members: number;
+  readonly pid: number;
+  readonly ingress: string;
+  readonly consensus: string;
+  readonly log: string;
+  readonly directory: string;
+  readonly durability: string;
+  readonly mtu: number;
+  readonly idle: string;
+  readonly service: string;
+}
+
+interface StoppedEvent {
+  readonly event: 'stopped';
+  readonly reason: string;
+}
+
+type NodeEvent = StartedEvent | MemberEvent | StoppedEvent;
+
+function startedEvent(settings: NodeSettings, service: string): StartedEvent {
+  const config = concludeClusterConfig(settings.cluster, settings.member);
+  const own = config.endpoints.find((one) => one.memberId === config.member.memberId);
+  const text = (name: 'ingress' | 'consensus' | 'log') =>
+    own === undefined ? '' : formatHostPort(own[name]);
+  return {
+    event: 'started',
+    memberId: config.member.memberId,
+    clusterId: config.clusterId,
+    members: config.endpoints.length,
+    pid: process.pid,
+    ingress: text('ingress'),
+    consensus: text('consensus'),
+    log: text('log'),
+    directory: settings.directory,
+    durability: config.durability,
+    mtu: config.member.mtuLength,
+    idle: settings.idle,
+    service,
+  };
+}
+
+function eventText(event: NodeEvent): string {
+  switch (event.event) {
+    case 'started':
+      return (
+        `member ${event.memberId} of cluster ${event.clusterId}, one of ${event.members}, ` +
+        `process ${event.pid}\n` +
+        `  listens for clients on ${event.ingress}, members on ${event.consensus}, ` +
+        `log on ${event.log}\n` +
+        `  directory ${event.directory}, durability ${event.durability}, MTU ${event.mtu}, ` +
+        `idle ${event.idle}\n` +
+        `  service ${event.service}`
+      );
+    case 'recovered':
+      return `recovered: the log is ${event.health} up to position ${event.appendPosition}`;
+    case 'state':
+      return `state ${event.state}: ${event.reason}`;
+    case 'role':
+      return `role ${event.role} in term ${event.leadershipTermId}`;
+    case 'warning':
+      return `warning: ${event.message}`;
+    case 'stopped':
+      return `stopped: ${event.reason}`;
+  }
+}
+
+/** Prints events: lines for people, JSON lines for programs. */
+function printerOf(isJson: boolean): (event: NodeEvent) => void {
+  return (event) => {
+    if (isJson) {
+      printJson({ timeMs: Date.now(), ...event });
+    } else {
+      printLine(`${new Date().toISOString().slice(11, 23)} ${eventText(event)}`);
+    }
+  };
+}
+
+function statusOf(status: NodeMemberStatus): NodeProcessStatus {
+  const { user, system } = process.cpuUsage();
+  return {
+    status,
+    process: {
+      pid: process.pid,
+      cpuSeconds: (user + system) / 1e6,
+      residentBytes: process.memoryUsage.rss(),
+    },
+  };
+}
+
+/** Leaves at the first signal; a second one does not wait any longer. */
+function onSignals(leave: (signal: string) => void): void {
+  let isLeaving = false;
+  for (const signal of Object.keys(SIGNAL_NUMBERS) as LeaveSignal[]) {
+    process.on(signal, () => {
+      if (isLeaving) {
+        process.exit(exitCodeOfSignal(SIGNAL_NUMBERS[signal]));
+      }
+      isLeaving = true;
+      leave(signal);
+    });
+  }
+}
+
+/**
+ * Runs a member until it ends.
+ *
+ * @throws PawlError when it could not start, or with what ended it.
+ */
+export async function runNode(settings: NodeSettings, isJson: boolean): Promise<void> {
+  const print = printerOf(isJson);
+  const service = await loadService(settings.service);
+  const started = startedEvent(settings, service.description);
+  const member = runMember({
+    cluster: settings.cluster,
+    member: settings.member,
+    directory: settings.directory,
+    serviceFactory: service.factory,
+    idle: settings.idle,
+    onEvent: print,
+  });
+  print(started);
+  let stopReason = '';
+  const leave = (reason: string): void => {
+    stopReason = reason;
+    void member.stop();
+  };
+  onSignals(leave);
+  serveParent({ status: () => statusOf(member.status()) }, () => leave('the parent has ended'));
+  const error = await member.closed;
+  if (error !== undefined) {
+    throw error;
+  }
+  if (stopReason === '') {
+    throw new PawlError(ErrorCode.Closed, 'the member ended without a reason', 'fatal');
+  }
+  // The recorder's thread may still be ending: a second call waits for nothing but that.
+  await member.stop();
+  print({ event: 'stopped', reason: stopReason });
+}

@@ -1,0 +1,59 @@
+// program.ts: the command line as a whole: commands, help, errors and exit codes.
+
+import { Command } from 'commander';
+import { EXIT_CODE_TEXTS } from '../host/exit-codes.js';
+import { packageVersion } from './bench/environment.js';
+import { addBootstrapCommand } from './command-bootstrap.js';
+import { addDescribeCommand } from './command-describe.js';
+import { addNodeCommand } from './command-node.js';
+import { exitCodeOfCommandLine, isCommandLineError, printError } from './report-error.js';
+
+const DESCRIPTION = `Replicated logs and state machines for Node.js.
+
+Members of a cluster keep one log on every disk; clients send messages to the leader, and a service
+on every member handles each of them in the same order. What is acknowledged survives any minority.`;
+
+function exitCodeHelp(): string {
+  const lines = EXIT_CODE_TEXTS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
+  return `\nStart with \`pawl demo\`.\n\nExit codes:\n${lines.join('\n')}\n  128+n  ended by signal n`;
+}
+
+/** The commands that every build of the command line has. */
+export function createProgram(): Command {
+  const program = new Command('pawl')
+    .description(DESCRIPTION)
+    .version(packageVersion())
+    .showHelpAfterError('(`pawl --help` and `pawl <command> --help` tell more)')
+    .addHelpText('after', exitCodeHelp())
+    .exitOverride();
+  addNodeCommand(program);
+  addBootstrapCommand(program);
+  addDescribeCommand(program);
+  return program;
+}
+
+/** Commands inherit nothing from the program, and each would end the process by itself. */
+function overrideExits(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) {
+    overrideExits(child);
+  }
+}
+
+/**
+ * Runs the command line.
+ *
+ * @returns the exit code.
+ */
+export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
+  overrideExits(program);
+  try {
+    await program.parseAsync([...argv]);
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (isCommandLineError(error)) {
+      return exitCodeOfCommandLine(error);
+    }
+    return printError(error, argv.includes('--json'));
+  }
+}
