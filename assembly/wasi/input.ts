@@ -12,6 +12,7 @@ import {
   prestat,
   rights,
 } from 'bindings/wasi_snapshot_preview1';
+import { pause } from './pause';
 
 const STDIN: u32 = 0;
 /** The host's directories are open from here on, without a gap. */
@@ -110,6 +111,10 @@ export class Input {
       store<usize>(this.out, address + <usize>total);
       store<usize>(this.out, <usize>(length - total), 4);
       const error = fd_read(this.descriptor, this.out, 1, this.out + 8);
+      if (error == errno.AGAIN || error == errno.INTR) {
+        pause();
+        continue;
+      }
       if (error != errno.SUCCESS) {
         this.error = 'it cannot be read: ' + errnoToString(error);
         break;

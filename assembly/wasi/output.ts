@@ -1,6 +1,7 @@
 // output.ts: text to a file descriptor, gathered so that a line does not cost a system call.
 
 import { errno, fd_write } from 'bindings/wasi_snapshot_preview1';
+import { pause } from './pause';
 
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
@@ -17,6 +18,10 @@ function writeAll(descriptor: u32, text: string): void {
     store<usize>(vector, changetype<usize>(bytes) + offset);
     store<usize>(vector, length - offset, 4);
     const error = fd_write(descriptor, vector, 1, vector + 8);
+    if (error == errno.AGAIN || error == errno.INTR) {
+      pause();
+      continue;
+    }
     if (error != errno.SUCCESS) {
       // The reader has gone, as `head` does: nobody is left who could be told.
       break;

@@ -1,7 +1,7 @@
 // segment.ts: the WASI program pawl-segment: verifies segment files of a log and prints them.
 //
 // It needs arguments, standard output and either standard input or a directory that the host has
-// opened: no clock, no chance, no environment. So it prints the same under every host.
+// opened: no time of day, no chance, no environment. So it prints the same under every host.
 
 import { initializeFixedMemory } from './fixed-memory';
 import { printFrameHead } from './frame-line';

@@ -43,6 +43,8 @@ export class FollowerLog implements LiveLog {
         windowLength: member.windowLength,
         accept: (setup) => this.#accept(setup),
         onAvailableImage: (image) => {
+          // Its memory stays even when the transport gives the image up: the recorder reads it.
+          image.retain();
           this.#image = image;
         },
         onUnavailableImage: (image) => {
@@ -98,8 +100,12 @@ export class FollowerLog implements LiveLog {
     this.#join = undefined;
     this.#isStarted = false;
     this.isLost = false;
-    this.#image?.close();
-    this.#image = undefined;
+    const image = this.#image;
+    if (image !== undefined) {
+      image.close();
+      image.release();
+      this.#image = undefined;
+    }
   }
 
   /** Starts the recorder when the log arrives, and lets it go on. True when bytes arrived. */

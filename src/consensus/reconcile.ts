@@ -102,7 +102,12 @@ export function reconcileStep(
   return { action: ReconcileAction.Replicate, termId: ownTermId, position: endPosition };
 }
 
-/** The leader lacks the last term: go back to the end of the greatest own term up to L. */
+/**
+ * The leader lacks the last term: go back to the end of the greatest own term K up to L.
+ *
+ * Only if K is L may the leader's end of L cut deeper: frames of one term are the same in both logs,
+ * so that end is the end of a frame here too. Within any other term it might cut a frame in two.
+ */
 function truncation(
   ownEntries: TermEntries,
   position: Position,
@@ -112,26 +117,10 @@ function truncation(
   const keptTermId = ownEntries.greatestTermUpTo(reply.logTermId);
   const ownEnd = ownEntries.entryAfter(reply.logTermId)?.basePosition ?? position;
   assert(ownEnd <= position, 'a term begins within the log');
-  const cut = hasNext ? Math.min(ownEnd, reply.nextTermBasePosition) : ownEnd;
-  // A term that begins beyond the cut goes as well: an older one may end there too.
-  const keptBase = ownEntries.basePositionOf(keptTermId);
-  assert(keptTermId === TERM_NULL || keptBase <= ownEnd, 'a term begins before it ends');
+  const isShared = keptTermId === reply.logTermId && keptTermId !== TERM_NULL && hasNext;
   return {
     action: ReconcileAction.Truncate,
-    termId: keptTermUpTo(ownEntries, keptTermId, cut),
-    position: cut,
+    termId: keptTermId,
+    position: isShared ? Math.min(ownEnd, reply.nextTermBasePosition) : ownEnd,
   };
-}
-
-/** The greatest term, not above `termId`, that begins at or before `position`. */
-function keptTermUpTo(
-  entries: TermEntries,
-  termId: LeadershipTermId,
-  position: Position,
-): LeadershipTermId {
-  let kept = termId;
-  while (kept !== TERM_NULL && entries.basePositionOf(kept) > position) {
-    kept = entries.greatestTermUpTo(kept - 1);
-  }
-  return kept;
 }

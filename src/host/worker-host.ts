@@ -1,6 +1,6 @@
 // worker-host.ts: starts a worker thread that runs one agent, and watches it.
 //
-// The worker's file is given as `new URL('./name.ts', import.meta.url)`, written out like that: it
+// The worker's file is given as `new URL(literal, import.meta.url)`, written out like that: it
 // runs as it is from the sources, and the bundler finds it there, emits it as a file of its own and
 // puts that file's URL in its place.
 //
@@ -30,7 +30,7 @@ export interface WorkerBoot {
 
 export interface AgentWorkerOptions {
   readonly roleName: string;
-  /** Literally `new URL('./name.ts', import.meta.url)`; that file calls `runAgentWorker`. */
+  /** Literally `new URL(literal, import.meta.url)`; that file calls `runAgentWorker`. */
   readonly entry: URL;
   /** Handed to the worker's factory: plain data, shared memory, WebAssembly modules. */
   readonly payload: unknown;

@@ -1,0 +1,52 @@
+// The configuration is refused as a whole, with the value, the limit and the remedy.
+
+import test from 'tape';
+import { PawlError } from '../../src/errors.js';
+import {
+  concludeTransportConfig,
+  type TransportConfig,
+} from '../../src/transport/transport-config.js';
+import { Fixture } from './transport-fixture.js';
+
+test('the defaults are valid and frozen', (t) => {
+  const config = concludeTransportConfig();
+  t.equal(config.mtuLength, 1408, 'the default MTU');
+  t.ok(Object.isFrozen(config), 'frozen');
+  t.end();
+});
+
+const WRONG: readonly [Partial<TransportConfig>, RegExp][] = [
+  [{ mtuLength: 1400 }, /mtuLength is 1400: use a multiple of 32/],
+  [{ mtuLength: 65_536 }, /mtuLength is 65536/],
+  [{ mtuLength: 61_440, initialWindowLength: 131_072 }, /raise termLength/],
+  [{ termLength: 100_000 }, /termLength: term length is 100000/],
+  [{ initialWindowLength: 1024 }, /initialWindowLength is 1024: use at least 1408/],
+  [{ imageLivenessTimeoutNs: 150_000_000 }, /imageLivenessTimeoutNs/],
+  [{ publicationConnectionTimeoutNs: 300_000_000 }, /publicationConnectionTimeoutNs/],
+  [{ retransmitLingerNs: 20_000_000 }, /retransmitLingerNs is 20000000: use at most 10000000/],
+  [{ retransmitCountMax: 257 }, /retransmitCountMax is 257: use at most 256/],
+  [{ lingerNs: -1 }, /lingerNs is -1/],
+  [{ lingerNs: 0.5 }, /lingerNs is 0.5/],
+  [{ lingerNS: 1 } as Partial<TransportConfig>, /lingerNS is not a setting/],
+];
+
+test('what cannot work is refused with the reason', (t) => {
+  for (const [options, pattern] of WRONG) {
+    t.throws(() => concludeTransportConfig(options), pattern, JSON.stringify(options));
+    t.throws(() => concludeTransportConfig(options), PawlError, 'as a PawlError');
+  }
+  t.end();
+});
+
+test('publications are refused by name too', (t) => {
+  const { sender } = new Fixture({ config: { publicationCountMax: 1 } });
+  const channel = 'aeron:udp?endpoint=127.0.0.1:9000';
+  t.throws(() => sender.addPublication(channel, 1, { mtuLength: 40_000 }), /raise termLength/);
+  t.throws(() => sender.addPublication(channel, 1, { position: 17 }), /multiple of 32/);
+  t.throws(() => sender.addPublication(channel, 2 ** 31), /streamId is 2147483648/);
+  t.throws(() => sender.addPublication('aeron:udp?control=127.0.0.1:1', 1), /names no endpoint/);
+  sender.addPublication(`${channel}|term-length=128k|mtu=8192`, 1);
+  t.throws(() => sender.addPublication(channel, 1), /publicationCountMax/);
+  sender.close();
+  t.end();
+});
