@@ -1,9 +1,9 @@
 // hash.ts: one hash of a whole log, by which the logs of two members are compared.
 //
-// It runs over frames, so it does not depend on how the bytes were cut into blocks or files. Of each
-// frame it takes the header without sessionId and streamId, which a replay may rewrite, and the
-// payload; of a padding frame the header alone. What lies between a frame and the next alignment is
-// not part of the log. The hash finds differences, it does not keep out an adversary.
+// It runs over frames, so it does not depend on how the bytes were cut into blocks or files. Of
+// each frame it takes the header without sessionId and streamId, which a replay may rewrite, and
+// the payload; of a padding frame the header alone. What lies between a frame and the next
+// alignment is not part of the log. The hash finds differences, it does not keep out an adversary.
 //
 // Two lanes of 64 bits take the same words of eight bytes. Each step is a bijection of the word, so
 // two logs that differ in one word differ in both lanes.
@@ -88,8 +88,8 @@ function hashFrame(state: usize, frame: usize): void {
 /**
  * Takes the whole frames at the start of the bytes into the hash.
  *
- * @returns the bytes by which the position moved; padding counts whole and may exceed `length`. Less
- * than `length` where a frame is cut short, empty or malformed: the caller goes on from there.
+ * @returns the bytes by which the position moved; padding counts whole and may exceed `length`.
+ * Less than `length` where a frame is cut short, empty or malformed: the caller goes on from there.
  */
 export function hashFrames(state: usize, address: usize, length: i32): f64 {
   let offset: i64 = 0;

@@ -1,4 +1,4 @@
-// walk.ts: steps from frame to frame through bytes that someone wrote down, and says why it stopped.
+// walk.ts: steps from frame to frame through bytes that were written once, and says why it stopped.
 //
 // The record of a walk is what continues from one block to the next: the position, what the frames
 // are checked against, and the leadership term of the last one. Nothing in the bytes is trusted.

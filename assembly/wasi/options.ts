@@ -7,15 +7,15 @@ export const USAGE: string =
   'usage: pawl-segment [--summary|--frames] [--hash] [--term-length N] [--position N]\n' +
   '                    [--initial-term-id N] FILE...\n' +
   '\n' +
-  'Verifies segment files of a log, frame by frame, and prints what is in them. FILE is a segment\n' +
-  'below a directory that the host has opened for the program, or - for the standard input.\n' +
+  'Verifies segment files of a log, frame by frame, and prints what is in them. FILE is a\n' +
+  'segment below a directory that the host has opened, or - for the standard input.\n' +
   '\n' +
   '  --summary            one block of facts per file (the default)\n' +
   '  --frames             one line per frame, then the summary\n' +
   '  --hash               also the hash of the frames, to compare two members\' segments\n' +
   '  --term-length N      bytes of a term; without it they are learnt from the frames\n' +
-  '  --position N         position of the first byte; without it the number in the file\'s name,\n' +
-  '                       as 134217728 in 0-134217728.rec, else 0\n' +
+  '  --position N         position of the first byte; without it the number in the name of the\n' +
+  '                       file, as 134217728 in 0-134217728.rec, else 0\n' +
   '  --initial-term-id N  term id at position 0; 0 in the log of a cluster\n' +
   '  --help               this text\n' +
   '\n' +

@@ -170,7 +170,7 @@ export class RecordingLog {
    * @param keepTermId a term to keep, with all before it, though its base is at the cut.
    */
   *truncate(position: Position, keepTermId: LeadershipTermId = TERM_NULL): StorageTask<void> {
-    const count = countToKeep(this.#entries, position, keepTermId);
+    const count = countTermsToKeep(this.#entries, position, keepTermId);
     const kept = this.#entries.slice(0, count);
     const last = kept[count - 1];
     if (last !== undefined && last.logPosition > position) {
@@ -265,7 +265,11 @@ function follows(last: TermEntry | undefined, entry: TermEntry): boolean {
         entry.termBaseLogPosition >= last.termBaseLogPosition;
 }
 
-function countToKeep(
+/**
+ * How many terms a truncation keeps: those that begin before the cut, and `keepTermId`, when it is
+ * there, with all before it.
+ */
+export function countTermsToKeep(
   entries: readonly TermEntry[],
   position: Position,
   keepTermId: LeadershipTermId,

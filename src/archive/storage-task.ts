@@ -156,10 +156,12 @@ export class StorageTasks {
   }
 
   #deliver(completion: Completion): void {
+    // Nobody waits for the closes with which a host ends a storage.
     const waiter = this.#waiters.get(completion.ticket);
-    assert(waiter !== undefined, 'every operation of a storage is submitted through its tasks');
-    this.#waiters.delete(completion.ticket);
-    waiter(completion);
+    if (waiter !== undefined) {
+      this.#waiters.delete(completion.ticket);
+      waiter(completion);
+    }
   }
 
   #wait(ticket: Ticket, waiter: Waiter): void {

@@ -16,7 +16,8 @@ import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js'
 import { DurableMarkFile, readDurableMark } from './durable-mark.js';
 import { removeSegmentsBehind, zeroSegmentBehind } from './log-cut.js';
 import type { LogGeometry } from './log-geometry.js';
-import type { RecordingLog, TermEntry } from './recording-log.js';
+import type { RecoveredDirectory } from './member-directory.js';
+import { countTermsToKeep, type RecordingLog } from './recording-log.js';
 import type { StorageTask } from './storage-task.js';
 
 /** Queue of the truncations of the log. */
@@ -49,22 +50,39 @@ export function* truncateLog(storage: Storage, options: TruncateOptions): Storag
     isAbandoned || position >= options.knownCommitPosition,
     'a truncation never goes below a known commit position',
   );
-  const kept = lastKeptTerm(recordingLog.entries(), position, keepTermId);
-  yield* lowerMark(storage, position, kept, isAbandoned);
+  const entries = recordingLog.entries();
+  const keptCount = countTermsToKeep(entries, position, keepTermId);
+  const lastKept = entries[keptCount - 1]?.leadershipTermId ?? TERM_NULL;
+  yield* lowerMark(storage, position, lastKept, isAbandoned);
   yield* removeSegmentsBehind(storage, position, geometry);
   yield* zeroSegmentBehind(storage, position, geometry);
   yield* recordingLog.truncate(position, keepTermId);
 }
 
-function lastKeptTerm(
-  entries: readonly TermEntry[],
-  position: Position,
-  keepTermId: LeadershipTermId,
-): LeadershipTermId {
-  const kept = entries.filter(
-    (entry) => entry.termBaseLogPosition < position || entry.leadershipTermId <= keepTermId,
-  );
-  return kept[kept.length - 1]?.leadershipTermId ?? TERM_NULL;
+/**
+ * Gives up what is behind the damage of a log that was recovered as corrupt, so that the member can
+ * take it again from a leader. Run it before anything is recorded or any log end is reported: the
+ * recording log still names terms beyond the damage until then. Nothing to do for another log.
+ */
+export function* abandonDamagedLog(
+  storage: Storage,
+  directory: RecoveredDirectory,
+): StorageTask<void> {
+  const { appendPosition, geometry, health, nodeState, recordingLog } = directory;
+  if (health.kind === 'corrupt') {
+    assert(
+      !nodeState.state.voting,
+      'only a member without a vote gives up what it may have promised',
+    );
+    yield* truncateLog(storage, {
+      position: appendPosition,
+      geometry,
+      recordingLog,
+      knownCommitPosition: 0,
+      keepTermId: directory.logTermId,
+      abandonDamaged: true,
+    });
+  }
 }
 
 function* lowerMark(

@@ -67,6 +67,12 @@ export interface MemberStatus {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** What moves in a member's duty cycles. */
+export interface MemberObservation {
+  readonly election: Election;
+  readonly recorder: RecorderProxy;
+}
+
 const ROLES: Readonly<Record<MemberRole, Role>> = {
   [MemberRole.Follower]: 'follower',
   [MemberRole.Candidate]: 'candidate',
@@ -114,6 +120,11 @@ export class Member implements Agent {
   /** Set when the member cannot go on; doWork throws it. */
   get failure(): PawlError | undefined {
     return this.#failure;
+  }
+
+  /** Consensus and recorder, for whoever watches every duty cycle; undefined while it opens. */
+  observe(): MemberObservation | undefined {
+    return this.#running;
   }
 
   /** Whether a clean leave is complete. */

@@ -1,8 +1,8 @@
 // codec-exports.ts: what codec.wasm exports, as TypeScript sees it.
 //
 // The module exports its constants under the same names; a test compares them with these. The
-// functions are described in assembly/codec/: an `address` is a byte offset into the codec's memory,
-// a `position` crosses as f64.
+// functions are described in assembly/codec/: an `address` is a byte offset into the memory of the
+// codec, a `position` crosses as f64.
 
 /** Where the walk leaves what it has found. */
 export const WALK_RECORD_ADDRESS = 0x5000;

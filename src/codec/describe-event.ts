@@ -1,8 +1,8 @@
 // describe-event.ts: which message a payload holds, and what it says.
 //
 // Reads any message of the table by the table, so that a tool shows new messages without new code.
-// A sender of an older version leaves fields out: they are absent. One of a newer version sends more
-// than we know: that is stepped over.
+// A sender of an older version leaves fields out: they are absent. One of a newer version sends
+// more than we know: that is stepped over.
 
 import { readAscii, readBytes, readInt64, VAR_DATA_LENGTH_LENGTH } from '../protocol/encoding.js';
 import {

@@ -1,7 +1,7 @@
 // load-codec.ts: codec.wasm as a compiled module, in any runtime.
 //
-// The bytes travel inside the bundle as base64, so that no file has to be found at run time. They are
-// compiled once and instantiated once per codec, because each codec has its own memory.
+// The bytes travel inside the bundle as base64, so that no file has to be found at run time. They
+// are compiled once and instantiated once per codec, because each codec has its own memory.
 
 import { CODEC_WASM_BASE64 } from './generated/codec-wasm.js';
 
@@ -23,7 +23,7 @@ export function compileCodec(): WebAssembly.Module {
   return compiled;
 }
 
-/** As `compileCodec`, without holding up the thread: some browsers demand that of their main one. */
+/** As `compileCodec`, without holding up the thread: some browsers want that of their main one. */
 export async function loadCodec(): Promise<WebAssembly.Module> {
   compiled ??= await WebAssembly.compile(decodeBase64(CODEC_WASM_BASE64));
   return compiled;

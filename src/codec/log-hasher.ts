@@ -8,8 +8,8 @@ import { CHUNK_LENGTH, type CodecMemory } from './codec-memory.js';
 /**
  * Takes the frames of a log one block after another.
  *
- * The digest depends on the frames alone: not on how the log was cut into blocks, nor on the session
- * and stream ids that a replay rewrites. It finds differences; it is no cryptographic hash.
+ * The digest depends on the frames alone: not on how the log was cut into blocks, nor on the
+ * session and stream ids that a replay rewrites. It finds differences; it is no cryptographic hash.
  */
 export class LogHasher {
   /** End of the last frame taken: where the next block has to go on. */

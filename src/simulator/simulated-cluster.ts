@@ -59,6 +59,8 @@ export interface SimulatedClusterOptions {
   /** Makes the service host of a member's process. */
   readonly makeService: (memberId: number) => ServiceHost;
   readonly events?: (memberId: number) => MemberEvents;
+  /** Told when a member's process has ended, whichever way; what it was can still be read. */
+  readonly onEnd?: (memberId: number, member: Member | undefined) => void;
 }
 
 /** One member's machine. */
@@ -157,7 +159,7 @@ export class SimulatedCluster {
   }
 
   #program(process: VirtualProcess, simulated: SimulatedMember): void {
-    const { arenas, events, makeService } = this.#options;
+    const { arenas, events, makeService, onEnd } = this.#options;
     const arena = arenas.take();
     process.spawn('main', (ports, thread) => {
       const memberEvents = events?.(simulated.memberId);
@@ -178,8 +180,9 @@ export class SimulatedCluster {
       return [member];
     });
     process.onEnd = () => {
+      onEnd?.(simulated.memberId, simulated.member);
       simulated.member = undefined;
-      arenas.give(arena);
+      giveLater(this.world, arenas, arena);
     };
   }
 }
@@ -242,6 +245,11 @@ class SimulatedRecorder implements RecorderRunner {
   }
 }
 
+/** A process may end in the middle of its own code, which still unwinds over the arena. */
+function giveLater(world: World, arenas: ArenaPool, arena: Arena): void {
+  world.schedule(world.nowNs, undefined, () => arenas.give(arena));
+}
+
 function pollingAgent(roleName: string, poll: () => number): Agent {
   return { roleName, doWork: poll, deadlineNs: () => Number.POSITIVE_INFINITY, close: () => {} };
 }
@@ -254,6 +262,7 @@ export function startSimulatedClient(
   handlers: ClientHandlers,
   onTurn: (client: ClusterClient, nowNs: number) => number,
   nextTurnNs: () => number,
+  onEnd?: () => void,
 ): void {
   node.start((process) => {
     const arena = arenas.take();
@@ -287,6 +296,9 @@ export function startSimulatedClient(
         },
       ];
     });
-    process.onEnd = () => arenas.give(arena);
+    process.onEnd = () => {
+      onEnd?.();
+      giveLater(node.world, arenas, arena);
+    };
   });
 }

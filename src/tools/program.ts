@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { EXIT_CODE_TEXTS } from '../host/exit-codes.js';
 import { packageVersion } from './bench/environment.js';
 import { addBootstrapCommand } from './command-bootstrap.js';
+import { addDemoCommand } from './command-demo.js';
 import { addDescribeCommand } from './command-describe.js';
 import { addNodeCommand } from './command-node.js';
 import { exitCodeOfCommandLine, isCommandLineError, printError } from './report-error.js';
@@ -26,6 +27,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(`pawl --help` and `pawl <command> --help` tell more)')
     .addHelpText('after', exitCodeHelp())
     .exitOverride();
+  addDemoCommand(program);
   addNodeCommand(program);
   addBootstrapCommand(program);
   addDescribeCommand(program);

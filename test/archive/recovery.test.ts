@@ -8,7 +8,7 @@ import { openDirectory, type RecoveredDirectory } from '../../src/archive/member
 import { readNodeState } from '../../src/archive/node-state-file.js';
 import { RecordingLog, readRecordingLog } from '../../src/archive/recording-log.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';
-import { truncateLog } from '../../src/archive/truncate.js';
+import { abandonDamagedLog, truncateLog } from '../../src/archive/truncate.js';
 import { InvariantError } from '../../src/assert.js';
 import { PawlError } from '../../src/errors.js';
 import type { Arena } from '../../src/memory/arena.js';
@@ -485,6 +485,15 @@ test('a truncation leaves the old log or a prefix of it after a crash at any poi
     disk,
     truncateOn(arena, cut),
     (after, label, isComplete) => {
+      if (isComplete) {
+        t.deepEqual(
+          [...after.names.keys()].filter((name) => name.endsWith('.rec')),
+          ['0-0.rec'],
+          'segments behind are gone before anybody recovers',
+        );
+        const terms = runOn(after.clone(), readRecordingLog);
+        t.equal(terms.kind === 'found' && terms.entries.length, 1, 'and so is the term');
+      }
       const found = recover(after, arena);
       const position = found.appendPosition;
       const isPrefix =
@@ -534,6 +543,35 @@ test('a ghost behind a truncation does not rise when shorter frames take its pla
   t.end();
 });
 
+test('a truncation that is told to keep a term that is not there leaves a mark that fits', (t) => {
+  const arena = makeArena();
+  const { disk } = bornDisk();
+  const image = new LogImage(arena).until(9000, 500);
+  const cut = image.position;
+  image.leadershipTermId = 2;
+  image.until(15_000, 500).writeTo(disk);
+  setTerms(disk, [
+    [0, 0],
+    [2, cut],
+  ]);
+  setMark(disk, image.position, 2);
+  runOn(disk, function* (storage): StorageTask<void> {
+    const found = yield* openDirectory(storage, { ...IDENTITY, arena });
+    yield* truncateLog(storage, {
+      position: cut,
+      geometry: GEOMETRY,
+      recordingLog: found.recordingLog,
+      knownCommitPosition: 0,
+      keepTermId: 3,
+    });
+  });
+  const found = recover(disk, arena);
+  t.equal(found.appendPosition, cut);
+  t.equal(found.logTermId, 0);
+  t.equal(found.mark.leadershipTermId, 0);
+  t.end();
+});
+
 test('a truncation below a known commit position is a broken invariant (B13)', (t) => {
   const arena = makeArena();
   const { disk, image } = directoryWith(
@@ -556,17 +594,17 @@ test('a non-voting member may give up a corrupt log, and is sound afterwards', (
     (log) => log.until(20_000, 500),
     (log) => log.position,
   );
-  setMark(disk, image.position, 0, image.position);
+  setTerms(disk, [
+    [0, 0],
+    [4, image.position],
+  ]);
+  setMark(disk, image.position, 4, image.position);
   disk.damage('0-0.rec')[5000] = 0x5a;
   runOn(disk, function* (storage): StorageTask<void> {
     const found = yield* openDirectory(storage, { ...IDENTITY, arena });
-    yield* truncateLog(storage, {
-      position: found.appendPosition,
-      geometry: GEOMETRY,
-      recordingLog: found.recordingLog,
-      knownCommitPosition: found.commitPosition,
-      abandonDamaged: true,
-    });
+    t.equal(found.recordingLog.lastTerm()?.leadershipTermId, 4, 'its terms were kept');
+    yield* abandonDamagedLog(storage, found);
+    t.equal(found.recordingLog.lastTerm()?.leadershipTermId, 0);
   });
   const found = recover(disk, arena);
   t.equal(found.appendPosition, endBefore(image, 5000));

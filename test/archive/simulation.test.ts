@@ -12,7 +12,7 @@ import { GEOMETRY, makeChance } from './archive-world.js';
 import { startMember, Truth } from './simulated-owner.js';
 
 const MS = 1_000_000;
-const SEEDS = 24;
+const SEEDS = 14;
 const CRASHES = 12;
 
 function checkBytes(node: VirtualNode, truth: Truth, label: string): void {

@@ -84,7 +84,7 @@ class Schedule {
   private fault(): void {
     const { random, members } = this.cluster;
     const member = members[random.below(members.length)] as VirtualMember;
-    switch (random.below(12)) {
+    switch (random.below(14)) {
       case 0:
       case 1:
         this.crash(member);
@@ -113,6 +113,10 @@ class Schedule {
       case 9:
         this.wipe(member);
         break;
+      case 10:
+      case 11:
+        this.isolateLeader();
+        break;
       default:
         this.mend();
     }
@@ -129,6 +133,17 @@ class Schedule {
     const leader = this.cluster.leader();
     if (leader !== undefined) {
       this.crash(leader);
+    }
+  }
+
+  /** A leader that hears nobody goes on appending until it notices: a tail that has to go. */
+  private isolateLeader(): void {
+    const { cluster } = this;
+    const leader = cluster.leader();
+    for (const other of cluster.memberIds) {
+      if (leader !== undefined && other !== leader.memberId) {
+        cluster.link(leader.memberId, other, false);
+      }
     }
   }
 

@@ -1,0 +1,199 @@
+// cluster-fixture.ts: a simulated cluster and clients, for tests that read as stories.
+
+import type { ClientOptions } from '../../src/client/client-options.js';
+import type { ClusterClient } from '../../src/client/cluster-client.js';
+import type { ClusterSettings } from '../../src/cluster/cluster-config.js';
+import type { MemberStatus } from '../../src/cluster/member.js';
+import type { PawlError } from '../../src/errors.js';
+import type { ClusteredService } from '../../src/service/clustered-service.js';
+import { ServiceContainer } from '../../src/service/service-container.js';
+import { fixedDelay } from '../../src/simulator/delay.js';
+import {
+  ArenaPool,
+  SimulatedCluster,
+  type SimulatedMember,
+  startSimulatedClient,
+} from '../../src/simulator/simulated-cluster.js';
+import type { VirtualNode } from '../../src/simulator/virtual-node.js';
+import { World } from '../../src/simulator/world.js';
+
+export const MS = 1_000_000;
+export const SECOND = 1_000_000_000;
+/** Longest virtual time that a condition is waited for. */
+const WAIT_LIMIT_NS = 30 * SECOND;
+const arenas = new ArenaPool();
+
+export interface FixtureOptions {
+  readonly seed?: number;
+  readonly memberCount?: number;
+  readonly delayNs?: number;
+  readonly cluster?: Partial<ClusterSettings>;
+  readonly service?: (memberId: number) => ClusteredService;
+}
+
+/** Echoes every message. */
+export function echoService(): ClusteredService {
+  return {
+    onSessionMessage(session, _timestamp, buffer, offset, length) {
+      session.offer(buffer, offset, length);
+    },
+  };
+}
+
+/** A client with what it has heard. */
+export interface TestClient {
+  readonly node: VirtualNode;
+  client: ClusterClient | undefined;
+  readonly received: Uint8Array[];
+  readonly newLeaders: number[];
+  isConnected: boolean;
+  closed: PawlError | 'by itself' | undefined;
+  /** Messages that leave as soon as they can. */
+  readonly outbox: Uint8Array[];
+}
+
+/** Members, clients, and how to wait. */
+export class ClusterFixture {
+  readonly world: World;
+  readonly cluster: SimulatedCluster;
+  readonly warnings: string[] = [];
+  readonly #delayNs: number;
+  #clientCount = 0;
+
+  constructor(options: FixtureOptions = {}) {
+    this.world = new World(options.seed ?? 1);
+    this.#delayNs = options.delayNs ?? 100_000;
+    const service = options.service ?? echoService;
+    this.cluster = new SimulatedCluster({
+      world: this.world,
+      memberCount: options.memberCount ?? 3,
+      arenas,
+      ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
+      makeService: (memberId) => new ServiceContainer(() => service(memberId)),
+      events: () => ({ onWarning: (message) => this.warnings.push(message) }),
+    });
+    this.cluster.bootstrap();
+    this.#setDelays();
+  }
+
+  /** Starts all members and waits for a leader that takes ingress. */
+  start(): SimulatedMember {
+    this.cluster.startAll();
+    return this.awaitLeader();
+  }
+
+  leader(): SimulatedMember | undefined {
+    return this.cluster.members.find((one) => one.member?.status().isIngressOpen === true);
+  }
+
+  followers(): SimulatedMember[] {
+    return this.cluster.members.filter((one) => one.member?.status().role === 'follower');
+  }
+
+  awaitLeader(): SimulatedMember {
+    this.await(() => this.leader() !== undefined, 'a leader opens its ingress');
+    return this.leader() as SimulatedMember;
+  }
+
+  status(one: SimulatedMember): MemberStatus {
+    const status = one.member?.status();
+    if (status === undefined) {
+      throw new Error(`member ${one.memberId} is down`);
+    }
+    return status;
+  }
+
+  await(condition: () => boolean, what: string): void {
+    if (!this.world.runUntilTrue(condition, this.world.nowNs + WAIT_LIMIT_NS)) {
+      const states = this.cluster.members.map((one) => {
+        const status = one.member?.status();
+        return `${one.memberId}: ${status?.state ?? 'down'} ${status?.commitPosition ?? ''}`;
+      });
+      throw new Error(`waited in vain until ${what}; members: ${states.join(', ')}`);
+    }
+  }
+
+  run(durationNs: number): void {
+    this.world.runFor(durationNs);
+  }
+
+  /** A client on a machine of its own. */
+  connect(options: Partial<ClientOptions> = {}): TestClient {
+    this.#clientCount++;
+    const node = this.world.addNode({ name: `client ${this.#clientCount}` });
+    this.#setDelays();
+    const test: TestClient = {
+      node,
+      client: undefined,
+      received: [],
+      newLeaders: [],
+      isConnected: false,
+      closed: undefined,
+      outbox: [],
+    };
+    startSimulatedClient(
+      node,
+      arenas,
+      { ingressEndpoints: this.cluster.ingressEndpoints, ...options },
+      {
+        onMessage: (view, offset, length) => {
+          test.received.push(new Uint8Array(view.buffer, offset, length).slice());
+        },
+        onConnected: () => {
+          test.isConnected = true;
+        },
+        onNewLeader: (termId) => test.newLeaders.push(termId),
+        onClosed: (error) => {
+          test.closed = error ?? 'by itself';
+        },
+      },
+      (client) => {
+        test.client = client;
+        return sendOutbox(client, test.outbox);
+      },
+      () => Number.POSITIVE_INFINITY,
+    );
+    return test;
+  }
+
+  /** Sends a message and wakes the client's process. */
+  send(test: TestClient, bytes: Uint8Array): void {
+    test.outbox.push(bytes);
+    for (const thread of test.node.process?.threads ?? []) {
+      thread.wake();
+    }
+  }
+
+  /** Ends every process, so that its memory serves the next test. */
+  close(): void {
+    for (const node of this.world.nodes) {
+      node.kill();
+    }
+  }
+
+  #setDelays(): void {
+    this.world.network.setAllLinks({ delay: fixedDelay(this.#delayNs) });
+  }
+}
+
+function sendOutbox(client: ClusterClient, outbox: Uint8Array[]): number {
+  let work = 0;
+  for (let next = outbox[0]; next !== undefined; next = outbox[0]) {
+    if (client.offer(next, 0, next.length) < 0) {
+      return work;
+    }
+    outbox.shift();
+    work++;
+  }
+  return work;
+}
+
+/** Bytes that tell messages apart. */
+export function messageOf(value: number, length = 16): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let index = 0; index < length; index++) {
+    bytes[index] = (value * 31 + index * 7) & 0xff;
+  }
+  new DataView(bytes.buffer).setInt32(0, value, true);
+  return bytes;
+}
