@@ -19,6 +19,7 @@ import type { LeaderLog } from './leader-log.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { LogApplier } from './log-applier.js';
 import type { LogClock } from './log-clock.js';
+import type { LogPublisher } from './log-publisher.js';
 import type { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
 
@@ -35,6 +36,7 @@ export interface ConsensusModuleParts {
   readonly leaderLog: LeaderLog;
   readonly followerLog: FollowerLog;
   readonly logClock: LogClock;
+  readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
   readonly sessions: LeaderSessions;
   readonly applier: LogApplier;
@@ -69,6 +71,7 @@ export class ConsensusModule {
     let work = adapter.poll(nowNs);
     work += effects.doWork(nowNs);
     work += this.#pollIngress(nowNs);
+    work += this.#moveIdleLog();
     work += this.#updateProgress(nowNs);
     work += election.doWork(nowNs);
     this.#followRole(nowNs);
@@ -101,6 +104,16 @@ export class ConsensusModule {
     }
     // A leader that is not ready yet leaves ingress where it is: clients wait, nothing is dropped.
     return this.#isLeading ? 0 : ingress.pollAsFollower(this.#redirectNow(), nowNs);
+  }
+
+  /** A member waits for its vote until something new is committed: an idle leader sees to it. */
+  #moveIdleLog(): number {
+    const { election, leaderLog, logPublisher } = this.#parts;
+    const isIdle = leaderLog.isOpen && leaderLog.tail() === election.commitPosition();
+    if (!isIdle || !election.admissionWaitsForLog()) {
+      return 0;
+    }
+    return logPublisher.appendPadding() > 0 ? 1 : 0;
   }
 
   /** Recording goes on, and the election hears how far it is. */

@@ -18,6 +18,8 @@ const EVENT_LENGTH_MAX = 256 + SESSION_DETAIL_LENGTH_MAX;
 /** Header and block of a session message. */
 export const SESSION_HEADER_LENGTH = 32;
 const MILLIS = 0;
+/** The shortest padding frame: a header. */
+const PADDING_LENGTH = 32;
 
 /** What a session is opened with. */
 export interface SessionDetails {
@@ -137,6 +139,11 @@ export class LogPublisher {
       .timestamp(timestamp);
     this.#arena.u8.set(body, this.#scratch + SESSION_HEADER_LENGTH);
     return this.#append(SESSION_HEADER_LENGTH + body.length);
+  }
+
+  /** Appends what no service sees, so that an idle log moves on. */
+  appendPadding(): Position {
+    return this.#arena.core.appendPadding(this.#meta, PADDING_LENGTH);
   }
 
   #append(length: number): Position {

@@ -244,10 +244,14 @@ function recoveredState(directory: RecoveredDirectory): RecoveredState {
         incarnation: toOpaque64(incarnation),
       })),
     },
-    termEntries: recordingLog.entries().map((entry) => ({
-      termId: entry.leadershipTermId,
-      basePosition: entry.termBaseLogPosition,
-    })),
+    // A log that is damaged ends before terms that the recording log still names.
+    termEntries: recordingLog
+      .entries()
+      .filter((entry) => entry.termBaseLogPosition <= appendPosition)
+      .map((entry) => ({
+        termId: entry.leadershipTermId,
+        basePosition: entry.termBaseLogPosition,
+      })),
     durablePosition: appendPosition,
     commitPosition: Math.min(commitPosition, appendPosition),
     incarnation: toOpaque64(birth.incarnation),

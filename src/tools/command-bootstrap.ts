@@ -5,13 +5,18 @@ import { bootstrapMember } from '../host/bootstrap.js';
 import { addIdentityFlags, type NodeFlags, readNodeSettings } from './node-settings.js';
 import { printJson, printLine } from './output.js';
 
-const DESCRIPTION = `Make a data directory for a voting member of a NEW cluster. Done once for each member.
-
-A directory that is lost later is not to be born again: start \`pawl node\` on a blank directory, and
-the member gets its vote back when it has caught up.`;
+const DESCRIPTION =
+  'Make the data directory of a voting member of a NEW cluster. Done once for each member.\n\n' +
+  'A directory that was lost is not born again: start `pawl node` on a blank one, and the member ' +
+  'gets its vote back when it has caught up.';
 
 export function addBootstrapCommand(program: Command): void {
-  addIdentityFlags(program.command('bootstrap').description(DESCRIPTION))
+  addIdentityFlags(
+    program
+      .command('bootstrap')
+      .summary('make the data directory of a new member')
+      .description(DESCRIPTION),
+  )
     .option('--json', 'print the result as JSON')
     .action(async (flags: NodeFlags & { json?: boolean }) => {
       const { cluster, member, directory } = readNodeSettings(flags);

@@ -170,10 +170,11 @@ function exitCodeOfDescription({ health, birth, problems }: DirectoryDescription
 export function addDescribeCommand(program: Command): void {
   program
     .command('describe')
+    .summary('tell what a data directory holds')
     .description(
-      "Tell what a member's data directory holds: birth, terms, vote, mark, segments, last position, " +
-        'health.\nReads only, also while the member runs. Exit code 0 when it is sound or has a torn ' +
-        'tail,\n4 when it is blank, 5 when it is damaged.',
+      "Tell what a member's data directory holds: birth, vote, terms, segments, mark, last position " +
+        'and health. Reads only, also while the member runs. Exit code 0 when it is sound or has a ' +
+        'torn tail, 4 when it is blank, 5 when it is damaged.',
     )
     .argument('<dir>', "a member's data directory")
     .option('--json', 'print it as JSON')

@@ -9,10 +9,10 @@ import {
   readNodeSettings,
 } from './node-settings.js';
 
-const DESCRIPTION = `Run one member of a cluster, until SIGTERM or SIGINT: then it leaves cleanly.
-
-The member's data directory must have been born by \`pawl bootstrap\`. A blank one is accepted, but
-takes part without a vote until a leader has admitted it.`;
+const DESCRIPTION =
+  'Run one member of a cluster, until SIGTERM or SIGINT: then it leaves cleanly.\n\n' +
+  "The member's data directory was born by `pawl bootstrap`. A blank one is accepted, but takes " +
+  'part without a vote until a leader has admitted it.';
 
 const EXAMPLE = `
 Example, one of three members on this machine:
@@ -26,7 +26,7 @@ The same from a file, node.json (every setting of cluster and member can be give
   pawl node --config node.json`;
 
 export function addNodeCommand(program: Command): void {
-  const command = program.command('node').description(DESCRIPTION);
+  const command = program.command('node').summary('run one member').description(DESCRIPTION);
   addRunFlags(addIdentityFlags(command))
     .option('--json', 'print events as JSON, one on a line')
     .addHelpText('after', EXAMPLE)

@@ -25,9 +25,10 @@ export type SimulateRunner = (flags: SimulateFlags) => number | Promise<number>;
 export function addSimulateCommand(program: Command, run: SimulateRunner): void {
   program
     .command('simulate')
+    .summary('run whole clusters on a virtual network and disk')
     .description(
       'Run whole clusters in one thread over a virtual clock, network and disk, with faults drawn ' +
-        'from a seed,\nand check after every event that nothing promised is broken. A seed repeats ' +
+        'from a seed, and check after every event that nothing promised is broken. A seed repeats ' +
         'its run exactly.',
     )
     .option('--seeds <n>', 'how many seeds to run', integerOption(1, SEED_COUNT_MAX), 100)

@@ -122,6 +122,7 @@ export class PacedSender {
   #stopNs = Number.POSITIVE_INFINITY;
   #onStopped: (() => void) | undefined;
   #backPressuredCount = 0;
+  #droppedBurstCount = 0;
 
   /** @param rate messages per second. */
   constructor(load: Load, target: LoadTarget, clock: Clock, rate: number, burst: number) {
@@ -150,9 +151,17 @@ export class PacedSender {
     });
   }
 
-  /** No burst is due from now on. */
+  /** Bursts that were due when the sender was stopped, and were not sent any more. */
+  get droppedBurstCount(): number {
+    return this.#droppedBurstCount;
+  }
+
+  /** Ends at once: what was due and could not leave yet is dropped and counted. */
   stop(): void {
-    this.#stopNs = Math.min(this.#stopNs, this.#clock.nowNs());
+    const nowNs = this.#clock.nowNs();
+    const dueCount = Math.floor((nowNs - this.#startNs) / this.#intervalNs) + 1;
+    this.#droppedBurstCount = Math.max(0, dueCount - this.#burstIndex);
+    this.#stopNs = Math.min(this.#stopNs, this.#dueNs());
   }
 
   #dueNs(): number {

@@ -56,7 +56,7 @@ export class LocalCluster {
       options.directory === undefined
         ? mkdtempSync(join(tmpdir(), 'pawl-'))
         : resolve(options.directory);
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     const { members: memberList, ingress } = await findLocalEndpoints(options.memberCount);
     const cluster = { ...options.cluster, members: memberList };
     const members: ProcessMember[] = [];
@@ -159,6 +159,21 @@ export class LocalCluster {
   /** Removes the data directories. */
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** @throws PawlError STORAGE_FAILED naming the directory and the remedy. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new PawlError(
+      ErrorCode.StorageFailed,
+      `directory ${directory} cannot be made (${code}): name one that can be written`,
+      'environment',
+      { cause: error },
+    );
   }
 }
 

@@ -3,16 +3,18 @@
 import { Command } from 'commander';
 import { EXIT_CODE_TEXTS } from '../host/exit-codes.js';
 import { packageVersion } from './bench/environment.js';
+import { addBenchCommand } from './command-bench.js';
 import { addBootstrapCommand } from './command-bootstrap.js';
 import { addDemoCommand } from './command-demo.js';
 import { addDescribeCommand } from './command-describe.js';
 import { addNodeCommand } from './command-node.js';
 import { exitCodeOfCommandLine, isCommandLineError, printError } from './report-error.js';
 
-const DESCRIPTION = `Replicated logs and state machines for Node.js.
-
-Members of a cluster keep one log on every disk; clients send messages to the leader, and a service
-on every member handles each of them in the same order. What is acknowledged survives any minority.`;
+const DESCRIPTION =
+  'Replicated logs and state machines for Node.js.\n\n' +
+  'The members of a cluster keep one log on every disk. Clients send messages to the leader, and a ' +
+  'service on every member handles each of them in the same order. What was acknowledged survives ' +
+  'the loss of any minority.';
 
 function exitCodeHelp(): string {
   const lines = EXIT_CODE_TEXTS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
@@ -31,6 +33,7 @@ export function createProgram(): Command {
   addNodeCommand(program);
   addBootstrapCommand(program);
   addDescribeCommand(program);
+  addBenchCommand(program);
   return program;
 }
 

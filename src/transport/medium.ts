@@ -18,9 +18,10 @@ import type { TransportContext } from './transport-context.js';
 import type { TransportCounters } from './transport-counters.js';
 
 const CONTROL_SLOT_LENGTH = 64;
-/** Control frames that one socket may hold at once. */
-export const CONTROL_SLOT_COUNT = 64;
-const CONTROL_SLOTS_LENGTH = CONTROL_SLOT_LENGTH * CONTROL_SLOT_COUNT;
+/** Control frames that the socket of one sender may hold at once. */
+export const SENDER_CONTROL_SLOT_COUNT = 64;
+/** Control frames that a socket with many images may hold at once. */
+export const RECEIVER_CONTROL_SLOT_COUNT = 1024;
 
 /** Where a medium is bound and, for a sender, whom it talks to. */
 export interface MediumAddress {
@@ -36,15 +37,16 @@ export class Medium {
   readonly #counters: TransportCounters;
   readonly #slots: number;
   /** Bytes sent when a slot was last used: it is free once so many were released. */
-  readonly #slotMarks = new Float64Array(CONTROL_SLOT_COUNT);
+  readonly #slotMarks: Float64Array;
   #slotIndex = 0;
   #sentBytes = 0;
   #isClosed = false;
 
-  constructor(context: TransportContext, address: MediumAddress) {
+  constructor(context: TransportContext, address: MediumAddress, controlSlotCount: number) {
     this.#arena = context.arena;
     this.#counters = context.counters;
-    this.#slots = context.arena.allocate(CONTROL_SLOTS_LENGTH);
+    this.#slotMarks = new Float64Array(controlSlotCount);
+    this.#slots = context.arena.allocate(CONTROL_SLOT_LENGTH * controlSlotCount);
     this.#socket = context.network.open({
       host: address.host,
       port: address.port,
@@ -125,7 +127,7 @@ export class Medium {
     const result = key === 0 ? this.send(address, length) : this.sendTo(address, length, key);
     if (result >= 0) {
       this.#slotMarks[this.#slotIndex] = this.#sentBytes;
-      this.#slotIndex = (this.#slotIndex + 1) % CONTROL_SLOT_COUNT;
+      this.#slotIndex = (this.#slotIndex + 1) % this.#slotMarks.length;
     }
     return result;
   }
@@ -134,7 +136,7 @@ export class Medium {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#socket.close();
-      this.#arena.release(this.#slots, CONTROL_SLOTS_LENGTH);
+      this.#arena.release(this.#slots, CONTROL_SLOT_LENGTH * this.#slotMarks.length);
     }
   }
 }

@@ -4,7 +4,6 @@
 // Every result of an append is a position or a negative code: nothing waits, nothing queues.
 
 import {
-  BACK_PRESSURED,
   CLOSED,
   DATA_HEADER_LENGTH,
   FRAME_ALIGNMENT,
@@ -227,11 +226,9 @@ export abstract class Publication implements Stream {
   }
 
   #appended(result: number): number {
+    // Back pressure asks for nothing: whatever raises the limit queues the publication itself.
     if (result >= 0) {
       this.flushNeeded();
-    } else if (result === BACK_PRESSURED) {
-      // The limit is raised once per duty cycle: ask for one, so that the caller's retry can succeed.
-      this.context.enqueue(this);
     }
     return result;
   }

@@ -28,7 +28,7 @@ import { ErrorCode, PawlError } from '../errors.js';
 import type { DatagramHandler, SocketAddress } from '../ports/network.js';
 import { isFrameValid, writeFrameHeader } from '../protocol/frames.js';
 import { SetupFlyweight } from '../protocol/setup-flyweight.js';
-import { Medium, type MediumAddress } from './medium.js';
+import { Medium, type MediumAddress, RECEIVER_CONTROL_SLOT_COUNT } from './medium.js';
 import { type ImageOwner, NetworkImage } from './network-image.js';
 import type { SetupSummary, Subscription, SubscriptionPlace } from './subscription.js';
 import type { TransportContext } from './transport-context.js';
@@ -136,7 +136,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
     this.key = key;
     this.#context = context;
     this.#registry = registry;
-    this.#medium = new Medium(context, address);
+    this.#medium = new Medium(context, address, RECEIVER_CONTROL_SLOT_COUNT);
     this.#onDatagram = (buffer, offset, length, sourceKey) =>
       this.#receive(buffer, offset, length, sourceKey);
   }

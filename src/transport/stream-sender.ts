@@ -33,7 +33,7 @@ import { NakFlyweight } from '../protocol/nak-flyweight.js';
 import { SetupFlyweight } from '../protocol/setup-flyweight.js';
 import { StatusMessageFlyweight } from '../protocol/status-message-flyweight.js';
 import type { LogMemory } from './log-memory.js';
-import { HeldPositions, Medium, type MediumAddress } from './medium.js';
+import { HeldPositions, Medium, type MediumAddress, SENDER_CONTROL_SLOT_COUNT } from './medium.js';
 import { Retransmits } from './retransmits.js';
 import type { TransportContext } from './transport-context.js';
 
@@ -73,7 +73,7 @@ export class StreamSender {
   constructor(context: TransportContext, log: LogMemory, address: MediumAddress, at: Position) {
     this.context = context;
     this.log = log;
-    this.medium = new Medium(context, address);
+    this.medium = new Medium(context, address, SENDER_CONTROL_SLOT_COUNT);
     this.retransmits = new Retransmits(context.config, context.counters);
     this.senderPosition = at;
     this.senderLimit = at;

@@ -274,6 +274,47 @@ test('a batch that crosses segments goes to both, and the new one is synced befo
   t.end();
 });
 
+test('what is under way in the next segment does not count with the last one (B6)', (t) => {
+  const world = new RecorderWorld('fsync').lead(0).turn();
+  while (world.log.tailPosition < SEGMENT_LENGTH - 3000) {
+    world.append(1300);
+    world.offer().turn();
+  }
+  const name = `0-${SEGMENT_LENGTH}.rec`;
+  world.storage.hold = (kind, path) => kind === 'write' && path === name;
+  while (world.log.tailPosition <= SEGMENT_LENGTH) {
+    world.append(1300);
+    world.offer().turn();
+  }
+  world.turn(3);
+  t.equal(world.storage.held.length > 0, true);
+  t.equal(world.proxy.durablePosition(), SEGMENT_LENGTH);
+  world.append(1300);
+  world.offer().turn();
+  t.equal(world.proxy.durablePosition(), SEGMENT_LENGTH);
+  world.storage.hold = () => false;
+  world.storage.releaseHeld();
+  world.turn();
+  t.equal(world.proxy.durablePosition(), world.log.tailPosition);
+  t.end();
+});
+
+test('a segment whose creation cannot be synced poisons the member (B38, B39)', (t) => {
+  for (const level of LEVELS) {
+    for (const failing of ['sync', 'syncDirectory']) {
+      const world = new RecorderWorld(level);
+      world.storage.failure = (kind, path) =>
+        kind === failing && (path === '' || path.endsWith('.rec'))
+          ? StorageResult.InputOutput
+          : StorageResult.Ok;
+      world.lead(0).turn();
+      t.ok(world.proxy.isPoisoned(), `${level}, ${failing}`);
+      t.ok(world.proxy.isBusy(), 'START is never acknowledged');
+    }
+  }
+  t.end();
+});
+
 test('a recording that goes on in the middle of a segment leaves what is before it alone', (t) => {
   const world = new RecorderWorld('fsync').lead(0).turn();
   for (let count = 0; count < 30; count++) {

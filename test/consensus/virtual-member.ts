@@ -171,6 +171,17 @@ export class VirtualMember {
     this.wakeSoon();
   }
 
+  /** Clean shutdown of the consensus; the process goes on. */
+  leave(): void {
+    this.election?.leave(this.cluster.now());
+    this.work();
+  }
+
+  /** One duty cycle, now. */
+  poke(): void {
+    this.work();
+  }
+
   receive(deliver: (election: Election) => void): void {
     if (this.election === undefined) {
       return;
@@ -227,6 +238,11 @@ export class VirtualMember {
     election.onLogProgress(this.disk.log.end(), life.log.end(), nowNs);
     election.onServicePosition(election.consumablePosition());
     election.doWork(nowNs);
+    if (election.consumablePosition() > life.consumed) {
+      // The service has work in this very cycle, and a new leader waits for it.
+      election.onServicePosition(election.consumablePosition());
+      election.doWork(nowNs);
+    }
     this.sync(life);
     this.sendLog(life, nowNs);
     this.checkCommit(election, life);

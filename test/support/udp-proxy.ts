@@ -152,8 +152,9 @@ export class UdpProxy {
   static async start(options: UdpProxyOptions): Promise<UdpProxy> {
     const proxy = new UdpProxy(options);
     proxy.#front.on('message', (bytes, from) => proxy.#takeForward(bytes, from));
+    const listening = once(proxy.#front, 'listening');
     proxy.#front.bind(0, HOST);
-    await once(proxy.#front, 'listening');
+    await listening;
     return proxy;
   }
 

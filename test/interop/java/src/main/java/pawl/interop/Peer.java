@@ -45,10 +45,7 @@ final class Peer implements AutoCloseable {
     final SystemCounters counters = driver.context().systemCounters();
     final Events json = Events.event("counters");
     for (final SystemCounterDescriptor descriptor : SystemCounterDescriptor.values()) {
-      final String label = descriptor.label();
-      if (!label.contains("version")) {
-        json.put(descriptor.name(), counters.get(descriptor).get());
-      }
+      json.put(descriptor.name(), counters.get(descriptor).get());
     }
     return json.json();
   }

@@ -1,0 +1,94 @@
+// acknowledged.ts: I-14 (what a client was told is in the log for ever, once) and equal states.
+//
+// The services of all members report every command that they apply. The first report of a position
+// defines it; whoever applies that position later must apply the same command, and reach the same
+// state.
+
+import type { Judge } from './judge.js';
+
+/** A command as a service applied it. */
+export interface AppliedCommand {
+  readonly client: number;
+  readonly sequence: number;
+  /** Number in the order of all commands, from 1. */
+  readonly order: number;
+}
+
+/** Commands in the log, and those whose replies clients have. */
+export class Acknowledged {
+  readonly #judge: Judge;
+  /** State hash after the event that ends at a position. */
+  readonly #states = new Map<number, number>();
+  readonly #orders = new Map<string, number>();
+  readonly #lastSequences = new Map<number, number>();
+  readonly #acknowledged = new Map<string, number>();
+  /** Replies that came again, as they may after a change of leader. */
+  repeatedCount = 0;
+
+  constructor(judge: Judge) {
+    this.#judge = judge;
+  }
+
+  /** Commands in the log. */
+  get appliedCount(): number {
+    return this.#orders.size;
+  }
+
+  /** Commands whose reply has arrived. */
+  get acknowledgedCount(): number {
+    return this.#acknowledged.size;
+  }
+
+  /** A service has handled the event that ends at a position. */
+  onState(memberId: number, position: number, hash: number, command?: AppliedCommand): void {
+    const known = this.#states.get(position);
+    if (known === undefined) {
+      this.#states.set(position, hash);
+      if (command !== undefined) {
+        this.#define(command, position);
+      }
+    } else if (known !== hash) {
+      this.#judge.report(
+        'states',
+        `the service of member ${memberId} has another state at position ${position} than the ` +
+          'first one that reached it',
+      );
+    }
+  }
+
+  #define(command: AppliedCommand, position: number): void {
+    const { client, sequence, order } = command;
+    const last = this.#lastSequences.get(client) ?? 0;
+    if (sequence <= last) {
+      const fault = this.#orders.has(keyOf(client, sequence)) ? 'twice' : 'out of order';
+      this.#judge.report(
+        'I-14',
+        `command ${sequence} of client ${client} is applied ${fault}, at position ${position} ` +
+          `after command ${last}`,
+      );
+    }
+    this.#lastSequences.set(client, sequence);
+    this.#orders.set(keyOf(client, sequence), order);
+  }
+
+  /** A reply has arrived at its client. */
+  onReply(reply: AppliedCommand): void {
+    const key = keyOf(reply.client, reply.sequence);
+    const order = this.#orders.get(key);
+    if (order !== reply.order) {
+      this.#judge.report(
+        'I-14',
+        `client ${reply.client} was told that command ${reply.sequence} is number ${reply.order}, ` +
+          `and the log has it ${order === undefined ? 'nowhere' : `as number ${order}`}`,
+      );
+    }
+    if (this.#acknowledged.has(key)) {
+      this.repeatedCount++;
+    }
+    this.#acknowledged.set(key, reply.order);
+  }
+}
+
+function keyOf(client: number, sequence: number): string {
+  return `${client}:${sequence}`;
+}

@@ -1,0 +1,202 @@
+// committed-log.ts: the one log that all members must have, as it becomes known.
+//
+// I-4 (log matching), I-6 (state-machine safety) and I-7 (committed means on a quorum of disks). The
+// first member that is about to apply a range defines it, from its own disk; at that moment a quorum
+// of disks must hold it, and whoever applies it later must apply the very same frames.
+
+import { FRAME_TYPE_DATA } from '../../../assembly/layout/frame.js';
+import type { LogGeometry } from '../../archive/log-geometry.js';
+import { quorumSize } from '../../consensus/quorum.js';
+import type { VirtualDisk } from '../virtual-disk.js';
+import { DiskLog } from './disk-log.js';
+import { FrameChain } from './frame-chain.js';
+import { hashFrame } from './frame-hash.js';
+import type { Judge } from './judge.js';
+
+const HEADER_LENGTH = 32;
+const TERM_FACTOR = 2 ** 32;
+
+/** Compares what all members hold and apply. */
+export class CommittedLog {
+  readonly chain = new FrameChain();
+  readonly #judge: Judge;
+  readonly #disks: readonly DiskLog[];
+  /** Chained hash by leadership term and end of a frame that was acknowledged or applied. */
+  readonly #byTerm = new Map<number, number>();
+  /** Next frame of the common log that each member's service gets. */
+  readonly #cursors: number[];
+
+  /** @param isDurable whether only what is synced counts as on a disk. */
+  constructor(
+    judge: Judge,
+    disks: readonly VirtualDisk[],
+    geometry: LogGeometry,
+    isDurable: boolean,
+  ) {
+    this.#judge = judge;
+    this.#disks = disks.map((disk) => new DiskLog(disk, geometry, isDurable));
+    this.#cursors = disks.map(() => 0);
+  }
+
+  /** End of what any service has been allowed to apply. */
+  get end(): number {
+    return this.chain.end;
+  }
+
+  /** A member's process starts: its disk is read anew, its service begins at 0. */
+  onStart(memberId: number): void {
+    const log = this.#diskOf(memberId);
+    log.chain.cut(0);
+    this.#cursors[memberId] = 0;
+  }
+
+  /** A member begins to take part in another term: its log may have been cut. */
+  onTermChange(memberId: number): void {
+    const { chain } = this.#diskOf(memberId);
+    chain.cut(Math.min(this.chain.end, chain.commonEnd(this.chain)));
+  }
+
+  /** A member claims that its log is durable up to a position (I-11, I-4). */
+  onAcknowledged(memberId: number, position: number): void {
+    const log = this.#diskOf(memberId);
+    const isHeld = log.extendTo(position, (term, end, chained) =>
+      this.#matchTerm(memberId, term, end, chained),
+    );
+    if (!isHeld) {
+      this.#judge.report(
+        'I-11',
+        `member ${memberId} acknowledges ${position}, but its disk is certain to hold whole ` +
+          `frames only up to ${log.chain.end}`,
+      );
+    }
+  }
+
+  /** A member's service is about to apply everything below a position. */
+  onApply(memberId: number, limit: number): void {
+    if (limit <= this.chain.end) {
+      if (!this.#holds(memberId, limit)) {
+        this.#judge.report(
+          'I-9',
+          `member ${memberId} applies up to ${limit}, which its own disk does not hold`,
+        );
+      }
+      return;
+    }
+    this.#extend(memberId, limit);
+  }
+
+  #extend(memberId: number, limit: number): void {
+    const log = this.#diskOf(memberId);
+    log.chain.cut(Math.min(this.chain.end, log.chain.commonEnd(this.chain)));
+    const before = this.chain.end;
+    const isHeld = log.extendTo(limit, (term, end, chained) =>
+      this.#matchTerm(memberId, term, end, chained),
+    );
+    if (!isHeld || log.chain.commonEnd(this.chain) < before) {
+      this.#judge.report(
+        'I-9',
+        `member ${memberId} is the first to apply up to ${limit}, but its own disk holds the ` +
+          `common log only up to ${log.chain.end}`,
+      );
+      return;
+    }
+    for (let index = this.chain.count; index < log.chain.count; index++) {
+      this.chain.push(
+        log.chain.ends[index] as number,
+        log.chain.frames[index] as number,
+        log.chain.isPadding[index] as boolean,
+      );
+    }
+    const holders = this.#disks.map((_, id) => id).filter((id) => this.#holds(id, limit));
+    if (holders.length < quorumSize(this.#disks.length)) {
+      this.#judge.report(
+        'I-7',
+        `member ${memberId} applies up to ${limit}, which only the disks of members ` +
+          `${holders.join(', ')} of ${this.#disks.length} are certain to hold`,
+      );
+    }
+  }
+
+  /** A member's service gets a frame. The bytes of its header precede those of its payload. */
+  onFragment(
+    memberId: number,
+    view: DataView,
+    offset: number,
+    length: number,
+    position: number,
+  ): void {
+    const { chain } = this;
+    let index = this.#cursors[memberId] as number;
+    while (chain.isPadding[index] === true && chain.ends[index] !== position) {
+      index++;
+    }
+    this.#cursors[memberId] = index + 1;
+    if (chain.ends[index] !== position) {
+      this.#judge.report(
+        'I-6',
+        `member ${memberId} applies a frame that ends at ${position}; the next frame of the ` +
+          `common log ends at ${chain.ends[index]}`,
+      );
+      return;
+    }
+    const words = wordsOf(view);
+    const start = view.byteOffset + offset - HEADER_LENGTH;
+    const hash = hashFrame(words, start, length + HEADER_LENGTH, FRAME_TYPE_DATA);
+    if (hash !== chain.frames[index]) {
+      this.#judge.report(
+        'I-6',
+        `member ${memberId} applies other bytes in the frame that ends at ${position} than ` +
+          'the first member that applied it',
+      );
+    }
+  }
+
+  /** Whether a disk holds the common log up to a position. */
+  #holds(memberId: number, position: number): boolean {
+    const log = this.#diskOf(memberId);
+    const wanted = this.chain.hashAt(position);
+    if (wanted === undefined) {
+      return false;
+    }
+    if (log.chain.hashAt(position) === wanted) {
+      return true;
+    }
+    // What was read of it may have been cut and written again since.
+    log.chain.cut(log.chain.commonEnd(this.chain));
+    const isHeld = log.extendTo(position) && log.chain.hashAt(position) === wanted;
+    if (!isHeld) {
+      log.chain.cut(log.chain.commonEnd(this.chain));
+    }
+    return isHeld;
+  }
+
+  #matchTerm(memberId: number, term: number, end: number, chained: number): void {
+    const key = term * TERM_FACTOR + end;
+    const known = this.#byTerm.get(key);
+    if (known === undefined) {
+      this.#byTerm.set(key, chained);
+    } else if (known !== chained) {
+      this.#judge.report(
+        'I-4',
+        `member ${memberId} holds a frame of term ${term} that ends at ${end}, and another member ` +
+          'holds one there with another log before it',
+      );
+    }
+  }
+
+  #diskOf(memberId: number): DiskLog {
+    return this.#disks[memberId] as DiskLog;
+  }
+}
+
+const wordViews = new WeakMap<ArrayBufferLike, Int32Array>();
+
+/** All words of the memory behind a view. */
+function wordsOf(view: DataView): Int32Array {
+  let words = wordViews.get(view.buffer);
+  if (words === undefined) {
+    words = new Int32Array(view.buffer);
+    wordViews.set(view.buffer, words);
+  }
+  return words;
+}

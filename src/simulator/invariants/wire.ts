@@ -1,0 +1,148 @@
+// wire.ts: what members say to each other, read as it leaves them (I-1, I-2, I-11).
+//
+// A claim is judged when its frame is sent for the first time: what is sent again later was true then.
+
+import {
+  DATA_HEADER_LENGTH,
+  DATA_SESSION_ID_OFFSET,
+  DATA_STREAM_ID_OFFSET,
+  DATA_TERM_ID_OFFSET,
+  DATA_TERM_OFFSET_OFFSET,
+  FRAME_ALIGNMENT_MASK,
+  FRAME_TYPE_DATA,
+  FRAME_TYPE_OFFSET,
+} from '../../../assembly/layout/frame.js';
+import { CONSENSUS_STREAM_ID } from '../../cluster/consensus-publisher.js';
+import { AppendPositionDecoder } from '../../protocol/codecs/append-position.js';
+import { CommitPositionDecoder } from '../../protocol/codecs/commit-position.js';
+import { NewLeadershipTermDecoder } from '../../protocol/codecs/new-leadership-term.js';
+import { RequestVoteDecoder } from '../../protocol/codecs/request-vote.js';
+import { TemplateId } from '../../protocol/codecs/template-ids.js';
+import { VoteDecoder } from '../../protocol/codecs/vote.js';
+import { messageTemplateId } from '../../protocol/message-header.js';
+import type { CommittedLog } from './committed-log.js';
+import type { Votes } from './votes.js';
+
+const views = new WeakMap<ArrayBufferLike, DataView>();
+
+/** A view of all the memory behind an array. */
+export function viewOf(buffer: Uint8Array): DataView {
+  let view = views.get(buffer.buffer);
+  if (view === undefined) {
+    view = new DataView(buffer.buffer);
+    views.set(buffer.buffer, view);
+  }
+  return view;
+}
+
+/** Reads the consensus stream at its senders. */
+export class Wire {
+  readonly #votes: Votes;
+  readonly #committed: CommittedLog;
+  /** End of what was sent of each stream, by sender and session. */
+  readonly #sentEnds: readonly Map<number, number>[];
+  readonly #terms: number[];
+  readonly #requestVote = new RequestVoteDecoder();
+  readonly #vote = new VoteDecoder();
+  readonly #append = new AppendPositionDecoder();
+  readonly #commit = new CommitPositionDecoder();
+  readonly #newTerm = new NewLeadershipTermDecoder();
+
+  constructor(memberCount: number, votes: Votes, committed: CommittedLog) {
+    this.#votes = votes;
+    this.#committed = committed;
+    this.#sentEnds = Array.from({ length: memberCount }, () => new Map<number, number>());
+    this.#terms = Array.from({ length: memberCount }, () => -1);
+  }
+
+  /** A member's process starts. */
+  onStart(memberId: number): void {
+    this.#sentEnds[memberId]?.clear();
+    this.#terms[memberId] = -1;
+  }
+
+  /** A datagram leaves a member. */
+  onDatagram(memberId: number, buffer: Uint8Array, offset: number, length: number): void {
+    const view = viewOf(buffer);
+    const start = buffer.byteOffset + offset;
+    const isConsensus =
+      length > DATA_HEADER_LENGTH &&
+      view.getUint16(start + FRAME_TYPE_OFFSET, true) === FRAME_TYPE_DATA &&
+      view.getInt32(start + DATA_STREAM_ID_OFFSET, true) === CONSENSUS_STREAM_ID;
+    if (!isConsensus) {
+      return;
+    }
+    for (let at = start; at < start + length; ) {
+      const frameLength = view.getInt32(at, true);
+      if (frameLength <= DATA_HEADER_LENGTH) {
+        return;
+      }
+      const isData = view.getUint16(at + FRAME_TYPE_OFFSET, true) === FRAME_TYPE_DATA;
+      if (isData && this.#isNew(memberId, view, at)) {
+        this.#onMessage(memberId, view, at + DATA_HEADER_LENGTH, frameLength - DATA_HEADER_LENGTH);
+      }
+      at += (frameLength + FRAME_ALIGNMENT_MASK) & ~FRAME_ALIGNMENT_MASK;
+    }
+  }
+
+  #isNew(memberId: number, view: DataView, at: number): boolean {
+    const ends = this.#sentEnds[memberId] as Map<number, number>;
+    const sessionId = view.getInt32(at + DATA_SESSION_ID_OFFSET, true);
+    const termId = view.getInt32(at + DATA_TERM_ID_OFFSET, true);
+    const termOffset = view.getInt32(at + DATA_TERM_OFFSET_OFFSET, true);
+    // Initial term ids are random; a stream never gets far enough to wrap within a run.
+    const end = termId * 2 ** 30 + termOffset;
+    const known = ends.get(sessionId);
+    if (known !== undefined && end <= known) {
+      return false;
+    }
+    ends.set(sessionId, end);
+    return true;
+  }
+
+  #onMessage(memberId: number, view: DataView, offset: number, length: number): void {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.RequestVote: {
+        const message = this.#requestVote.wrapAndApplyHeader(view, offset);
+        this.#votes.onVoteSent(memberId, memberId, message.candidateTermId());
+        break;
+      }
+      case TemplateId.Vote: {
+        const message = this.#vote.wrapAndApplyHeader(view, offset);
+        if (message.vote()) {
+          const candidateId = message.candidateMemberId();
+          this.#votes.onVoteSent(memberId, candidateId, message.candidateTermId());
+        }
+        break;
+      }
+      case TemplateId.AppendPosition: {
+        const message = this.#append.wrapAndApplyHeader(view, offset);
+        this.#onAppendPosition(memberId, message.leadershipTermId(), message.logPosition());
+        break;
+      }
+      case TemplateId.CommitPosition: {
+        const message = this.#commit.wrapAndApplyHeader(view, offset);
+        this.#votes.onLeader(memberId, message.leadershipTermId());
+        break;
+      }
+      case TemplateId.NewLeadershipTerm: {
+        const message = this.#newTerm.wrapAndApplyHeader(view, offset);
+        this.#votes.onLeader(memberId, message.leadershipTermId());
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  #onAppendPosition(memberId: number, termId: number, position: number): void {
+    if (!this.#votes.onTermAcknowledged(memberId, termId)) {
+      return;
+    }
+    if (termId !== this.#terms[memberId]) {
+      this.#terms[memberId] = termId;
+      this.#committed.onTermChange(memberId);
+    }
+    this.#committed.onAcknowledged(memberId, position);
+  }
+}

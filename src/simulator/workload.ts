@@ -1,0 +1,179 @@
+// workload.ts: clients that send numbered commands, and never the same one twice.
+//
+// A client is a process on a machine of its own. When its session ends it begins again as a new
+// process with a new session; its sequence goes on, and what was not answered stays unanswered.
+
+import type { ClusterClient } from '../client/cluster-client.js';
+import type { Acknowledged } from './invariants/acknowledged.js';
+import { COMMAND_HEADER_LENGTH, REPLY_LENGTH } from './ledger-service.js';
+import type { Prng } from './prng.js';
+import { type ArenaPool, startSimulatedClient } from './simulated-cluster.js';
+import type { Timeline } from './timeline.js';
+import type { VirtualNode } from './virtual-node.js';
+import type { World } from './world.js';
+
+const NS_PER_MS = 1_000_000;
+/** Unanswered commands beyond which a client waits. */
+const OUTSTANDING_COUNT_MAX = 64;
+/** A reply that has not come after this long is not waited for. */
+const RESTART_DELAY_MAX_NS = 300 * NS_PER_MS;
+const IDLE_RETRY_NS = 20 * NS_PER_MS;
+/** Longest command: session header and command fit into an eighth of a small term. */
+export const COMMAND_LENGTH_MAX = 7_900;
+
+/** How clients behave. */
+export interface WorkloadOptions {
+  readonly clientCount: number;
+  /** Mean time between two commands of a client. */
+  readonly intervalNs: number;
+  /** Commands sent at once. */
+  readonly burstMax: number;
+  /** Chance of a long command, in millionths. */
+  readonly longPerMillion: number;
+}
+
+export interface WorkloadParts {
+  readonly world: World;
+  readonly arenas: ArenaPool;
+  readonly ingressEndpoints: string;
+  readonly acknowledged: Acknowledged;
+  readonly timeline: Timeline;
+}
+
+/** One client over all its sessions. */
+export class SimulatedClient {
+  readonly id: number;
+  readonly node: VirtualNode;
+  readonly #parts: WorkloadParts;
+  readonly #options: WorkloadOptions;
+  readonly #random: Prng;
+  readonly #bytes = new Uint8Array(COMMAND_LENGTH_MAX);
+  readonly #view = new DataView(this.#bytes.buffer);
+  #isStopped = false;
+  #nextNs = 0;
+  #outstanding = 0;
+  sentCount = 0;
+  /** Greatest sequence that was answered. */
+  answeredSequence = 0;
+  sessionCount = 0;
+
+  constructor(id: number, parts: WorkloadParts, options: WorkloadOptions) {
+    this.id = id;
+    this.#parts = parts;
+    this.#options = options;
+    this.#random = parts.world.random.fork(`client ${id}`);
+    this.node = parts.world.addNode({ name: `client ${id}` });
+  }
+
+  /** Starts a process with a new session. Nothing happens when one runs, or after `stop`. */
+  start(): void {
+    const { arenas, ingressEndpoints, timeline, world } = this.#parts;
+    if (this.#isStopped || this.node.process !== undefined) {
+      return;
+    }
+    this.sessionCount++;
+    this.#outstanding = 0;
+    startSimulatedClient(
+      this.node,
+      arenas,
+      {
+        ingressEndpoints,
+        connectTimeoutMs: 2_000,
+        newLeaderTimeoutMs: 2_000,
+        keepAliveIntervalMs: 300,
+      },
+      {
+        onMessage: (view, offset, length) => this.#onReply(view, offset, length),
+        onConnected: (id) => timeline.add(this.node.name, `has session ${id}`),
+        onNewLeader: (termId, memberId) =>
+          timeline.add(this.node.name, `hears that member ${memberId} leads term ${termId}`),
+        onClosed: (error) => {
+          if (error !== undefined) {
+            timeline.add(this.node.name, `lost its session: ${error.message}`);
+            world.schedule(world.nowNs, undefined, () => this.node.kill());
+          }
+        },
+      },
+      (client) => this.#send(client),
+      () => this.#deadlineNs(),
+      () => this.#startLater(),
+    );
+  }
+
+  /** Leaves for good. */
+  stop(): void {
+    this.#isStopped = true;
+    this.node.stop();
+  }
+
+  #startLater(): void {
+    const { world } = this.#parts;
+    const delayNs = this.#random.below(RESTART_DELAY_MAX_NS);
+    world.schedule(world.nowNs + delayNs, undefined, () => this.start());
+  }
+
+  #deadlineNs(): number {
+    const { process } = this.node;
+    const { nowNs } = this.#parts.world;
+    const waitNs = Math.max(0, this.#nextNs - nowNs);
+    return (process?.clock.nowNs() ?? 0) + waitNs;
+  }
+
+  #send(client: ClusterClient): number {
+    const { nowNs } = this.#parts.world;
+    if (nowNs < this.#nextNs) {
+      return 0;
+    }
+    if (client.state !== 'connected' || this.#outstanding >= OUTSTANDING_COUNT_MAX) {
+      this.#outstanding = Math.max(0, this.#outstanding - 1);
+      this.#nextNs = nowNs + IDLE_RETRY_NS;
+      return 0;
+    }
+    const { burstMax, intervalNs } = this.#options;
+    const count = this.#random.chance(1, 8) ? this.#random.between(1, burstMax) : 1;
+    this.#nextNs = nowNs + this.#random.below(2 * intervalNs) + 1;
+    let sent = 0;
+    while (sent < count && this.#offer(client)) {
+      sent++;
+    }
+    return sent;
+  }
+
+  #offer(client: ClusterClient): boolean {
+    const sequence = this.sentCount + 1;
+    const length = this.#drawLength(client.maxMessageLength);
+    this.#view.setInt32(0, this.id, true);
+    this.#view.setInt32(4, sequence, true);
+    this.#view.setInt32(8, length, true);
+    this.#bytes.fill(sequence & 0xff, COMMAND_HEADER_LENGTH, length);
+    if (client.offer(this.#bytes, 0, length) < 0) {
+      return false;
+    }
+    this.sentCount = sequence;
+    this.#outstanding++;
+    return true;
+  }
+
+  #drawLength(lengthMax: number): number {
+    const random = this.#random;
+    const longest = Math.min(COMMAND_LENGTH_MAX, lengthMax);
+    if (random.chance(this.#options.longPerMillion, 1_000_000)) {
+      return random.between(COMMAND_HEADER_LENGTH, longest);
+    }
+    return random.between(COMMAND_HEADER_LENGTH, 300);
+  }
+
+  #onReply(view: DataView, offset: number, length: number): void {
+    if (length !== REPLY_LENGTH) {
+      return;
+    }
+    const sequence = view.getInt32(offset + 4, true);
+    this.#outstanding = Math.max(0, this.#outstanding - 1);
+    this.answeredSequence = Math.max(this.answeredSequence, sequence);
+    this.#parts.acknowledged.onReply({
+      client: view.getInt32(offset, true),
+      sequence,
+      order: view.getInt32(offset + 8, true),
+    });
+  }
+}

@@ -1,0 +1,308 @@
+// cluster-bench.ts: measures a real cluster: three member processes, and a client in its own.
+
+import type { IdleStrategy } from '../../host/event-loop.js';
+import { Child } from '../child-process.js';
+import { rounded } from '../latency.js';
+import type { RunResult, RunSpec } from '../load-run.js';
+import { LocalCluster } from '../local-cluster.js';
+import { grouped, type Progress } from '../output.js';
+import {
+  type ClosedLoopResult,
+  closedLoopResult,
+  concludeFloor,
+  type FloorResult,
+  WINDOW_BURSTS,
+  warmUp,
+  windowSpec,
+} from './floor-bench.js';
+import { type LoadChain, startFloor, startPingPong } from './floor-chain.js';
+
+const MEMBER_COUNT = 3;
+const LEADER_TIMEOUT_MS = 20_000;
+const MIB = 1024 * 1024;
+/** The targets against the floor: closed loop with one burst in flight, and the maximum. */
+export const P50_RATIO_MAX = 2.0;
+export const THROUGHPUT_RATIO_MIN = 0.5;
+/** Windows and buffers that loopback takes; the same at every MTU. */
+const WINDOW_LENGTH = 2 * MIB;
+const STREAM_TERM_LENGTH = 4 * MIB;
+const PACED_WARM_UP = { rate: 10_000, seconds: 2 };
+
+export interface ClusterBenchOptions {
+  readonly rates: readonly number[];
+  readonly seconds: number;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly mtu: number;
+  readonly payload: number;
+  readonly burst: number;
+  readonly idle: IdleStrategy;
+  /** Measures the floor in turn with the cluster, this many times; 0 leaves it out. */
+  readonly floorRounds: number;
+  readonly directory?: string | undefined;
+}
+
+/** One run of the open loop. Microseconds from the instant at which a message was due. */
+export interface PacedResult
+  extends Omit<RunResult, 'count' | 'duplicated' | 'clientCpuSeconds' | 'backPressured'> {
+  readonly rate: number;
+  readonly duplicated: number;
+  /** CPU seconds of all members and of the client for a million messages at this rate. */
+  readonly cpuSecondsPerMillion: number;
+  readonly clientCpuSecondsPerMillion: number;
+}
+
+/** The cluster beside the floor, measured in turn in one run. */
+export interface FloorRatio {
+  /** Cluster p50 / floor p50, one burst in flight. */
+  readonly p50: number;
+  /** Cluster maximum / floor maximum, messages per second. */
+  readonly throughput: number;
+  readonly p50Max: number;
+  readonly throughputMin: number;
+  readonly holds: boolean;
+}
+
+export interface ClusterBenchResult {
+  readonly nodes: number;
+  readonly media: 'udp';
+  readonly mtu: number;
+  readonly durability: string;
+  readonly payload: number;
+  readonly burst: number;
+  readonly idle: IdleStrategy;
+  readonly runs: readonly PacedResult[];
+  readonly closedLoop: readonly ClosedLoopResult[];
+  /** CPU seconds of the members for a million messages, over all runs. */
+  readonly cpuSecondsPerMillion: number;
+  /** Mean of the members at the end. */
+  readonly rssMiBPerNode: number;
+  readonly floor?: FloorResult;
+  readonly ratio?: FloorRatio;
+}
+
+/** Members and their client, with the CPU time that a run has cost. */
+class BenchCluster implements LoadChain {
+  readonly cluster: LocalCluster;
+  readonly #client: Child;
+  #messageCount = 0;
+  #cpuSeconds = 0;
+
+  private constructor(cluster: LocalCluster, client: Child) {
+    this.cluster = cluster;
+    this.#client = client;
+  }
+
+  static async start(options: ClusterBenchOptions): Promise<BenchCluster> {
+    const cluster = await LocalCluster.create({
+      memberCount: MEMBER_COUNT,
+      directory: options.directory,
+      cluster: { durability: options.durability },
+      member: {
+        mtuLength: options.mtu,
+        windowLength: WINDOW_LENGTH,
+        streamTermLength: STREAM_TERM_LENGTH,
+      },
+      idle: options.idle,
+    });
+    try {
+      await cluster.start();
+      await cluster.waitForLeader(LEADER_TIMEOUT_MS);
+      const client = new Child('bench client', new URL('./load-process.ts', import.meta.url));
+      await client.ask('connect', {
+        kind: 'cluster',
+        options: {
+          ingressEndpoints: cluster.ingress,
+          mtuLength: options.mtu,
+          windowLength: WINDOW_LENGTH,
+          ingressTermLength: STREAM_TERM_LENGTH,
+          idle: options.idle,
+        },
+      });
+      return new BenchCluster(cluster, client);
+    } catch (error) {
+      await cluster.killAll();
+      cluster.remove();
+      throw error;
+    }
+  }
+
+  /** CPU seconds of the members for a million messages, over all runs. */
+  get cpuSecondsPerMillion(): number {
+    return perMillion(this.#cpuSeconds, this.#messageCount);
+  }
+
+  async run(spec: RunSpec): Promise<RunResult> {
+    return (await this.measure(spec)).result;
+  }
+
+  async measure(spec: RunSpec): Promise<{ result: RunResult; memberCpuSeconds: number }> {
+    const before = await this.#readCpuSeconds();
+    const result = await this.#client.ask<RunResult>('run', spec);
+    const memberCpuSeconds = (await this.#readCpuSeconds()) - before;
+    this.#cpuSeconds += memberCpuSeconds;
+    this.#messageCount += result.received;
+    return { result, memberCpuSeconds };
+  }
+
+  /** What was used before the measurement does not count. */
+  resetUsage(): void {
+    this.#cpuSeconds = 0;
+    this.#messageCount = 0;
+  }
+
+  async residentMiBPerNode(): Promise<number> {
+    const reports = await this.cluster.reports();
+    const sum = reports.reduce((total, report) => total + report.process.residentBytes, 0);
+    return rounded(sum / reports.length / MIB);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.release();
+    await this.cluster.stop();
+    await this.cluster.killAll();
+    this.cluster.remove();
+  }
+
+  async #readCpuSeconds(): Promise<number> {
+    const reports = await this.cluster.reports();
+    return reports.reduce((sum, report) => sum + report.process.cpuSeconds, 0);
+  }
+}
+
+function perMillion(seconds: number, messageCount: number): number {
+  return messageCount === 0 ? 0 : Math.round((seconds / messageCount) * 1e6 * 1000) / 1000;
+}
+
+function pacedSpec(options: ClusterBenchOptions, rate: number, seconds: number): RunSpec {
+  const { payload, burst } = options;
+  return { kind: 'paced', value: rate, seconds, payloadLength: payload, burst };
+}
+
+async function runPaced(
+  bench: BenchCluster,
+  options: ClusterBenchOptions,
+  progress: Progress,
+): Promise<readonly PacedResult[]> {
+  const results: PacedResult[] = [];
+  for (const rate of options.rates) {
+    progress.step(`open loop, ${grouped(rate)} messages/s for ${options.seconds} s`);
+    const spec = pacedSpec(options, rate, options.seconds);
+    const { result, memberCpuSeconds } = await bench.measure(spec);
+    const { clientCpuSeconds, count: _count, backPressured: _backPressured, ...rest } = result;
+    results.push({
+      rate,
+      ...rest,
+      cpuSecondsPerMillion: perMillion(memberCpuSeconds, result.received),
+      clientCpuSecondsPerMillion: perMillion(clientCpuSeconds, result.received),
+    });
+  }
+  return results;
+}
+
+/** Every window, in turn on every chain, as often as asked for: [chain][window][round]. */
+async function runWindows(
+  chains: readonly LoadChain[],
+  options: ClusterBenchOptions,
+  rounds: number,
+  progress: Progress,
+): Promise<RunResult[][][]> {
+  const runs: RunResult[][][] = chains.map(() => WINDOW_BURSTS.map(() => []));
+  for (let round = 1; round <= rounds; round++) {
+    progress.step(`closed loop, round ${round} of ${rounds}`);
+    for (const [index, bursts] of WINDOW_BURSTS.entries()) {
+      for (const [number, chain] of chains.entries()) {
+        runs[number]?.[index]?.push(await chain.run(windowSpec(options, bursts)));
+      }
+    }
+  }
+  return runs;
+}
+
+function closedLoopResults(
+  runs: readonly (readonly RunResult[])[],
+  burst: number,
+): readonly ClosedLoopResult[] {
+  return runs.map((some, index) => closedLoopResult((WINDOW_BURSTS[index] ?? 0) * burst, some));
+}
+
+/** How the cluster stands beside the floor. */
+export function ratioOf(closedLoop: readonly ClosedLoopResult[], floor: FloorResult): FloorRatio {
+  const twoDigits = (value: number) => Math.round(value * 100) / 100;
+  const maximum = Math.max(...closedLoop.map((run) => run.achieved));
+  const p50 = twoDigits((closedLoop[0]?.p50 ?? 0) / floor.p50);
+  const throughput = twoDigits(maximum / floor.maximum);
+  return {
+    p50,
+    throughput,
+    p50Max: P50_RATIO_MAX,
+    throughputMin: THROUGHPUT_RATIO_MIN,
+    holds: p50 <= P50_RATIO_MAX && throughput >= THROUGHPUT_RATIO_MIN,
+  };
+}
+
+async function runClosedLoop(
+  bench: BenchCluster,
+  options: ClusterBenchOptions,
+  progress: Progress,
+): Promise<Pick<ClusterBenchResult, 'closedLoop' | 'floor' | 'ratio'>> {
+  if (options.floorRounds === 0) {
+    const [runs] = await runWindows([bench], options, 1, progress);
+    return { closedLoop: closedLoopResults(runs ?? [], options.burst) };
+  }
+  const rounds = options.floorRounds;
+  const pingPong = await startPingPong(options);
+  const floor = await startFloor(options);
+  try {
+    await warmUp(pingPong, options);
+    await warmUp(floor, options);
+    const runs = await runWindows([bench, floor, pingPong], options, rounds, progress);
+    const closedLoop = closedLoopResults(runs[0] ?? [], options.burst);
+    const floorLoop = closedLoopResults(runs[1] ?? [], options.burst);
+    const floorResult = concludeFloor({ ...options, rounds }, runs[2]?.[0] ?? [], floorLoop);
+    return { closedLoop, floor: floorResult, ratio: ratioOf(closedLoop, floorResult) };
+  } finally {
+    await Promise.all([pingPong.close(), floor.close()]);
+  }
+}
+
+/** Measures a cluster, and on request the floor in turn with it. */
+export async function benchCluster(
+  options: ClusterBenchOptions,
+  progress: Progress,
+): Promise<ClusterBenchResult> {
+  progress.step('starting three members and a client');
+  const bench = await BenchCluster.start(options);
+  try {
+    progress.step('warming up');
+    await bench.run(pacedSpec(options, PACED_WARM_UP.rate, PACED_WARM_UP.seconds));
+    await warmUp(bench, options);
+    bench.resetUsage();
+    const runs = await runPaced(bench, options, progress);
+    const closedLoop = await runClosedLoop(bench, options, progress);
+    const { mtu, durability, payload, burst, idle } = options;
+    return {
+      nodes: MEMBER_COUNT,
+      media: 'udp',
+      mtu,
+      durability,
+      payload,
+      burst,
+      idle,
+      runs,
+      cpuSecondsPerMillion: bench.cpuSecondsPerMillion,
+      rssMiBPerNode: await bench.residentMiBPerNode(),
+      ...closedLoop,
+    };
+  } finally {
+    await bench.close();
+  }
+}
+
+/** Messages that a result has not accounted for. */
+export function lostCount(result: ClusterBenchResult): number {
+  const paced = result.runs.reduce(
+    (sum, run) => sum + run.lost + run.reordered + run.duplicated,
+    0,
+  );
+  return result.closedLoop.reduce((sum, run) => sum + run.lost, paced);
+}

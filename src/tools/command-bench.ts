@@ -1,0 +1,128 @@
+// command-bench.ts: `pawl bench floor` and `pawl bench cluster`.
+
+import { availableParallelism } from 'node:os';
+import type { Command } from 'commander';
+import type { IdleStrategy } from '../host/event-loop.js';
+import { ExitCode } from '../host/exit-codes.js';
+import { clusterText, floorText } from './bench/bench-report.js';
+import { benchCluster, lostCount } from './bench/cluster-bench.js';
+import { readEnvironment } from './bench/environment.js';
+import { benchFloor } from './bench/floor-bench.js';
+import { PAYLOAD_LENGTH_MIN } from './load.js';
+import { integerListOption, integerOption, numberOption, wordOption } from './options.js';
+import { printJson, printLine, progressOf } from './output.js';
+
+/** What is best on loopback: one datagram for as much as fits. Real networks want 1408. */
+const LOOPBACK_MTU = 32_768;
+const MTU_MAX = 61_440;
+const RATE_MAX = 10_000_000;
+const PAYLOAD_LENGTH_MAX = 16_384;
+
+interface SharedFlags {
+  readonly mtu: number;
+  readonly payload: number;
+  readonly burst: number;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly idle: IdleStrategy;
+  readonly json?: boolean;
+}
+
+interface ClusterFlags extends SharedFlags {
+  readonly rates: readonly number[];
+  readonly durability: 'fsync' | 'page-cache';
+  readonly floor?: boolean;
+  readonly directory?: string;
+}
+
+/** Options that both benches have; a default that differs is given by the caller. */
+function addSharedOptions(command: Command, seconds: number): Command {
+  return command
+    .option('--mtu <bytes>', 'longest datagram', integerOption(288, MTU_MAX), LOOPBACK_MTU)
+    .option(
+      '--payload <bytes>',
+      'bytes of a message',
+      integerOption(PAYLOAD_LENGTH_MIN, PAYLOAD_LENGTH_MAX),
+      200,
+    )
+    .option('--burst <n>', 'messages of a burst', integerOption(1, 1_000), 20)
+    .option('--seconds <s>', 'length of a run', numberOption(0.1, 600), seconds)
+    .option('--rounds <n>', 'runs beside the floor; the middle one counts', integerOption(1, 99), 3)
+    .option(
+      '--idle <strategy>',
+      'event sleeps when there is nothing to do, yield uses a core for each process',
+      wordOption(['event', 'yield']),
+      'event',
+    )
+    .option('--json', 'print one JSON object on the standard output, progress on the other');
+}
+
+async function floor(flags: SharedFlags): Promise<void> {
+  const progress = progressOf(flags.json === true);
+  const environment = readEnvironment();
+  const result = await benchFloor(flags, progress);
+  if (flags.json === true) {
+    printJson({ ...result, environment });
+  } else {
+    printLine(floorText(result, environment));
+  }
+  process.exitCode = result.isValid ? ExitCode.Ok : ExitCode.Unexpected;
+}
+
+async function cluster(flags: ClusterFlags): Promise<void> {
+  const progress = progressOf(flags.json === true);
+  const environment = readEnvironment();
+  const { floor: withFloor, rounds, json: _json, ...rest } = flags;
+  const result = await benchCluster(
+    { ...rest, floorRounds: withFloor === true ? rounds : 0 },
+    progress,
+  );
+  if (flags.json === true) {
+    printJson({ ...result, environment });
+  } else {
+    printLine(clusterText(result, environment));
+  }
+  const isGood = lostCount(result) === 0 && result.floor?.isValid !== false;
+  process.exitCode = isGood ? ExitCode.Ok : ExitCode.Unexpected;
+}
+
+export function addBenchCommand(program: Command): void {
+  const bench = program
+    .command('bench')
+    .summary('measure a cluster, or the least that a cluster could cost')
+    .description('Measure on this machine. Every result names the machine and the sources.');
+  const floorCommand = bench
+    .command('floor')
+    .summary('the least program that does the work of a cluster')
+    .description(
+      'Measure the least program that does the same work as a cluster on the same sockets: client to ' +
+        'leader to two followers and back; no log, no disk, no session. It is valid only if one burst ' +
+        'in flight takes at most 5 times the ping-pong of the same bytes between two processes. Exit ' +
+        'code 0 only if it is valid.',
+    );
+  addSharedOptions(floorCommand, 2).action(floor);
+  const clusterCommand = bench
+    .command('cluster')
+    .summary('three members and a client, each a process')
+    .description(
+      'Measure three member processes and a client in its own: bursts at fixed rates (open loop, ' +
+        'latency from the instant at which a message was due), then bursts in flight (closed loop). ' +
+        `The echo service answers. This machine has ${availableParallelism()} processors for four ` +
+        'processes. Exit code 0 only if nothing was lost.',
+    )
+    .option(
+      '--rates <list>',
+      'messages per second, one run for each',
+      integerListOption(1, RATE_MAX),
+      [1_000, 10_000, 50_000, 100_000],
+    )
+    .option(
+      '--durability <level>',
+      'fsync or page-cache',
+      wordOption(['fsync', 'page-cache']),
+      'fsync',
+    )
+    .option('--floor', 'measure the floor in turn with the closed loop, and print the ratio')
+    .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)');
+  addSharedOptions(clusterCommand, 5).action(cluster);
+}
