@@ -1,8 +1,8 @@
 // describe.ts: what a data directory holds, as plain data for the command line.
 //
 // Read-only: takes no lock, so that it works on a directory that is in use, and changes nothing, so
-// that it can be run before anybody decides what to do about a damaged one. In use, the log may grow
-// while it is read: what then looks like a torn tail is a write under way.
+// that it can be run before anybody decides what to do about a damaged one. In use, the log may
+// grow while it is read: what then looks like a torn tail is a write under way.
 
 import { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';

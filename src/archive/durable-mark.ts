@@ -53,7 +53,9 @@ export const INITIAL_MARK: DurableMark = {
   leadershipTermId: TERM_NULL,
 };
 
-/** durable-mark.dat, open. The recorder owns it while it records, recovery and truncation between. */
+/**
+ * durable-mark.dat, open. The recorder owns it while it records, recovery and truncation between.
+ */
 export class DurableMarkFile {
   readonly #slots: DoubleSlotFile;
   #mark: DurableMark;

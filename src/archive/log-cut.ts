@@ -1,8 +1,8 @@
 // log-cut.ts: ends the log at a position, physically.
 //
-// What is behind the end of the log must be zero before a new frame is written there: valid frames of
-// an older term that were left behind would rise again at the next recovery (B15). Segments go from
-// the last to the first, so that a crash leaves a log that is longer, never one with a hole.
+// What is behind the end of the log must be zero before a new frame is written there: valid frames
+// of an older term that were left behind would rise again at the next recovery (B15). Segments go
+// from the last to the first, so that a crash leaves a log that is longer, never one with a hole.
 
 import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
@@ -44,8 +44,8 @@ export function* removeSegmentsBehind(
 }
 
 /**
- * Sets the rest of the segment that holds a position to zero, and syncs it. Nothing to do when there
- * is no such segment.
+ * Sets the rest of the segment that holds a position to zero, and syncs it. Nothing to do when
+ * there is no such segment.
  */
 export function* zeroSegmentBehind(
   storage: Storage,

@@ -1,8 +1,8 @@
 // log-recovery.ts: finds the end of the recorded log after a crash.
 //
-// A bad frame at or above the durable mark is a torn tail: it is cut, wherever valid frames follow it.
-// A bad frame below the mark is corruption: nothing is cut, for another member may need what is
-// behind it (B41). Segments that a crash left behind the end hold nothing that counts.
+// A bad frame at or above the durable mark is a torn tail: it is cut, wherever valid frames follow
+// it. A bad frame below the mark is corruption: nothing is cut, for another member may need what
+// is behind it (B41). Segments that a crash left behind the end hold nothing that counts.
 
 import type { Arena } from '../memory/arena.js';
 import { OpenMode, type Storage } from '../ports/storage.js';
@@ -95,9 +95,7 @@ export function* examineLog(
     appendPosition: walk.end,
     health: isTorn ? { kind: 'torn', from: walk.end, to: tail.to } : { kind: 'sound' },
     warnings: isTorn
-      ? [
-          `the log had a torn tail from ${walk.end} to ${tail.to}, above the mark ${durablePosition}`,
-        ]
+      ? [`torn tail from ${walk.end} to ${tail.to}, above the mark ${durablePosition}: cut`]
       : [],
     isCutNeeded: isTorn || tail.isShort,
   };

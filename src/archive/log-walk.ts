@@ -1,8 +1,8 @@
 // log-walk.ts: walks recorded frames and tells where the valid ones end.
 //
 // A frame is valid at a position when its geometry, term id and offset, crc and leadership term are
-// what the position and the recording log demand. Whether an invalid one is a torn tail or corruption
-// is for the caller to say, who knows the mark.
+// what the position and the recording log demand. Whether an invalid one is a torn tail or
+// corruption is for the caller to say, who knows the mark.
 
 import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
@@ -52,8 +52,8 @@ export interface WalkOptions {
  * Length of the prefix of bytes in the arena that are valid frames of the log at a position.
  *
  * @param scratch BLOCK_AREA_LENGTH bytes, 8-byte aligned.
- * @returns position bytes: beyond `length` when padding ends the bytes. A frame that is not whole in
- *   the bytes ends the prefix: read on there, and a result of 0 is then an invalid frame.
+ * @returns position bytes: beyond `length` when padding ends the bytes. A frame that is not whole
+ *   in the bytes ends the prefix: read on there, and a result of 0 is then an invalid frame.
  */
 export function verifyFrames(
   arena: Arena,

@@ -1,8 +1,9 @@
 // member-directory.ts: the data directory of a member, from birth to recovery.
 //
 // Start-up finds out what the member knows, repairs what a crash can have torn, and syncs or writes
-// again all that it found before it reports it: what was only in the page cache may be gone after the
-// next power cut, and a position that was reported or voted on must not be (B1, B12, B38, B41).
+// again all that it found before it reports it: what was only in the page cache may be gone after
+// the next power cut, and a position that was reported or voted on must not be (B1, B12, B38,
+// B41).
 
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
@@ -190,8 +191,8 @@ function* refuseUnlessBlank(storage: Storage): StorageTask<void> {
   if (born !== undefined) {
     throw new PawlError(
       ErrorCode.DirectoryAlreadyBorn,
-      `the data directory is that of member ${born.memberId} of cluster ${born.clusterId} already: ` +
-        'start the member on it, or bootstrap another directory',
+      `the data directory is already that of member ${born.memberId} of cluster ` +
+        `${born.clusterId}: start the member on it, or bootstrap another directory`,
       'environment',
     );
   }
@@ -199,8 +200,8 @@ function* refuseUnlessBlank(storage: Storage): StorageTask<void> {
   if (base !== undefined) {
     throw new PawlError(
       ErrorCode.DirectoryForeign,
-      `the data directory has no ${BIRTH_PATH} but holds log segments (${segmentFileName(base)}): ` +
-        'restore the file, or use an empty directory',
+      `the data directory has no ${BIRTH_PATH} but holds ${segmentFileName(base)}, a log ` +
+        'segment: restore the file, or use an empty directory',
       'environment',
     );
   }
@@ -220,8 +221,9 @@ function* readOwnBirth(storage: Storage, identity: DirectoryIdentity): StorageTa
   if (birth.clusterId !== clusterId || birth.memberId !== memberId) {
     throw new PawlError(
       ErrorCode.DirectoryForeign,
-      `the data directory is that of member ${birth.memberId} of cluster ${birth.clusterId}, not of ` +
-        `member ${memberId} of cluster ${clusterId}: correct the directory or the configuration`,
+      `the data directory is that of member ${birth.memberId} of cluster ` +
+        `${birth.clusterId}, not of member ${memberId} of cluster ${clusterId}: correct the ` +
+        'directory or the configuration',
       'environment',
     );
   }
@@ -233,15 +235,15 @@ function checkConfigured(found: LogGeometry, configured: LogGeometry | undefined
   if (configured !== undefined && configured.termLength !== found.termLength) {
     throw new PawlError(
       ErrorCode.ConfigurationInvalid,
-      `the log's term length is configured as ${configured.termLength} bytes, and the log was born ` +
-        `with ${found.termLength}: it is fixed for its life; configure ${found.termLength}`,
+      `the log's term length is configured as ${configured.termLength} bytes, and the log was ` +
+        `born with ${found.termLength}: it is fixed for its life; configure that`,
     );
   }
   if (configured !== undefined && configured.segmentLength !== found.segmentLength) {
     throw new PawlError(
       ErrorCode.ConfigurationInvalid,
-      `the segment length is configured as ${configured.segmentLength} bytes, and the log was born ` +
-        `with ${found.segmentLength}: it is fixed for its life; configure ${found.segmentLength}`,
+      `the segment length is configured as ${configured.segmentLength} bytes, and the log was ` +
+        `born with ${found.segmentLength}: it is fixed for its life; configure that`,
     );
   }
 }

@@ -46,7 +46,9 @@ export interface KnownIncarnation {
 export interface NodeState {
   /** Greatest term that this member stood or voted in, or follows. Never falls. */
   readonly candidateTermId: number;
-  /** Whom it voted for in that term; MEMBER_NULL for none. Changes only from none or in a new term. */
+  /**
+   * Whom it voted for in that term; MEMBER_NULL for none. Changes only from none or in a new term.
+   */
   readonly votedForMemberId: number;
   /** Whether its votes and positions count. */
   readonly voting: boolean;

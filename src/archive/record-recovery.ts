@@ -1,7 +1,7 @@
 // record-recovery.ts: reads the small records at start-up and decides what is known.
 //
-// A slot of the vote that does not hold what the protocol left there may have held a newer vote, and
-// a lost mark may have covered acknowledged bytes: such a member starts non-voting. A lost or
+// A slot of the vote that does not hold what the protocol left there may have held a newer vote,
+// and a lost mark may have covered acknowledged bytes: such a member starts non-voting. A lost or
 // damaged record never makes it forget silently (B1, B12).
 
 import { ErrorCode, PawlError } from '../errors.js';
@@ -39,7 +39,8 @@ export interface FoundRecords {
 /**
  * Reads vote, recording log and mark without changing them.
  *
- * @throws PawlError RECORD_CORRUPT when the recording log is lost or contradicts itself or the mark.
+ * @throws PawlError RECORD_CORRUPT when the recording log is lost or contradicts itself or the
+ *   mark.
  */
 export function* readRecords(storage: Storage): StorageTask<FoundRecords> {
   const warnings: string[] = [];

@@ -88,7 +88,9 @@ export class RecorderProxy {
     return this.#loadInt(RECORDER_ACK_SEQUENCE_OFFSET) !== this.#sequence;
   }
 
-  /** Whether it was started and has not acknowledged `stop`. It may have ceased: see `stopReason`. */
+  /**
+   * Whether it was started and has not acknowledged `stop`. It may have ceased: see `stopReason`.
+   */
   isRecording(): boolean {
     if (this.#isStarted && this.#isStopping && !this.isBusy()) {
       this.#isStarted = false;

@@ -1,9 +1,9 @@
 // recorder.ts: writes the log to segment files, and says how far it is durable.
 //
-// The frames are written straight from the term buffers, in blocks. At level `fsync` all writes that
-// accumulated share one sync (group commit), and the durable position moves when it returns. At level
-// `page-cache` the durable position is what the operating system has taken. Either way it is the
-// end of a contiguous prefix (B6), never what was merely submitted (B5).
+// The frames are written straight from the term buffers, in blocks. At level `fsync` all writes
+// that accumulated share one sync (group commit), and the durable position moves when it returns.
+// At level `page-cache` the durable position is what the operating system has taken. Either way it
+// is the end of a contiguous prefix (B6), never what was merely submitted (B5).
 //
 // A failed write or sync poisons the member: nothing is acknowledged any more, nothing is retried
 // (B39). A full disk is another matter: recording ceases, and the owner is told where.

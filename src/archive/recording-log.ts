@@ -211,7 +211,9 @@ export function* readRecordingLog(storage: Storage): StorageTask<RecordingLogRea
   return bytes === undefined ? { kind: 'missing' } : decodeRecordingLog(bytes);
 }
 
-/** The term among entries that a frame at a position belongs to: the last whose base is not beyond. */
+/**
+ * The term among entries that a frame at a position belongs to: the last whose base is not beyond.
+ */
 export function termEntryAt(
   entries: readonly TermEntry[],
   position: Position,

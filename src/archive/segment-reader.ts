@@ -1,8 +1,9 @@
 // segment-reader.ts: reads recorded frames in order, verified, into the arena.
 //
 // A follower that catches up, a service that replays, and a service that fell out of the term
-// buffers read the log from disk. Every byte is verified on its way in. A frame that does not verify
-// is reported with its exact position; the reader never throws in a duty cycle and never waits.
+// buffers read the log from disk. Every byte is verified on its way in. A frame that does not
+// verify is reported with its exact position; the reader never throws in a duty cycle and never
+// waits.
 
 import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
@@ -77,8 +78,9 @@ export class LogReader {
    *
    * @param position where a frame starts. @param limit where a frame ends; how far the recording is
    *   known to reach.
-   * @returns position bytes available at `address` (a last padding frame counts whole, though perhaps
-   *   only its header is in memory); 0 while a read is under way; -1 when the log is damaged there.
+   * @returns position bytes available at `address` (a last padding frame counts whole, though
+   *   perhaps only its header is in memory); 0 while a read is under way; -1 when the log is
+   *   damaged there.
    */
   read(position: Position, limit: Position): number {
     assert(!this.#isClosed, 'a closed reader reads nothing');

@@ -2,8 +2,8 @@
 //
 // A file is made with its full length and synced, with its name, before a frame in it can count as
 // durable: the recorder gets the handle only then. The next one is made ahead of need, because a
-// create costs several syncs. (Filling it with zeros ahead, or recycling an old one, would halve the
-// cost of each sync: `#make` is the place.)
+// create costs several syncs. (Filling it with zeros ahead, or recycling an old one, would halve
+// the cost of each sync: `#make` is the place.)
 
 import { assert } from '../assert.js';
 import type { PawlError } from '../errors.js';

@@ -1,6 +1,7 @@
 // truncate.ts: gives up the end of the log that the cluster's leader does not have.
 //
-// Only between terms, only while nothing is recorded, never below a known commit position. The order:
+// Only between terms, only while nothing is recorded, never below a known commit position. The
+// order:
 //
 //   1. the mark is lowered to the cut and synced, or a crash in step 2 would look like corruption;
 //   2. segments behind the cut are removed from the last to the first, names synced;
@@ -95,8 +96,8 @@ function* lowerMark(
   if (reading.kind !== 'found') {
     throw new PawlError(
       ErrorCode.RecordCorrupt,
-      `durable-mark.dat is ${reading.kind} while the member runs: something else changes this data ` +
-        'directory; stop it, and start the member anew',
+      `durable-mark.dat is ${reading.kind} while the member runs: something else changes this ` +
+        'data directory; stop it, and start the member anew',
       'fatal',
     );
   }

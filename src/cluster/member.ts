@@ -127,6 +127,11 @@ export class Member implements Agent {
     return this.#running;
   }
 
+  /** End of what the service has consumed. */
+  get servicePosition(): Position {
+    return this.#member.service.position;
+  }
+
   /** Whether a clean leave is complete. */
   get hasLeft(): boolean {
     return this.#isLeaving && (this.#running === undefined || this.#isStopped());

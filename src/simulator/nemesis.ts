@@ -1,10 +1,10 @@
 // nemesis.ts: strikes at moments that its stream of chance decides.
 
+import { StorageResult } from '../ports/storage.js';
 import { exponentialDelay } from './delay.js';
 import type { Prng } from './prng.js';
 import type { SimulatedCluster, SimulatedMember } from './simulated-cluster.js';
 import { OperationKind } from './storage-operation.js';
-import { StorageResult } from '../ports/storage.js';
 import { FaultClass, type Swarm } from './swarm.js';
 import type { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';

@@ -3,14 +3,14 @@
 // A member is a process with two threads, as under Node: one for transport, consensus and service,
 // one for the recorder. They share an arena. Everything above the four ports is the production code.
 
-import { Recorder } from '../archive/recorder.js';
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { bootstrapDirectory } from '../archive/member-directory.js';
+import { Recorder } from '../archive/recorder.js';
 import { RECORDER_SLEEPING_OFFSET } from '../archive/recorder-control.js';
 import { StorageTasks } from '../archive/storage-task.js';
 import { assert } from '../assert.js';
-import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
 import { type ClientOptions, concludeClientOptions } from '../client/client-options.js';
+import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
 import {
   type ClusterConfig,
   type ClusterSettings,
@@ -195,12 +195,7 @@ class SimulatedRecorder implements RecorderRunner {
   readonly #config: ClusterConfig;
   #thread: VirtualThread | undefined;
 
-  constructor(
-    process: VirtualProcess,
-    main: VirtualThread,
-    arena: Arena,
-    config: ClusterConfig,
-  ) {
+  constructor(process: VirtualProcess, main: VirtualThread, arena: Arena, config: ClusterConfig) {
     this.#process = process;
     this.#main = main;
     this.#arena = arena;
@@ -251,7 +246,7 @@ function giveLater(world: World, arenas: ArenaPool, arena: Arena): void {
 }
 
 function pollingAgent(roleName: string, poll: () => number): Agent {
-  return { roleName, doWork: poll, deadlineNs: () => Number.POSITIVE_INFINITY, close: () => {} };
+  return { roleName, doWork: poll, deadlineNs: () => Number.POSITIVE_INFINITY, close: () => undefined };
 }
 
 /** A client's machine: connects when its process starts. */

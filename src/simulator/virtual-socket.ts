@@ -143,7 +143,10 @@ export class VirtualSocket implements DatagramSocket, EventAction {
   sendTo(buffer: Uint8Array, offset: number, length: number, destinationKey: number): number {
     assert(this.options.remote === undefined, 'a connected socket sends to its peer alone');
     const destinationId = this.#addressIds[destinationKey];
-    assert(destinationId !== undefined && destinationId >= 0, 'a destination key was given by this socket');
+    assert(
+      destinationId !== undefined && destinationId >= 0,
+      'a destination key was given by this socket',
+    );
     return this.#send(buffer, offset, length, destinationId);
   }
 

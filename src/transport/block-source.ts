@@ -10,8 +10,8 @@ export interface BlockReader {
   /**
    * Whole, verified frames from a position on.
    *
-   * The transport writes session id and stream id into the bytes, and asks for other bytes only when
-   * no socket reads these any more.
+   * The transport writes session id and stream id into the bytes, and asks for other bytes only
+   * when no socket reads these any more.
    *
    * @param position where a frame starts. @param limit how far the recording is known to reach.
    * @returns position bytes available at `address` (a last padding frame counts whole, though only

@@ -93,7 +93,6 @@ export class ExclusivePublication extends Publication {
   }
 
   duty(nowNs: number): number {
-    this.isUrgent = false;
     const tail = this.position();
     const sender = this.#sender;
     let work = 0;
@@ -103,6 +102,7 @@ export class ExclusivePublication extends Publication {
       }
       work += sender.send(nowNs, tail);
     }
+    this.isUrgent = sender?.hasMore === true;
     this.#updateLimit(tail);
     this.setConnected(this.isConnected);
     this.#advanceState(nowNs, tail);

@@ -1,8 +1,8 @@
 // log-destination.ts: one follower of the log.
 //
 // It is sent the log from the position that it asked for: from the recording while the term buffers
-// no longer hold it, from the buffers after that, as one stream without a seam. Its NAKs are answered
-// from the same two places.
+// no longer hold it, from the buffers after that, as one stream without a seam. Its NAKs are
+// answered from the same two places.
 
 import { DATA_HEADER_LENGTH } from '../../assembly/layout/frame.js';
 import { SEND_FAILED } from '../ports/network.js';
@@ -214,8 +214,13 @@ export class LogDestination extends StreamSender {
       this.#failSource(`the log before ${this.log.oldestPosition} is not in the term buffers`);
       return 0;
     }
+    const burstEnd = this.senderPosition + this.context.config.sendBurstLength;
     let count = 0;
     while (this.senderPosition < this.log.oldestPosition || bytes.remaining > 0) {
+      if (this.senderPosition >= burstEnd) {
+        this.hasMore = true;
+        break;
+      }
       const room = Math.min(this.log.geometry.mtuLength, this.senderLimit - this.senderPosition);
       if (room < DATA_HEADER_LENGTH) {
         break;
@@ -294,7 +299,8 @@ export class LogDestination extends StreamSender {
       return;
     }
     if (!this.#repairs.some((repair) => start < repair.end && repair.start < end)) {
-      this.#repairs.push({ position, start, end });
+      // What is not recorded yet is asked for again.
+      this.#repairs.push({ position, start, end: Math.min(end, this.recordedPosition) });
       counters.sourceRepairs++;
     }
   }

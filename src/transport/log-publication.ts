@@ -1,7 +1,8 @@
 // log-publication.ts: the leader's log, sent to every follower at its own pace.
 //
 // One log buffer, one destination per follower. A slow minority never closes the log's window: the
-// limit follows the room that a quorum's receivers have, the leader's own disk, and what was cleaned.
+// limit follows the room that a quorum's receivers have, the leader's own disk, and what was
+// cleaned.
 
 import { FRAME_ALIGNMENT } from '../../assembly/layout/frame.js';
 import { assert } from '../assert.js';
@@ -213,6 +214,7 @@ export class LogPublication extends Publication {
           destination.hastenHeartbeat();
         }
         work += destination.send(nowNs, tail);
+        this.isUrgent ||= destination.hasMore;
       }
     }
     this.#updateLimit();

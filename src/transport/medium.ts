@@ -1,8 +1,8 @@
 // medium.ts: one socket, and which bytes of the arena it may still be reading.
 //
 // A socket reads the very bytes that were given to it, perhaps after `send` returned. It releases
-// them in the order of the sends, so a count of bytes sent minus bytes held tells what is free again:
-// a slot for control frames is not rewritten, and a term is not cleaned, before that.
+// them in the order of the sends, so a count of bytes sent minus bytes held tells what is free
+// again: a slot for control frames is not rewritten, and a term is not cleaned, before that.
 
 import type { Arena } from '../memory/arena.js';
 import {

@@ -13,7 +13,9 @@ import { checkMtuLength, type TransportConfig } from './transport-config.js';
 const RESERVED_SESSION_ID_LOW = -1;
 const RESERVED_SESSION_ID_HIGH = 1000;
 
-/** Settings of a publication: an option wins over the channel's parameter, that over the default. */
+/**
+ * Settings of a publication: an option wins over the channel's parameter, that over the default.
+ */
 export interface PublicationOptions {
   /** Default: random. */
   readonly sessionId?: number;

@@ -287,7 +287,8 @@ export abstract class Publication implements Stream {
   /**
    * Cleans one chunk behind the readers and moves the limit.
    *
-   * @param consumed position of the slowest reader. @param intactFrom bytes from here on must not be
+   * @param consumed position of the slowest reader. @param intactFrom bytes from here on must not
+   * be
    *   cleaned, whoever read them. @param limit how far the readers let the writer go.
    */
   protected advanceLimit(consumed: Position, intactFrom: Position, limit: Position): void {

@@ -1,8 +1,9 @@
 // receive-endpoint.ts: one bound socket, and which image each datagram is for.
 //
 // Subscriptions of the same local address share it. A datagram is dispatched by stream id, then by
-// session id. What nobody wants is counted and dropped; a session that is wanted but unknown is asked
-// to announce itself, at a bounded rate and with bounded memory, because any sender can make one up.
+// session id. What nobody wants is counted and dropped; a session that is wanted but unknown is
+// asked to announce itself, at a bounded rate and with bounded memory, because any sender can make
+// one up.
 
 import {
   DATA_FLAG_END_OF_STREAM,

@@ -51,7 +51,9 @@ export class StreamSender {
   readonly #statusMessage = new StatusMessageFlyweight();
   readonly #nak = new NakFlyweight();
   readonly #onDatagram: DatagramHandler;
-  /** Everything below was given to the socket. Invariant: at or below the limit, but for padding. */
+  /**
+   * Everything below was given to the socket. Invariant: at or below the limit, but for padding.
+   */
   senderPosition: Position;
   /** How far the receiver lets us send. */
   senderLimit: Position;
@@ -64,6 +66,8 @@ export class StreamSender {
   isEndOfStream = false;
   /** Set when a socket could not take what there is to send. */
   isBlocked = false;
+  /** Set when a duty cycle ended at the burst length: there is more to send at once. */
+  hasMore = false;
   #isSetupElicited = false;
   #setupCount = 0;
   #lastSetupNs = Number.NEGATIVE_INFINITY;
@@ -114,6 +118,7 @@ export class StreamSender {
   /** Sends what is due up to the tail. Returns how much work that was. */
   send(nowNs: number, tail: Position): number {
     this.isBlocked = false;
+    this.hasMore = false;
     if (!this.medium.isOpen) {
       return 0;
     }
@@ -144,8 +149,13 @@ export class StreamSender {
   protected sendFromBuffer(tail: Position): number {
     const { arena, scratch } = this.context;
     const { meta, geometry } = this.log;
+    const burstEnd = this.senderPosition + this.context.config.sendBurstLength;
     let count = 0;
     while (this.senderPosition < tail) {
+      if (this.senderPosition >= burstEnd) {
+        this.hasMore = true;
+        break;
+      }
       const room = Math.min(geometry.mtuLength, this.senderLimit - this.senderPosition);
       if (room < DATA_HEADER_LENGTH) {
         break;

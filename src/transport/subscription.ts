@@ -18,7 +18,9 @@ export interface SetupSummary {
 
 /** Settings of a subscription. */
 export interface SubscriptionOptions {
-  /** `required`: frames without a valid checksum are dropped. Default `optional`: checked if there. */
+  /**
+   * `required`: frames without a valid checksum are dropped. Default `optional`: checked if there.
+   */
   readonly checksum?: 'required' | 'optional';
   /** Decides whether an announced stream is joined. Default: always. */
   readonly accept?: (setup: SetupSummary) => boolean;
@@ -67,7 +69,9 @@ export class Subscription {
     this.options = options;
   }
 
-  /** Bound address with the port that the system chose; undefined before, and inside the process. */
+  /**
+   * Bound address with the port that the system chose; undefined before, and inside the process.
+   */
   get localEndpoint(): SocketAddress | undefined {
     return this.#place.localEndpoint;
   }

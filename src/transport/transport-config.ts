@@ -1,8 +1,8 @@
 // transport-config.ts: every limit and time of the transport, validated as a whole.
 //
-// A value that is fine alone can be wrong beside another: a window below one datagram never opens, a
-// heartbeat slower than the liveness timeout kills every idle stream. All relations are checked when
-// the transport is made, and the message says which two values disagree and why.
+// A value that is fine alone can be wrong beside another: a window below one datagram never opens,
+// a heartbeat slower than the liveness timeout kills every idle stream. All relations are checked
+// when the transport is made, and the message says which two values disagree and why.
 
 import { FRAME_ALIGNMENT, MTU_LENGTH_MAX } from '../../assembly/layout/frame.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -11,7 +11,9 @@ import { positionBitsToShift, TERM_LENGTH_MAX } from '../position.js';
 const MILLISECOND_NS = 1_000_000;
 const SECOND_NS = 1_000_000_000;
 
-/** Most bytes of a SETUP-announced term that an image may take by default: 16 MiB, as Aeron sends. */
+/**
+ * Most bytes of a SETUP-announced term that an image may take by default: 16 MiB, as Aeron sends.
+ */
 const IMAGE_TERM_LENGTH_MAX_DEFAULT = 16 * 1024 * 1024;
 /** Most slots for retransmissions that linger at once, whatever is configured. */
 export const RETRANSMIT_COUNT_LIMIT = 256;
@@ -72,8 +74,8 @@ export interface TransportConfig {
   readonly cleanChunkLength: number;
   /** Most datagrams that one socket delivers in one duty cycle. */
   readonly receiveLimit: number;
-  /** Bytes of recorded log that a destination reads at a time. */
-  readonly logChunkLength: number;
+  /** Most bytes that one stream sends to one receiver in one duty cycle. */
+  readonly sendBurstLength: number;
   /** A send that a socket refused is tried again after this. */
   readonly sendRetryNs: number;
 }
@@ -105,7 +107,7 @@ const DEFAULTS: TransportConfig = {
   publicationCountMax: 1024,
   cleanChunkLength: 256 * 1024,
   receiveLimit: 256,
-  logChunkLength: 256 * 1024,
+  sendBurstLength: 1024 * 1024,
   sendRetryNs: MILLISECOND_NS,
 };
 
@@ -165,8 +167,7 @@ function checkLengths(config: TransportConfig): void {
   atLeast(config, 'retransmitBurstLength', config.mtuLength, 'a retransmission is a datagram');
   atLeast(config, 'retransmitBytesPerSecondMax', config.mtuLength, 'lost data must be sent again');
   atLeast(config, 'cleanChunkLength', 4096, 'terms must be cleaned as fast as they fill');
-  atLeast(config, 'logChunkLength', 2 * MTU_LENGTH_MAX, 'a chunk must hold whole frames');
-  atMost(config, 'logChunkLength', 16 * 1024 * 1024, 'each destination may hold two chunks');
+  atLeast(config, 'sendBurstLength', config.mtuLength, 'a burst must hold one datagram');
 }
 
 function checkTimes(config: TransportConfig): void {

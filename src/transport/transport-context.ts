@@ -1,8 +1,8 @@
 // transport-context.ts: what all streams of one transport share.
 //
 // Memory for a datagram under inspection, for long messages on their way in and for the answers of
-// batch calls is allocated once, because a duty cycle handles one thing at a time. Streams that have
-// something to do queue themselves here, so that a thousand idle ones cost nothing.
+// batch calls is allocated once, because a duty cycle handles one thing at a time. Streams that
+// have something to do queue themselves here, so that a thousand idle ones cost nothing.
 
 import { MTU_LENGTH_MAX } from '../../assembly/layout/frame.js';
 import { assert } from '../assert.js';

@@ -1,8 +1,8 @@
 // transport.ts: the conductor of all streams of one arena.
 //
-// Each duty cycle takes what arrived, lets every stream that has something to do do it, and looks at
-// timers when the earliest is due. Appending only marks a publication: its bytes leave in the next
-// duty cycle, together with everything else that was appended until then.
+// Each duty cycle takes what arrived, lets every stream that has something to do do it, and looks
+// at timers when the earliest is due. Appending only marks a publication: its bytes leave in the
+// next duty cycle, together with everything else that was appended until then.
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';

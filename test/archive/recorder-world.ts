@@ -98,7 +98,9 @@ export class RecorderWorld {
     return this.turn();
   }
 
-  /** Bytes of the log as the segment files have them; only what survives a power cut if `durable`. */
+  /**
+   * Bytes of the log as the segment files have them; only what survives a power cut if `durable`.
+   */
   recorded(end: number, isDurable = false): Uint8Array {
     const bytes = new Uint8Array(end);
     for (let base = 0; base < end; base += GEOMETRY.segmentLength) {

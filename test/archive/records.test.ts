@@ -349,7 +349,7 @@ test('a truncated recording log is a prefix of its terms after a crash at any po
   t.end();
 });
 
-test('a truncation keeps the term that it is told to keep, and opens the one that it shortens', (t) => {
+test('a truncation keeps the term it is told to, and opens the one it shortens', (t) => {
   const storage = new MemoryStorage();
   const tasks = new StorageTasks(storage);
   const log = completeTask(tasks, RecordingLog.create(storage));

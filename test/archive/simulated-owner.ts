@@ -1,7 +1,7 @@
 // simulated-owner.ts: a member reduced to its archive: recovers, leads terms, records, truncates.
 //
-// Runs on a virtual node, with the recorder on a thread of its own. What it was told is durable, and
-// which bytes the log has, is kept outside of the process, so that a test can hold it to that.
+// Runs on a virtual node, with the recorder on a thread of its own. What it was told is durable,
+// and which bytes the log has, is kept outside of the process, so that a test can hold it to that.
 
 import { openDirectory, type RecoveredDirectory } from '../../src/archive/member-directory.js';
 import type { Recorder as RecorderType } from '../../src/archive/recorder.js';

@@ -1,6 +1,6 @@
-// The archive on a virtual disk: whatever is killed or loses power whenever, what was reported durable
-// is there again, and the log is the log. Method: seeded crashes, effect by effect, with a recorder on
-// a thread of its own; a truth kept outside of the process.
+// The archive on a virtual disk: whatever is killed or loses power whenever, what was reported
+// durable is there again, and the log is the log. Method: seeded crashes, effect by effect, with a
+// recorder on a thread of its own; a truth kept outside of the process.
 
 import test from 'tape';
 import { segmentFileName } from '../../src/archive/log-geometry.js';
@@ -58,7 +58,7 @@ function runSeed(seed: number, durability: Durability): Truth {
 }
 
 for (const durability of ['fsync', 'page-cache'] as const) {
-  test(`${durability}: nothing that was reported durable is lost, and nothing else appears`, (t) => {
+  test(`${durability}: nothing reported durable is lost, and nothing else appears`, (t) => {
     const sum = { recoveries: 0, torn: 0, truncations: 0, terms: 0 };
     for (let seed = 1; seed <= SEEDS; seed++) {
       const truth = runSeed(seed, durability);

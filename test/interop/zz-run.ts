@@ -16,7 +16,7 @@ const t0 = Date.now();
 const pch = `channel=aeron:udp?endpoint=127.0.0.1:${port}|mtu=${mtu}`;
 const pub = dir === 'pj' || dir === 'pp' ? pawl(['publish', ...common, pch]) : startJava('pub', ['publish', ...common, pch, `directory=/dev/shm/pawl-jj-pub${process.pid}`]);
 const show = (o: any) => Object.fromEntries(Object.entries(o ?? {}).filter(([, v]) => v !== 0));
-async function step(name: string, p: Promise<any>) { try { console.log(name, Date.now() - t0, JSON.stringify(await p)); } catch (e) { console.log(name, 'FAILED', String(e)); } }
+async function step(name: string, p: Promise<any>) { try { const r = await p; console.log(name, Date.now() - t0, JSON.stringify(r)); } catch (e) { console.log(name, 'FAILED', String(e)); } }
 await step('sent', pub.report('sent', 60000));
 await step('received', sub.report('received', 30000));
 await step('ended', sub.report('ended', 12000));

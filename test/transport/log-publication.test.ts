@@ -123,7 +123,7 @@ test('a single member appends without followers, as far as its disk follows', (t
   t.end();
 });
 
-test('a follower that starts at an old position is served from the recording, then in place', (t) => {
+test('an old position is served from the recording, then from the buffer', (t) => {
   const fixture = new LogFixture({ followers: 2 });
   follower(fixture, 0).join(fixture.publication, 0);
   t.ok(fixture.appendBytes(900_000, 333), 'a long log without the second follower');

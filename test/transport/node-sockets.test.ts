@@ -84,7 +84,7 @@ test('a stream over loopback sockets is complete, byte for byte', async (t) => {
   t.end();
 });
 
-test('an address that another socket holds is a failure to be read, not an exception', async (t) => {
+test('an address in use is a failure to be read, not an exception', async (t) => {
   const network = new NodeNetwork({ onReadable: () => undefined });
   const entropy = new NodeEntropy();
   const arenas = [Arena.create(4 * 1024 * 1024), Arena.create(4 * 1024 * 1024)] as const;

@@ -1,4 +1,5 @@
-// Where streams break first: at the ends of terms, at the wrap of the buffer, and at large positions.
+// Where streams break first: at the ends of terms, at the wrap of the buffer, and at large
+// positions.
 //
 // For every 32-byte alignment of the last three frames of a term, and for start positions around
 // 2^31, 2^32 and close to the end of a stream, what arrives must be what was sent, with loss.

@@ -1,0 +1,503 @@
+// simulation.ts: one seed: a cluster, its clients, its bad luck, and those who judge.
+//
+// Two phases. In the safety phase the nemesis strikes and nothing untrue may happen. Then everything
+// is healed, and in the liveness phase the cluster must elect, serve, and become equal everywhere,
+// within a bound: a cluster that is safe because it does nothing is no cluster.
+
+import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { InvariantError } from '../assert.js';
+import type { Member, MemberEvents } from '../cluster/member.js';
+import type { ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import { ErrorCode, PawlError } from '../errors.js';
+import { ServiceContainer } from '../service/service-container.js';
+import { fixedDelay } from './delay.js';
+import { EventKind, type WorldEvent } from './event-heap.js';
+import { Acknowledged } from './invariants/acknowledged.js';
+import { CommittedLog } from './invariants/committed-log.js';
+import { Judge, type Violation } from './invariants/judge.js';
+import { Progress } from './invariants/progress.js';
+import { Votes } from './invariants/votes.js';
+import { Wire } from './invariants/wire.js';
+import { LedgerService } from './ledger-service.js';
+import { Nemesis } from './nemesis.js';
+import { Prng } from './prng.js';
+import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
+import { drawSwarm, type Profile, type Swarm } from './swarm.js';
+import { Timeline } from './timeline.js';
+import { PERFECT_LINK } from './virtual-link.js';
+import type { VirtualNode } from './virtual-node.js';
+import { PERFECT_SEND } from './virtual-socket.js';
+import { SimulatedClient } from './workload.js';
+import { World } from './world.js';
+
+const NS_PER_MS = 1_000_000;
+const NS_PER_SECOND = 1_000_000_000;
+/** After healing, a leader takes ingress within this. */
+export const LEADER_LIMIT_NS = 5 * NS_PER_SECOND;
+/** Then every client has a new answer within this. */
+export const SERVICE_LIMIT_NS = 10 * NS_PER_SECOND;
+/** Then, without clients, all members are equal within this. */
+export const CONVERGENCE_LIMIT_NS = 10 * NS_PER_SECOND;
+/** The liveness conditions are looked at this often. */
+const CHECK_INTERVAL_NS = 20 * NS_PER_MS;
+/** A member whose process has ended is started again after at most this. */
+const RESTART_DELAY_MAX_MS = 3_000;
+
+/** What happened in a run. */
+export interface SimulationCounts {
+  elections: number;
+  truncations: number;
+  catchUps: number;
+  crashes: number;
+  restarts: number;
+  tornTails: number;
+  diskFailures: number;
+  commands: number;
+  acknowledged: number;
+}
+
+/** The outcome of one seed. */
+export interface SimulationResult {
+  readonly seed: number;
+  readonly traceHash: string;
+  readonly events: number;
+  readonly simulatedNs: number;
+  readonly counts: SimulationCounts;
+  readonly violation: Violation | undefined;
+  /** What happened, in words; empty unless asked for. */
+  readonly timeline: readonly string[];
+}
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly arenas: ArenaPool;
+  readonly profile?: Profile;
+  /** Length of the safety phase; otherwise the seed decides. */
+  readonly safetyNs?: number;
+  readonly isTraced?: boolean;
+}
+
+/** One run. Use it once. */
+export class Simulation {
+  readonly world: World;
+  readonly swarm: Swarm;
+  readonly cluster: SimulatedCluster;
+  readonly clients: readonly SimulatedClient[];
+  readonly judge: Judge;
+  readonly timeline: Timeline;
+  readonly nemesis: Nemesis;
+  readonly acknowledged: Acknowledged;
+  readonly #votes: Votes;
+  readonly #committed: CommittedLog;
+  readonly #wire: Wire;
+  readonly #progress: Progress;
+  readonly #random: Prng;
+  readonly #services: (LedgerService | undefined)[];
+  #isOver = false;
+  readonly #counts: SimulationCounts = {
+    elections: 0,
+    truncations: 0,
+    catchUps: 0,
+    crashes: 0,
+    restarts: 0,
+    tornTails: 0,
+    diskFailures: 0,
+    commands: 0,
+    acknowledged: 0,
+  };
+
+  constructor(options: SimulationOptions) {
+    const { arenas, profile = 'swarm', seed, isTraced = false } = options;
+    const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
+    this.swarm = { ...drawn, safetyNs: options.safetyNs ?? drawn.safetyNs };
+    this.world = new World(seed);
+    this.#random = this.world.random.fork('simulation');
+    this.timeline = new Timeline(this.world, isTraced);
+    this.judge = new Judge(this.world);
+    this.cluster = this.#makeCluster(arenas);
+    const { members } = this.cluster;
+    const disks = members.map((member) => member.node.disk);
+    const { logTermLength, segmentLength } = (members[0] as SimulatedMember).config;
+    const geometry = { termLength: logTermLength, segmentLength };
+    const isDurable = this.swarm.durability === 'fsync';
+    this.acknowledged = new Acknowledged(this.judge);
+    this.#committed = new CommittedLog(this.judge, disks, geometry, isDurable);
+    this.#votes = new Votes(this.judge, disks);
+    this.#wire = new Wire(disks.length, this.#votes, this.#committed);
+    this.#progress = new Progress(this.judge, disks.length);
+    this.#services = disks.map(() => undefined);
+    const { acknowledged, cluster, timeline, world } = this;
+    const parts = {
+      world,
+      arenas,
+      timeline,
+      acknowledged,
+      ingressEndpoints: cluster.ingressEndpoints,
+    };
+    this.clients = Array.from(
+      { length: this.swarm.workload.clientCount },
+      (_, index) => new SimulatedClient(index, parts, this.swarm.workload),
+    );
+    const { clients, swarm } = this;
+    this.nemesis = new Nemesis({ world, cluster, clients, swarm, timeline });
+  }
+
+  /** Runs both phases. */
+  run(): SimulationResult {
+    try {
+      this.#begin();
+      this.#runUntil(this.world.nowNs + this.swarm.safetyNs);
+      this.#heal();
+      this.#converge();
+    } catch (error) {
+      // Thrown by the world itself, such as by a socket whose held bytes were changed.
+      this.judge.report('exception', describeError(error));
+    }
+    this.#end();
+    return this.#result();
+  }
+
+  // --- set-up ---
+
+  #makeCluster(arenas: ArenaPool): SimulatedCluster {
+    const { durability, memberCount, mtuLength, segmentTerms, sessionTimeoutMs } = this.swarm;
+    const logTermLength = 64 * 1024;
+    return new SimulatedCluster({
+      world: this.world,
+      memberCount,
+      arenas,
+      cluster: {
+        durability,
+        logTermLength,
+        segmentLength: segmentTerms * logTermLength,
+        sessionTimeoutMs,
+      },
+      member: { mtuLength },
+      makeService: (memberId) => this.#makeService(memberId),
+      events: (memberId) => this.#eventsOf(memberId),
+      onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
+    });
+  }
+
+  #makeService(memberId: number): ServiceHost {
+    const { acknowledged } = this;
+    const service = new LedgerService({
+      onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
+      onCommand: (position, hash, client, sequence, order) =>
+        acknowledged.onState(memberId, position, hash, { client, sequence, order }),
+    });
+    this.#services[memberId] = service;
+    const container = new ServiceContainer(() => service);
+    const start = container.start.bind(container);
+    container.start = (context) => {
+      this.#watchPoller(memberId, context);
+      start(context);
+    };
+    return container;
+  }
+
+  /** Lets the judges see everything that a service is given, before it gets it. */
+  #watchPoller(memberId: number, context: ServiceHostContext): void {
+    const { poller } = context;
+    const committed = this.#committed;
+    const poll = poller.poll.bind(poller);
+    poller.poll = (handler, limit, fragmentLimit) => {
+      if (limit > poller.position) {
+        committed.onApply(memberId, limit);
+      }
+      return poll(
+        (view, offset, length, flags, position) => {
+          committed.onFragment(memberId, view, offset, length, position);
+          handler(view, offset, length, flags, position);
+        },
+        limit,
+        fragmentLimit,
+      );
+    };
+  }
+
+  #eventsOf(memberId: number): MemberEvents {
+    const { timeline } = this;
+    const name = `member ${memberId}`;
+    return {
+      onRecovered: (directory) => this.#onRecovered(memberId, directory),
+      onStateChange: (state, reason) => {
+        this.#counts.catchUps += state === 'FOLLOWER_CATCHUP' ? 1 : 0;
+        timeline.add(name, `${state}: ${reason}`);
+      },
+      onRoleChange: (role, termId) => {
+        if (role === 'leader') {
+          this.#counts.elections++;
+          this.#votes.onLeader(memberId, termId);
+        }
+      },
+      onWarning: (message) => timeline.add(name, `warns: ${message}`),
+    };
+  }
+
+  #onRecovered(memberId: number, directory: RecoveredDirectory): void {
+    const { health } = directory;
+    this.#counts.tornTails += health.kind === 'torn' ? 1 : 0;
+    this.timeline.add(
+      `member ${memberId}`,
+      `recovered ${directory.appendPosition} of its log, ${health.kind}, in term ` +
+        `${directory.logTermId}`,
+    );
+    if (health.kind === 'corrupt' || !directory.nodeState.state.voting) {
+      this.judge.report(
+        'recovery',
+        `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was damaged: ` +
+          directory.warnings.join('; '),
+      );
+    }
+  }
+
+  #begin(): void {
+    const { cluster, world } = this;
+    cluster.bootstrap();
+    this.timeline.add('run', `seed ${world.seed}: ${JSON.stringify(this.swarm)}`);
+    world.onEvent = (event) => this.#onEvent(event);
+    world.network.addFilter((source, _destination, buffer, offset, length) => {
+      if (source.id < cluster.members.length) {
+        this.#wire.onDatagram(source.id, buffer, offset, length);
+      }
+      return true;
+    });
+    for (const member of cluster.members) {
+      member.node.onFatal = (_process, error) => this.#onFatal(member, error);
+    }
+    for (const client of this.clients) {
+      client.node.onFatal = (_process, error) =>
+        this.judge.report('fatal', `client ${client.id}: ${describeError(error)}`);
+    }
+    this.nemesis.begin();
+    for (const member of cluster.members) {
+      this.#start(member);
+    }
+    for (const client of this.clients) {
+      client.start();
+    }
+  }
+
+  #start(member: SimulatedMember): void {
+    const { memberId } = member;
+    if (this.#isOver || member.node.process !== undefined) {
+      return;
+    }
+    this.#committed.onStart(memberId);
+    this.#wire.onStart(memberId);
+    this.#progress.onStart(memberId);
+    this.#votes.check(memberId);
+    this.timeline.add(member.node.name, 'starts');
+    this.cluster.start(member);
+  }
+
+  // --- what happens ---
+
+  #onEvent(event: WorldEvent): void {
+    if (event.kind !== EventKind.Turn) {
+      return;
+    }
+    const simulated = this.cluster.members[event.nodeId];
+    const observed = simulated?.member?.observe();
+    if (simulated !== undefined && observed !== undefined) {
+      const servicePosition = simulated.member?.servicePosition ?? 0;
+      this.#progress.check(simulated.memberId, observed, servicePosition);
+    }
+  }
+
+  #onMemberEnd(memberId: number, member: Member | undefined): void {
+    const { world } = this;
+    this.#counts.truncations += member?.observe()?.election.counters.truncations ?? 0;
+    if (this.#isOver || world.onEvent === undefined) {
+      return;
+    }
+    const maxMs = this.#random.pick([5, 300, RESTART_DELAY_MAX_MS]);
+    const delayNs = this.#random.between(1, maxMs) * NS_PER_MS;
+    world.schedule(world.nowNs + delayNs, undefined, () => {
+      this.#counts.restarts++;
+      this.#start(this.cluster.members[memberId] as SimulatedMember);
+    });
+  }
+
+  #onFatal(member: SimulatedMember, error: unknown): void {
+    const { memberId } = member;
+    const isStorage =
+      error instanceof PawlError &&
+      (error.code === ErrorCode.StorageFailed || error.code === ErrorCode.StorageFull);
+    this.timeline.add(member.node.name, `ends: ${describeError(error)}`);
+    if (isStorage && this.nemesis.expectedFailures.delete(memberId)) {
+      return;
+    }
+    this.judge.report('fatal', `member ${memberId} ends: ${describeError(error)}`);
+  }
+
+  // --- phases ---
+
+  #runUntil(timeNs: number): void {
+    const { judge, world } = this;
+    if (!world.runUntilTrue(() => judge.violation !== undefined, timeNs)) {
+      world.runUntil(timeNs);
+    }
+  }
+
+  /** Runs until a condition holds; reports `liveness` when it does not in time. */
+  #await(what: string, limitNs: number, condition: () => boolean): boolean {
+    const { judge, world } = this;
+    const endNs = world.nowNs + limitNs;
+    while (judge.violation === undefined) {
+      if (condition()) {
+        return true;
+      }
+      if (world.nowNs >= endNs) {
+        judge.report(
+          'liveness',
+          `not within ${limitNs / NS_PER_SECOND} s: ${what}; ${this.#describeMembers()}`,
+        );
+        return false;
+      }
+      this.#runUntil(world.nowNs + CHECK_INTERVAL_NS);
+    }
+    return false;
+  }
+
+  #heal(): void {
+    if (this.judge.violation !== undefined) {
+      return;
+    }
+    const { world } = this;
+    this.timeline.add('nemesis', 'ends: everything is healed');
+    this.nemesis.heal();
+    world.network.setAllLinks({ ...PERFECT_LINK, delay: fixedDelay(100_000) });
+    for (const node of world.nodes) {
+      node.sendOptions = PERFECT_SEND;
+    }
+    for (const { node } of this.cluster.members) {
+      node.disk.latency = this.swarm.storage;
+    }
+    for (const member of this.cluster.members) {
+      this.#start(member);
+    }
+  }
+
+  #converge(): void {
+    if (this.judge.violation !== undefined) {
+      return;
+    }
+    const isLed = this.#await('a leader takes ingress', LEADER_LIMIT_NS, () =>
+      this.#members().some((member) => member?.status().isIngressOpen === true),
+    );
+    const sent = this.clients.map((client) => client.sentCount);
+    const isServed =
+      isLed &&
+      this.#await('every client has a new answer', SERVICE_LIMIT_NS, () =>
+        this.clients.every((client) => client.answeredSequence > (sent[client.id] ?? 0)),
+      );
+    for (const client of this.clients) {
+      client.stop();
+    }
+    if (isServed) {
+      this.#await('all members are equal', CONVERGENCE_LIMIT_NS, () => this.#areEqual());
+    }
+  }
+
+  #members(): (Member | undefined)[] {
+    return this.cluster.members.map((member) => member.member);
+  }
+
+  #areEqual(): boolean {
+    const states = this.cluster.members.map((simulated) => {
+      const status = simulated.member?.status();
+      if (status === undefined || status.servicePosition < status.appendPosition) {
+        return undefined;
+      }
+      const hash = this.#services[simulated.memberId]?.stateHash();
+      return `${status.appendPosition} ${status.commitPosition} ${status.sessionCount} ${hash}`;
+    });
+    return states.every((state) => state !== undefined && state === states[0]);
+  }
+
+  #describeMembers(): string {
+    const lines = this.cluster.members.map((simulated) => {
+      const status = simulated.member?.status();
+      if (status === undefined) {
+        return `member ${simulated.memberId} is down`;
+      }
+      const hash = this.#services[simulated.memberId]?.stateHash();
+      return (
+        `member ${status.memberId} ${status.state} ${status.role} term ${status.leadershipTermId} ` +
+        `append ${status.appendPosition} durable ${status.durablePosition} commit ` +
+        `${status.commitPosition} service ${status.servicePosition} sessions ` +
+        `${status.sessionCount} state ${hash}`
+      );
+    });
+    const clients = this.clients.map(
+      (client) =>
+        `client ${client.id} sent ${client.sentCount} answered ${client.answeredSequence}`,
+    );
+    return [...lines, ...clients].join('; ');
+  }
+
+  // --- end ---
+
+  /** Ends all processes, so that their memory can serve the next run. */
+  #end(): void {
+    this.#isOver = true;
+    const { world } = this;
+    const traceHash = world.trace.digest();
+    world.onEvent = undefined;
+    for (const node of world.nodes) {
+      endQuietly(node);
+    }
+    this.#finalHash = traceHash;
+    world.runUntil(world.nowNs);
+  }
+
+  #finalHash = '';
+
+  #result(): SimulationResult {
+    const counts = this.#counts;
+    counts.crashes = this.nemesis.counts.crashes;
+    counts.diskFailures = this.nemesis.counts.diskFailures;
+    counts.commands = this.acknowledged.appliedCount;
+    counts.acknowledged = this.acknowledged.acknowledgedCount;
+    return {
+      seed: this.world.seed,
+      traceHash: this.#finalHash,
+      events: this.world.eventCount,
+      simulatedNs: this.world.nowNs,
+      counts,
+      violation: this.judge.violation,
+      timeline: this.timeline.lines,
+    };
+  }
+}
+
+function endQuietly(node: VirtualNode): void {
+  node.onFatal = () => undefined;
+  node.kill();
+}
+
+function describeError(error: unknown): string {
+  if (error instanceof PawlError) {
+    return `${error.code}: ${error.message}`;
+  }
+  if (error instanceof InvariantError || !(error instanceof Error)) {
+    return `${String(error)}${error instanceof Error ? ` at ${stackOf(error)}` : ''}`;
+  }
+  return `${error.name}: ${error.message} at ${stackOf(error)}`;
+}
+
+/** Where an error comes from: the first frames of its stack, without paths. */
+function stackOf(error: Error): string {
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.includes(' at '));
+  return frames
+    .slice(0, 5)
+    .map((line) =>
+      line
+        .trim()
+        .replace(/^at /, '')
+        .replace(/\(.*\/([^/]+)\)$/, '($1)'),
+    )
+    .join(' < ');
+}

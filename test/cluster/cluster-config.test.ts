@@ -1,0 +1,81 @@
+// cluster-config.test.ts: settings that would harm a cluster are refused with the reason.
+
+import test from 'tape';
+import {
+  type ClusterSettings,
+  concludeClusterConfig,
+  type MemberSettings,
+} from '../../src/cluster/cluster-config.js';
+import { PawlError } from '../../src/errors.js';
+
+const MEMBERS = [0, 1, 2]
+  .map((id) => `${id},${[1, 2, 3, 4, 5].map((n) => `127.0.0.1:${20_000 + id * 10 + n}`).join(',')}`)
+  .join('|');
+
+function refusal(cluster: Partial<ClusterSettings>, member: Partial<MemberSettings> = {}): string {
+  try {
+    concludeClusterConfig({ members: MEMBERS, ...cluster }, { memberId: 0, ...member });
+    return 'accepted';
+  } catch (error) {
+    return error instanceof PawlError ? `${error.code}: ${error.message}` : String(error);
+  }
+}
+
+const REFUSED: readonly [string, Partial<ClusterSettings>, Partial<MemberSettings>, RegExp][] = [
+  ['a member id that the list does not name', {}, { memberId: 7 }, /memberId is 7.*0, 1, 2/],
+  ['an empty member list', { members: '' }, {}, /members/],
+  ['a member list with a bad port', { members: '0,a:b,c:d,e:f,g:h,i:j' }, {}, /port/],
+  ['a term length that is no power of two', { logTermLength: 100_000 }, {}, /power of two/],
+  [
+    'a segment that is no multiple of a term',
+    { logTermLength: 1 << 20, segmentLength: 1 << 19 },
+    {},
+    /segmentLength is 524288.*1048576/,
+  ],
+  [
+    'a leader timeout of two heartbeats',
+    { heartbeatIntervalMs: 100, leaderTimeoutMs: 200 },
+    {},
+    /leaderTimeout/,
+  ],
+  [
+    'an election timeout of two status intervals',
+    { electionTimeoutMs: 100, electionStatusIntervalMs: 50 },
+    {},
+    /electionTimeout/,
+  ],
+  ['a session timeout below two leader timeouts', { sessionTimeoutMs: 700 }, {}, /sessionTimeout/],
+  ['an unknown durability', { durability: 'maybe' as 'fsync' }, {}, /durability/],
+  ['an unknown setting', { speed: 11 } as Partial<ClusterSettings>, {}, /speed/],
+  [
+    'a datagram longer than a quarter of a term',
+    {},
+    { mtuLength: 32_768, streamTermLength: 65_536 },
+    /mtuLength is 32768/,
+  ],
+];
+
+for (const [what, cluster, member, reason] of REFUSED) {
+  test(`${what} is refused with the value and the reason`, (t) => {
+    t.match(refusal(cluster, member), reason);
+    t.end();
+  });
+}
+
+test('an address off loopback is refused unless it is said to be insecure', (t) => {
+  const members = MEMBERS.replaceAll('127.0.0.1', '10.0.0.1');
+  t.match(refusal({ members }), /INSECURE_ADDRESS: member 0 would listen on 10\.0\.0\.1.*insecure/);
+  t.equal(refusal({ members }, { insecure: true }), 'accepted');
+  t.end();
+});
+
+test('the configuration hash follows the cluster settings and not those of the process', (t) => {
+  const hashOf = (cluster: Partial<ClusterSettings>, member: Partial<MemberSettings>): bigint =>
+    concludeClusterConfig({ members: MEMBERS, ...cluster }, { memberId: 0, ...member }).consensus
+      .configurationHash;
+  const base = hashOf({}, {});
+  t.equal(hashOf({}, { memberId: 2, mtuLength: 8192 }), base);
+  t.notEqual(hashOf({ sessionCountMax: 5 }, {}), base);
+  t.notEqual(hashOf({ durability: 'page-cache' }, {}), base);
+  t.end();
+});

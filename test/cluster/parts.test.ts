@@ -1,0 +1,157 @@
+// parts.test.ts: the small parts of the cluster room, each against a simple model.
+
+import fc from 'fast-check';
+import test from 'tape';
+import { EgressQueue } from '../../src/cluster/egress-queue.js';
+import { LogClock } from '../../src/cluster/log-clock.js';
+import { MessageAssembler } from '../../src/cluster/message-assembler.js';
+import { isUsableResponseChannel } from '../../src/cluster/response-channel.js';
+
+const PROPERTY = { seed: 20261122, numRuns: 500 };
+const MS = 1_000_000;
+
+test('an egress queue gives back what it was given, in order, and never passes its limit', (t) => {
+  const step = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constant('shift' as const));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const queue = new EgressQueue(2_000);
+      const model: Uint8Array[] = [];
+      for (const one of steps) {
+        if (one === 'shift') {
+          const expected = model.shift();
+          const actual = queue.peek()?.slice();
+          if (Buffer.compare(actual ?? new Uint8Array(), expected ?? new Uint8Array()) !== 0) {
+            return false;
+          }
+          queue.shift();
+        } else {
+          const length = model.reduce((sum, bytes) => sum + bytes.length + 4, 0);
+          const fits = length + one.length + 4 <= 2_000;
+          if (queue.push(one) !== fits) {
+            return false;
+          }
+          if (fits) {
+            model.push(one);
+          }
+        }
+        if (queue.isEmpty !== (model.length === 0) || queue.length > 2_000) {
+          return false;
+        }
+      }
+      return true;
+    }),
+    PROPERTY,
+  );
+  t.pass('for random pushes and shifts');
+  t.end();
+});
+
+test('log time never goes back and never runs five percent faster than the monotonic clock', (t) => {
+  const tick = fc.record({
+    elapsedMs: fc.integer({ min: 0, max: 5_000 }),
+    jumpMs: fc.integer({ min: -3_600_000, max: 3_600_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(tick, { minLength: 1, maxLength: 50 }), (ticks) => {
+      const clock = new LogClock(60_000);
+      let [nowNs, wallMs] = [0, 1_700_000_000_000];
+      clock.startTerm(0, nowNs, wallMs, false);
+      let last = clock.timeMs(nowNs, wallMs);
+      for (const { elapsedMs, jumpMs } of ticks) {
+        nowNs += elapsedMs * MS;
+        wallMs += elapsedMs + jumpMs;
+        const time = clock.timeMs(nowNs, wallMs);
+        if (time < last || time - last > elapsedMs * 1.05 + 1) {
+          return false;
+        }
+        last = time;
+      }
+      return true;
+    }),
+    PROPERTY,
+  );
+  t.pass('for random jumps of the wall clock');
+  t.end();
+});
+
+test('a term starts at the wall clock when it is near the log, and at the log when it is not', (t) => {
+  const clock = new LogClock(60_000);
+  clock.startTerm(1_000_000, 0, 1_030_000, false);
+  t.equal(clock.timeMs(0, 1_030_000), 1_030_000, 'half a minute ahead is followed');
+  clock.startTerm(1_000_000, 0, 990_000, false);
+  t.equal(clock.timeMs(0, 990_000), 1_000_000, 'behind the log is never followed');
+  clock.startTerm(1_000_000, 0, 9_000_000, false);
+  t.equal(clock.timeMs(0, 9_000_000), 1_000_000, 'two hours ahead is ignored');
+  t.equal(clock.skewIgnoredCount, 1, 'and counted');
+  clock.startTerm(1_000_000, 0, 9_000_000, true);
+  t.equal(clock.timeMs(0, 9_000_000), 9_000_000, 'unless a quorum agrees');
+  clock.startTerm(0, 0, 9_000_000, false);
+  t.equal(clock.timeMs(0, 9_000_000), 9_000_000, 'an empty log has no time yet');
+  t.end();
+});
+
+test('fragments become the messages they were cut from, whatever was lost between', (t) => {
+  const message = fc.record({
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 5_000 }),
+    lost: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 20 }), (messages) => {
+      const whole: string[] = [];
+      const assembler = new MessageAssembler((view, offset, length) => {
+        whole.push(Buffer.from(view.buffer, view.byteOffset + offset, length).toString('hex'));
+      }, 10_000);
+      const expected: string[] = [];
+      for (const { bytes, lost } of messages) {
+        for (let start = 0; start < bytes.length; start += 1_000) {
+          const end = Math.min(bytes.length, start + 1_000);
+          const flags = (start === 0 ? 0x80 : 0) | (end === bytes.length ? 0x40 : 0);
+          const view = new DataView(bytes.slice(start, end).buffer);
+          // A writer that died in the middle of a message leaves it without an end.
+          if (!(lost && end === bytes.length)) {
+            assembler.onFragment(view, 0, end - start, flags, 0);
+          }
+        }
+        if (!lost) {
+          expected.push(Buffer.from(bytes).toString('hex'));
+        }
+      }
+      return JSON.stringify(whole) === JSON.stringify(expected);
+    }),
+    PROPERTY,
+  );
+  t.pass('for random messages');
+  t.end();
+});
+
+test('a message beyond the limit is dropped and counted, and the next one arrives', (t) => {
+  let count = 0;
+  const assembler = new MessageAssembler(() => {
+    count++;
+  }, 1_500);
+  const view = new DataView(new ArrayBuffer(1_000));
+  assembler.onFragment(view, 0, 1_000, 0x80, 0);
+  assembler.onFragment(view, 0, 1_000, 0x40, 0);
+  t.equal(count, 0);
+  t.equal(assembler.droppedCount, 1);
+  assembler.onFragment(view, 0, 1_000, 0xc0, 0);
+  t.equal(count, 1);
+  t.end();
+});
+
+test('a response channel must be UDP with a numeric endpoint and a port', (t) => {
+  t.ok(isUsableResponseChannel('aeron:udp?endpoint=127.0.0.1:4000'));
+  t.ok(isUsableResponseChannel('aeron:udp?endpoint=[::1]:4000|alias=x'));
+  for (const bad of [
+    '',
+    'nonsense',
+    'aeron:ipc',
+    'aeron:udp',
+    'aeron:udp?endpoint=name:4000',
+    'aeron:udp?endpoint=127.0.0.1:0',
+    'aeron-spy:aeron:udp?endpoint=127.0.0.1:1',
+  ]) {
+    t.notOk(isUsableResponseChannel(bad), bad);
+  }
+  t.end();
+});
