@@ -1,7 +1,7 @@
 // assert.ts: broken invariants end the process.
 //
-// Assertions stay on in production: an invariant that no longer holds means that the next step could
-// acknowledge something untrue, and a stopped member is always safer than a lying one.
+// Assertions stay on in production: an invariant that no longer holds means that the next step
+// could acknowledge something untrue, and a stopped member is always safer than a lying one.
 
 /** Thrown when an invariant is broken. Never caught and continued: the host ends the process. */
 export class InvariantError extends Error {

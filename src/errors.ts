@@ -3,7 +3,10 @@
 // The hot path returns negative codes and broken invariants end the process; everything between (a
 // bad configuration, a foreign directory, a refused peer) is a PawlError with a stable code.
 
-/** Who has to act: `usage` the caller, `environment` the operator, `corruption` a repair, `fatal` nobody (the process ends). */
+/**
+ * Who has to act: `usage` the caller, `environment` the operator, `corruption` a repair, `fatal`
+ * nobody (the process ends).
+ */
 export type ErrorCategory = 'usage' | 'environment' | 'corruption' | 'fatal';
 
 /** Stable codes. A code is never renamed or used for another meaning. */
@@ -37,7 +40,9 @@ export const ErrorCode = {
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
-/** An error of the control path: stable code, category, and a message with value, limit and remedy. */
+/**
+ * An error of the control path: stable code, category, and a message with value, limit and remedy.
+ */
 export class PawlError extends Error {
   readonly code: ErrorCode;
   readonly category: ErrorCategory;

@@ -1,7 +1,8 @@
 // position.ts: byte positions of a stream, and how they map to terms.
 //
-// A position is a number of bytes since the start of a stream, always a multiple of FRAME_ALIGNMENT.
-// It is a plain number below 2^53: a varying BigInt costs three to ten times as much to cross a call.
+// A position is a number of bytes since the start of a stream, always a multiple of
+// FRAME_ALIGNMENT. It is a plain number below 2^53: a varying BigInt costs three to ten times as
+// much to cross a call.
 
 import { assert } from './assert.js';
 import { ErrorCode, PawlError } from './errors.js';
@@ -39,7 +40,8 @@ export function positionBitsToShift(termLength: number): number {
   if (termLength < TERM_LENGTH_MIN || termLength > TERM_LENGTH_MAX || 2 ** bits !== termLength) {
     throw new PawlError(
       ErrorCode.ArgumentOutOfRange,
-      `term length is ${termLength}: use a power of two from ${TERM_LENGTH_MIN} to ${TERM_LENGTH_MAX}`,
+      `term length is ${termLength}: use a power of two from ${TERM_LENGTH_MIN} ` +
+        `to ${TERM_LENGTH_MAX}`,
     );
   }
   return bits;

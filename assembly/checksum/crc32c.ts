@@ -1,7 +1,8 @@
 // crc32c.ts: Castagnoli CRC over linear memory, sixteen bytes per step.
 //
 // The tables lie at a fixed address, because static data would be written again by every instance
-// on a shared memory. Whoever creates the memory calls `initializeTables` once before any other use.
+// on a shared memory. Whoever creates the memory calls `initializeTables` once before any other
+// use.
 
 import { CRC_TABLES_ADDRESS, CRC_TABLE_COUNT, CRC_TABLE_LENGTH } from '../layout/memory-map';
 

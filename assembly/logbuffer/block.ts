@@ -26,8 +26,8 @@ import { isPadding, isWholeFrame } from './scan';
 /**
  * The next block in [from, limit), at most lengthMax bytes: its length, 0 when there is none.
  *
- * What counts against the limit is what is sent: a padding frame whose header lies below it is taken,
- * because its gap, which may be longer than any window, costs nobody any room.
+ * What counts against the limit is what is sent: a padding frame whose header lies below it is
+ * taken, because its gap, which may be longer than any window, costs nobody any room.
  */
 export function nextBlock(meta: usize, from: f64, limit: f64, lengthMax: i32, out: usize): i32 {
   const termLength = termLengthOf(meta);

@@ -1,7 +1,7 @@
 // fragmentation.ts: how a message that is longer than a frame becomes several.
 //
-// All frames but the last are full, and all lie in one term: a reader never has to look for the rest
-// of a message across a padding frame.
+// All frames but the last are full, and all lie in one term: a reader never has to look for the
+// rest of a message across a padding frame.
 
 import {
   DATA_FLAGS_UNFRAGMENTED,

@@ -1,7 +1,8 @@
 // scan.ts: indexes published frames, so that one call hands many messages to JavaScript.
 //
-// The answer is an area of (frame address, frame length) pairs. Padding is stepped over. A scan never
-// goes beyond the bytes that were cleaned, whatever limit it is given: frames found there are old.
+// The answer is an area of (frame address, frame length) pairs. Padding is stepped over. A scan
+// never goes beyond the bytes that were cleaned, whatever limit it is given: frames found there are
+// old.
 
 import {
   DATA_HEADER_LENGTH,

@@ -1,6 +1,7 @@
 // counter.ts: named 64-bit gauges that threads share.
 //
-// A counter is an i64 at an address aligned to 8. Values cross to JavaScript as f64, exact below 2^53.
+// A counter is an i64 at an address aligned to 8. Values cross to JavaScript as f64, exact below
+// 2^53.
 
 export function counterGet(address: usize): f64 {
   return <f64>atomic.load<i64>(address);

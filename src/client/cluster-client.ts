@@ -1,7 +1,8 @@
 // cluster-client.ts: a client of the cluster, polled.
 //
 // It finds the leader, keeps one session over any number of leaders, and never sends a message
-// twice. It holds no queue: what cannot be sent now is answered with a code, and the caller decides.
+// twice. It holds no queue: what cannot be sent now is answered with a code, and the caller
+// decides.
 
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -31,7 +32,10 @@ import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import type { ConcludedClientOptions } from './client-options.js';
 
-/** Semantic version 0.3.0 of the session protocol, as Aeron encodes it: major << 16 | minor << 8 | patch. */
+/**
+ * Semantic version 0.3.0 of the session protocol, as Aeron encodes it: major << 16 | minor << 8 |
+ * patch.
+ */
 export const SESSION_PROTOCOL_VERSION = (0 << 16) | (3 << 8) | 0;
 const INGRESS_STREAM_ID = 101;
 const SESSION_HEADER_LENGTH = 32;

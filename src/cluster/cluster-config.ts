@@ -38,7 +38,9 @@ const clusterSchema = z.strictObject({
   clusterId: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   /** `id,ingress,consensus,log,catchup,archive|...`, each endpoint host:port. */
   members: z.string().min(1),
-  /** What an acknowledged byte survives: `fsync` a power cut, `page-cache` the death of the process. */
+  /**
+   * What an acknowledged byte survives: `fsync` a power cut, `page-cache` the death of the process.
+   */
   durability: z.enum(['fsync', 'page-cache']).default('fsync'),
   /** Bytes of one of the log's three term buffers. A message is at most an eighth of it. */
   logTermLength: powerOfTwo(64 * KIB, 256 * MIB).default(16 * MIB),
@@ -167,13 +169,15 @@ function checkRelations(
 ): void {
   if (endpoints.length > MEMBER_COUNT_MAX) {
     throw invalid(
-      `cluster.members names ${endpoints.length} members: at most ${MEMBER_COUNT_MAX} are supported`,
+      `cluster.members names ${endpoints.length} members: ` +
+        `at most ${MEMBER_COUNT_MAX} are supported`,
     );
   }
   if (!endpoints.some((endpoint) => endpoint.memberId === member.memberId)) {
     const ids = endpoints.map((endpoint) => endpoint.memberId).join(', ');
     throw invalid(
-      `member.memberId is ${member.memberId}, which cluster.members does not name: use one of ${ids}`,
+      `member.memberId is ${member.memberId}, which cluster.members does not name: ` +
+        `use one of ${ids}`,
     );
   }
   if (cluster.segmentLength % cluster.logTermLength !== 0) {

@@ -201,7 +201,8 @@ export class ConsensusEffects implements ElectionEffects {
         position,
         geometry: directory.geometry,
         recordingLog: directory.recordingLog,
-        knownCommitPosition: isAbandoned ? 0 : election.commitPosition(),
+        // Of the own log: the leader's commit position is about a log that this one is not yet.
+        knownCommitPosition: isAbandoned ? 0 : election.consumablePosition(),
         keepTermId: lastTermId,
         abandonDamaged: isAbandoned,
       }),
@@ -343,8 +344,9 @@ export class ConsensusEffects implements ElectionEffects {
   }
 
   /**
-   * The log is corrupt below its mark. What lies behind the damage was kept until now, when a leader
-   * is there that holds everything committed: it is given up, and taken again from the leader.
+   * The log is corrupt below its mark. What lies behind the damage was kept until now, when a
+   * leader is there that holds everything committed: it is given up, and taken again from the
+   * leader.
    */
   #abandonDamaged(position: Position): void {
     const { directory, tasks } = this.#member;

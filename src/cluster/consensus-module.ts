@@ -158,7 +158,9 @@ export class ConsensusModule {
     this.#isIngressOpen = isIngressOpen;
   }
 
-  /** Applies what is committed: sessions first, so that the service's replies have somewhere to go. */
+  /**
+   * Applies what is committed: sessions first, so that the service's replies have somewhere to go.
+   */
   #apply(nowNs: number): number {
     const { applier, clock, election, logClock, service, sessions } = this.#parts;
     const limit = election.consumablePosition();

@@ -59,7 +59,9 @@ export interface Redirect {
 /** State of one client's stream. */
 interface Source {
   readonly assembler: MessageAssembler;
-  /** A whole message that the log had no room for. Nothing more is taken from the image before it. */
+  /**
+   * A whole message that the log had no room for. Nothing more is taken from the image before it.
+   */
   stalled: Uint8Array | undefined;
 }
 
@@ -280,7 +282,8 @@ export class IngressAdapter {
     }
     const result = this.#sessions.open(request, this.#timestamp);
     if (result === OpenResult.LimitReached) {
-      const detail = `the limit of ${this.#sessions.count} sessions is reached: raise sessionCountMax`;
+      const { count } = this.#sessions;
+      const detail = `the limit of ${count} sessions is reached: raise sessionCountMax`;
       this.#refuse(request, detail, term.leadershipTermId);
     }
     return result !== OpenResult.BackPressured;

@@ -30,7 +30,9 @@ export interface SessionDetails {
   readonly encodedPrincipal: Uint8Array;
 }
 
-/** Appends events. Each method returns the log position after the event, or a negative result code. */
+/**
+ * Appends events. Each method returns the log position after the event, or a negative result code.
+ */
 export class LogPublisher {
   readonly #arena: Arena;
   readonly #scratch: number;
@@ -52,7 +54,9 @@ export class LogPublisher {
     this.#meta = meta;
   }
 
-  /** Log position at which the next event will be appended, unless the term buffer rotates before. */
+  /**
+   * Log position at which the next event will be appended, unless the term buffer rotates before.
+   */
   tail(): Position {
     return this.#arena.core.logTail(this.#meta);
   }

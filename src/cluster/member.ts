@@ -44,7 +44,9 @@ export interface MemberDependencies {
   readonly entropy: Entropy;
   readonly storage: Storage;
   readonly service: ServiceHost;
-  /** Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle. */
+  /**
+   * Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle.
+   */
   readonly recorderRunner?: RecorderRunner;
   readonly events?: MemberEvents;
 }
@@ -68,10 +70,7 @@ export interface MemberStatus {
 }
 
 /** What moves in a member's duty cycles. */
-export interface MemberObservation {
-  readonly election: Election;
-  readonly recorder: RecorderProxy;
-}
+export type MemberObservation = Pick<MemberParts, 'election' | 'recorder'>;
 
 const ROLES: Readonly<Record<MemberRole, Role>> = {
   [MemberRole.Follower]: 'follower',
@@ -260,7 +259,10 @@ export class Member implements Agent {
     );
   }
 
-  /** A blank directory may be all that is left of a member that has voted: it is born without a vote. */
+  /**
+   * A blank directory may be all that is left of a member that has voted: it is born without a
+   * vote.
+   */
   #birth(nowNs: number): void {
     const { clock, config, entropy, events, storage } = this.#member;
     this.#isBirthTried = true;
@@ -278,7 +280,8 @@ export class Member implements Agent {
         mtuLength: config.member.mtuLength,
         entropy,
         wallMs: clock.wallMs(),
-        // The lock was taken by the attempt to open the directory, and is held until the process ends.
+        // The lock was taken by the attempt to open the directory, and is held until the process
+        // ends.
         lockHeld: true,
       }),
       () => this.#open(nowNs),

@@ -1,7 +1,7 @@
 // message-assembler.ts: whole messages from fragments.
 //
-// An unfragmented message is handed on where it lies. Only a fragmented one is copied, into a buffer
-// that grows to a named limit and is kept.
+// An unfragmented message is handed on where it lies. Only a fragmented one is copied, into a
+// buffer that grows to a named limit and is kept.
 
 import type { Position } from '../position.js';
 import type { FragmentHandler } from './log-poller.js';
@@ -27,7 +27,9 @@ export class MessageAssembler {
   #view = new DataView(this.#bytes.buffer);
   // Invariant: -1 outside a fragmented message, otherwise the bytes gathered of it.
   #length = -1;
-  /** Fragments dropped: without a beginning (a stream joined in the middle), or beyond the limit. */
+  /**
+   * Fragments dropped: without a beginning (a stream joined in the middle), or beyond the limit.
+   */
   droppedCount = 0;
 
   constructor(handler: MessageHandler, lengthMax: number) {

@@ -56,7 +56,9 @@ export class TailTime {
     this.#poller = this.#makePoller();
   }
 
-  /** The timestamp in milliseconds, 0 for a log without events; undefined while it is looked for. */
+  /**
+   * The timestamp in milliseconds, 0 for a log without events; undefined while it is looked for.
+   */
   poll(): number | undefined {
     this.#poller.poll(this.#onFragment, this.#end, FRAGMENT_LIMIT);
     this.isDamaged = this.#poller.isDamaged;

@@ -40,26 +40,42 @@ export function connectClient(
   options: NodeClientOptions,
   handlers: ClientHandlers,
 ): Promise<NodeClient> {
-  const { idle, onFatal, ...clientOptions } = options;
-  const concluded = concludeClientOptions(clientOptions);
   return new Promise((resolve, reject) => {
-    const clock = new NodeClock();
-    let isSettled = false;
-    const fail = (error: unknown): void => {
-      network.close();
-      if (isSettled) {
-        onFatal?.(error);
-      } else {
-        isSettled = true;
-        reject(error);
-      }
-    };
-    const loop = new EventLoop({ clock, onFatal: fail, idleStrategy: idle ?? 'event' });
-    const network = new NodeNetwork({ onReadable: loop.wake });
-    const arena = Arena.create(CLIENT_MEMORY_LENGTH);
+    new LoopedClient(options, handlers, resolve, reject);
+  });
+}
+
+/** The client on an event loop of its own; settles the promise of its connection once. */
+class LoopedClient implements NodeClient {
+  readonly client: ClusterClient;
+  readonly clock = new NodeClock();
+  readonly #loop: EventLoop;
+  readonly #network: NodeNetwork;
+  readonly #onFatal: ((error: unknown) => void) | undefined;
+  readonly #resolve: (client: NodeClient) => void;
+  readonly #reject: (error: unknown) => void;
+  #isSettled = false;
+
+  constructor(
+    options: NodeClientOptions,
+    handlers: ClientHandlers,
+    resolve: (client: NodeClient) => void,
+    reject: (error: unknown) => void,
+  ) {
+    const { idle, onFatal, ...clientOptions } = options;
+    const concluded = concludeClientOptions(clientOptions);
+    this.#onFatal = onFatal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#loop = new EventLoop({
+      clock: this.clock,
+      onFatal: (error) => this.#fail(error),
+      idleStrategy: idle ?? 'event',
+    });
+    this.#network = new NodeNetwork({ onReadable: this.#loop.wake });
     const transport = new Transport({
-      arena,
-      network,
+      arena: Arena.create(CLIENT_MEMORY_LENGTH),
+      network: this.#network,
       entropy: new NodeEntropy(),
       config: {
         mtuLength: concluded.mtuLength,
@@ -67,42 +83,14 @@ export function connectClient(
         socketBufferLength: SOCKET_BUFFER_LENGTH,
       },
     });
-    const close = (): void => {
-      if (!loop.isClosed) {
-        client.close();
-        // One more turn lets the close request leave.
-        client.doWork(clock.nowNs());
-        loop.close();
-        network.close();
-      }
-    };
     const client = new ClusterClient({
       transport,
       entropy: new NodeEntropy(),
       options: concluded,
-      handlers: {
-        ...handlers,
-        onMessage: (view, offset, length, timestamp) =>
-          handlers.onMessage(view, offset, length, timestamp),
-        onConnected: (id) => {
-          handlers.onConnected?.(id);
-          if (!isSettled) {
-            isSettled = true;
-            resolve({ client, clock, wake: loop.wake, close });
-          }
-        },
-        onClosed: (error) => {
-          handlers.onClosed?.(error);
-          if (!isSettled) {
-            isSettled = true;
-            loop.close();
-            network.close();
-            reject(error ?? new PawlError(ErrorCode.Closed, 'the client was closed'));
-          }
-        },
-      },
+      handlers: this.#watched(handlers),
     });
-    loop.add({
+    this.client = client;
+    this.#loop.add({
       roleName: 'client',
       doWork: (nowNs) => client.doWork(nowNs),
       deadlineNs: () => client.deadlineNs(),
@@ -111,6 +99,57 @@ export function connectClient(
         transport.close();
       },
     });
-    loop.wake();
-  });
+    this.#loop.wake();
+  }
+
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  close(): void {
+    if (!this.#loop.isClosed) {
+      this.client.close();
+      // One more turn lets the close request leave.
+      this.client.doWork(this.clock.nowNs());
+      this.#end();
+    }
+  }
+
+  #watched(handlers: ClientHandlers): ClientHandlers {
+    return {
+      ...handlers,
+      onMessage: (view, offset, length, timestamp) =>
+        handlers.onMessage(view, offset, length, timestamp),
+      onConnected: (id) => {
+        handlers.onConnected?.(id);
+        if (!this.#isSettled) {
+          this.#isSettled = true;
+          this.#resolve(this);
+        }
+      },
+      onClosed: (error) => {
+        handlers.onClosed?.(error);
+        if (!this.#isSettled) {
+          this.#isSettled = true;
+          this.#reject(error ?? new PawlError(ErrorCode.Closed, 'the client was closed'));
+          setImmediate(() => this.#end());
+        }
+      },
+    };
+  }
+
+  #fail(error: unknown): void {
+    this.#network.close();
+    if (this.#isSettled) {
+      this.#onFatal?.(error);
+    } else {
+      this.#isSettled = true;
+      this.#reject(error);
+    }
+  }
+
+  #end(): void {
+    this.#loop.close();
+    this.#network.close();
+  }
 }

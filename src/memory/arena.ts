@@ -62,7 +62,8 @@ export class Arena {
     if (!(length > ARENA_HEAP_START && length <= ARENA_LENGTH_MAX)) {
       throw new PawlError(
         ErrorCode.ArgumentOutOfRange,
-        `arena length is ${length} bytes: use more than ${ARENA_HEAP_START} and at most ${ARENA_LENGTH_MAX}`,
+        `arena length is ${length} bytes: use more than ${ARENA_HEAP_START} ` +
+          `and at most ${ARENA_LENGTH_MAX}`,
       );
     }
     const pages = Math.ceil(length / WASM_PAGE_LENGTH);
@@ -95,8 +96,8 @@ export class Arena {
     if (range === undefined) {
       throw new PawlError(
         ErrorCode.MemoryExhausted,
-        `no ${slabLength} bytes free in an arena of ${this.u8.length} with ${this.#allocatedLength} ` +
-          'in use: raise memoryLength, or lower term lengths or session limits',
+        `no ${slabLength} bytes free in an arena of ${this.u8.length} ` +
+          `with ${this.#allocatedLength} in use: raise memoryLength, or lower term lengths or session limits`,
         'environment',
       );
     }
@@ -128,7 +129,9 @@ export class Arena {
     this.#joinAt(index - 1);
   }
 
-  /** Forgets all slabs, as if just created. For a simulator that gives the arena to a new process. */
+  /**
+   * Forgets all slabs, as if just created. For a simulator that gives the arena to a new process.
+   */
   reset(): void {
     const { core, u8 } = this;
     u8.fill(0, ARENA_HEAP_START, this.#touchedEnd);

@@ -1,11 +1,12 @@
 // core.ts: what core.wasm exports, as TypeScript sees it.
 //
 // This interface is the contract between the two languages; assembly/README.md says the same with
-// costs. Conventions: an `address` is a byte offset into the arena (i32, 8-byte aligned for counters,
-// 32-byte aligned for frames); a `position` crosses the boundary as f64 and is an i64 inside; `meta`
-// is the address of a log buffer's metadata page, which names the whole log buffer, because its three
-// terms lie right before it: term i starts at meta - 3 * termLength + i * termLength.
-// Ranges are trusted here and checked by the callers: an address that is wrong is a broken invariant.
+// costs. Conventions: an `address` is a byte offset into the arena (i32, 8-byte aligned for
+// counters, 32-byte aligned for frames); a `position` crosses the boundary as f64 and is an i64
+// inside; `meta` is the address of a log buffer's metadata page, which names the whole log buffer,
+// because its three terms lie right before it: term i starts at meta - 3 * termLength + i *
+// termLength. Ranges are trusted here and checked by the callers: an address that is wrong is a
+// broken invariant.
 
 /** Where `scan` and its kin leave their answers. Lengths in bytes. */
 export const SCAN_HEADER_LENGTH = 16;
@@ -59,7 +60,7 @@ export const InsertResult = {
 /** Fields that `ingressBatch` writes at `out`. */
 export const INGRESS_END_OFFSET = 0; // f64: position in the image after the last frame handled
 export const INGRESS_STOP_OFFSET = 8; // i32: an IngressStop
-export const INGRESS_REJECTED_OFFSET = 12; // i32: frames of unknown sessions or other terms, skipped
+export const INGRESS_REJECTED_OFFSET = 12; // i32: frames skipped: unknown session or other term
 export const INGRESS_FRAME_ADDRESS_OFFSET = 16; // i32: the frame for the slow path at stop Control
 export const INGRESS_FRAME_LENGTH_OFFSET = 20; // i32: its frame length
 export const INGRESS_AREA_LENGTH = 32;
@@ -67,7 +68,10 @@ export const INGRESS_AREA_LENGTH = 32;
 export const IngressStop = {
   /** Reached the limit or an unpublished frame. */
   Drained: 0,
-  /** The frame at the end position is not a whole session message: TypeScript decides, then skips it. */
+  /**
+   * The frame at the end position is not a whole session message: TypeScript decides, then skips
+   * it.
+   */
   Control: 1,
   /** The log has no room: poll the same frame again later. */
   BackPressured: 2,
@@ -100,7 +104,10 @@ export interface CoreExports {
   // --- checksum ---
   /** crc32c (Castagnoli) of a range; seed 0 to start, a previous result to go on. */
   crc32c(address: number, length: number, seed: number): number;
-  /** The crc of a frame with sessionId, streamId and the crc field as zero; of a padding frame's header. */
+  /**
+   * The crc of a frame with sessionId, streamId and the crc field as zero; of a padding frame's
+   * header.
+   */
   frameChecksum(frameAddress: number, frameLength: number): number;
 
   // --- log buffer ---
@@ -113,7 +120,9 @@ export interface CoreExports {
     sessionId: number,
     streamId: number,
   ): void;
-  /** Starts a zeroed log buffer at a position (frame-aligned): tails, clean and rebuild positions. */
+  /**
+   * Starts a zeroed log buffer at a position (frame-aligned): tails, clean and rebuild positions.
+   */
   logStartAt(meta: number, position: number): void;
   /**
    * With `enabled` 1 every appended frame carries crc and the low 32 bits of a leadership term in
@@ -138,7 +147,9 @@ export interface CoreExports {
   appendCommit(meta: number, payloadAddress: number): number;
   /** Turns a claim into padding. */
   appendAbort(meta: number, payloadAddress: number): void;
-  /** Copies a message, fragmenting what is longer than mtu - 32. Tail position, or a result code. */
+  /**
+   * Copies a message, fragmenting what is longer than mtu - 32. Tail position, or a result code.
+   */
   append(meta: number, source: number, length: number): number;
   /**
    * As `append` for a message in two parts (a header and a body), contiguous in the frame.
@@ -156,7 +167,9 @@ export interface CoreExports {
   logUnblock(meta: number, position: number): number;
 
   // --- scan ---
-  /** Indexes published DATA frames (padding skipped) in [from, limit), at most frameLimit. Count. */
+  /**
+   * Indexes published DATA frames (padding skipped) in [from, limit), at most frameLimit. Count.
+   */
   scan(meta: number, from: number, limit: number, frameLimit: number, out: number): number;
   /** The same over whole frames that lie contiguously, as in a segment file's bytes. */
   scanBytes(address: number, length: number, frameLimit: number, out: number): number;
@@ -169,11 +182,15 @@ export interface CoreExports {
   nextBlockBytes(address: number, length: number, lengthMax: number, out: number): number;
   /** Address in the log buffer of a position. */
   addressOf(meta: number, position: number): number;
-  /** Bytes of the prefix of a run of frames (padding as header alone) whose leadership term bits equal. */
+  /**
+   * Bytes of the prefix of a run of frames (padding as header alone) whose leadership term bits
+   * equal.
+   */
   blockTermPrefix(address: number, length: number, leadershipTermLow: number): number;
   /**
    * Verifies bytes that were read from a segment at `position`: geometry, term id and offset, crc,
-   * leadership term bits. Returns the length of the valid prefix, in position bytes (padding whole).
+   * leadership term bits. Returns the length of the valid prefix, in position bytes (padding
+   * whole).
    */
   verifyBytes(
     address: number,
@@ -213,11 +230,15 @@ export interface CoreExports {
   /** Receiver window: min(initial window, half a term, bytes free after what is not consumed). */
   receiverWindow(initialWindow: number, termLength: number, unconsumedLength: number): number;
 
-  // --- many-to-one ring between threads; capacity is a power of two, trailer of 768 bytes after ---
+  // --- many-to-one ring between threads; capacity is a power of two, trailer of 768 bytes after
+  // ---
   ringInitialize(ring: number, capacity: number): void;
   /** 1 when written, 0 when there is no room, -1 when longer than capacity / 8. */
   ringWrite(ring: number, typeId: number, source: number, length: number): number;
-  /** Indexes up to `limit` records as pairs (payload address, length) in scan layout; type id at address - 4. Count. */
+  /**
+   * Indexes up to `limit` records as pairs (payload address, length) in scan layout; type id at
+   * address - 4. Count.
+   */
   ringRead(ring: number, limit: number, out: number): number;
   /** Releases what the last ringRead indexed. */
   ringRelease(ring: number): void;

@@ -1,7 +1,7 @@
 // load-core.ts: core.wasm as a compiled module, in any runtime.
 //
-// The bytes travel inside the bundle as base64, so that no file has to be found at run time. A module
-// is compiled once per thread and instantiated once per arena.
+// The bytes travel inside the bundle as base64, so that no file has to be found at run time. A
+// module is compiled once per thread and instantiated once per arena.
 
 import { CORE_WASM_BASE64 } from './generated/core-wasm.js';
 

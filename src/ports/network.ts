@@ -36,7 +36,9 @@ export type SocketState = (typeof SocketState)[keyof typeof SocketState];
 
 /** Result codes of `send`: bytes accepted (the datagram's length), or one of these. */
 export const SEND_NOT_READY = -1;
-/** More than the named limit of bytes is still held by the socket; try again in a later duty cycle. */
+/**
+ * More than the named limit of bytes is still held by the socket; try again in a later duty cycle.
+ */
 export const SEND_BACK_PRESSURED = -2;
 /** The socket refused this datagram (for example too long for the path); counted, not retried. */
 export const SEND_FAILED = -3;
@@ -46,7 +48,8 @@ export const SEND_FAILED = -3;
  * into a term buffer, or dropped.
  *
  * `sourceKey` is a positive integer that stands for the source address on this socket. It is never
- * reused for another address while the socket is open, but may be forgotten when many are known; `addressOf` resolves it, so no address object is made per packet.
+ * reused for another address while the socket is open, but may be forgotten when many are known;
+ * `addressOf` resolves it, so no address object is made per packet.
  */
 export type DatagramHandler = (
   buffer: Uint8Array,

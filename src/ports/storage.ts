@@ -17,7 +17,9 @@ export const StorageResult = {
   AlreadyExists: -2,
   /** Device full or quota reached (ENOSPC, EDQUOT). */
   NoSpace: -3,
-  /** The device failed (EIO). For `sync` and `syncDirectory`: never retry, the member is poisoned. */
+  /**
+   * The device failed (EIO). For `sync` and `syncDirectory`: never retry, the member is poisoned.
+   */
   InputOutput: -4,
   /** No permission, read-only, too many files: an operator must act. */
   Denied: -5,
@@ -31,7 +33,10 @@ export interface Completion {
   ticket: Ticket;
   /** A StorageResult. */
   result: number;
-  /** `open`: the file handle. `read`: bytes read (fewer at the end of the file). `length`: the length. */
+  /**
+   * `open`: the file handle. `read`: bytes read (fewer at the end of the file). `length`: the
+   * length.
+   */
   value: number;
   /** `list`: names in byte order. */
   names: readonly string[];

@@ -5,7 +5,10 @@ import type { CloseReason } from '../protocol/codecs/enumerations.js';
 
 export type { CloseReason, Role };
 
-/** What `ClientSession.offer` answers. It depends on the log and fixed limits alone, never on a socket. */
+/**
+ * What `ClientSession.offer` answers. It depends on the log and fixed limits alone, never on a
+ * socket.
+ */
 export const EgressResult = {
   /** The session is closed or closing. */
   Closed: -4,
@@ -63,9 +66,9 @@ export interface Cluster {
 }
 
 /**
- * A deterministic state machine. Every callback but onStart, onRoleChange and onTerminate is an event
- * of the log: all members get the same ones, in the same order, with the same times. Results must
- * depend on nothing else: no clock, no randomness, no network, no iteration order that varies.
+ * A deterministic state machine. Every callback but onStart, onRoleChange and onTerminate is an
+ * event of the log: all members get the same ones, in the same order, with the same times. Results
+ * must depend on nothing else: no clock, no randomness, no network, no iteration order that varies.
  *
  * An error thrown from a callback ends the member with exit code 8.
  */

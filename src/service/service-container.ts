@@ -54,7 +54,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     if (typeof this.#service?.onSessionMessage !== 'function') {
       throw new PawlError(
         ErrorCode.ServiceInvalid,
-        'the service has no onSessionMessage: createService() must return an object with that method',
+        'the service has no onSessionMessage: createService() must return an object with it',
       );
     }
   }
@@ -176,7 +176,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
     const header = this.#messageHeader.wrapAndApplyHeader(view, offset);
     const session = this.#sessions.get(header.clusterSessionId());
     this.#advanceTime(header.timestamp());
-    // The leader admits messages of open sessions only, but a message may follow a close in the log.
+    // The leader admits messages of open sessions only, but a message may follow a close in the
+    // log.
     if (session === undefined) {
       return;
     }
@@ -256,8 +257,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
 function localCallError(operation: string): PawlError {
   return new PawlError(
     ErrorCode.ServiceFailed,
-    `${operation} was called outside a log event: onStart, onRoleChange and onTerminate are local, ` +
-      'and what they do must not reach the log or a client',
+    `${operation} was called outside a log event: onStart, onRoleChange and onTerminate are ` +
+      'local, and what they do must not reach the log or a client',
   );
 }
 

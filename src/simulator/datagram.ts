@@ -1,8 +1,8 @@
 // datagram.ts: datagrams on their way, and the pool that they come from.
 //
-// A datagram owns its bytes (copied at the send) and the event of its arrival. Both are reused, so a
-// packet costs no allocation in the long run. Released bytes are scribbled over: whoever kept a view
-// of a datagram beyond the handler's call reads garbage at once, not only in production.
+// A datagram owns its bytes (copied at the send) and the event of its arrival. Both are reused, so
+// a packet costs no allocation in the long run. Released bytes are scribbled over: whoever kept a
+// view of a datagram beyond the handler's call reads garbage at once, not only in production.
 
 import { type EventAction, EventKind, NODE_NONE, WorldEvent } from './event-heap.js';
 import type { VirtualNode } from './virtual-node.js';

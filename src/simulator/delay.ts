@@ -1,12 +1,12 @@
 // delay.ts: how long things take in a simulated world.
 //
-// A delay is a sum: a base, a uniform part, an exponential part (queues) and a rare spike. All of it
-// is drawn in integers.
+// A delay is a sum: a base, a uniform part, an exponential part (queues) and a rare spike. All of
+// it is drawn in integers.
 //
 // The exponential part uses -ln(u) = k ln 2 + r: k, the number of leading zero bits of a uniform
-// word, is geometric, and r is an exponential cut at ln 2, read from a table of 64 steps with linear
-// interpolation. So the tail is right up to 32 ln 2, some 22 times the mean, and Math.log is not
-// needed.
+// word, is geometric, and r is an exponential cut at ln 2, read from a table of 64 steps with
+// linear interpolation. So the tail is right up to 32 ln 2, some 22 times the mean, and Math.log is
+// not needed.
 
 import type { Prng } from './prng.js';
 

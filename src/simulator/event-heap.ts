@@ -1,8 +1,8 @@
 // event-heap.ts: what happens next.
 //
 // A binary heap of events, ordered by time and then by sequence number. The keys live in arrays of
-// numbers beside the events, so that sifting compares plain numbers. An event knows its place in the
-// heap: it is cancelled or moved by real removal, and nothing dead stays behind.
+// numbers beside the events, so that sifting compares plain numbers. An event knows its place in
+// the heap: it is cancelled or moved by real removal, and nothing dead stays behind.
 
 import { assert } from '../assert.js';
 

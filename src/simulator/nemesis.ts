@@ -63,6 +63,13 @@ export class Nemesis {
   begin(): void {
     const { cluster, swarm, world } = this.#parts;
     world.network.setAllLinks(swarm.link);
+    // What clients send carries no checksum of its own; there the network's has to do.
+    for (const client of this.#parts.clients) {
+      for (const { node } of cluster.members) {
+        world.network.setLink(client.node, node, { corruptPerMillion: 0 });
+        world.network.setLink(node, client.node, { corruptPerMillion: 0 });
+      }
+    }
     for (const node of world.nodes) {
       node.sendOptions = swarm.send;
       node.turnCostNs = swarm.turnCostNs;

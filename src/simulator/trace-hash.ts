@@ -1,8 +1,8 @@
 // trace-hash.ts: one number that stands for a whole run.
 //
 // Every event of a world, with its time and bytes, is folded into two 32-bit lanes. Two runs that
-// differ anywhere end with different digests, so "the same seed gives the same run" can be tested by
-// comparing 16 characters. It is no cryptographic hash and no checksum of anything durable.
+// differ anywhere end with different digests, so "the same seed gives the same run" can be tested
+// by comparing 16 characters. It is no cryptographic hash and no checksum of anything durable.
 
 const TWO_POW_32 = 0x1_0000_0000;
 

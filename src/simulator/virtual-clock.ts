@@ -1,9 +1,9 @@
 // virtual-clock.ts: time as one node sees it.
 //
-// A node has one oscillator that may run fast or slow against the world's time, and a wall clock that
-// may be off and may jump. A process sees nanoseconds since it started, on that oscillator. Rates are
-// fractions of integers: the arithmetic is exact, so a wake-up asked for by a deadline comes at the
-// first instant at which the local clock has reached it.
+// A node has one oscillator that may run fast or slow against the world's time, and a wall clock
+// that may be off and may jump. A process sees nanoseconds since it started, on that oscillator.
+// Rates are fractions of integers: the arithmetic is exact, so a wake-up asked for by a deadline
+// comes at the first instant at which the local clock has reached it.
 
 import { assert } from '../assert.js';
 import type { Clock } from '../ports/clock.js';

@@ -141,7 +141,9 @@ export class VirtualDisk {
     this.#isHung = false;
   }
 
-  /** The file that is certain to be at a path after a power cut, with what it is certain to hold. */
+  /**
+   * The file that is certain to be at a path after a power cut, with what it is certain to hold.
+   */
   snapshotDurable(path: string): FileView | undefined {
     const entry = this.tree.findDurable(path);
     return entry instanceof VirtualFile ? new DurableView(entry) : undefined;

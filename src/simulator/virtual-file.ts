@@ -1,11 +1,11 @@
 // virtual-file.ts: the bytes of one file: what is on the disk, and what only the page cache has.
 //
 // The file is sparse: pages of 4 KiB that exist only when they were written. Writes since the last
-// sync are kept one by one, so that a power cut can choose, for each sector of 512 bytes, any content
-// that the sector had since it was last durable. A sector is never mixed of two contents: it is
-// atomic. Lengths are chosen likewise. How the choices are made is a TearMode; each power cut draws
-// one mode per file, so that the plain cases (all or nothing lost, an exact prefix kept) are as
-// frequent as arbitrary damage.
+// sync are kept one by one, so that a power cut can choose, for each sector of 512 bytes, any
+// content that the sector had since it was last durable. A sector is never mixed of two contents:
+// it is atomic. Lengths are chosen likewise. How the choices are made is a TearMode; each power cut
+// draws one mode per file, so that the plain cases (all or nothing lost, an exact prefix kept) are
+// as frequent as arbitrary damage.
 //
 // This is weaker than any real file system: in the random modes a length may survive without its
 // bytes (they read as zero), and bytes may survive without their order.
@@ -185,8 +185,8 @@ export class VirtualFile {
 
   /**
    * A sync that fails: some of the writes become durable by chance, and the system forgets that the
-   * others never did. They stay readable, a later sync succeeds without them, and the next power cut
-   * loses them: the reason why a failed sync must never be retried.
+   * others never did. They stay readable, a later sync succeeds without them, and the next power
+   * cut loses them: the reason why a failed sync must never be retried.
    */
   failSync(random: Prng, counts: TearCounts): void {
     this.#tear(random, drawMode(random), counts);

@@ -2,9 +2,9 @@
 //
 // A datagram is copied when it is sent. Whether it arrives, when and in what state is decided then,
 // by the directed link from the sender's node to the receiver's; who gets it is decided when it
-// arrives: the socket that is open at that address at that time. So a datagram to a process that has
-// ended is dropped, and one to a process that was started again on the same port is delivered, as
-// stale packets are in reality.
+// arrives: the socket that is open at that address at that time. So a datagram to a process that
+// has ended is dropped, and one to a process that was started again on the same port is delivered,
+// as stale packets are in reality.
 //
 // The kernel of a paused node goes on receiving.
 

@@ -1,7 +1,8 @@
 // virtual-node.ts: a machine: addresses, a clock, a disk, and at most one process at a time.
 //
-// The disk and the clock survive the process. Each start is a new incarnation: nothing that belonged
-// to an earlier one (events, sockets, tickets) reaches it, except datagrams still in the network.
+// The disk and the clock survive the process. Each start is a new incarnation: nothing that
+// belonged to an earlier one (events, sockets, tickets) reaches it, except datagrams still in the
+// network.
 
 import { assert } from '../assert.js';
 import type { Delay } from './delay.js';

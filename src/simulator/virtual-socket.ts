@@ -1,8 +1,8 @@
 // virtual-socket.ts: one UDP socket of a simulated process.
 //
-// Opening takes an event, so that the Opening state is met in every run. While the process is paused
-// nothing reads the socket, and what arrives is bounded by the system's receive buffer; otherwise by
-// the inbox.
+// Opening takes an event, so that the Opening state is met in every run. While the process is
+// paused nothing reads the socket, and what arrives is bounded by the system's receive buffer;
+// otherwise by the inbox.
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -281,7 +281,8 @@ export class VirtualSocket implements DatagramSocket, EventAction {
 
   #releaseHeld(): void {
     const held = this.#held.shift();
-    if (held === undefined) {
+    // The system does not read the memory of a process that has ended.
+    if (held === undefined || this.thread.process.isEnded) {
       return;
     }
     for (let i = 0; i < held.copy.length; i++) {

@@ -1,8 +1,9 @@
-// virtual-thread.ts: agents that share duty cycles and ports, as an event loop or a worker has them.
+// virtual-thread.ts: agents that share duty cycles and ports, as an event loop or a worker has
+// them.
 //
-// A thread takes a turn when a datagram or a completion is ready for it, when another thread wakes it
-// and when the earliest deadline of its agents has come; it repeats turns while they do work, as the
-// production loop does.
+// A thread takes a turn when a datagram or a completion is ready for it, when another thread wakes
+// it and when the earliest deadline of its agents has come; it repeats turns while they do work, as
+// the production loop does.
 
 import { InvariantError } from '../assert.js';
 import type { Agent } from '../ports/agent.js';

@@ -1,11 +1,11 @@
 // world.ts: a cluster, its clients and its hardware on one thread, in virtual time.
 //
 // A world pops the earliest event from a heap, moves the time there and runs it; nothing else moves
-// time. Chance comes from streams split off one seed, so a seed and a program give one run, event by
-// event, and its trace hash proves it.
+// time. Chance comes from streams split off one seed, so a seed and a program give one run, event
+// by event, and its trace hash proves it.
 //
-// At one instant everything that arrives (datagrams, storage completions) is handled before any duty
-// cycle: a node that several things reach at once takes one turn for all of them.
+// At one instant everything that arrives (datagrams, storage completions) is handled before any
+// duty cycle: a node that several things reach at once takes one turn for all of them.
 
 import { assert, InvariantError } from '../assert.js';
 import {

@@ -5,7 +5,7 @@ import { RecordingLog } from '../../src/archive/recording-log.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';
 import type { Arena } from '../../src/memory/arena.js';
 import type { MemoryDisk, MemoryStorage } from '../support/memory-storage.js';
-import { bornDisk, GEOMETRY, LogImage, runOn } from './archive-world.js';
+import { bornDisk, LogImage, runOn } from './archive-world.js';
 
 export function setTerms(disk: MemoryDisk, terms: readonly (readonly [number, number])[]): void {
   runOn(disk, function* (storage): StorageTask<void> {

@@ -308,6 +308,17 @@ test('a segment whose creation cannot be synced poisons the member (B38, B39)', 
   t.end();
 });
 
+test('the mark commits what is committed and held here, whatever the leader is known to have', (t) => {
+  const world = new RecorderWorld('fsync').lead(0).turn();
+  world.append(100);
+  world.proxy.setCommitPosition(1_000_000);
+  world.offer().turn(2, MARK_INTERVAL_NS);
+  const reading = runOn(world.disk.clone(), readDurableMark);
+  t.equal(reading.kind === 'found' && reading.mark.commitPosition, world.log.tailPosition);
+  t.equal(world.recorder.deadlineNs(), Number.POSITIVE_INFINITY);
+  t.end();
+});
+
 test('a recording that goes on in the middle of a segment leaves what is before it alone', (t) => {
   const world = new RecorderWorld('fsync').lead(0).turn();
   for (let count = 0; count < 30; count++) {

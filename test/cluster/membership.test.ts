@@ -23,7 +23,7 @@ function awaitEqualPositions(fixture: ClusterFixture): void {
   }, 'all services are at the same position');
 }
 
-test('a member that was away while several term buffers went by catches up from the archive', (t) => {
+test('a member that was away for several term buffers catches up from the archive', (t) => {
   const fixture = new ClusterFixture();
   fixture.start();
   const away = fixture.followers()[0];
@@ -111,7 +111,7 @@ test('a blank member does not help to elect a leader', (t) => {
   t.end();
 });
 
-test('damage below the durable mark makes a member non-voting until the log is taken again', (t) => {
+test('damage below the mark makes a member non-voting until the log is taken again', (t) => {
   const fixture = new ClusterFixture();
   fixture.start();
   sendAndAwait(fixture, 50);

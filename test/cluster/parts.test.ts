@@ -46,7 +46,7 @@ test('an egress queue gives back what it was given, in order, and never passes i
   t.end();
 });
 
-test('log time never goes back and never runs five percent faster than the monotonic clock', (t) => {
+test('log time never goes back and is at most five percent faster than the monotonic clock', (t) => {
   const tick = fc.record({
     elapsedMs: fc.integer({ min: 0, max: 5_000 }),
     jumpMs: fc.integer({ min: -3_600_000, max: 3_600_000 }),
@@ -74,7 +74,7 @@ test('log time never goes back and never runs five percent faster than the monot
   t.end();
 });
 
-test('a term starts at the wall clock when it is near the log, and at the log when it is not', (t) => {
+test('a term starts at the wall clock when that is near the log, else at the log', (t) => {
   const clock = new LogClock(60_000);
   clock.startTerm(1_000_000, 0, 1_030_000, false);
   t.equal(clock.timeMs(0, 1_030_000), 1_030_000, 'half a minute ahead is followed');

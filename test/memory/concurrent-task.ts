@@ -14,13 +14,18 @@ export interface ProducerTask {
   readonly scratch: number;
   /** A word that stays zero. */
   readonly pauseAddress: number;
+  /** A word that counts who is ready: all start at once, or there would be no contention. */
+  readonly readyAddress: number;
+  readonly producerCount: number;
   /** Longest message for one frame or record. */
   readonly claimLengthMax: number;
 }
 
 /** Message of a producer: its number, the sequence, and bytes that follow from both. */
 export function messageOf(producer: number, sequence: number): Uint8Array {
-  const length = 8 + ((sequence * 131 + producer * 57) % 900);
+  // Mostly short, so that claims are frequent; some are longer than a frame.
+  const span = sequence % 50 === 0 ? 900 : 60;
+  const length = 8 + ((sequence * 131 + producer * 57) % span);
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
   view.setInt32(0, producer, true);

@@ -13,14 +13,24 @@ function pause(): void {
   Atomics.wait(arena.i32, task.pauseAddress >> 2, 0, 0.2);
 }
 
+/** Waits until every producer is there: threads take longer to start than to produce. */
+function awaitStart(): void {
+  const index = task.readyAddress >> 2;
+  Atomics.add(arena.i32, index, 1);
+  while (Atomics.load(arena.i32, index) < task.producerCount) {
+    pause();
+  }
+}
+
 /** Repeats until the log or ring takes a message. */
 function insist(attempt: () => number): void {
-  for (;;) {
+  for (let attempts = 0; ; attempts++) {
     const result = attempt();
     if (result > WaitResult.Refused) {
       return;
     }
-    if (result !== WaitResult.AdminAction) {
+    // Whoever sleeps at every refusal hardly meets the others.
+    if (result !== WaitResult.AdminAction && attempts % 64 === 63) {
       pause();
     }
   }
@@ -57,6 +67,7 @@ function toRing(sequence: number): void {
   insist(() => core.ringWrite(task.target, task.producer + 1, task.scratch, message.length));
 }
 
+awaitStart();
 const produce = task.kind === 'log' ? toLog : toRing;
 for (let sequence = 0; sequence < task.messageCount; sequence++) {
   produce(sequence);

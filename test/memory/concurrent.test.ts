@@ -1,8 +1,8 @@
 // concurrent.test.ts: several producers on threads of their own, one reader, and dead writers.
 //
 // Method: two worker threads write numbered messages as fast as they are let; this thread reads,
-// checks every byte, that each producer's messages come once and in order, and cleans behind. What a
-// writer leaves behind when it dies is put into the memory by hand.
+// checks every byte, that each producer's messages come once and in order, and cleans behind. What
+// a writer leaves behind when it dies is put into the memory by hand.
 
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -19,7 +19,7 @@ import { PROPERTY_SETTINGS } from './property-settings.js';
 
 const TERM_LENGTH = 64 * 1024;
 const PRODUCER_COUNT = 2;
-const MESSAGE_COUNT = 3000;
+const MESSAGE_COUNT = 8000;
 const FRAMES_MAX = 64;
 const ADMIN_ACTION = -3;
 
@@ -27,6 +27,7 @@ type Shared = Pick<ProducerTask, 'kind' | 'target' | 'claimLengthMax'>;
 
 /** Starts the producers; the promise of their end, after which nothing is written any more. */
 function startProducers(arena: Arena, shared: Shared): Promise<void> {
+  const readyAddress = arena.allocate(64);
   const ends = Array.from({ length: PRODUCER_COUNT }, (_, producer) => {
     const task: ProducerTask = {
       ...shared,
@@ -35,6 +36,8 @@ function startProducers(arena: Arena, shared: Shared): Promise<void> {
       messageCount: MESSAGE_COUNT,
       scratch: arena.allocate(4096),
       pauseAddress: arena.allocate(64),
+      readyAddress,
+      producerCount: PRODUCER_COUNT,
     };
     // A worker does not inherit the loader of TypeScript: it registers it itself.
     const file = new URL('./concurrent-worker.ts', import.meta.url).href;
@@ -140,8 +143,8 @@ test('two threads append to one log, and every message is there once, in order',
 test('two threads write to one ring, and every record is there once, in order', async (t) => {
   const arena = Arena.create(4 * 1024 * 1024);
   const { core, u8, view } = arena;
-  const capacity = 4096;
-  const lengthMax = capacity / 8;
+  const capacity = 32 * 1024;
+  const lengthMax = 512;
   const ring = arena.allocate(RING_DESCRIPTOR_LENGTH + capacity);
   core.ringInitialize(ring, capacity);
   const answer = arena.allocate(scanAreaLength(FRAMES_MAX));

@@ -272,6 +272,45 @@ test('a request for a place where no frame starts, or no longer, finds nothing',
   t.end();
 });
 
+test('a place that newer frames have taken is not handed out as an older one', (t) => {
+  const pair = new LogPair({
+    termLength: TERM_LENGTH,
+    mtu: 1408,
+    initialTermId: 0,
+    sessionId: 1,
+    streamId: 2,
+  });
+  for (let i = 0; i < 200; i++) {
+    pair.setLimit(pair.twin.tail + 2 * TERM_LENGTH);
+    pair.clean(pair.append(pattern(1376, i)));
+  }
+  t.ok(pair.twin.tail > 3 * TERM_LENGTH, 'every term was used again');
+  t.equal(pair.nextBlock(0, pair.twin.tail, 1408).length, 0);
+  t.deepEqual(pair.arena.core.scan(pair.log.meta, 0, 4096, 1, pair.scratch), 0);
+  pair.release();
+  t.end();
+});
+
+test('terms that are filled to the byte, round after round, leave the metadata alone', (t) => {
+  const pair = new LogPair({
+    termLength: TERM_LENGTH,
+    mtu: 4096,
+    initialTermId: 2 ** 31 - 4,
+    sessionId: 1,
+    streamId: 2,
+  });
+  for (let i = 0; i < 10 * 16; i++) {
+    pair.setLimit(pair.twin.tail + TERM_LENGTH);
+    pair.append(pattern(4096 - 32, i));
+    pair.check();
+    pair.clean(pair.twin.tail);
+  }
+  t.equal(pair.log.tailPosition, 10 * TERM_LENGTH);
+  t.equal(pair.scan(pair.twin.tail, pair.twin.tail, 1).end, 10 * TERM_LENGTH);
+  pair.release();
+  t.end();
+});
+
 test('cleaning never touches what was not written yet', (t) => {
   const pair = new LogPair({
     termLength: TERM_LENGTH,

@@ -1,7 +1,8 @@
 // malformed.test.ts: bytes from a network or a disk never trap, never loop, never lead outside.
 //
-// Method: valid runs of frames are damaged at random places, and pure noise is mixed in; the readers
-// of untrusted bytes are compared with simple twins, and the bytes around must stay as they are.
+// Method: valid runs of frames are damaged at random places, and pure noise is mixed in; the
+// readers of untrusted bytes are compared with simple twins, and the bytes around must stay as they
+// are.
 
 import fc from 'fast-check';
 import test from 'tape';

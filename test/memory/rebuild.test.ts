@@ -262,6 +262,39 @@ test('a heartbeat and every kind of malformed datagram is refused without harm',
   t.end();
 });
 
+test('what is behind the rebuild position is not written again, whatever a datagram says', (t) => {
+  const image = imageAt(0);
+  // A payload of zeroes: within it every word reads as room for a frame.
+  const source = imageAt(0);
+  source.setLimit(TERM_LENGTH);
+  source.append(new Uint8Array(1024 - 32));
+  image.insert(source.blockBytes(0, 1024));
+  t.equal(image.advance(), 1024);
+  const datagram = new Uint8Array(1024);
+  datagram.set(frameAt(512, 512 - 32));
+  datagram.set(frameAt(1024, 512 - 32), 512);
+  t.equal(image.insert(datagram), 512, 'only the frame beyond it is new');
+  image.check();
+  t.equal(image.arena.view.getInt32(image.base + 512, true), 0);
+  image.release();
+  source.release();
+  t.end();
+});
+
+test('padding is refused where it is not the last frame', (t) => {
+  const source = imageAt(0);
+  source.setLimit(TERM_LENGTH);
+  source.appendPadding(32);
+  source.append(pattern(20, 1));
+  const image = imageAt(0);
+  t.equal(image.insert(source.blockBytes(0, 96)), InsertResult.Malformed);
+  t.equal(image.insert(source.blockBytes(0, 32)), 32);
+  image.check();
+  image.release();
+  source.release();
+  t.end();
+});
+
 test('an unaligned last frame is taken as it is', (t) => {
   const image = imageAt(0);
   t.equal(image.insert(frameAt(0, 100).subarray(0, 132)), 160);

@@ -1,6 +1,6 @@
-// A simulated file against a naive model: an array of bytes whose history since the last sync is kept
-// as whole copies. After a power cut each sector must be one that the history has, and the length
-// too; in the modes that damage nothing the whole content must be one of them.
+// A simulated file against a naive model: an array of bytes whose history since the last sync is
+// kept as whole copies. After a power cut each sector must be one that the history has, and the
+// length too; in the modes that damage nothing the whole content must be one of them.
 
 import fc from 'fast-check';
 import test from 'tape';

@@ -10,8 +10,8 @@ import { filesBelow, importsOf, lineOf, readSource, type SourceFile } from './so
 const ROOMS = [
   'ports',
   'memory',
-  'codec',
   'protocol',
+  'codec',
   'transport',
   'archive',
   'consensus',

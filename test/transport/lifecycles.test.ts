@@ -3,17 +3,12 @@
 import test from 'tape';
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
 import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
-import { FragmentAssembler } from '../../src/transport/fragment-assembler.js';
-import { Action } from '../../src/transport/fragment-header.js';
 import type { Image } from '../../src/transport/image.js';
 import type { Subscription, SubscriptionOptions } from '../../src/transport/subscription.js';
 import {
   Collector,
   Fixture,
   type FixtureOptions,
-  FrameType,
-  frameTypeOf,
-  isHeartbeat,
   MILLISECOND_NS,
   message,
   SECOND_NS,

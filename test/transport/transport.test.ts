@@ -1,7 +1,7 @@
 // Streams over UDP between two transports: connecting, delivering, repairing, ending.
 
 import test from 'tape';
-import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
+import { BACK_PRESSURED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
 import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
 import { FragmentAssembler } from '../../src/transport/fragment-assembler.js';
 import { Action } from '../../src/transport/fragment-header.js';
@@ -290,6 +290,25 @@ test('a message in two parts is one message', (t) => {
     -1,
     'byte for byte',
   );
+  fixture.close();
+  t.end();
+});
+
+test('one duty cycle sends at most a burst, and asks for the next at once', (t) => {
+  const termLength = 1024 * 1024;
+  const { fixture, publication } = pair({
+    config: { sendBurstLength: 8_192, termLength, initialWindowLength: 256 * 1024 },
+  });
+  fixture.until(() => publication.isConnected);
+  for (let index = 0; index < 100; index++) {
+    publication.offer(message(index, 1_000), 0, 1_000);
+  }
+  fixture.sender.doWork(fixture.nowNs);
+  t.ok(publication.senderPosition <= 8_192 + 1_408, 'a burst was sent');
+  t.ok(publication.senderPosition >= 8_192 - 1_408, 'and not less');
+  t.ok(fixture.sender.deadlineNs() <= fixture.nowNs, 'the next duty cycle is due');
+  fixture.run(MILLISECOND_NS);
+  t.equal(publication.senderPosition, publication.position(), 'all is sent');
   fixture.close();
   t.end();
 });
