@@ -30,8 +30,13 @@ function outputName(path) {
 /** Emits a source file that is only named by a URL as an entry of its own, and rewrites the URL. */
 function fileUrls() {
   const pattern = /new URL\(\s*(['"])(\.{1,2}\/[^'"]+\.ts)\1\s*,\s*import\.meta\.url\s*\)/g;
+  // A file may be named from several places; it is emitted once.
+  const references = new Map();
   return {
     name: 'file-urls',
+    buildStart() {
+      references.clear();
+    },
     transform(code, id) {
       if (!id.endsWith('.ts') || !code.includes('import.meta.url')) return null;
       const rewritten = code.replace(pattern, (_match, _quote, specifier) => {
@@ -40,7 +45,8 @@ function fileUrls() {
         const fileName = outputName(path);
         const isEntry = Object.values(ENTRIES).some((entry) => resolve(entry) === path);
         const chunk = isEntry ? { id: path } : { id: path, fileName };
-        const reference = this.emitFile({ type: 'chunk', ...chunk });
+        const reference = references.get(path) ?? this.emitFile({ type: 'chunk', ...chunk });
+        references.set(path, reference);
         return `new URL(import.meta.ROLLUP_FILE_URL_${reference})`;
       });
       return rewritten === code ? null : { code: rewritten, map: null };

@@ -383,6 +383,11 @@ export class ClusterClient {
 
   #keepAlive(nowNs: number): void {
     const publication = this.#ingress;
+    // Whoever leads and holds the session keeps its stream to this client alive.
+    if (this.#egress.images.length === 0) {
+      this.#awaitSince(nowNs);
+      return;
+    }
     if (publication === undefined || nowNs - this.#lastSendNs < this.#options.keepAliveIntervalNs) {
       return;
     }
@@ -394,13 +399,18 @@ export class ClusterClient {
     const length = MESSAGE_HEADER_LENGTH + encoder.encodedLength();
     const result = publication.offerAt(this.#scratch, length);
     if (result === NOT_CONNECTED || result === BACK_PRESSURED || result === CLOSED) {
-      this.#state = ClientState.AwaitingLeader;
-      this.#awaitingSinceNs = nowNs;
+      this.#awaitSince(nowNs);
     }
+  }
+
+  #awaitSince(nowNs: number): void {
+    this.#state = ClientState.AwaitingLeader;
+    this.#awaitingSinceNs = nowNs;
   }
 
   #awaitLeader(nowNs: number): void {
     if (
+      this.#egress.images.length > 0 &&
       this.#ingress?.isConnected === true &&
       this.#ingress.positionLimit() > this.#ingress.position()
     ) {

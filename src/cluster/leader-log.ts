@@ -3,6 +3,7 @@
 // One publication per term, starting where the log ends. The recorder and the services of this
 // member read its buffer in place; each follower is a destination with a position of its own.
 
+import { FRAME_ALIGNMENT } from '../../assembly/layout/frame.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import { assert } from '../assert.js';
 import type { MemberId } from '../consensus/election-effects.js';
@@ -24,6 +25,8 @@ export class LeaderLog implements LiveLog {
   readonly #source: BlockSource;
   #publication: LogPublication | undefined;
   #flushedPosition: Position = 0;
+  /** Requests for the log at a position that is not in it. */
+  refusedCount = 0;
 
   constructor(
     transport: Transport,
@@ -90,7 +93,18 @@ export class LeaderLog implements LiveLog {
 
   /** A follower is reconciled up to a position: sends it the log from there on. */
   startDestination(memberId: MemberId, position: Position): void {
-    this.#publication?.startDestination(memberId, position);
+    const publication = this.#publication;
+    // The position came from the network: one that no frame of this log can start at is dropped.
+    const isPossible =
+      Number.isSafeInteger(position) &&
+      position >= 0 &&
+      position % FRAME_ALIGNMENT === 0 &&
+      position <= this.tail();
+    if (publication !== undefined && isPossible) {
+      publication.startDestination(memberId, position);
+    } else {
+      this.refusedCount++;
+    }
   }
 
   /** Lets the recorder go on to the tail, and the publication know what is durable. */

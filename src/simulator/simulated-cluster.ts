@@ -35,6 +35,8 @@ const LOG_PORT = 9003;
 const CATCHUP_PORT = 9004;
 const ARCHIVE_PORT = 9005;
 const SMALL_TERM_LENGTH = 64 * 1024;
+/** A client notices within this that the leader has forgotten it. */
+const CLIENT_IMAGE_LIVENESS_NS = 1_000_000_000;
 
 /** Arenas are kept for the next process: a shared memory is slow to make and slower to collect. */
 export class ArenaPool {
@@ -266,7 +268,10 @@ export function startSimulatedClient(
         arena,
         network: ports.network,
         entropy: ports.entropy,
-        config: { initialWindowLength: SMALL_TERM_LENGTH / 4 },
+        config: {
+          initialWindowLength: SMALL_TERM_LENGTH / 4,
+          imageLivenessTimeoutNs: CLIENT_IMAGE_LIVENESS_NS,
+        },
       });
       const client = new ClusterClient({
         transport,

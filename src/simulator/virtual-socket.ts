@@ -4,7 +4,7 @@
 // paused nothing reads the socket, and what arrives is bounded by the system's receive buffer;
 // otherwise by the inbox.
 
-import { assert } from '../assert.js';
+import { assert, InvariantError } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import {
   type DatagramHandler,
@@ -182,6 +182,7 @@ export class VirtualSocket implements DatagramSocket, EventAction {
     return count;
   }
 
+  /** The system takes over or forgets what is held, as when a process closes a UDP socket. */
   close(): void {
     this.#release(SocketState.Closed);
   }
@@ -189,8 +190,6 @@ export class VirtualSocket implements DatagramSocket, EventAction {
   /** The process has ended: nothing of the socket is left. */
   vanish(): void {
     this.#release(SocketState.Closed);
-    this.#held = [];
-    this.#heldLength = 0;
   }
 
   /** Whether a datagram to this host from this source is for this socket. */
@@ -281,15 +280,17 @@ export class VirtualSocket implements DatagramSocket, EventAction {
 
   #releaseHeld(): void {
     const held = this.#held.shift();
-    // The system does not read the memory of a process that has ended.
-    if (held === undefined || this.thread.process.isEnded) {
+    if (held === undefined) {
       return;
     }
     for (let i = 0; i < held.copy.length; i++) {
-      assert(
-        held.copy[i] === held.buffer[held.offset + i],
-        'bytes given to send are not reused while the socket still reads them',
-      );
+      if (held.copy[i] !== held.buffer[held.offset + i]) {
+        throw new InvariantError(
+          `bytes given to send are not reused while the socket still reads them: byte ${i} of ` +
+            `${held.copy.length} from ${this.node.name} to port ${this.options.remote?.port}, ` +
+            `frame type ${held.copy[6]}`,
+        );
+      }
     }
     this.#heldLength -= held.copy.length;
     this.thread.wake();
@@ -355,6 +356,8 @@ export class VirtualSocket implements DatagramSocket, EventAction {
     this.#inbox = [];
     this.#inboxHead = 0;
     this.#inboxLength = 0;
+    this.#held = [];
+    this.#heldLength = 0;
     if (this.#state !== SocketState.Failed) {
       this.#state = state;
     }

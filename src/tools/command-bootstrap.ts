@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { bootstrapMember } from '../host/bootstrap.js';
+import { withDirectory } from './directory-error.js';
 import { addIdentityFlags, type NodeFlags, readNodeSettings } from './node-settings.js';
 import { printJson, printLine } from './output.js';
 
@@ -20,7 +21,9 @@ export function addBootstrapCommand(program: Command): void {
     .option('--json', 'print the result as JSON')
     .action(async (flags: NodeFlags & { json?: boolean }) => {
       const { cluster, member, directory } = readNodeSettings(flags);
-      const born = await bootstrapMember({ cluster, member, directory });
+      const born = await bootstrapMember({ cluster, member, directory }).catch((error: unknown) => {
+        throw withDirectory(error, directory);
+      });
       if (flags.json === true) {
         printJson(born);
       } else {

@@ -6,6 +6,7 @@ import { exitCodeOfSignal } from '../host/exit-codes.js';
 import { type MemberEvent, type NodeMemberStatus, runMember } from '../host/node-member.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import { serveParent } from './child-process.js';
+import { withDirectory } from './directory-error.js';
 import type { NodeSettings } from './node-settings.js';
 import { printJson, printLine } from './output.js';
 import { loadService } from './service-loader.js';
@@ -159,7 +160,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
   serveParent({ status: () => statusOf(member.status()) }, () => leave('the parent has ended'));
   const error = await member.closed;
   if (error !== undefined) {
-    throw error;
+    throw withDirectory(error, settings.directory);
   }
   if (stopReason === '') {
     throw new PawlError(ErrorCode.Closed, 'the member ended without a reason', 'fatal');

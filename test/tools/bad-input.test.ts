@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'tape';
+import { LogCodec } from '../../src/codec/index.js';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import { runCli, startCli, temporaryDirectory } from './cli.js';
 import { bornMember, connectTo, prepareMember, runningMember } from './one-member.js';
@@ -127,10 +128,19 @@ test('a directory of another member or cluster is refused and stays as it was', 
 
 test('a directory of another version of the layout is refused with the version', async (t) => {
   const member = await bornMember(t);
-  damage(join(member.directory, 'birth.dat'), 4, new Uint8Array([99, 0, 0, 0]));
+  const path = join(member.directory, 'birth.dat');
+  const birth = readFileSync(path);
+  birth.writeUInt32LE(99, 4);
+  birth.writeUInt32LE(LogCodec.create().crc32c(birth.subarray(0, 40)), 40);
+  writeFileSync(path, birth);
   const result = await runCli('node', ...member.flags);
-  t.ok(result.code === 4 || result.code === 5, `exit code ${result.code}`);
-  t.match(result.stderr, /birth\.dat|version/);
+  t.equal(result.code, 4, result.stderr);
+  t.match(result.stderr, /version 99/);
+
+  damage(path, 20, new Uint8Array([7]));
+  const damaged = await runCli('node', ...member.flags);
+  t.equal(damaged.code, 5, damaged.stderr);
+  t.match(damaged.stderr, /birth\.dat is damaged/);
 });
 
 test('a blank directory starts without a vote and says so', async (t) => {
@@ -162,7 +172,7 @@ test('a second process on a directory is refused, and the first goes on', async 
   const members = member.endpoints.members.replaceAll(/:\d+/g, () => `:${ports[index++]}`);
   const second = await runCli('node', ...member.flags, '--members', members);
   t.equal(second.code, 4, second.stderr);
-  t.match(second.stderr, /in use/);
+  t.match(second.stderr, /\/data: another process runs on this data directory: stop it/);
   t.notOk(first.hasEnded);
   t.equal((await first.kill('SIGTERM')).code, 0);
 });

@@ -13,14 +13,12 @@ import io.aeron.protocol.DataHeaderFlyweight;
 import io.aeron.protocol.HeaderFlyweight;
 import java.io.File;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.util.HexFormat;
+import java.util.ArrayList;
+import java.util.List;
 import org.agrona.BitUtil;
 import org.agrona.IoUtil;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -36,30 +34,49 @@ final class LogWalker {
 
   private final Path directory;
   private final RecordingDescriptorDecoder descriptor;
-  private final MessageDigest digest;
-  private final ByteBuffer place = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
+  private final FrameDigest digest = new FrameDigest();
+  private final FrameDigest dataDigest = new FrameDigest();
+  /** Segments that hold frames, in order. */
+  private final List<Path> segments = new ArrayList<>();
   private long position;
   private long frameCount;
   private long paddingCount;
   private long payloadByteCount;
-  private int segmentCount;
   private String failure = "";
 
-  private LogWalker(final Path directory, final RecordingDescriptorDecoder descriptor)
-      throws Exception {
+  private LogWalker(final Path directory, final RecordingDescriptorDecoder descriptor) {
     this.directory = directory;
     this.descriptor = descriptor;
     this.position = descriptor.startPosition();
-    this.digest = MessageDigest.getInstance("SHA-256");
   }
 
-  static void run(final String directoryName) throws Exception {
-    final Path directory = Path.of(directoryName);
+  static void run(final Options options) throws IOException {
+    final Path directory = Path.of(options.text("directory"));
     final RecordingDescriptorDecoder descriptor = readCatalog(directory.resolve(CATALOG));
     final LogWalker walker = new LogWalker(directory, descriptor);
     walker.walk();
     walker.report();
-    ArchiveToolRun.run(directory, descriptor.recordingId());
+    walker.inScratch(ArchiveToolRun::run);
+    walker.inScratch(ArchiveReplay::run);
+  }
+
+  private interface ArchiveUse {
+    void run(File directory, long recordingId) throws IOException;
+  }
+
+  /** Aeron's archive writes into its directory: it gets a copy of the catalog, links to the rest. */
+  private void inScratch(final ArchiveUse use) throws IOException {
+    final File scratch = Files.createTempDirectory("pawl-archive-").toFile();
+    try {
+      Files.copy(directory.resolve(CATALOG), scratch.toPath().resolve(CATALOG));
+      for (final Path segment : segments) {
+        final Path link = scratch.toPath().resolve(segment.getFileName());
+        Files.createSymbolicLink(link, segment.toAbsolutePath());
+      }
+      use.run(scratch, descriptor.recordingId());
+    } finally {
+      IoUtil.delete(scratch, true);
+    }
   }
 
   private static RecordingDescriptorDecoder readCatalog(final Path path) throws IOException {
@@ -88,40 +105,42 @@ final class LogWalker {
     boolean isOpen = true;
     while (isOpen) {
       final Path path = directory.resolve(descriptor.recordingId() + "-" + position + ".rec");
-      isOpen = Files.exists(path) && walkSegment(path.toFile());
+      isOpen = Files.exists(path) && walkSegment(path);
     }
   }
 
   /** Returns whether the segment was full, so that another one may follow. */
-  private boolean walkSegment(final File file) throws IOException {
+  private boolean walkSegment(final Path path) throws IOException {
     final int segmentLength = descriptor.segmentFileLength();
     final long base = position;
-    segmentCount++;
-    try (FileChannel channel = FileChannel.open(file.toPath(), StandardOpenOption.READ)) {
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
       final long length = Math.min(channel.size(), segmentLength);
       final var mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, length);
       try {
-        return walkFrames(new UnsafeBuffer(mapped), base) && position == base + segmentLength;
+        walkFrames(new UnsafeBuffer(mapped), base);
       } finally {
         IoUtil.unmap(mapped);
       }
     }
+    // A segment that was made ahead of need holds no frame yet.
+    if (position > base) {
+      segments.add(path);
+    }
+    return position == base + segmentLength;
   }
 
-  private boolean walkFrames(final UnsafeBuffer segment, final long base) {
-    while (position - base + HEADER_LENGTH <= segment.capacity()) {
+  private void walkFrames(final UnsafeBuffer segment, final long base) {
+    while (failure.isEmpty() && position - base + HEADER_LENGTH <= segment.capacity()) {
       final int offset = (int) (position - base);
       final int frameLength = FrameDescriptor.frameLengthVolatile(segment, offset);
-      if (frameLength <= 0) {
-        return false;
+      if (frameLength == 0) {
+        break;
       }
       failure = failureOf(segment, offset, frameLength);
-      if (!failure.isEmpty()) {
-        return false;
+      if (failure.isEmpty()) {
+        take(segment, offset, frameLength);
       }
-      take(segment, offset, frameLength);
     }
-    return true;
   }
 
   private String failureOf(final UnsafeBuffer segment, final int offset, final int frameLength) {
@@ -156,17 +175,17 @@ final class LogWalker {
   }
 
   private void take(final UnsafeBuffer segment, final int offset, final int frameLength) {
-    final boolean isPadding = FrameDescriptor.isPaddingFrame(segment, offset);
-    place.clear();
-    place.putLong(position).putInt(frameLength).putInt(FrameDescriptor.frameType(segment, offset));
-    digest.update(place.flip());
-    if (!isPadding) {
-      final byte[] payload = new byte[frameLength - HEADER_LENGTH];
-      segment.getBytes(offset + HEADER_LENGTH, payload);
-      digest.update(payload);
-      payloadByteCount += payload.length;
+    final int type = FrameDescriptor.frameType(segment, offset);
+    digest.place(position, frameLength, type);
+    if (FrameDescriptor.isPaddingFrame(segment, offset)) {
+      paddingCount++;
+    } else {
+      final int length = frameLength - HEADER_LENGTH;
+      digest.payload(segment, offset + HEADER_LENGTH, length);
+      dataDigest.place(position, frameLength, type);
+      dataDigest.payload(segment, offset + HEADER_LENGTH, length);
+      payloadByteCount += length;
     }
-    paddingCount += isPadding ? 1 : 0;
     frameCount++;
     position += BitUtil.align(frameLength, FRAME_ALIGNMENT);
   }
@@ -176,7 +195,7 @@ final class LogWalker {
         .put("frames", frameCount)
         .put("paddingFrames", paddingCount)
         .put("payloadBytes", payloadByteCount)
-        .put("segments", segmentCount)
+        .put("segments", segments.size())
         .put("position", position)
         .put("termLength", descriptor.termBufferLength())
         .put("segmentLength", descriptor.segmentFileLength())
@@ -184,7 +203,8 @@ final class LogWalker {
         .put("streamId", descriptor.streamId())
         .put("recordingId", descriptor.recordingId())
         .put("failure", failure)
-        .put("sha256", HexFormat.of().formatHex(digest.digest()))
+        .put("sha256", digest.hex())
+        .put("dataSha256", dataDigest.hex())
         .print();
   }
 }

@@ -1,6 +1,6 @@
 package pawl.interop;
 
-/** {@code publish name=value...}, {@code subscribe name=value...} or {@code walk directory}. */
+/** {@code publish}, {@code subscribe} or {@code walk}, each with {@code name=value} arguments. */
 public final class Main {
   private Main() {}
 
@@ -10,7 +10,7 @@ public final class Main {
     switch (role) {
       case "publish" -> Publisher.run(new Options(arguments, 1));
       case "subscribe" -> Subscriber.run(new Options(arguments, 1));
-      case "walk" -> LogWalker.run(arguments[1]);
+      case "walk" -> LogWalker.run(new Options(arguments, 1));
       default -> throw new IllegalArgumentException("publish, subscribe or walk, not: " + role);
     }
   }

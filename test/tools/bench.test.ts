@@ -1,0 +1,65 @@
+// The benches, as short as can be: their numbers are for quiet machines, their books for all.
+
+import test from 'tape';
+import type { ClusterBenchResult } from '../../src/tools/bench/cluster-bench.js';
+import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
+import { runCli } from './cli.js';
+
+test('bench floor prints one JSON object with floor and ping-pong, and loses nothing', async (t) => {
+  const { stdout, stderr } = await runCli(
+    ...['bench', 'floor', '--json', '--seconds', '0.2', '--rounds', '1'],
+  );
+  const result = JSON.parse(stdout) as FloorResult & { environment: { node: string } };
+  t.equal(result.isValid, result.floorToPingPong <= 5, stderr);
+  t.ok(result.pingPong.p50 > 0 && result.p50 > result.pingPong.p50);
+  t.deepEqual(
+    result.closedLoop.map(({ window, lost }) => [window, lost]),
+    [
+      [20, 0],
+      [160, 0],
+      [1280, 0],
+    ],
+  );
+  t.equal(result.environment.node, process.version);
+});
+
+test('bench cluster prints one JSON object with its runs, and loses nothing', async (t) => {
+  const { code, stdout, stderr } = await runCli(
+    ...['bench', 'cluster', '--json', '--rates', '500,2000', '--seconds', '0.5'],
+    ...['--durability', 'page-cache', '--mtu', '1408'],
+  );
+  t.equal(code, 0, stderr);
+  const result = JSON.parse(stdout) as ClusterBenchResult;
+  const { nodes, media, mtu, durability, payload, burst, idle } = result;
+  t.deepEqual(
+    { nodes, media, mtu, durability, payload, burst, idle },
+    {
+      ...{ nodes: 3, media: 'udp', mtu: 1408, durability: 'page-cache' },
+      ...{ payload: 200, burst: 20, idle: 'event' },
+    },
+  );
+  t.deepEqual(
+    result.runs.map((run) => [run.rate, run.sent, run.received, run.lost, run.reordered]),
+    [
+      [500, 260, 260, 0, 0],
+      [2000, 1000, 1000, 0, 0],
+    ],
+  );
+  for (const { p50, p90, p99, p999, p9999, max } of result.runs) {
+    const values = [p50, p90, p99, p999, p9999, max];
+    t.deepEqual(
+      values,
+      [...values].sort((a, b) => a - b),
+      'percentiles ascend',
+    );
+  }
+  t.deepEqual(
+    result.closedLoop.map(({ window, lost }) => [window, lost]),
+    [
+      [20, 0],
+      [160, 0],
+      [1280, 0],
+    ],
+  );
+  t.ok(result.cpuSecondsPerMillion > 0 && result.rssMiBPerNode > 0);
+});
