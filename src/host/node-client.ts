@@ -20,14 +20,14 @@ export interface NodeClientOptions extends ClientOptions {
   readonly onFatal?: (error: unknown) => void;
 }
 
-/** A client and the loop that drives it. */
+/** A client and the loop that drives it. Its functions may be passed on by themselves. */
 export interface NodeClient {
   readonly client: ClusterClient;
   readonly clock: NodeClock;
   /** After an offer: lets it leave in the next turn. */
-  wake(): void;
+  readonly wake: () => void;
   /** Ends the session and the loop. Idempotent. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /**
@@ -102,18 +102,18 @@ class LoopedClient implements NodeClient {
     this.#loop.wake();
   }
 
-  wake(): void {
+  readonly wake = (): void => {
     this.#loop.wake();
-  }
+  };
 
-  close(): void {
+  readonly close = (): void => {
     if (!this.#loop.isClosed) {
       this.client.close();
       // One more turn lets the close request leave.
       this.client.doWork(this.clock.nowNs());
       this.#end();
     }
-  }
+  };
 
   #watched(handlers: ClientHandlers): ClientHandlers {
     return {

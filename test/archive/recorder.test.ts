@@ -308,7 +308,7 @@ test('a segment whose creation cannot be synced poisons the member (B38, B39)', 
   t.end();
 });
 
-test('the mark commits what is committed and held here, whatever the leader is known to have', (t) => {
+test('the mark commits what is committed and held here', (t) => {
   const world = new RecorderWorld('fsync').lead(0).turn();
   world.append(100);
   world.proxy.setCommitPosition(1_000_000);

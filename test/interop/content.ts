@@ -53,9 +53,7 @@ export class Content {
   take(sequence: number, view: DataView, offset: number, length: number): boolean {
     const start = this.#add(view.buffer, view.byteOffset + offset, length);
     const isExpected = sequence < this.count && length === this.fill(sequence);
-    return (
-      isExpected && this.#batch.compare(this.buffer, 0, length, start, start + length) === 0
-    );
+    return isExpected && this.#batch.compare(this.buffer, 0, length, start, start + length) === 0;
   }
 
   /** Adds the message that was filled last to the hash. */

@@ -56,15 +56,13 @@ export function buildJava(): void {
 }
 
 /** Starts the Java side in one of its roles. */
-export function startJava(name: string, args: readonly string[]): PeerProcess {
-  const classPath = [CLASSES, AERON_LIBRARY].join(':');
-  return new PeerProcess(name, 'java', [
-    ...JAVA_OPTIONS,
-    '-cp',
-    classPath,
-    'pawl.interop.Main',
-    ...args,
-  ]);
+export function startJava(
+  name: string,
+  args: readonly string[],
+  properties: readonly string[] = [],
+): PeerProcess {
+  const options = [...JAVA_OPTIONS, ...properties, '-cp', `${CLASSES}:${AERON_LIBRARY}`];
+  return new PeerProcess(name, 'java', [...options, 'pawl.interop.Main', ...args]);
 }
 
 function isBuilt(): boolean {

@@ -5,6 +5,7 @@
 //
 // It reports in lines of JSON, as the Java side does, and ends when its standard input is closed.
 
+import { ADMIN_ACTION, CLOSED, MAX_POSITION_EXCEEDED } from '../../assembly/layout/frame.js';
 import { EventLoop } from '../../src/host/event-loop.js';
 import { NodeClock } from '../../src/host/node-clock.js';
 import { NodeEntropy } from '../../src/host/node-entropy.js';
@@ -14,7 +15,6 @@ import type { Agent } from '../../src/ports/agent.js';
 import { FragmentAssembler } from '../../src/transport/fragment-assembler.js';
 import type { Image } from '../../src/transport/image.js';
 import { Transport } from '../../src/transport/transport.js';
-import { ADMIN_ACTION, CLOSED, MAX_POSITION_EXCEEDED } from '../../assembly/layout/frame.js';
 import { Content } from './content.js';
 
 /** Holds an image of Aeron's default terms of 16 MiB, three of them. */
@@ -63,6 +63,7 @@ const transport = new Transport({
 /** Publishes the whole content, then closes the publication at once: the transport sends the rest. */
 function publisher(): Agent {
   const publication = transport.addPublication(text('channel'), streamId);
+  report('started', {});
   let sequence = 0;
   let length = 0;
   let refusedCount = 0;

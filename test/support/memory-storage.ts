@@ -2,7 +2,7 @@
 //
 // Operations take effect when they are submitted and complete at the next poll. Each file has what
 // the page cache holds and what is on the disk; a crash chooses, per sector of 512 bytes, between
-// the two. The names of the directory work the same way, in order. Tests may hold completions back,
+// the two. The names of the directory work the same way. Tests may hold completions back,
 // fail operations, or end the "process" after a number of them.
 
 import type {
@@ -113,10 +113,10 @@ export class MemoryDisk {
     const survivors = new Map<MemoryFile, MemoryFile>();
     const names = new Map(this.durableNames);
     for (const change of this.pendingNames) {
-      if (mode === 'drop' || (mode === 'tear' && !chance())) {
-        break;
+      // Names are lost one by one: no order among them is promised without a sync.
+      if (mode === 'keep' || (mode === 'tear' && chance())) {
+        change(names);
       }
-      change(names);
     }
     const disk = new MemoryDisk();
     for (const [name, file] of names) {

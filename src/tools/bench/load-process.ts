@@ -36,7 +36,7 @@ function failProcess(error: unknown): void {
 }
 
 async function connectToCluster(options: NodeClientOptions): Promise<void> {
-  const { client, clock, wake } = await connectClient(
+  const session = await connectClient(
     { ...options, onFatal: failProcess },
     {
       onMessage: onEcho,
@@ -48,10 +48,10 @@ async function connectToCluster(options: NodeClientOptions): Promise<void> {
     },
   );
   const target: LoadTarget = {
-    offer: (buffer, offset, length) => client.offer(buffer, offset, length),
-    wake,
+    offer: (buffer, offset, length) => session.client.offer(buffer, offset, length),
+    wake: () => session.wake(),
   };
-  runner = new LoadRunner(target, clock);
+  runner = new LoadRunner(target, session.clock);
 }
 
 async function connectToFloor(spec: LoadTargetSpec & { kind: 'floor' }): Promise<void> {

@@ -49,7 +49,7 @@ export class Traffic {
         this.load.ledger.owedCount >= BURSTS_IN_FLIGHT_MAX * options.burst
           ? BACK_PRESSURED
           : client.client.offer(buffer, offset, length),
-      wake: client.wake,
+      wake: () => client.wake(),
     };
     this.load = new Load({
       target,

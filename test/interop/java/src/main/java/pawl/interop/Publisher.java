@@ -17,11 +17,12 @@ final class Publisher {
     try (Peer peer = new Peer(options)) {
       final ExclusivePublication publication =
           peer.aeron().addExclusivePublication(options.text("channel"), options.integer("stream"));
-      final long backPressureCount = publish(content, publication, deadlineNs);
+      Events.event("started").print();
+      final long refusedCount = publish(content, publication, deadlineNs);
       final Events sent = Events.event("sent").put("messages", content.count());
       sent.put("position", publication.position()).put("sessionId", publication.sessionId());
       publication.close();
-      sent.put("sha256", content.digest()).put("backPressured", backPressureCount).print();
+      sent.put("sha256", content.digest()).put("refusedCount", refusedCount).print();
       Events.awaitEndOfInput();
       final Events closed = Events.event("closed").put("errors", peer.errorCount());
       closed.putRaw("counters", peer.counters()).print();
