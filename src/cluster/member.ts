@@ -247,6 +247,8 @@ export class Member implements Agent {
         arena,
         geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
         lockHeld: this.#isBirthTried,
+        // The service replays the whole log: damage is found before the member votes, not after.
+        verifyFrom: 'start',
       }),
       (directory) => this.#start(directory, nowNs),
       (error) => {

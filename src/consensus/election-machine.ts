@@ -48,7 +48,11 @@ export class ElectionMachine {
   private failedBallots = 0;
   private ballotEndNs = NO_DEADLINE_NS;
   private stalledUntilNs = NEVER_NS;
+  /** Time of the last doWork: what a deadline is judged by. */
+  private workNs = NEVER_NS;
   private transitions = 0;
+  /** Time of the last doWork: what is due is judged by what was known then. */
+  private workedNs = 0;
 
   constructor(context: ConsensusContext, introductions: Introductions) {
     this.context = context;
@@ -81,7 +85,7 @@ export class ElectionMachine {
         return this.canvassDeadlineNs();
       case ElectionState.Nominate:
         return this.candidacy === undefined
-          ? Math.min(this.canvassDeadlineNs(), this.nominateNs())
+          ? Math.min(this.canvassDeadlineNs(), this.nominateNs(this.workedNs))
           : NO_DEADLINE_NS;
       case ElectionState.CandidateBallot:
         return this.candidacy?.deadlineNs() ?? NO_DEADLINE_NS;
@@ -105,6 +109,7 @@ export class ElectionMachine {
   /** Does what is due; returns how many states it passed through. Deliver messages before. */
   doWork(nowNs: number): number {
     const before = this.transitions;
+    this.workedNs = nowNs;
     let stateBefore: ElectionState;
     do {
       stateBefore = this.currentState;
@@ -242,8 +247,8 @@ export class ElectionMachine {
   }
 
   /** When this member stands, as things look: better and earlier candidates get their time first. */
-  private nominateNs(nowNs: number = this.canvassNs): number {
-    if (!this.context.log.isStopped()) {
+  private nominateNs(nowNs: number): number {
+    if (!this.context.log.isStopped() || !this.context.record.isSettled()) {
       return NO_DEADLINE_NS;
     }
     const { electionStatusIntervalNs, electionTimeoutNs } = this.context.config;

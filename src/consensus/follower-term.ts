@@ -102,13 +102,19 @@ export class FollowerTerm {
   }
 
   deadlineNs(): number {
-    const { config } = this.context;
-    const acknowledgeNs = this.acknowledgeNs + config.heartbeatIntervalNs;
-    if (!this.isJoined) {
-      const requestNs = this.requestNs + config.electionStatusIntervalNs;
-      return Math.min(acknowledgeNs, Math.max(requestNs, this.rejoinNs));
+    const { config, log, record } = this.context;
+    if (!record.isDurable(this.recordSequence)) {
+      return Number.POSITIVE_INFINITY;
     }
-    return this.isBehind() ? Math.min(acknowledgeNs, this.silenceDeadlineNs()) : acknowledgeNs;
+    const acknowledgeNs = this.acknowledgeNs + config.heartbeatIntervalNs;
+    if (this.isJoined) {
+      return this.isBehind() ? Math.min(acknowledgeNs, this.silenceDeadlineNs()) : acknowledgeNs;
+    }
+    if (!log.isStopped()) {
+      return acknowledgeNs;
+    }
+    const requestNs = this.requestNs + config.electionStatusIntervalNs;
+    return Math.min(acknowledgeNs, Math.max(requestNs, this.rejoinNs));
   }
 
   /** One step: record, reconcile, join, acknowledge. */

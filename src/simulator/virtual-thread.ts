@@ -20,6 +20,8 @@ import { VirtualStorage } from './virtual-storage.js';
 export const SAME_INSTANT_TURNS_MAX = 10_000;
 /** Time that passes when a deadline is due and the turn did nothing about it. */
 const IDLE_TURN_NS = 1_000;
+/** Such turns in a row; more of them are a busy wait, which an idle node must not do. */
+export const IDLE_DUE_TURNS_MAX = 200;
 
 /** Everything that a thread can reach of the outside. */
 export interface VirtualPorts {
@@ -43,6 +45,7 @@ export class VirtualThread implements EventAction {
   #busyUntilNs = 0;
   #lastTurnNs = -1;
   #sameInstantTurns = 0;
+  #idleDueTurns = 0;
 
   constructor(process: VirtualProcess, name: string) {
     this.process = process;
@@ -95,6 +98,7 @@ export class VirtualThread implements EventAction {
       const workCount = this.#doWork();
       world.trace.addWord(workCount);
       if (workCount > 0) {
+        this.#idleDueTurns = 0;
         this.#requestTurn(this.#busyUntilNs);
       } else {
         this.rearm();
@@ -118,7 +122,29 @@ export class VirtualThread implements EventAction {
     if (timeNs > WORLD_TIME_NS_MAX) {
       return;
     }
-    this.#requestTurn(timeNs > world.nowNs ? timeNs : world.nowNs + IDLE_TURN_NS);
+    if (timeNs > world.nowNs) {
+      this.#idleDueTurns = 0;
+      this.#requestTurn(timeNs);
+    } else {
+      this.#countIdleTurn();
+      this.#requestTurn(world.nowNs + IDLE_TURN_NS);
+    }
+  }
+
+  #countIdleTurn(): void {
+    this.#idleDueTurns++;
+    if (this.#idleDueTurns > IDLE_DUE_TURNS_MAX) {
+      throw new InvariantError(
+        `thread ${this.name} sleeps: ${IDLE_DUE_TURNS_MAX} turns in a row had a deadline that was ` +
+          `due and did nothing (${this.#describeDue()})`,
+      );
+    }
+  }
+
+  #describeDue(): string {
+    const nowNs = this.process.clock.nowNs();
+    const due = this.#agents.filter((agent) => agent.deadlineNs() <= nowNs);
+    return due.map((agent) => agent.roleName).join(', ');
   }
 
   closeAgents(): void {

@@ -139,10 +139,10 @@ export class VirtualCluster {
     if (!this.reachable[from]?.[to] || this.random.chance(this.options.lossRate)) {
       return;
     }
-    this.deliverLater(from, to, this.random.below(this.options.delayMaxNs) + 1000, deliver);
+    this.deliverLater(to, this.random.below(this.options.delayMaxNs) + 1000, deliver);
     if (this.random.chance(this.options.duplicateRate)) {
       const extraNs = this.random.below(this.options.staleDelayMaxNs + 1);
-      this.deliverLater(from, to, extraNs + 1000, deliver);
+      this.deliverLater(to, extraNs + 1000, deliver);
     }
   }
 
@@ -167,17 +167,11 @@ export class VirtualCluster {
     return this.nextFrameId++;
   }
 
-  private deliverLater(
-    from: MemberId,
-    to: MemberId,
-    delayNs: number,
-    deliver: (election: Election) => void,
-  ): void {
+  private deliverLater(to: MemberId, delayNs: number, deliver: (election: Election) => void): void {
     this.events.after(delayNs, () => {
       // A partition that began while the message was under way does not call it back.
       this.member(to).receive(deliver);
     });
-    void from;
   }
 
   private scheduleClient(): void {

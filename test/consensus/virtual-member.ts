@@ -243,6 +243,7 @@ export class VirtualMember {
       election.onServicePosition(election.consumablePosition());
       election.doWork(nowNs);
     }
+    assert(election.deadlineNs() > nowNs, 'a member that is done would spin');
     this.sync(life);
     this.sendLog(life, nowNs);
     this.checkCommit(election, life);

@@ -19,8 +19,8 @@ import { PROPERTY_SETTINGS } from './property-settings.js';
 
 const TERM_LENGTH = 64 * 1024;
 const PRODUCER_COUNT = 2;
-const MESSAGE_COUNT = 8000;
-const FRAMES_MAX = 64;
+const MESSAGE_COUNT = 12_000;
+const FRAMES_MAX = 512;
 const ADMIN_ACTION = -3;
 
 type Shared = Pick<ProducerTask, 'kind' | 'target' | 'claimLengthMax'>;
@@ -141,9 +141,10 @@ test('two threads append to one log, and every message is there once, in order',
 });
 
 test('two threads write to one ring, and every record is there once, in order', async (t) => {
+  // Room for nearly everything: producers that wait for the reader would hardly meet each other.
   const arena = Arena.create(4 * 1024 * 1024);
   const { core, u8, view } = arena;
-  const capacity = 32 * 1024;
+  const capacity = 1024 * 1024;
   const lengthMax = 512;
   const ring = arena.allocate(RING_DESCRIPTOR_LENGTH + capacity);
   core.ringInitialize(ring, capacity);

@@ -220,6 +220,25 @@ test('verifyBytes accepts exactly the prefix whose place, term and checksum are 
   t.end();
 });
 
+test('verifyBytes refuses a frame that leaves its term, even with a right checksum', (t) => {
+  const { core } = testArena();
+  const bytes = new Uint8Array(96);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, 96, true);
+  view.setUint16(6, 1, true);
+  view.setInt32(28, TERM_LOW, true);
+  const verifyAt = (termOffset: number): number => {
+    view.setInt32(8, termOffset, true);
+    view.setUint32(24, frameChecksumTwin(view, 0, 96), true);
+    return withBytes(bytes, (address) =>
+      core.verifyBytes(address, 96, termOffset, TERM_LENGTH, 0, TERM_LOW),
+    );
+  };
+  t.equal(verifyAt(TERM_LENGTH - 96), 96, 'up to the last byte');
+  t.equal(verifyAt(TERM_LENGTH - 64), 0, 'not beyond');
+  t.end();
+});
+
 test('blockTermPrefix and rewriteStream stay within their bytes', (t) => {
   const { core, u8 } = testArena();
   const property = fc.property(sample, (shape) => {

@@ -1,0 +1,171 @@
+import test from 'tape';
+import { AdmissionDesk } from '../../src/consensus/admission.js';
+import { concludeConsensusConfig } from '../../src/consensus/consensus-config.js';
+import {
+  HELLO_FLAG_LEAVING,
+  HELLO_FLAG_VOTING,
+  type MemberHello,
+  type NodeState,
+  RefusalReason,
+} from '../../src/consensus/election-effects.js';
+import { MemberStanding, MemberTable } from '../../src/consensus/membership.js';
+import { NodeRecord } from '../../src/consensus/node-record.js';
+
+const CONFIG = concludeConsensusConfig({
+  memberId: 0,
+  memberIds: [0, 1, 2],
+  clusterId: 7,
+  configurationHash: 99n,
+  durability: 0,
+  protocolVersion: 1,
+});
+
+const BIRTH: NodeState = {
+  candidateTermId: -1,
+  votedForMemberId: -1,
+  voting: true,
+  admittedTermId: -1,
+  incarnations: [],
+};
+
+const HELLO: MemberHello = {
+  memberId: 1,
+  clusterId: 7,
+  admittedTermId: -1,
+  incarnation: 11n,
+  configurationHash: 99n,
+  durability: 0,
+  protocolVersion: 1,
+  flags: HELLO_FLAG_VOTING,
+};
+
+function table(recovered: Partial<NodeState> = {}): {
+  members: MemberTable;
+  record: NodeRecord;
+  written: NodeState[];
+} {
+  const written: NodeState[] = [];
+  const record = new NodeRecord({ ...BIRTH, ...recovered }, (state) => written.push(state));
+  return { members: new MemberTable(CONFIG, record), record, written };
+}
+
+test('a member is unknown until its first hello, and counts once that is durable', (t) => {
+  const { members, record, written } = table();
+  t.equal(members.standingOf(1), MemberStanding.Unknown);
+  t.equal(members.onHello(HELLO), undefined);
+  t.equal(members.standingOf(1), MemberStanding.Learner, 'remembered, but not durably');
+  t.deepEqual(written.at(-1)?.incarnations, [{ memberId: 1, incarnation: 11n }]);
+  record.onPersisted(1);
+  t.equal(members.standingOf(1), MemberStanding.Voter);
+  t.equal(members.standingOf(5), MemberStanding.Unknown, 'one that is not configured');
+  t.end();
+});
+
+const REFUSED: readonly [string, Partial<MemberHello>, RefusalReason][] = [
+  ['cluster', { clusterId: 8 }, RefusalReason.ClusterId],
+  ['configuration', { configurationHash: 98n }, RefusalReason.Configuration],
+  ['durability level', { durability: 1 }, RefusalReason.Durability],
+  ['protocol version', { protocolVersion: 2 }, RefusalReason.ProtocolVersion],
+];
+
+for (const [what, change, reason] of REFUSED) {
+  test(`a member of another ${what} is refused`, (t) => {
+    const { members, written } = table();
+    t.equal(members.onHello({ ...HELLO, ...change }), reason);
+    t.equal(members.standingOf(1), MemberStanding.Refused);
+    t.equal(written.length, 0, 'nothing is remembered of it');
+    t.end();
+  });
+}
+
+test('another incarnation of a known member does not count and is told so', (t) => {
+  // B12, B22: a new directory does not know what the old one promised.
+  const { members } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  t.equal(members.onHello({ ...HELLO, incarnation: 12n }), RefusalReason.Incarnation);
+  t.equal(members.standingOf(1), MemberStanding.Learner);
+  t.equal(
+    members.onHello({ ...HELLO, incarnation: 12n, flags: 0 }),
+    undefined,
+    'one that knows it has no vote is not refused',
+  );
+  members.onHello(HELLO);
+  t.equal(members.standingOf(1), MemberStanding.Learner, 'a late hello of the old one is no cure');
+  t.end();
+});
+
+test('a new incarnation counts once a leader has admitted it', (t) => {
+  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  members.onHello({ ...HELLO, incarnation: 12n, flags: 0 });
+  members.onAdmitted(1, 12n, 4);
+  members.onHello({ ...HELLO, incarnation: 12n });
+  record.onPersisted(1);
+  t.equal(members.standingOf(1), MemberStanding.Voter);
+  t.equal(record.incarnationOf(1), 12n);
+  t.end();
+});
+
+test('a member that was not listening learns of an admission from the admitted one', (t) => {
+  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  t.equal(members.onHello({ ...HELLO, incarnation: 12n, admittedTermId: 4 }), undefined);
+  record.onPersisted(1);
+  t.equal(members.standingOf(1), MemberStanding.Voter);
+  t.equal(
+    members.onHello({ ...HELLO, incarnation: 11n, admittedTermId: 3 }),
+    RefusalReason.Incarnation,
+    'a directory that was admitted before is an old copy',
+  );
+  t.end();
+});
+
+test('a member that says good-bye is waited for by nobody, until it says hello again', (t) => {
+  const { members } = table();
+  members.onHello({ ...HELLO, flags: HELLO_FLAG_VOTING | HELLO_FLAG_LEAVING });
+  t.ok(members.isLeaving(1));
+  members.onHello(HELLO);
+  t.notOk(members.isLeaving(1));
+  t.end();
+});
+
+test('a changed incarnation has to be said twice before it is believed for good', (t) => {
+  const { members } = table();
+  t.ok(members.isHelloWanted(1));
+  t.notOk(members.isInDoubt(1), 'one that was never heard is not in doubt');
+  members.onHello(HELLO);
+  t.ok(members.isInDoubt(1));
+  members.onHello(HELLO);
+  t.notOk(members.isInDoubt(1));
+  members.onHello({ ...HELLO, incarnation: 12n });
+  t.ok(members.isInDoubt(1));
+  t.end();
+});
+
+const MS = 1_000_000;
+
+test('a learner is admitted after a wait, a commit without it, and catching up', (t) => {
+  const desk = new AdmissionDesk(3, 300 * MS);
+  desk.onLearnerPosition(1, 12n, 0, 0);
+  t.deepEqual(desk.advance(1000, 1000, 599 * MS), [], 'a candidate may still count its lost vote');
+  t.deepEqual(desk.advance(1000, 1000, 600 * MS), []);
+  t.ok(desk.isWaitingForLog(), 'what is committed by now may have been acknowledged long ago');
+  t.deepEqual(desk.advance(2000, 1000, 700 * MS), []);
+  t.deepEqual(desk.advance(2000, 1600, 800 * MS), [], 'it has not caught up');
+  t.notOk(desk.isWaitingForLog());
+  desk.onLearnerPosition(1, 12n, 1600, 900 * MS);
+  const admission = { memberId: 1, incarnation: 12n, termId: 3, position: 1600 };
+  t.deepEqual(desk.advance(2000, 2000, 900 * MS), [admission]);
+  t.deepEqual(desk.advance(2000, 2000, 901 * MS), [], 'once');
+  t.deepEqual([...desk.announcements()], [admission], 'and told again until it is heard');
+  desk.onVoterPosition(1);
+  t.deepEqual([...desk.announcements()], []);
+  t.end();
+});
+
+test('a learner that changes its incarnation starts to wait again', (t) => {
+  const desk = new AdmissionDesk(3, 300 * MS);
+  desk.onLearnerPosition(1, 12n, 5000, 0);
+  desk.advance(1000, 1000, 600 * MS);
+  desk.onLearnerPosition(1, 13n, 0, 700 * MS);
+  t.deepEqual(desk.advance(2000, 2000, 800 * MS), []);
+  t.notOk(desk.isWaitingForLog());
+  t.end();
+});
