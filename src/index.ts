@@ -2,9 +2,12 @@
 
 export type { ClientOptions } from './client/client-options.js';
 export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
+export { REQUEST_HEADER_LENGTH, type RequestClientOptions } from './client/request-client.js';
+export type { Answer } from './client/request-shell.js';
 export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
 export { type ErrorCategory, ErrorCode, PawlError } from './errors.js';
 export { type BootstrapMemberOptions, type BornMember, bootstrapMember } from './host/bootstrap.js';
+export { type ConnectOptions, connect, type RequestSession } from './host/connect.js';
 export { connectClient, type NodeClient, type NodeClientOptions } from './host/node-client.js';
 export {
   type MemberEvent,
@@ -23,3 +26,4 @@ export type {
   ServiceFactory,
 } from './service/clustered-service.js';
 export { EgressResult } from './service/clustered-service.js';
+export { Replier } from './service/request.js';

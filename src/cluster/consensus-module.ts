@@ -153,6 +153,7 @@ export class ConsensusModule {
     }
     const isIngressOpen = isLeading && election.isIngressOpen();
     if (isIngressOpen && !this.#isIngressOpen) {
+      egress.open();
       sessions.openIngress(logClock.timeMs(nowNs, clock.wallMs()));
     }
     this.#isIngressOpen = isIngressOpen;

@@ -58,6 +58,7 @@ export class Egress implements EgressSink {
   readonly #waiting = new Set<Connection>();
   #leadershipTermId = -1;
   #ingressEndpoints = '';
+  #isOpen = false;
 
   constructor(transport: Transport, config: ClusterConfig, hooks: EgressHooks) {
     this.#arena = transport.arena;
@@ -76,9 +77,19 @@ export class Egress implements EgressSink {
     this.#ingressEndpoints = ingressEndpoints;
   }
 
+  /**
+   * The service has consumed all of the log before this leader's term. What it said until then
+   * answered messages of earlier terms: their leader may have sent it, and a reply is sent at most
+   * once. Their clients learn of the new leader, and hold as unknown what is unanswered.
+   */
+  open(): void {
+    this.#isOpen = true;
+  }
+
   /** This member leads no more: nothing is sent any more. */
   endTerm(): void {
     this.#leadershipTermId = -1;
+    this.#isOpen = false;
     for (const connection of this.#connections.values()) {
       connection.publication.close();
     }
@@ -129,7 +140,7 @@ export class Egress implements EgressSink {
     offset: number,
     length: number,
   ): void {
-    const connection = this.#connections.get(sessionId);
+    const connection = this.#isOpen ? this.#connections.get(sessionId) : undefined;
     if (connection === undefined) {
       return;
     }

@@ -23,16 +23,17 @@ const TIMESTAMP_OFFSETS: ReadonlyMap<number, number> = new Map([
   [TemplateId.ClusterActionRequest, 16],
   [TemplateId.NewLeadershipTermEvent, 16],
 ]);
-/** Length of header and block up to and with the timestamp, at most. */
-const STAMPED_LENGTH = MESSAGE_HEADER_LENGTH + 32;
+const TIMESTAMP_LENGTH = 8;
 
 /** Timestamp of the event that starts at a frame; -1 when it has none. */
 export function eventTimestamp(view: DataView, offset: number, length: number): number {
   const timestampOffset = TIMESTAMP_OFFSETS.get(messageTemplateId(view, offset, length));
-  if (timestampOffset === undefined || length < STAMPED_LENGTH) {
+  if (timestampOffset === undefined) {
     return -1;
   }
-  return readInt64(view, offset + MESSAGE_HEADER_LENGTH + timestampOffset);
+  // Events differ in length: the shortest, a closed session, ends right behind its timestamp.
+  const start = MESSAGE_HEADER_LENGTH + timestampOffset;
+  return length < start + TIMESTAMP_LENGTH ? -1 : readInt64(view, offset + start);
 }
 
 /** Looks for the last timestamp below a position; polled, because it reads the archive. */

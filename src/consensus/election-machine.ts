@@ -48,8 +48,6 @@ export class ElectionMachine {
   private failedBallots = 0;
   private ballotEndNs = NO_DEADLINE_NS;
   private stalledUntilNs = NEVER_NS;
-  /** Time of the last doWork: what a deadline is judged by. */
-  private workNs = NEVER_NS;
   private transitions = 0;
   /** Time of the last doWork: what is due is judged by what was known then. */
   private workedNs = 0;

@@ -4,6 +4,7 @@ import { type ClientOptions, concludeClientOptions } from '../client/client-opti
 import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
+import type { Agent } from '../ports/agent.js';
 import { Transport } from '../transport/transport.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
 import { NodeClock } from './node-clock.js';
@@ -26,6 +27,8 @@ export interface NodeClient {
   readonly clock: NodeClock;
   /** After an offer: lets it leave in the next turn. */
   readonly wake: () => void;
+  /** Runs another agent on the client's loop. */
+  addAgent(agent: Agent): void;
   /** Ends the session and the loop. Idempotent. */
   readonly close: () => void;
 }
@@ -105,6 +108,10 @@ class LoopedClient implements NodeClient {
   readonly wake = (): void => {
     this.#loop.wake();
   };
+
+  addAgent(agent: Agent): void {
+    this.#loop.add(agent);
+  }
 
   readonly close = (): void => {
     if (!this.#loop.isClosed) {

@@ -95,20 +95,21 @@ export function addBenchCommand(program: Command): void {
     .command('floor')
     .summary('the least program that does the work of a cluster')
     .description(
-      'Measure the least program that does the same work as a cluster on the same sockets: client to ' +
-        'leader to two followers and back; no log, no disk, no session. It is valid only if one burst ' +
-        'in flight takes at most 5 times the ping-pong of the same bytes between two processes. Exit ' +
-        'code 0 only if it is valid.',
+      'Measure the least program that does the same work as a cluster on the same sockets: ' +
+        'client to leader to two followers and back; no log, no disk, no session. It is valid ' +
+        'only if one burst in flight takes at most 5 times the ping-pong of the same bytes ' +
+        'between two processes. Exit code 0 only if it is valid.',
     );
   addSharedOptions(floorCommand, 2).action(floor);
   const clusterCommand = bench
     .command('cluster')
     .summary('three members and a client, each a process')
     .description(
-      'Measure three member processes and a client in its own: bursts at fixed rates (open loop, ' +
-        'latency from the instant at which a message was due), then bursts in flight (closed loop). ' +
-        `The echo service answers. This machine has ${availableParallelism()} processors for four ` +
-        'processes. Exit code 0 only if nothing was lost.',
+      'Measure three member processes and a client in its own: bursts at fixed rates (open ' +
+        'loop, latency from the instant at which a message was due), then bursts in flight ' +
+        '(closed loop). The echo service answers. This machine has ' +
+        `${availableParallelism()} processors for four processes. Exit code 0 only if nothing ` +
+        'was lost.',
     )
     .option(
       '--rates <list>',

@@ -27,7 +27,9 @@ function timeLimit(): { readonly expired: Promise<never>; cancel(): void } {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const text = `the demo did not end within ${DEMO_TIMEOUT_MS / 1_000} s: the machine is overloaded, or a member hangs`;
+      const text =
+        `the demo did not end within ${DEMO_TIMEOUT_MS / 1_000} s: the machine is overloaded, ` +
+        'or a member hangs';
       reject(new PawlError(ErrorCode.Timeout, text, 'environment'));
     }, DEMO_TIMEOUT_MS);
   });
@@ -66,10 +68,10 @@ export function addDemoCommand(program: Command): void {
     .command('demo')
     .summary('start three members, kill the leader, and balance the books')
     .description(
-      'Start three member processes and a client on this machine, send bursts of messages, kill the ' +
-        'leader with SIGKILL, go on with the new one, restart the killed member, and check that ' +
-        'nothing acknowledged is lost and that all members hold the same log and state. Exit code 0 ' +
-        'only if everything held.',
+      'Start three member processes and a client on this machine, send bursts of messages, kill ' +
+        'the leader with SIGKILL, go on with the new one, restart the killed member, and check ' +
+        'that nothing acknowledged is lost and that all members hold the same log and state. ' +
+        'Exit code 0 only if everything held.',
     )
     .option('--directory <dir>', 'make the data directories here and keep them')
     .option('--keep', 'keep the data in the temporary directory')

@@ -53,7 +53,8 @@ function birthText({ birth, nodeState }: DirectoryDescription): readonly string[
   }
   const lines = [
     `birth           member ${birth.memberId} of cluster ${birth.clusterId}, ` +
-      `born ${birth.voting ? 'voting' : 'non-voting'}, incarnation ${hexadecimal(birth.incarnation)}`,
+      `born ${birth.voting ? 'voting' : 'non-voting'}, ` +
+      `incarnation ${hexadecimal(birth.incarnation)}`,
     `configuration   hash ${hexadecimal(birth.configurationHash)}`,
   ];
   if (nodeState === undefined) {
@@ -81,10 +82,12 @@ function termTexts({ terms }: DirectoryDescription): readonly string[] {
     return ['terms           none: nobody has led yet'];
   }
   return terms.map((term, index) => {
-    const end = term.logPosition < 0 ? 'open' : `to ${grouped(term.logPosition)}`;
-    const since = new Date(term.timestampMs).toISOString();
+    const { leadershipTermId, logPosition, termBaseLogPosition, timestampMs } = term;
+    const end = logPosition < 0 ? 'open' : `to ${grouped(logPosition)}`;
+    const since = new Date(timestampMs).toISOString();
     const heading = index === 0 ? 'terms           ' : '                ';
-    return `${heading}${term.leadershipTermId} from ${grouped(term.termBaseLogPosition)} ${end}, since ${since}`;
+    const range = `from ${grouped(termBaseLogPosition)} ${end}`;
+    return `${heading}${leadershipTermId} ${range}, since ${since}`;
   });
 }
 
@@ -172,9 +175,9 @@ export function addDescribeCommand(program: Command): void {
     .command('describe')
     .summary('tell what a data directory holds')
     .description(
-      "Tell what a member's data directory holds: birth, vote, terms, segments, mark, last position " +
-        'and health. Reads only, also while the member runs. Exit code 0 when it is sound or has a ' +
-        'torn tail, 4 when it is blank, 5 when it is damaged.',
+      "Tell what a member's data directory holds: birth, vote, terms, segments, mark, last " +
+        'position and health. Reads only, also while the member runs. Exit code 0 when it is ' +
+        'sound or has a torn tail, 4 when it is blank, 5 when it is damaged.',
     )
     .argument('<dir>', "a member's data directory")
     .option('--json', 'print it as JSON')

@@ -15,7 +15,7 @@ const RUN_OFFSET = 16;
 
 const NS_PER_MS = 1e6;
 const NS_PER_SECOND = 1e9;
-/** Node's timers are late by up to 1 ms and count in milliseconds: the rest is waited for by turns. */
+/** Node's timers count whole milliseconds and are late by up to one: turns wait for the rest. */
 const TIMER_MARGIN_NS = 2.5 * NS_PER_MS;
 
 /** Where messages go; echoes come back to `Load.onEcho`. */

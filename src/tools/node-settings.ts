@@ -100,7 +100,8 @@ function readText(path: string): string {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw invalid(
-      `configuration file ${path} cannot be read (${code}): name a file that exists and is readable`,
+      `configuration file ${path} cannot be read (${code}): ` +
+        'name a file that exists and is readable',
       error,
     );
   }

@@ -8,17 +8,19 @@ import { addBootstrapCommand } from './command-bootstrap.js';
 import { addDemoCommand } from './command-demo.js';
 import { addDescribeCommand } from './command-describe.js';
 import { addNodeCommand } from './command-node.js';
+import { addSimulateCommand } from './command-simulate.js';
 import { exitCodeOfCommandLine, isCommandLineError, printError } from './report-error.js';
 
 const DESCRIPTION =
   'Replicated logs and state machines for Node.js.\n\n' +
-  'The members of a cluster keep one log on every disk. Clients send messages to the leader, and a ' +
-  'service on every member handles each of them in the same order. What was acknowledged survives ' +
-  'the loss of any minority.';
+  'The members of a cluster keep one log on every disk. Clients send messages to the leader, ' +
+  'and a service on every member handles each of them in the same order. What was acknowledged ' +
+  'survives the loss of any minority.';
 
 function exitCodeHelp(): string {
   const lines = EXIT_CODE_TEXTS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
-  return `\nStart with \`pawl demo\`.\n\nExit codes:\n${lines.join('\n')}\n  128+n  ended by signal n`;
+  const signalLine = '  128+n  ended by signal n';
+  return ['\nStart with `pawl demo`.\n', 'Exit codes:', ...lines, signalLine].join('\n');
 }
 
 /** The commands that every build of the command line has. */
@@ -34,6 +36,7 @@ export function createProgram(): Command {
   addBootstrapCommand(program);
   addDescribeCommand(program);
   addBenchCommand(program);
+  addSimulateCommand(program);
   return program;
 }
 

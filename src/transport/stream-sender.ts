@@ -13,6 +13,7 @@ import {
   DATA_TERM_ID_OFFSET,
   DATA_TERM_OFFSET_OFFSET,
   FRAME_ALIGNMENT,
+  FRAME_FLAGS_OFFSET,
   FRAME_TYPE_DATA,
   FRAME_TYPE_ERR,
   FRAME_TYPE_NAK,
@@ -21,6 +22,9 @@ import {
   FRAME_TYPE_SM,
   RTTM_FLAG_REPLY,
   RTTM_LENGTH,
+  RTTM_RECEPTION_DELTA_OFFSET,
+  RTTM_SESSION_ID_OFFSET,
+  RTTM_STREAM_ID_OFFSET,
   SETUP_LENGTH,
   SM_FLAG_END_OF_STREAM,
   SM_FLAG_SEND_SETUP,
@@ -431,18 +435,28 @@ export class StreamSender {
     );
   }
 
-  /** Sends a measurement back as it came: what it held us up is less than a duty cycle. */
+  /**
+   * Sends a measurement back as it came: what it held us up is less than a duty cycle. The flag asks
+   * for an answer; the answer itself carries none.
+   */
   #onRoundTripMeasurement(): void {
     const { arena, staging, counters } = this.context;
-    const flags = arena.view.getUint8(staging + 5);
+    const sessionId = arena.view.getInt32(staging + RTTM_SESSION_ID_OFFSET, true);
+    const streamId = arena.view.getInt32(staging + RTTM_STREAM_ID_OFFSET, true);
+    if (!this.#isOurs(sessionId, streamId)) {
+      counters.unknownStreams++;
+      return;
+    }
+    const flags = arena.view.getUint8(staging + FRAME_FLAGS_OFFSET);
     const address = this.medium.controlSlot();
-    if ((flags & RTTM_FLAG_REPLY) !== 0 || address === 0) {
+    if ((flags & RTTM_FLAG_REPLY) === 0 || address === 0) {
       counters.unexpectedFrames++;
       return;
     }
     arena.u8.copyWithin(address, staging, staging + RTTM_LENGTH);
-    arena.view.setUint8(address + 5, flags | RTTM_FLAG_REPLY);
-    arena.u8.fill(0, address + 24, address + 32);
+    arena.view.setUint8(address + FRAME_FLAGS_OFFSET, 0);
+    const delta = address + RTTM_RECEPTION_DELTA_OFFSET;
+    arena.u8.fill(0, delta, delta + 8);
     if (this.medium.sendControl(address, RTTM_LENGTH, 0) >= 0) {
       counters.roundTripsAnswered++;
     }

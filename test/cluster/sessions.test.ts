@@ -223,6 +223,29 @@ test('sessions survive the death of all members at once', (t) => {
   t.end();
 });
 
+test('a new leader that consumes the log anew repeats no reply of an earlier term', (t) => {
+  const fixture = new ClusterFixture();
+  fixture.start();
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  for (let value = 0; value < 50; value++) {
+    fixture.send(client, messageOf(value));
+  }
+  fixture.await(() => client.received.length === 50, 'all messages came back');
+  for (const one of fixture.cluster.members) {
+    one.node.kill();
+  }
+  fixture.cluster.startAll();
+  fixture.await(() => client.newLeaders.length === 1, 'the new leader presented itself');
+  fixture.send(client, messageOf(50));
+  fixture.await(() => client.received.length > 50, 'the next message came back');
+  t.deepEqual(client.received[50], messageOf(50), 'nothing else came in between');
+  fixture.run(100 * MS);
+  t.equal(client.received.length, 51);
+  fixture.close();
+  t.end();
+});
+
 test('a client that does not read its egress loses its session and no replica differs', (t) => {
   const hashes = new Map<number, string>();
   const fixture = new ClusterFixture({

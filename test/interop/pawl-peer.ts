@@ -3,6 +3,7 @@
 //   pawl-peer.ts publish   channel=aeron:udp?endpoint=... stream=1001 small=N large=N limitSeconds=N
 //   pawl-peer.ts subscribe channel=aeron:udp?endpoint=... stream=1001 small=N large=N limitSeconds=N
 //
+// A subscriber may join late: from=-1 takes the first message that arrives as the first.
 // It reports in lines of JSON, as the Java side does, and ends when its standard input is closed.
 
 import { ADMIN_ACTION, CLOSED, MAX_POSITION_EXCEEDED } from '../../assembly/layout/frame.js';
@@ -111,70 +112,94 @@ function publisher(): Agent {
 }
 
 /** Takes one stream to its end, compares every byte, and reports what it saw. */
-function subscriber(): Agent {
-  let isReady = false;
-  let imageCount = 0;
-  let endedImageCount = 0;
-  let isEndOfStream = false;
-  let messageCount = 0;
-  let byteCount = 0;
-  let firstMismatch = -1;
+class Subscriber implements Agent {
+  readonly roleName = 'subscriber';
+  readonly #subscription = transport.addSubscription(text('channel'), streamId, {
+    onAvailableImage: () => {
+      this.#imageCount++;
+    },
+    onUnavailableImage: (image) => this.#end(image),
+  });
+  readonly #assembler = new FragmentAssembler((view, offset, length) => {
+    this.#take(view, offset, length);
+  });
+  /** Reports when this many messages have arrived. */
+  readonly #progressAt = Number(options.get('progressAt') ?? -1);
+  /** Sequence number of the next message; negative while the first one of a late joiner decides. */
+  #next = Number(options.get('from') ?? 0);
+  #firstSequence = -1;
+  #firstMismatch = -1;
+  #messageCount = 0;
+  #byteCount = 0;
+  #imageCount = 0;
+  #isEndOfStream = false;
+  #isReady = false;
 
-  function onUnavailableImage(image: Image): void {
-    isEndOfStream ||= image.isEndOfStream;
-    endedImageCount++;
-    const isComplete = messageCount === content.count;
-    report('ended', {
-      endOfStream: isEndOfStream && isComplete,
-      images: imageCount,
-      endedImages: endedImageCount,
+  doWork(): number {
+    this.#reportReady();
+    const subscription = this.#subscription;
+    const count = subscription.poll(this.#assembler.onFragment, FRAGMENT_LIMIT);
+    this.#isEndOfStream ||= subscription.images.some((image) => image.isEndOfStream);
+    return count;
+  }
+
+  deadlineNs(): number {
+    return Infinity;
+  }
+
+  close(): void {
+    this.#subscription.close();
+  }
+
+  #reportReady(): void {
+    const { failure, localEndpoint } = this.#subscription;
+    if (failure !== undefined) {
+      fail(failure);
+    }
+    if (!this.#isReady && localEndpoint !== undefined) {
+      this.#isReady = true;
+      report('ready', { endpoint: `${localEndpoint.host}:${localEndpoint.port}` });
+    }
+  }
+
+  #take(view: DataView, offset: number, length: number): void {
+    if (this.#firstSequence < 0) {
+      this.#next = this.#next < 0 ? view.getInt32(offset, true) : this.#next;
+      this.#firstSequence = this.#next;
+    }
+    if (!content.take(this.#next, view, offset, length) && this.#firstMismatch < 0) {
+      this.#firstMismatch = this.#next;
+    }
+    this.#byteCount += length;
+    this.#messageCount++;
+    this.#next++;
+    if (this.#messageCount === this.#progressAt) {
+      report('progress', {});
+    }
+    if (this.#next === content.count) {
+      this.#reportReceived();
+    }
+  }
+
+  #reportReceived(): void {
+    report('received', {
+      messages: this.#messageCount,
+      bytes: this.#byteCount,
+      firstMismatch: this.#firstMismatch,
+      firstSequence: this.#firstSequence,
+      complete: true,
+      sha256: content.digest(),
     });
   }
 
-  const subscription = transport.addSubscription(text('channel'), streamId, {
-    onAvailableImage: () => imageCount++,
-    onUnavailableImage,
-  });
-  const assembler = new FragmentAssembler((view, offset, length) => {
-    if (!content.take(messageCount, view, offset, length) && firstMismatch < 0) {
-      firstMismatch = messageCount;
-    }
-    byteCount += length;
-    messageCount++;
-    if (messageCount === content.count) {
-      const sha256 = content.digest();
-      report('received', {
-        messages: messageCount,
-        bytes: byteCount,
-        firstMismatch,
-        complete: true,
-        sha256,
-      });
-    }
-  });
-
-  function reportReady(): void {
-    if (subscription.failure !== undefined) {
-      fail(subscription.failure);
-    }
-    const local = subscription.localEndpoint;
-    if (!isReady && local !== undefined) {
-      isReady = true;
-      report('ready', { endpoint: `${local.host}:${local.port}` });
-    }
+  #end(image: Image): void {
+    const isEnd = this.#isEndOfStream || image.isEndOfStream;
+    report('ended', {
+      endOfStream: isEnd && this.#next === content.count,
+      images: this.#imageCount,
+      endedImages: 1,
+    });
   }
-
-  return {
-    roleName: 'subscriber',
-    doWork(): number {
-      reportReady();
-      const count = subscription.poll(assembler.onFragment, FRAGMENT_LIMIT);
-      isEndOfStream ||= subscription.images.some((image) => image.isEndOfStream);
-      return count;
-    },
-    deadlineNs: () => Infinity,
-    close: () => subscription.close(),
-  };
 }
 
 process.stdin.resume();
@@ -189,4 +214,4 @@ const limit = setTimeout(
   Number(text('limitSeconds')) * 1000,
 );
 loop.add(transport);
-loop.add(process.argv[2] === 'publish' ? publisher() : subscriber());
+loop.add(process.argv[2] === 'publish' ? publisher() : new Subscriber());

@@ -59,9 +59,10 @@ export class PeerProcess {
     return await this.#ended;
   }
 
-  /** For a test that failed half-way. */
-  kill(): void {
+  /** Ends the program as a crash does. */
+  async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
+    await this.#ended;
   }
 
   #change(limitMs: number): Promise<void> {

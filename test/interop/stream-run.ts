@@ -32,6 +32,8 @@ export interface StreamScenario {
   readonly seed?: number;
   /** The publisher starts while nobody listens yet. */
   readonly isPublisherFirst?: boolean;
+  /** The subscriber is killed after this many messages, and another one takes its place. */
+  readonly replaceSubscriberAt?: number;
   /** System properties of the Java side. */
   readonly javaProperties?: readonly string[];
 }
@@ -43,6 +45,7 @@ export interface StreamOutcome {
   readonly ended: PeerReport;
   readonly publisherClosed: PeerReport;
   readonly subscriberClosed: PeerReport;
+  /** Of publisher and subscriber. */
   readonly exitCodes: readonly number[];
   /** From the publisher to the subscriber, and back. */
   readonly proxy: {
@@ -87,13 +90,23 @@ class StreamRun {
 
   dispose(): void {
     for (const peer of this.#peers) {
-      peer.kill();
+      void peer.kill();
     }
     this.#proxy?.close();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
   async #start(): Promise<{ publisher: PeerProcess; subscriber: PeerProcess }> {
+    const { replaceSubscriberAt } = this.#scenario;
+    if (replaceSubscriberAt !== undefined) {
+      const port = await freePort();
+      const first = this.#startSubscriber(port, [`progressAt=${replaceSubscriberAt}`]);
+      await first.report('ready', LIMIT_MS);
+      const publisher = this.#startPublisher(port);
+      await first.report('progress', LIMIT_MS);
+      await first.kill();
+      return { publisher, subscriber: this.#startSubscriber(port, ['from=-1']) };
+    }
     if (this.#scenario.isPublisherFirst === true) {
       const port = await freePort();
       const publisher = this.#startPublisher(port);
@@ -120,12 +133,18 @@ class StreamRun {
     return this.#startPeer(publisher === 'aeron', 'publish', port, publisherParameters);
   }
 
-  #startSubscriber(port: number): PeerProcess {
+  #startSubscriber(port: number, more: readonly string[] = []): PeerProcess {
     const { publisher, subscriberParameters } = this.#scenario;
-    return this.#startPeer(publisher === 'pawl', 'subscribe', port, subscriberParameters);
+    return this.#startPeer(publisher === 'pawl', 'subscribe', port, subscriberParameters, more);
   }
 
-  #startPeer(isJava: boolean, role: string, port: number, parameters = ''): PeerProcess {
+  #startPeer(
+    isJava: boolean,
+    role: string,
+    port: number,
+    parameters = '',
+    more: readonly string[] = [],
+  ): PeerProcess {
     const { counts, javaProperties } = this.#scenario;
     const channel = `aeron:udp?endpoint=127.0.0.1:${port}`;
     const args = [
@@ -135,7 +154,8 @@ class StreamRun {
       `small=${counts.small}`,
       `large=${counts.large}`,
       `limitSeconds=${LIMIT_SECONDS}`,
-      `directory=${join(this.#directory, role)}`,
+      `directory=${join(this.#directory, `${role}-${this.#peers.length}`)}`,
+      ...more,
     ];
     const peer = isJava
       ? startJava(`Aeron (${role})`, args, javaProperties)

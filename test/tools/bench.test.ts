@@ -5,7 +5,7 @@ import type { ClusterBenchResult } from '../../src/tools/bench/cluster-bench.js'
 import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
 import { runCli } from './cli.js';
 
-test('bench floor prints one JSON object with floor and ping-pong, and loses nothing', async (t) => {
+test('bench floor prints floor and ping-pong as one JSON object and loses nothing', async (t) => {
   const { stdout, stderr } = await runCli(
     ...['bench', 'floor', '--json', '--seconds', '0.2', '--rounds', '1'],
   );

@@ -48,7 +48,7 @@ test('settings come from a file, relative to the file, and flags win', async (t)
   t.ok(result.directory.endsWith('/data/0') && result.directory.includes('pawl-test-'));
 });
 
-test('describe tells a blank, a born and a used directory apart, in words and as JSON', async (t) => {
+test('describe tells blank, born and used directories apart, in words and as JSON', async (t) => {
   const blank = await runCli('describe', temporaryDirectory(t));
   t.equal(blank.code, 4);
   t.match(blank.stdout, /the directory is blank/);
@@ -84,4 +84,20 @@ test('SIGTERM and SIGINT leave cleanly with exit code 0', async (t) => {
     t.match(result.stdout, new RegExp(`"event":"stopped","reason":"${signal}"`));
     t.equal(result.stderr, '', 'nothing on the standard error');
   }
+});
+
+test('simulate runs the given seeds and prints the sums as one JSON object', async (t) => {
+  const { code, stdout, stderr } = await runCli('simulate', '--seeds', '2', '--json');
+  t.equal(code, 0, stderr);
+  const { seeds, failures, acknowledged } = JSON.parse(stdout) as {
+    seeds: number;
+    failures: unknown[];
+    acknowledged: number;
+  };
+  t.equal(seeds, 2);
+  t.deepEqual(failures, []);
+  t.ok(acknowledged > 0);
+  const profile = await runCli('simulate', '--profile', 'sunny');
+  t.equal(profile.code, 2);
+  t.match(profile.stderr, /must be one of swarm, quiet, storm/);
 });

@@ -83,5 +83,8 @@ export function readEnvironment(): Environment {
 export function environmentText(environment: Environment): string {
   const { cpu, cores, memoryMiB, system, node, pawl, commit, loadAverage } = environment;
   const source = commit === null ? `pawl ${pawl}` : `pawl ${pawl} (${commit})`;
-  return `${source}, Node ${node}, ${cores} x ${cpu}, ${memoryMiB} MiB, ${system}, load ${loadAverage}`;
+  return (
+    `${source}, Node ${node}, ${cores} x ${cpu}, ${memoryMiB} MiB, ${system}, ` +
+    `load ${loadAverage}`
+  );
 }

@@ -23,8 +23,8 @@ export function demoText(result: DemoResult): string {
       latencyRow('with the failover', latencies.all),
     ]),
     '',
-    `failover ${result.failoverMs.toFixed(0)} ms, from SIGKILL of member ${result.killedMemberId} ` +
-      `to the first echo from member ${result.newLeaderMemberId}`,
+    `failover ${result.failoverMs.toFixed(0)} ms, from SIGKILL of member ` +
+      `${result.killedMemberId} to the first echo from member ${result.newLeaderMemberId}`,
     `sent ${result.sent} = acknowledged ${result.acknowledged} + unknown ${result.unknown}, ` +
       `lost ${result.lost}, duplicated ${result.duplicated}, reordered ${result.reordered}`,
     `unknown: in flight to the leader when it was killed; ${result.unknownInLog} of them are in ` +

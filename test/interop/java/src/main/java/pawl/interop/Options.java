@@ -28,4 +28,8 @@ final class Options {
   int integer(final String name) {
     return Integer.parseInt(text(name));
   }
+
+  int integer(final String name, final int otherwise) {
+    return values.containsKey(name) ? integer(name) : otherwise;
+  }
 }

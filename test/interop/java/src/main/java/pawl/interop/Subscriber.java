@@ -3,6 +3,7 @@ package pawl.interop;
 import io.aeron.FragmentAssembler;
 import io.aeron.Image;
 import io.aeron.Subscription;
+import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.agrona.DirectBuffer;
@@ -20,9 +21,16 @@ final class Subscriber {
   private long byteCount;
   private int messageCount;
   private int firstMismatch = -1;
+  /** Sequence number of the next message; negative while the first one of a late joiner decides. */
+  private int next;
+  private int firstSequence = -1;
+  /** Reports when this many messages have arrived. */
+  private final int progressAt;
 
   private Subscriber(final Options options) {
     content = new Content(options);
+    next = options.integer("from", 0);
+    progressAt = options.integer("progressAt", -1);
     final long limitNs = TimeUnit.SECONDS.toNanos(options.integer("limitSeconds"));
     deadlineNs = System.nanoTime() + limitNs;
   }
@@ -44,6 +52,7 @@ final class Subscriber {
       final boolean isComplete = poll(subscription);
       final Events received = Events.event("received").put("messages", messageCount);
       received.put("bytes", byteCount).put("firstMismatch", firstMismatch);
+      received.put("firstSequence", firstSequence);
       received.putRaw("complete", Boolean.toString(isComplete)).put("sha256", content.digest());
       received.print();
       Events.event("ended")
@@ -70,19 +79,27 @@ final class Subscriber {
     final FragmentAssembler assembler =
         new FragmentAssembler((buffer, offset, length, header) -> take(buffer, offset, length));
     final IdleStrategy idle = new BackoffIdleStrategy();
-    while (messageCount < content.count() && isInTime()) {
+    while (next < content.count() && isInTime()) {
       idle.idle(subscription.poll(assembler, FRAGMENT_LIMIT));
     }
-    return messageCount == content.count();
+    return next == content.count();
   }
 
   private void take(final DirectBuffer buffer, final int offset, final int length) {
-    if (firstMismatch < 0 && !content.matches(messageCount, buffer, offset, length)) {
-      firstMismatch = messageCount;
+    if (firstSequence < 0) {
+      next = next < 0 ? buffer.getInt(offset, ByteOrder.LITTLE_ENDIAN) : next;
+      firstSequence = next;
+    }
+    if (firstMismatch < 0 && !content.matches(next, buffer, offset, length)) {
+      firstMismatch = next;
     }
     content.hash(buffer, offset, length);
     byteCount += length;
+    next++;
     messageCount++;
+    if (messageCount == progressAt) {
+      Events.event("progress").print();
+    }
   }
 
   /** Whether the image says that its stream has ended and goes, with no message after the last. */

@@ -1,0 +1,169 @@
+// Rounds of kill -9 and SIGSTOP at seeded random moments with writes in flight. After each round the
+// books are balanced: nothing acknowledged is lost or applied twice, the order of every client is
+// kept, no term has two leaders, and all members hold the same log and the same state.
+
+import test, { type Test } from 'tape';
+import { Exercise } from './exercise.js';
+import { reportRows } from './matrix.js';
+import type { MemberProcess } from './member-process.js';
+import { type Durability, LEADER_TIMEOUT_MS, leaderOf, pause } from './process-cluster.js';
+import { runSeed, SeededRandom } from './random.js';
+
+const Fault = {
+  KillLeader: 'kill leader',
+  KillFollower: 'kill follower',
+  KillAll: 'kill all',
+  FreezeLeader: 'freeze leader',
+} as const;
+type Fault = (typeof Fault)[keyof typeof Fault];
+
+/** Rows of the fault matrix that a fault stands for. */
+const MATRIX_IDS: Readonly<Record<Fault, string>> = {
+  [Fault.KillLeader]: 'P1',
+  [Fault.KillFollower]: 'P2',
+  [Fault.KillAll]: 'P3',
+  [Fault.FreezeLeader]: 'P4',
+};
+
+/** How often each fault comes in the rounds of a durability level. */
+const DECKS: Readonly<Record<Durability, Readonly<Record<Fault, number>>>> = {
+  fsync: {
+    [Fault.KillLeader]: 7,
+    [Fault.KillFollower]: 5,
+    [Fault.KillAll]: 4,
+    [Fault.FreezeLeader]: 4,
+  },
+  'page-cache': {
+    [Fault.KillLeader]: 4,
+    [Fault.KillFollower]: 3,
+    [Fault.KillAll]: 3,
+    [Fault.FreezeLeader]: 2,
+  },
+};
+
+const BEFORE_FAULT_MS = 400;
+const DOWN_MS = 1_200;
+const RESTART_GAP_MS = 150;
+const MESSAGES_AFTER_FAULT = 20;
+
+async function killAndRestart(
+  random: SeededRandom,
+  victims: readonly MemberProcess[],
+): Promise<void> {
+  await Promise.all(victims.map((member) => member.kill()));
+  await pause(random.between(0, DOWN_MS));
+  for (const member of random.shuffled(victims)) {
+    member.start();
+    await pause(random.between(0, RESTART_GAP_MS));
+  }
+}
+
+/** A leader that slept through its own fall may not commit anything when it wakes. */
+async function freezeAndThaw(
+  exercise: Exercise,
+  random: SeededRandom,
+  leader: MemberProcess,
+): Promise<string> {
+  const before = leaderOf(await exercise.cluster.statuses())?.leadershipTermId ?? -1;
+  leader.freeze();
+  // One round in four wakes it before anybody has missed it.
+  if (random.chance(25)) {
+    await pause(random.between(20, LEADER_TIMEOUT_MS / 3));
+    leader.thaw();
+    return 'for a moment';
+  }
+  const others = exercise.cluster.members.filter((member) => member !== leader);
+  await exercise.cluster.waitFor('a new leader while the old one is frozen', (statuses) => {
+    const next = leaderOf(statuses.filter((one) => one.memberId !== leader.memberId));
+    return next !== undefined && next.leadershipTermId > before;
+  });
+  await pause(random.between(0, 2 * LEADER_TIMEOUT_MS));
+  leader.thaw();
+  return `until one of ${others.map((member) => member.memberId).join(', ')} led`;
+}
+
+async function inflict(exercise: Exercise, random: SeededRandom, fault: Fault): Promise<string> {
+  const { cluster } = exercise;
+  const leader = await cluster.leader();
+  await pause(random.between(0, BEFORE_FAULT_MS));
+  const followers = cluster.members.filter((member) => member !== leader);
+  switch (fault) {
+    case Fault.KillLeader:
+      await killAndRestart(random, [leader]);
+      return `member ${leader.memberId}`;
+    case Fault.KillFollower: {
+      const victim = random.pick(followers);
+      await killAndRestart(random, [victim]);
+      return `member ${victim.memberId}`;
+    }
+    case Fault.KillAll:
+      await killAndRestart(random, cluster.members);
+      return 'members 0, 1, 2';
+    case Fault.FreezeLeader:
+      return `member ${leader.memberId} ${await freezeAndThaw(exercise, random, leader)}`;
+  }
+}
+
+/** Plays one round; answers whether everything held. */
+async function playRound(
+  t: Test,
+  exercise: Exercise,
+  fault: Fault,
+  name: string,
+  seed: number,
+): Promise<boolean> {
+  const startedMs = Date.now();
+  const random = new SeededRandom(seed);
+  exercise.resume();
+  await exercise.acknowledgeMore(1);
+  const victim = await inflict(exercise, random, fault);
+  await exercise.acknowledgeMore(MESSAGES_AFTER_FAULT);
+  const { problems, text } = await exercise.balance();
+  const seconds = ((Date.now() - startedMs) / 1_000).toFixed(1);
+  t.comment(`${name}, seed ${seed}: ${fault} (${victim}): ${text}; ${seconds} s`);
+  t.deepEqual(problems, [], `${name}: after ${fault} the books balance`);
+  return problems.length === 0;
+}
+
+async function playRounds(t: Test, durability: Durability, seed: number): Promise<void> {
+  const deck = Object.entries(DECKS[durability]).flatMap(([fault, count]) =>
+    Array.from({ length: count }, () => fault as Fault),
+  );
+  const faults = new SeededRandom(seed).shuffled(deck);
+  const failed = new Set<Fault>(faults);
+  const exercise = await Exercise.start({ durability });
+  try {
+    for (const [index, fault] of faults.entries()) {
+      failed.add(fault);
+      const name = `${durability} round ${index + 1} of ${faults.length}`;
+      if (await playRound(t, exercise, fault, name, seed + 1 + index)) {
+        failed.delete(fault);
+      } else {
+        break;
+      }
+    }
+    t.ok(exercise.audit.leaders.size > 1, `${exercise.audit.leaders.size} terms, one leader each`);
+  } finally {
+    await exercise.dispose();
+    reportRows(
+      t,
+      Object.values(Fault).map((fault) => ({
+        id: MATRIX_IDS[fault],
+        name: `${fault}, ${durability}`,
+        passed: !failed.has(fault),
+      })),
+    );
+  }
+}
+
+const seed = runSeed();
+
+test('a cluster at level fsync survives kills and freezes of its members', async (t) => {
+  t.comment(`seed ${seed}: run again with PAWL_SEED=${seed}`);
+  await playRounds(t, 'fsync', seed);
+});
+
+test('a cluster at level page-cache survives kills and freezes of its members', async (t) => {
+  t.comment(`seed ${seed}: run again with PAWL_SEED=${seed}`);
+  await playRounds(t, 'page-cache', seed + 1_000);
+});
