@@ -44,11 +44,6 @@ export class LogApplier {
     return this.#poller.position;
   }
 
-  /** Set while the archive cannot give the bytes at the position. */
-  get isDamaged(): boolean {
-    return this.#poller.isDamaged;
-  }
-
   setLive(live: LiveLog | undefined): void {
     this.#poller.setLive(live);
   }

@@ -38,7 +38,7 @@ export interface RecordedLog {
    * Whole, verified frames at a position.
    *
    * @returns bytes available at `address` for `position` on; 0 while a read is under way; -1 when
-   *   the archive cannot give them (damaged; the reader knows why).
+   *   the archive cannot give them: then the member ends.
    */
   read(position: Position, limit: Position): number;
   /** Arena address of the bytes of the last successful `read`. */
@@ -69,9 +69,6 @@ export class LogPoller {
   readonly #scanArea: number;
   #live: LiveLog | undefined;
   #position: Position;
-  /** Set while the archive cannot give the bytes at the position: the consumer is stuck there. */
-  isDamaged = false;
-
   constructor(arena: Arena, recorded: RecordedLog, termLength: number, position: Position) {
     this.#arena = arena;
     this.#recorded = recorded;
@@ -121,7 +118,6 @@ export class LogPoller {
       return count;
     }
     const available = this.#recorded.read(this.#position, limit);
-    this.isDamaged = available < 0;
     if (available <= 0) {
       return 0;
     }

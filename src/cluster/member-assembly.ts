@@ -27,6 +27,7 @@ import {
 } from '../protocol/member-endpoints.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
+import { CheckedReader } from './checked-reader.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
 import { AppliedSessions } from './cluster-session.js';
 import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
@@ -132,7 +133,10 @@ type SessionParts = ReturnType<typeof assembleSessions>;
 function assembleLog(inputs: AssemblyInputs) {
   const { arena, config, directory, recorderRunner, tasks, transport } = inputs;
   const { recordingLog, geometry } = directory;
-  const makeReader = (): LogReader => new LogReader({ tasks, arena, recordingLog, geometry });
+  const makeReader = (): CheckedReader => {
+    const reader = new LogReader({ tasks, arena, recordingLog, geometry });
+    return new CheckedReader(reader, (error) => inputs.onFatal(error));
+  };
   const makePoller = (): LogPoller => new LogPoller(arena, makeReader(), config.logTermLength, 0);
   const control = allocateRecorderControl(arena);
   const recorder = new RecorderProxy({

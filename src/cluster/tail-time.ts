@@ -45,8 +45,6 @@ export class TailTime {
   #start: Position;
   #poller: LogPoller;
   #lastMs = -1;
-  /** Set when the archive cannot give the bytes. */
-  isDamaged = false;
 
   constructor(arena: Arena, makeReader: () => RecordedLog, termLength: number, end: Position) {
     this.#arena = arena;
@@ -62,7 +60,6 @@ export class TailTime {
    */
   poll(): number | undefined {
     this.#poller.poll(this.#onFragment, this.#end, FRAGMENT_LIMIT);
-    this.isDamaged = this.#poller.isDamaged;
     if (this.#poller.position < this.#end) {
       return undefined;
     }

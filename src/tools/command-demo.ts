@@ -82,7 +82,7 @@ export function addDemoCommand(program: Command): void {
       'fsync',
     )
     .option('--mtu <bytes>', 'longest datagram', integerOption(288, 61_440), MTU_DEFAULT)
-    .option('--rate <n>', 'messages per second', integerOption(100, 1_000_000), 10_000)
+    .option('--rate <n>', 'messages per second', integerOption(100, 1_000_000), 5_000)
     .option('--seconds <s>', 'length of each of the three phases', numberOption(0.5, 15), 4)
     .option('--json', 'print one JSON object on the standard output, progress on the other')
     .action(demo);

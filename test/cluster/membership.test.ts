@@ -231,3 +231,31 @@ test('garbage on every port is counted and changes nothing', (t) => {
   fixture.close();
   t.end();
 });
+
+test('a log that rots while the member runs ends it, and it comes back without a vote', (t) => {
+  const fixture = new ClusterFixture();
+  fixture.start();
+  const rotten = fixture.followers()[0];
+  if (rotten === undefined) {
+    throw new Error('there is a follower');
+  }
+  sendAndAwait(fixture, 100);
+  fixture.run(500 * MS);
+  const errors: string[] = [];
+  rotten.node.onFatal = (_process, error) => {
+    errors.push(String((error as Error).message));
+  };
+  // After a restart the service reads its archive, not the live log's buffers.
+  rotten.node.kill();
+  fixture.cluster.start(rotten);
+  fixture.await(() => rotten.member?.status().health === 'sound', 'the member has recovered');
+  rotten.node.disk.flipBits(segmentFileName(0), 2_000, 0x10);
+  fixture.await(() => errors.length > 0, 'the member ended');
+  t.match(errors[0] ?? '', /cannot be read back at position/);
+  fixture.cluster.start(rotten);
+  fixture.await(() => rotten.member?.status().health === 'corrupt', 'recovery finds the damage');
+  fixture.await(() => fixture.status(rotten).isVoting, 'it is repaired and admitted');
+  awaitEqualPositions(fixture);
+  fixture.close();
+  t.end();
+});

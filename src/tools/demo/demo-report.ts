@@ -13,7 +13,6 @@ function latencyRow(name: string, summary: LatencySummary): readonly string[] {
 export function demoText(result: DemoResult): string {
   const { latencies } = result;
   const lines = [
-    '',
     `latency in microseconds, from the instant at which a message was due to its echo`,
     `(bursts of ${result.burst} x ${result.payload} bytes, ${grouped(result.rate)}/s, durability ` +
       `${result.durability}, MTU ${result.mtu})`,
@@ -35,6 +34,9 @@ export function demoText(result: DemoResult): string {
       [...new Set(result.stateHashes)].join(' '),
     environmentText(result.environment),
   ];
+  if (result.unsent > 0) {
+    lines.push(`${result.unsent} messages were due and not sent: the machine was too slow`);
+  }
   if (result.directory !== undefined) {
     lines.push(`data kept: pawl describe ${result.directory}/member-0`);
   }

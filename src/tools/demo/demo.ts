@@ -29,6 +29,8 @@ export interface DemoOptions {
 }
 
 export interface DemoResult extends LedgerSummary {
+  /** Messages that were due at the end and could not be sent in time: they count nowhere else. */
+  readonly unsent: number;
   /** Unknown messages that are in the log. */
   readonly unknownInLog: number;
   readonly failoverMs: number;
@@ -204,6 +206,7 @@ async function conclude(
     lost: told.lost + findings.lost,
     duplicated: told.duplicated + findings.duplicated,
     reordered: told.reordered + findings.reordered,
+    unsent: traffic.unsentBurstCount * burst,
     unknownInLog: findings.unacknowledged,
     failoverMs: rounded(traffic.failoverMs),
     logsEqual: allEqual(logHashes),

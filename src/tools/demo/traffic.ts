@@ -86,6 +86,11 @@ export class Traffic {
     return this.#failoverNs < 0 ? -1 : this.#failoverNs / 1e6;
   }
 
+  /** Bursts that were due at the end and did not leave any more. */
+  get unsentBurstCount(): number {
+    return this.#sender.droppedBurstCount;
+  }
+
   start(): void {
     this.#sending = this.#sender.run();
   }
