@@ -303,7 +303,10 @@ export class ClusterClient {
       return;
     }
     const header = this.#messageDecoder.wrapAndApplyHeader(view, offset);
-    if (header.clusterSessionId() === this.clusterSessionId) {
+    // A deposed leader may still have something to say. What it answers was reported as unknown
+    // when its successor presented itself, and later messages may have been answered since.
+    const isCurrent = header.leadershipTermId() >= this.leadershipTermId;
+    if (isCurrent && header.clusterSessionId() === this.clusterSessionId) {
       const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
       const timestamp = header.timestamp();
       this.#handlers.onMessage(view, offset + headLength, length - headLength, timestamp);

@@ -105,6 +105,7 @@ export class Member implements Agent {
       config: {
         mtuLength: member.mtuLength,
         termLength: member.streamTermLength,
+        ipcTermLength: member.streamTermLength,
         initialWindowLength: member.windowLength,
         socketBufferLength: member.socketBufferLength,
         imageTermLengthMax: Math.max(logTermLength, member.streamTermLength, 64 * 1024 * 1024),
@@ -149,7 +150,8 @@ export class Member implements Agent {
       work += this.#running.module.doWork(nowNs);
       this.#check();
       // What this turn has to say leaves in this turn.
-      work += work > 0 ? this.#transport.doWork(nowNs) : 0;
+      const isDue = work > 0 || this.#transport.deadlineNs() <= nowNs;
+      work += isDue ? this.#transport.doWork(nowNs) : 0;
     }
     return work;
   }
@@ -228,6 +230,15 @@ export class Member implements Agent {
         'the disk failed while the log was recorded: what was acknowledged is safe, nothing more ' +
           'is; replace the disk or restore the member, then start it again',
         'fatal',
+      );
+    }
+    if (this.#failure === undefined && running?.module.isDiskFull() === true) {
+      this.#failure = new PawlError(
+        ErrorCode.StorageFull,
+        `the disk is full: the log could not be recorded beyond position ` +
+          `${running.recorder.stopPosition()}. Nothing acknowledged is lost; free space, then ` +
+          'start the member again',
+        'environment',
       );
     }
     for (const subscription of running?.subscriptions ?? []) {

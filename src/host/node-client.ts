@@ -82,6 +82,8 @@ class LoopedClient implements NodeClient {
       entropy: new NodeEntropy(),
       config: {
         mtuLength: concluded.mtuLength,
+        termLength: concluded.ingressTermLength,
+        ipcTermLength: concluded.ingressTermLength,
         initialWindowLength: concluded.windowLength,
         socketBufferLength: SOCKET_BUFFER_LENGTH,
       },

@@ -5,8 +5,10 @@
 // outside of the memory: so one thread can play several, and stop one of them wherever another could
 // have stepped in between.
 
-import binaryen from 'binaryen';
-import { assert } from '../../src/assert.js';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { CoreExports } from '../../src/memory/core.js';
 import { CORE_WASM_BASE64 } from '../../src/memory/generated/core-wasm.js';
 
@@ -29,8 +31,7 @@ function endOfExpression(text: string, from: number): number {
       }
     }
   }
-  assert(false, 'every expression of a module is closed');
-  return text.length;
+  throw new Error('an expression of the module is not closed');
 }
 
 /** Puts a pause behind every atomic operation of a module in text form. */
@@ -56,16 +57,27 @@ function withPauses(text: string): string {
 
 let instrumented: WebAssembly.Module | undefined;
 
+/** Binaryen's disassembler and assembler, which come with the AssemblyScript compiler. */
+function binaryen(tool: string, source: string, target: string): void {
+  const script = join('node_modules', 'binaryen', 'bin', tool);
+  execFileSync(process.execPath, [script, '--all-features', source, '-o', target]);
+}
+
 function compile(): WebAssembly.Module {
-  const original = binaryen.readBinary(Buffer.from(CORE_WASM_BASE64, 'base64'));
-  const text = withPauses(original.emitText());
-  original.dispose();
-  const at = text.indexOf('(import');
-  const module = binaryen.parseText(`${text.slice(0, at)}${SUPPORT}${text.slice(at)}`);
-  module.setFeatures(binaryen.Features.All);
-  const bytes = Uint8Array.from(module.emitBinary());
-  module.dispose();
-  return new WebAssembly.Module(bytes);
+  const folder = mkdtempSync(join(tmpdir(), 'pawl-interleaving-'));
+  try {
+    const binary = join(folder, 'core.wasm');
+    const text = join(folder, 'core.wat');
+    writeFileSync(binary, Buffer.from(CORE_WASM_BASE64, 'base64'));
+    binaryen('wasm-dis', binary, text);
+    const original = withPauses(readFileSync(text, 'utf8'));
+    const at = original.indexOf('(import');
+    writeFileSync(text, original.slice(0, at) + SUPPORT + original.slice(at));
+    binaryen('wasm-as', text, binary);
+    return new WebAssembly.Module(Uint8Array.from(readFileSync(binary)));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** An instance over a memory that calls `pause` after every atomic operation. */

@@ -7,6 +7,7 @@ import {
   FRAME_ALIGNMENT_MASK,
   FRAME_TYPE_DATA,
   FRAME_TYPE_OFFSET,
+  FRAME_TYPE_PAD,
   FRAME_TYPE_SM,
 } from '../../assembly/layout/frame.js';
 import type { ClusterClient } from '../../src/client/cluster-client.js';
@@ -143,6 +144,9 @@ class Chain {
 /** Names of what a datagram carries, one for each frame. */
 function namesOf(view: DataView): string[] {
   const type = view.getUint16(FRAME_TYPE_OFFSET, true);
+  if (type === FRAME_TYPE_PAD) {
+    return [STREAM_NAMES.get(view.getInt32(DATA_STREAM_ID_OFFSET, true)) ?? 'padding'];
+  }
   if (type !== FRAME_TYPE_DATA) {
     return [type === FRAME_TYPE_SM ? 'status message' : `frame type ${type}`];
   }
