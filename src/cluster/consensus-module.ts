@@ -12,6 +12,7 @@ import { MEMBER_NULL, type Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
+import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter, Redirect } from './ingress-adapter.js';
@@ -30,7 +31,10 @@ export interface ConsensusModuleParts {
   readonly election: Election;
   readonly effects: ConsensusEffects;
   readonly adapter: ConsensusAdapter;
+  readonly publisher: ConsensusPublisher;
   readonly recorder: RecorderProxy;
+  /** Sends what is queued now, ahead of the end of the turn. */
+  readonly sendNow: (nowNs: number) => number;
   /** The recorder itself, when it runs on this thread. */
   readonly inlineRecorder: Agent | undefined;
   readonly leaderLog: LeaderLog;
@@ -67,17 +71,22 @@ export class ConsensusModule {
 
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
-    const { adapter, effects, election, egress, responder } = this.#parts;
+    const { adapter, effects, election, egress, publisher, responder, sendNow } = this.#parts;
     let work = adapter.poll(nowNs);
     work += effects.doWork(nowNs);
-    work += this.#pollIngress(nowNs);
-    work += this.#moveIdleLog();
+    const taken = this.#pollIngress(nowNs) + this.#moveIdleLog();
+    if (taken > 0 && this.#isLeading) {
+      // The followers record while this member does.
+      work += sendNow(nowNs);
+    }
+    work += taken;
     work += this.#updateProgress(nowNs);
     work += election.doWork(nowNs);
     this.#followRole(nowNs);
     work += this.#apply(nowNs);
-    work += egress.doWork();
+    work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
+    publisher.flush();
     return work;
   }
 

@@ -44,6 +44,10 @@ export class ConsensusPublisher {
   readonly #catchup = new CatchupRequestEncoder();
   readonly #append = new AppendPositionEncoder();
   readonly #commit = new CommitPositionEncoder();
+  // Noted for the end of the turn: one position for all, because they all follow this leader.
+  readonly #commitTargets = new Set<MemberId>();
+  #commitTermId = -1;
+  #commitPosition: Position = 0;
   /** Messages that a peer could not be told: not connected, or its window was full. */
   undeliveredCount = 0;
 
@@ -202,7 +206,25 @@ export class ConsensusPublisher {
     this.#send(to, this.#append.encodedLength());
   }
 
+  /**
+   * Notes a commit position; `flush` sends it. It is the last thing that a turn says: replies to
+   * clients, which wait for it, leave before the followers hear of what they need not answer.
+   */
   commitPosition(to: MemberId, termId: number, position: Position): void {
+    this.#commitTermId = termId;
+    this.#commitPosition = position;
+    this.#commitTargets.add(to);
+  }
+
+  /** Sends the commit positions that were noted. */
+  flush(): void {
+    for (const to of this.#commitTargets) {
+      this.#sendCommitPosition(to, this.#commitTermId, this.#commitPosition);
+    }
+    this.#commitTargets.clear();
+  }
+
+  #sendCommitPosition(to: MemberId, termId: number, position: Position): void {
     this.#commit
       .wrapAndApplyHeader(this.#view, this.#scratch)
       .leadershipTermId(termId)

@@ -28,11 +28,16 @@ export interface EgressSession {
   readonly responseChannel: string;
 }
 
+/** A leader presents itself this often to a client that it has not heard since. */
+const PRESENT_INTERVAL_NS = 500_000_000;
+
 interface Connection {
   readonly session: EgressSession;
   readonly publication: ExclusivePublication;
   readonly queue: EgressQueue;
   greeting: Greeting;
+  /** When this leader last presented itself. */
+  presentedNs: number;
   hasOverflowed: boolean;
 }
 
@@ -41,6 +46,8 @@ export interface EgressHooks {
   onOverflow(sessionId: number): void;
   /** A service asked for the end of a session. Called on every member. */
   onCloseRequest(sessionId: number): void;
+  /** Whether the client has sent anything that names this leader's term. */
+  isHeard(sessionId: number): boolean;
 }
 
 /** Connections to clients. */
@@ -56,6 +63,10 @@ export class Egress implements EgressSink {
   readonly #connections = new Map<number, Connection>();
   // Connections with something to say beside new messages: a greeting, or a queue.
   readonly #waiting = new Set<Connection>();
+  // Connections whose client has not shown yet that it knows this leader: what tells it may be lost
+  // with the image that it had.
+  readonly #unheard = new Set<Connection>();
+  #nowNs = 0;
   #leadershipTermId = -1;
   #ingressEndpoints = '';
   #isOpen = false;
@@ -95,6 +106,7 @@ export class Egress implements EgressSink {
     }
     this.#connections.clear();
     this.#waiting.clear();
+    this.#unheard.clear();
   }
 
   /** Connects to a new session's client, so that the answer can leave as soon as it may. */
@@ -115,6 +127,15 @@ export class Egress implements EgressSink {
     }
   }
 
+  /** The client of an open session asks for it again: it has not got its answer. */
+  answerAgain(sessionId: number): void {
+    const connection = this.#connections.get(sessionId);
+    if (connection !== undefined && connection.greeting !== Greeting.AwaitCommit) {
+      connection.greeting = Greeting.Opened;
+      this.#waiting.add(connection);
+    }
+  }
+
   /** The session is closed: tells the client once, if it can be told. */
   disconnect(sessionId: number, detail: string): void {
     const connection = this.#connections.get(sessionId);
@@ -126,6 +147,7 @@ export class Egress implements EgressSink {
       publication.close();
       this.#connections.delete(sessionId);
       this.#waiting.delete(connection);
+      this.#unheard.delete(connection);
     }
   }
 
@@ -160,12 +182,26 @@ export class Egress implements EgressSink {
   }
 
   /** Sends greetings and what waited. */
-  doWork(): number {
+  doWork(nowNs: number): number {
+    this.#nowNs = nowNs;
+    this.#presentAgain();
     let work = 0;
     for (const connection of this.#waiting) {
       work += this.#flush(connection);
     }
     return work;
+  }
+
+  #presentAgain(): void {
+    for (const connection of this.#unheard) {
+      if (this.#hooks.isHeard(connection.session.id)) {
+        this.#unheard.delete(connection);
+      } else if (this.#nowNs >= connection.presentedNs + PRESENT_INTERVAL_NS) {
+        connection.presentedNs = this.#nowNs;
+        connection.greeting = Greeting.NewLeader;
+        this.#waiting.add(connection);
+      }
+    }
   }
 
   close(): void {
@@ -182,9 +218,19 @@ export class Egress implements EgressSink {
       { termLength: member.streamTermLength, mtuLength: member.mtuLength },
     );
     const queue = new EgressQueue(egressBufferLengthMax);
-    const connection = { session, publication, queue, greeting, hasOverflowed: false };
+    const connection: Connection = {
+      session,
+      publication,
+      queue,
+      greeting,
+      presentedNs: this.#nowNs,
+      hasOverflowed: false,
+    };
     this.#connections.set(session.id, connection);
     this.#waiting.add(connection);
+    if (greeting === Greeting.NewLeader) {
+      this.#unheard.add(connection);
+    }
   }
 
   #send(

@@ -304,8 +304,11 @@ export class IngressAdapter {
 
   #onKeepAlive(view: DataView, offset: number, length: number): boolean {
     if (SessionKeepAliveDecoder.isValid(view, offset, length)) {
-      const id = this.#keepAlive.wrapAndApplyHeader(view, offset).clusterSessionId();
-      if (Number.isSafeInteger(id)) {
+      const message = this.#keepAlive.wrapAndApplyHeader(view, offset);
+      const id = message.clusterSessionId();
+      // One that names another term comes from a client that does not know this leader yet.
+      const isOfTerm = message.leadershipTermId() === this.#term?.leadershipTermId;
+      if (Number.isSafeInteger(id) && isOfTerm) {
         this.#arena.core.sessionTouch(this.#sessions.table, id, this.#timestamp);
       }
     } else {

@@ -42,6 +42,8 @@ export class LeaderSessions {
   readonly #closing = new Set<number>();
   readonly #closeReasons = new Map<number, number>();
   #leadershipTermId = -1;
+  /** Log time at which ingress opened. */
+  #openedMs = 0;
   #checkedMs = 0;
 
   constructor(
@@ -73,9 +75,15 @@ export class LeaderSessions {
   /** Ingress opens: every session that the log has opened may send, and its time starts anew. */
   openIngress(nowMs: number): void {
     this.#checkedMs = nowMs;
+    this.#openedMs = nowMs;
     for (const session of this.#applied.values()) {
       this.#admit(session.id, nowMs);
     }
+  }
+
+  /** Whether a session's client has sent anything in this term since ingress opened. */
+  isHeard(id: number): boolean {
+    return this.#arena.core.sessionLastActivityMs(this.table, id) > this.#openedMs;
   }
 
   endTerm(): void {
@@ -97,7 +105,12 @@ export class LeaderSessions {
   /** A client asks for a session. */
   open(details: SessionDetails, timestamp: number): OpenResult {
     const key = keyOf(details);
-    if (this.#opening.has(key) || this.#findApplied(key) !== undefined) {
+    const applied = this.#findApplied(key);
+    if (applied !== undefined) {
+      this.#egress.answerAgain(applied.id);
+      return OpenResult.Accepted;
+    }
+    if (this.#opening.has(key)) {
       return OpenResult.Accepted;
     }
     if (this.count >= this.#config.sessionCountMax) {

@@ -112,6 +112,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     ...log,
     ...sessions,
     ...consensus,
+    sendNow: (nowNs) => inputs.transport.doWork(nowNs),
     ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
   });
   const close = (): void => {
@@ -178,6 +179,7 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts) {
   const egress = new Egress(transport, config, {
     onOverflow: (id) => sessions.requestClose(id, CloseReason.Timeout),
     onCloseRequest: (id) => sessions.requestClose(id, CloseReason.ServiceAction),
+    isHeard: (id) => sessions.isHeard(id),
   });
   const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);
   const applier = new LogApplier(log.makePoller(), applied, sessions);

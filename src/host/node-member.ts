@@ -128,8 +128,13 @@ class NodeMember implements RunningMember {
 
   status(): NodeMemberStatus {
     const container = this.#container;
+    const status = this.#member.status();
+    const { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs } =
+      this.#loop.counters;
+    const loop = { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs };
     return {
-      ...this.#member.status(),
+      ...status,
+      counters: { ...status.counters, ...loop },
       messageCount: container.messageCount,
       durability: this.#member.config.durability,
       stateHash: container.service.stateHash?.(),

@@ -436,8 +436,8 @@ export class StreamSender {
   }
 
   /**
-   * Sends a measurement back as it came: what it held us up is less than a duty cycle. The flag asks
-   * for an answer; the answer itself carries none.
+   * Sends a measurement back as it came: what it held us up is less than a duty cycle. The flag
+   * asks for an answer; the answer itself carries none.
    */
   #onRoundTripMeasurement(): void {
     const { arena, staging, counters } = this.context;

@@ -1,6 +1,6 @@
 // virtual-member.ts: one member of the virtual cluster: a disk, a process that may die, a log.
 
-import assert from 'node:assert';
+import { assert } from '../../src/assert.js';
 import { Election } from '../../src/consensus/election.js';
 import type {
   ElectionEffects,
@@ -93,7 +93,7 @@ export class VirtualMember {
   }
 
   start(): void {
-    assert(this.election === undefined);
+    assert(this.election === undefined, 'the process is down');
     this.epoch++;
     this.isPaused = false;
     this.isDiskHung = false;
@@ -146,7 +146,7 @@ export class VirtualMember {
 
   /** The directory is lost: a new one starts without a vote. */
   wipe(voting = false): void {
-    assert(this.election === undefined);
+    assert(this.election === undefined, 'the process is down');
     this.cluster.note(`${this.memberId} wipe`);
     this.disk.nodeState = {
       candidateTermId: -1,
@@ -442,7 +442,7 @@ export class VirtualMember {
     const { cluster } = this;
     const now = () => cluster.now();
     const live = (): Life => {
-      assert(this.life?.epoch === epoch);
+      assert(this.life?.epoch === epoch, 'effects are those of the living process');
       return this.life;
     };
     const send = (to: MemberId, kind: string, deliver: (election: Election) => void) =>
@@ -473,14 +473,16 @@ export class VirtualMember {
         ),
       sendRequestVote: (to, logTermId, position, termId) => {
         const { nodeState } = this.disk;
-        assert(nodeState.candidateTermId === termId && nodeState.votedForMemberId === from);
+        const isDurable =
+          nodeState.candidateTermId === termId && nodeState.votedForMemberId === from;
+        assert(isDurable, 'a candidate asked before its own vote was durable');
         send(to, 'requestVote', (election) =>
           election.onRequestVote(from, logTermId, position, termId, now()),
         );
       },
       sendVote: (to, termId, logTermId, position, granted) => {
         const { nodeState } = this.disk;
-        assert(nodeState.candidateTermId >= termId);
+        assert(nodeState.candidateTermId >= termId, 'a term left before it was durable');
         assert(!granted || nodeState.votedForMemberId === to, 'a vote left before it was durable');
         send(to, 'vote', (election) =>
           election.onVote(from, to, termId, granted, logTermId, position, now()),
@@ -518,7 +520,8 @@ export class VirtualMember {
       },
       openLeaderLog: (termId, basePosition) => {
         const life = live();
-        assert(life.log.end() === basePosition && this.disk.log.end() === basePosition);
+        assert(life.log.end() === basePosition, 'the log opens at its end');
+        assert(this.disk.log.end() === basePosition, 'and all of it is durable');
         cluster.events.after(1000, () => {
           if (this.life !== life || this.election === undefined) {
             return;
@@ -532,7 +535,7 @@ export class VirtualMember {
         });
       },
       joinLog: (join) => {
-        assert(live().log.end() === join.position);
+        assert(live().log.end() === join.position, 'the log is joined at its end');
         live().join = join;
       },
       startDestination: (memberId, position) => {

@@ -1,6 +1,6 @@
-// content.ts: messages whose every byte follows from their sequence number, and a hash over the whole
-// stream. The Java twin is Content.java: both sides make the same bytes and the same hash, or one of
-// them is wrong.
+// content.ts: messages whose every byte follows from their sequence number, and a hash over the
+// whole stream. The Java twin is Content.java: both sides make the same bytes and the same hash, or
+// one of them is wrong.
 
 import { createHash } from 'node:crypto';
 

@@ -1,7 +1,7 @@
 // pawl-peer.ts: the Pawl side of the interop tests, a program of its own.
 //
-//   pawl-peer.ts publish   channel=aeron:udp?endpoint=... stream=1001 small=N large=N limitSeconds=N
-//   pawl-peer.ts subscribe channel=aeron:udp?endpoint=... stream=1001 small=N large=N limitSeconds=N
+//   pawl-peer.ts publish   channel=aeron:udp?endpoint=... stream=N small=N large=N limitSeconds=N
+//   pawl-peer.ts subscribe channel=aeron:udp?endpoint=... stream=N small=N large=N limitSeconds=N
 //
 // A subscriber may join late: from=-1 takes the first message that arrives as the first.
 // It reports in lines of JSON, as the Java side does, and ends when its standard input is closed.
@@ -61,7 +61,7 @@ const transport = new Transport({
   config: { termLength: TERM_LENGTH },
 });
 
-/** Publishes the whole content, then closes the publication at once: the transport sends the rest. */
+/** Publishes the whole content, then closes at once: the transport sends the rest. */
 function publisher(): Agent {
   const publication = transport.addPublication(text('channel'), streamId);
   report('started', {});

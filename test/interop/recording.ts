@@ -1,5 +1,5 @@
-// recording.ts: a member's directory with a log of several segments, recorded as a leader records it,
-// and what Pawl's own codec reads in it.
+// recording.ts: a member's directory with a log of several segments, recorded as a leader records
+// it, and what Pawl's own codec reads in it.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

@@ -2,8 +2,8 @@
 //
 //   node --import tsx test/interop/walk-directory.ts DIRECTORY
 //
-// The directory is only read, also while its member runs: then both walks may end at other frames,
-// and the one that comes second sees more. It prints one JSON object; exit code 1 when they disagree.
+// The directory is only read. While its member runs, the two walks may end at different frames. It
+// prints one JSON object; exit code 1 when they disagree.
 
 import { buildJava, reasonToSkip, startJava } from './java.js';
 import { type WalkedLog, walkWithCodec } from './recording.js';

@@ -12,11 +12,11 @@ import { join } from 'node:path';
 import type { CoreExports } from '../../src/memory/core.js';
 import { CORE_WASM_BASE64 } from '../../src/memory/generated/core-wasm.js';
 
-const SUPPORT = `
- (import "env" "pause" (func $pause))
+const IMPORT = '(import "env" "pause" (func $pause))\n ';
+const FUNCTIONS = `
  (func $after_i32 (param i32) (result i32) (call $pause) (local.get 0))
  (func $after_i64 (param i64) (result i64) (call $pause) (local.get 0))
-`;
+)`;
 
 /** Index behind the expression that opens at `from`. */
 function endOfExpression(text: string, from: number): number {
@@ -72,7 +72,8 @@ function compile(): WebAssembly.Module {
     binaryen('wasm-dis', binary, text);
     const original = withPauses(readFileSync(text, 'utf8'));
     const at = original.indexOf('(import');
-    writeFileSync(text, original.slice(0, at) + SUPPORT + original.slice(at));
+    const body = original.slice(at, original.lastIndexOf(')'));
+    writeFileSync(text, original.slice(0, at) + IMPORT + body + FUNCTIONS);
     binaryen('wasm-as', text, binary);
     return new WebAssembly.Module(Uint8Array.from(readFileSync(binary)));
   } finally {

@@ -14,11 +14,17 @@ import type { MemberProcess } from './member-process.js';
 import { runSeed, SeededRandom } from './random.js';
 
 const MESSAGES = 50;
+const START_TIMEOUT_MS = 20_000;
 /** Payload of a slot: past magic, version and sequence. */
 const SLOT_PAYLOAD_OFFSET = 16;
 
 /** What the member does on its damaged directory. */
-const Outcome = { Votes: 'votes', NonVoting: 'starts non-voting', Refuses: 'refuses' } as const;
+const Outcome = {
+  Votes: 'votes',
+  NonVoting: 'starts non-voting',
+  Refuses: 'refuses',
+  Fails: 'fails',
+} as const;
 type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 interface DamageCase {
@@ -124,16 +130,18 @@ async function startAlone(exercise: Exercise, member: MemberProcess): Promise<Ou
   }
   try {
     member.start();
-    const ended = member.expectEnd().then(({ code }) => code);
-    for (;;) {
+    const endMs = Date.now() + START_TIMEOUT_MS;
+    while (Date.now() < endMs) {
       const status = await member.status();
       if (member.end !== undefined) {
-        return (await ended) === ExitCode.Corrupt ? Outcome.Refuses : Outcome.Votes;
+        const { code } = await member.expectEnd();
+        return code === ExitCode.Corrupt ? Outcome.Refuses : Outcome.Fails;
       }
       if (status !== undefined && status.state !== 'OPENING') {
         return status.isVoting ? Outcome.Votes : Outcome.NonVoting;
       }
     }
+    return Outcome.Fails;
   } finally {
     for (const other of others) {
       other.thaw();

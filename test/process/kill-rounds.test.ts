@@ -14,6 +14,7 @@ const Fault = {
   KillFollower: 'kill follower',
   KillAll: 'kill all',
   FreezeLeader: 'freeze leader',
+  StallLeader: 'stall leader',
 } as const;
 type Fault = (typeof Fault)[keyof typeof Fault];
 
@@ -23,6 +24,7 @@ const MATRIX_IDS: Readonly<Record<Fault, string>> = {
   [Fault.KillFollower]: 'P2',
   [Fault.KillAll]: 'P3',
   [Fault.FreezeLeader]: 'P4',
+  [Fault.StallLeader]: 'P4',
 };
 
 /** How often each fault comes in the rounds of a durability level. */
@@ -31,31 +33,44 @@ const DECKS: Readonly<Record<Durability, Readonly<Record<Fault, number>>>> = {
     [Fault.KillLeader]: 7,
     [Fault.KillFollower]: 5,
     [Fault.KillAll]: 4,
-    [Fault.FreezeLeader]: 4,
+    [Fault.FreezeLeader]: 3,
+    [Fault.StallLeader]: 1,
   },
   'page-cache': {
     [Fault.KillLeader]: 4,
     [Fault.KillFollower]: 3,
-    [Fault.KillAll]: 3,
+    [Fault.KillAll]: 2,
     [Fault.FreezeLeader]: 2,
+    [Fault.StallLeader]: 1,
   },
 };
 
 const BEFORE_FAULT_MS = 400;
 const DOWN_MS = 1_200;
 const RESTART_GAP_MS = 150;
+const AGAIN_PERCENT = 30;
+const AGAIN_MS = 600;
 const MESSAGES_AFTER_FAULT = 20;
 
 async function killAndRestart(
   random: SeededRandom,
   victims: readonly MemberProcess[],
-): Promise<void> {
+): Promise<string> {
   await Promise.all(victims.map((member) => member.kill()));
   await pause(random.between(0, DOWN_MS));
   for (const member of random.shuffled(victims)) {
     member.start();
     await pause(random.between(0, RESTART_GAP_MS));
   }
+  // Now and then one dies again while it recovers, elects or catches up.
+  if (random.chance(AGAIN_PERCENT)) {
+    const member = random.pick(victims);
+    await pause(random.between(0, AGAIN_MS));
+    await member.kill();
+    member.start();
+    return ' and again';
+  }
+  return '';
 }
 
 /** A leader that slept through its own fall may not commit anything when it wakes. */
@@ -66,12 +81,6 @@ async function freezeAndThaw(
 ): Promise<string> {
   const before = leaderOf(await exercise.cluster.statuses())?.leadershipTermId ?? -1;
   leader.freeze();
-  // One round in four wakes it before anybody has missed it.
-  if (random.chance(25)) {
-    await pause(random.between(20, LEADER_TIMEOUT_MS / 3));
-    leader.thaw();
-    return 'for a moment';
-  }
   const others = exercise.cluster.members.filter((member) => member !== leader);
   await exercise.cluster.waitFor('a new leader while the old one is frozen', (statuses) => {
     const next = leaderOf(statuses.filter((one) => one.memberId !== leader.memberId));
@@ -89,16 +98,18 @@ async function inflict(exercise: Exercise, random: SeededRandom, fault: Fault): 
   const followers = cluster.members.filter((member) => member !== leader);
   switch (fault) {
     case Fault.KillLeader:
-      await killAndRestart(random, [leader]);
-      return `member ${leader.memberId}`;
+      return `member ${leader.memberId}${await killAndRestart(random, [leader])}`;
     case Fault.KillFollower: {
       const victim = random.pick(followers);
-      await killAndRestart(random, [victim]);
-      return `member ${victim.memberId}`;
+      return `member ${victim.memberId}${await killAndRestart(random, [victim])}`;
     }
     case Fault.KillAll:
-      await killAndRestart(random, cluster.members);
-      return 'members 0, 1, 2';
+      return `members 0, 1, 2${await killAndRestart(random, cluster.members)}`;
+    case Fault.StallLeader:
+      leader.freeze();
+      await pause(random.between(20, LEADER_TIMEOUT_MS / 3));
+      leader.thaw();
+      return `member ${leader.memberId}, too short for anybody to miss it`;
     case Fault.FreezeLeader:
       return `member ${leader.memberId} ${await freezeAndThaw(exercise, random, leader)}`;
   }

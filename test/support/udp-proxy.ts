@@ -2,9 +2,9 @@
 //
 // It listens on a port of its own and forwards to a target; what the target answers goes back to
 // whoever wrote. Each direction loses, duplicates and holds back datagrams by a seeded stream of
-// chance. The dice are thrown by ordinal, four per datagram: the same seed does the same to the n-th
-// datagram of a direction, whatever happened to the others. Which datagram is the n-th is up to the
-// programs and the system, so a run is not repeated bit by bit.
+// chance. The dice are thrown by ordinal, four per datagram: the same seed does the same to the
+// n-th datagram of a direction, whatever happened to the others. Which datagram is the n-th is up
+// to the programs and the system, so a run is not repeated bit by bit.
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';

@@ -249,11 +249,11 @@ test('a round-trip measurement is sent back', (t) => {
   const { fixture, publication, source } = connected();
   fixture.network.sent = [];
   const words = [publication.sessionId, 5, 11, 12, 13, 14, 15, 16];
-  fixture.network.inject(frame(FrameType.Rttm, 0, 40, words), LOCAL, source);
+  fixture.network.inject(frame(FrameType.Rttm, 0x80, 40, words), LOCAL, source);
   fixture.turn();
   const reply = fixture.network.sent.find((each) => frameTypeOf(each) === FrameType.Rttm);
   const view = new DataView(reply?.bytes.buffer ?? new ArrayBuffer(40));
-  t.equal(view.getUint8(5), 0x80, 'as a reply');
+  t.equal(view.getUint8(5), 0, 'as a reply');
   t.equal(view.getInt32(16, true), 11, 'with the same timestamp');
   t.equal(view.getInt32(24, true), 0, 'and no delay of ours');
   fixture.network.inject(

@@ -46,6 +46,8 @@ export interface PacedResult
   extends Omit<RunResult, 'count' | 'duplicated' | 'clientCpuSeconds' | 'backPressured'> {
   readonly rate: number;
   readonly duplicated: number;
+  /** Elections during the run: what was in flight then is unknown, and counts as lost here. */
+  readonly leaderChanges: number;
   /** CPU seconds of all members and of the client for a million messages at this rate. */
   readonly cpuSecondsPerMillion: number;
   readonly clientCpuSecondsPerMillion: number;
@@ -78,6 +80,14 @@ export interface ClusterBenchResult {
   readonly rssMiBPerNode: number;
   readonly floor?: FloorResult;
   readonly ratio?: FloorRatio;
+}
+
+/** A run, and what it was for the members. */
+interface Measured {
+  readonly result: RunResult;
+  readonly memberCpuSeconds: number;
+  /** Elections during the run: what was in flight then is unknown, and counts as lost here. */
+  readonly leaderChanges: number;
 }
 
 /** Members and their client, with the CPU time that a run has cost. */
@@ -135,13 +145,15 @@ class BenchCluster implements LoadChain {
     return (await this.measure(spec)).result;
   }
 
-  async measure(spec: RunSpec): Promise<{ result: RunResult; memberCpuSeconds: number }> {
-    const before = await this.#readCpuSeconds();
+  async measure(spec: RunSpec): Promise<Measured> {
+    const before = await this.#readUsage();
     const result = await this.#client.ask<RunResult>('run', spec);
-    const memberCpuSeconds = (await this.#readCpuSeconds()) - before;
+    const after = await this.#readUsage();
+    const memberCpuSeconds = after.cpuSeconds - before.cpuSeconds;
     this.#cpuSeconds += memberCpuSeconds;
     this.#messageCount += result.received;
-    return { result, memberCpuSeconds };
+    const leaderChanges = after.leadershipTermId - before.leadershipTermId;
+    return { result, memberCpuSeconds, leaderChanges };
   }
 
   /** What was used before the measurement does not count. */
@@ -163,9 +175,11 @@ class BenchCluster implements LoadChain {
     this.cluster.remove();
   }
 
-  async #readCpuSeconds(): Promise<number> {
+  async #readUsage(): Promise<{ cpuSeconds: number; leadershipTermId: number }> {
     const reports = await this.cluster.reports();
-    return reports.reduce((sum, report) => sum + report.process.cpuSeconds, 0);
+    const cpuSeconds = reports.reduce((sum, report) => sum + report.process.cpuSeconds, 0);
+    const terms = reports.map((report) => report.status.leadershipTermId);
+    return { cpuSeconds, leadershipTermId: Math.max(...terms) };
   }
 }
 
@@ -187,11 +201,12 @@ async function runPaced(
   for (const rate of options.rates) {
     progress.step(`open loop, ${grouped(rate)} messages/s for ${options.seconds} s`);
     const spec = pacedSpec(options, rate, options.seconds);
-    const { result, memberCpuSeconds } = await bench.measure(spec);
+    const { result, memberCpuSeconds, leaderChanges } = await bench.measure(spec);
     const { clientCpuSeconds, count: _count, backPressured: _backPressured, ...rest } = result;
     results.push({
       rate,
       ...rest,
+      leaderChanges,
       cpuSecondsPerMillion: perMillion(memberCpuSeconds, result.received),
       clientCpuSecondsPerMillion: perMillion(clientCpuSeconds, result.received),
     });

@@ -68,7 +68,9 @@ final class ArchiveReplay {
         client.replay(recordingId, 0, stopPosition, CommonContext.IPC_CHANNEL, STREAM_ID)) {
       while (position < stopPosition && System.nanoTime() - deadlineNs < 0) {
         idle.idle(subscription.poll(this::takeFrame, FRAGMENT_LIMIT));
-        position = subscription.imageCount() > 0 ? subscription.imageAtIndex(0).position() : position;
+        if (subscription.imageCount() > 0) {
+          position = subscription.imageAtIndex(0).position();
+        }
       }
     }
     return position == stopPosition;

@@ -18,7 +18,7 @@ final class ArchiveToolRun {
 
   private ArchiveToolRun() {}
 
-  /** Verifies every frame of every segment, then reads the descriptor with the end that was found. */
+  /** Verifies every segment, then reads the descriptor with the end that was found. */
   static void run(final File directory, final long recordingId) {
     final boolean[] isValid = new boolean[1];
     final var options = EnumSet.of(VERIFY_ALL_SEGMENT_FILES);

@@ -64,7 +64,7 @@ final class LogWalker {
     void run(File directory, long recordingId) throws IOException;
   }
 
-  /** Aeron's archive writes into its directory: it gets a copy of the catalog, links to the rest. */
+  /** Aeron's archive writes into its directory: it gets a copied catalog, links to the rest. */
   private void inScratch(final ArchiveUse use) throws IOException {
     final File scratch = Files.createTempDirectory("pawl-archive-").toFile();
     try {
