@@ -1,7 +1,7 @@
 // fixture.ts: memory for the specs, far above what the test runner itself uses.
 //
-// The functions under test take addresses, so every spec works on raw memory. Slabs are fixed places
-// of 4 MiB each; `slab` zeroes one, so that specs do not see each other.
+// The functions under test take addresses, so every spec works on raw memory. Slabs are fixed
+// places of 4 MiB each; `slab` zeroes one, so that specs do not see each other.
 
 import {
   BLOCK_ADVANCE_OFFSET,

@@ -61,7 +61,10 @@ describe('rebuildInsert and rebuildAdvance', () => {
     expect<i32>(send(from, to, START)).toBe(-3, 'behind it');
   });
 
-  it('refuse the whole datagram for one bad frame', () => {
+});
+
+describe('rebuildInsert', () => {
+  it('refuses the whole datagram for one bad frame', () => {
     const from = source();
     const to = image();
     const out = scratchOf(from);
@@ -75,7 +78,7 @@ describe('rebuildInsert and rebuildAdvance', () => {
     expect<i32>(rebuildInsert(to, datagram, length)).toBe(192);
   });
 
-  it('refuse heartbeats, noise and what lies beyond the window', () => {
+  it('refuses heartbeats, noise and what lies beyond the window', () => {
     const from = source();
     const to = image();
     const datagram = scratchOf(to);
@@ -90,7 +93,7 @@ describe('rebuildInsert and rebuildAdvance', () => {
     expect<i32>(rebuildInsert(to, datagram, 96)).toBe(-1, 'before the initial term');
   });
 
-  it('take padding as its header, and only as the last frame', () => {
+  it('takes padding as its header, and only as the last frame', () => {
     const from = source();
     appendPadding(from, 256);
     const to = image();
@@ -103,7 +106,10 @@ describe('rebuildInsert and rebuildAdvance', () => {
     expect<i32>(rebuildInsert(to, <usize>load<i32>(out), length + 32)).toBe(-1);
   });
 
-  it('take a header out again that was payload of another frame', () => {
+});
+
+describe('rebuildAdvance', () => {
+  it('takes a header out again that was payload of another frame', () => {
     const from = source();
     const to = image();
     send(from, to, START);

@@ -9,7 +9,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, release, type } from 'node:os';
 import { type BenchCase, benchCases, sinkValue } from './cases.js';
-import { type Measurement, measure } from './measure.js';
+import { type Measurement, measureInTurns } from './measure.js';
 
 interface Row {
   readonly name: string;
@@ -37,7 +37,11 @@ function environment() {
 }
 
 function runCase({ name, unit, wasm, twin }: BenchCase): Row {
-  return { name, wasm: measure(wasm, unit), twin: measure(twin, unit) };
+  const [wasmResult, twinResult] = measureInTurns([wasm, twin], unit);
+  if (wasmResult === undefined || twinResult === undefined) {
+    throw new Error(`${name} was not measured`);
+  }
+  return { name, wasm: wasmResult, twin: twinResult };
 }
 
 function tableLine(name: string, wasm: string, twin: string, ratio: string): string {

@@ -97,7 +97,8 @@ export class Arena {
       throw new PawlError(
         ErrorCode.MemoryExhausted,
         `no ${slabLength} bytes free in an arena of ${this.u8.length} ` +
-          `with ${this.#allocatedLength} in use: raise memoryLength, or lower term lengths or session limits`,
+          `with ${this.#allocatedLength} in use: raise memoryLength, ` +
+          'or lower term lengths or session limits',
         'environment',
       );
     }

@@ -4,7 +4,7 @@
 // process with a new session; its sequence goes on, and what was not answered stays unanswered.
 
 import type { ClusterClient } from '../client/cluster-client.js';
-import type { Acknowledged } from './invariants/acknowledged.js';
+import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
 import { COMMAND_HEADER_LENGTH, REPLY_LENGTH } from './ledger-service.js';
 import type { Prng } from './prng.js';
 import { type ArenaPool, startSimulatedClient } from './simulated-cluster.js';
@@ -142,7 +142,7 @@ export class SimulatedClient {
   #offer(client: ClusterClient): boolean {
     const sequence = this.sentCount + 1;
     const length = this.#drawLength(client.maxMessageLength);
-    this.#view.setInt32(0, this.id, true);
+    this.#view.setInt32(0, this.id + this.sessionCount * CLIENT_COUNT_MAX, true);
     this.#view.setInt32(4, sequence, true);
     this.#view.setInt32(8, length, true);
     this.#bytes.fill(sequence & 0xff, COMMAND_HEADER_LENGTH, length);

@@ -2,8 +2,8 @@
 //
 // The module is taken apart as text and each atomic operation is followed by a call of a host
 // function. That function may call into the same instance again, because core.wasm keeps no state
-// outside of the memory: so one thread can play several, and stop one of them wherever another could
-// have stepped in between.
+// outside of the memory: so one thread can play several, and stop one of them wherever another
+// could have stepped in between.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

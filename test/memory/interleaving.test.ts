@@ -1,9 +1,9 @@
 // interleaving.test.ts: every place where one thread can be overtaken by another.
 //
-// Method: an operation runs until its k-th atomic operation; there a second operation runs from start
-// to end, itself overtaken by a third at its j-th; then the first goes on. For every k and j nothing
-// may be lost, doubled, torn or left behind. Threads that run truly at once meet too rarely to rely
-// on; these schedules are complete, and the same every time.
+// Method: an operation runs until its k-th atomic operation; there a second operation runs from
+// start to end, itself overtaken by a third at its j-th; then the first goes on. For every k and j
+// nothing may be lost, doubled, torn or left behind. Threads that run truly at once meet too rarely
+// to rely on; these schedules are complete, and the same every time.
 
 import test from 'tape';
 import { RING_DESCRIPTOR_LENGTH } from '../../assembly/layout/ring.js';
@@ -58,7 +58,7 @@ class Schedule {
   };
 }
 
-/** Calls `attempt` for every pair of pauses that three nested operations reach. Returns how many. */
+/** Calls `attempt` for every pair of pauses that three nested operations reach; returns a count. */
 function forEverySchedule(attempt: (pauses: number[]) => boolean[]): number {
   let count = 0;
   for (let first = 0; first < PAUSE_COUNT_MAX; first++) {

@@ -6,8 +6,15 @@
 
 import type { Judge } from './judge.js';
 
+/**
+ * Sessions of one client have numbers that differ by this. Order is promised within a session: what a
+ * former one had sent may still be on its way when the next one sends.
+ */
+export const CLIENT_COUNT_MAX = 256;
+
 /** A command as a service applied it. */
 export interface AppliedCommand {
+  /** Number of the client plus CLIENT_COUNT_MAX times the number of its session. */
   readonly client: number;
   readonly sequence: number;
   /** Number in the order of all commands, from 1. */
@@ -59,8 +66,9 @@ export class Acknowledged {
   #define(command: AppliedCommand, position: number): void {
     const { client, sequence, order } = command;
     const last = this.#lastSequences.get(client) ?? 0;
-    if (sequence <= last) {
-      const fault = this.#orders.has(keyOf(client, sequence)) ? 'twice' : 'out of order';
+    const isTwice = this.#orders.has(keyOf(client, sequence));
+    if (isTwice || sequence <= last) {
+      const fault = isTwice ? 'twice' : 'out of order';
       this.#judge.report(
         'I-14',
         `command ${sequence} of client ${client} is applied ${fault}, at position ${position} ` +
@@ -89,6 +97,7 @@ export class Acknowledged {
   }
 }
 
+/** A client never uses a sequence twice, in whichever session. */
 function keyOf(client: number, sequence: number): string {
-  return `${client}:${sequence}`;
+  return `${client % CLIENT_COUNT_MAX}:${sequence}`;
 }
