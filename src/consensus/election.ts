@@ -180,7 +180,7 @@ export class Election {
       return;
     }
     if (memberId !== this.context.config.memberId) {
-      this.context.members.onAdmitted(memberId, incarnation, termId);
+      this.context.members.onAdmitted(memberId, incarnation, termId, position);
     } else if (follower.isInLeadersTerm()) {
       this.introductions.gainVote(incarnation, termId, position);
     }

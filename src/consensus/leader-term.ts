@@ -267,7 +267,8 @@ export class LeaderTerm {
     const commit = this.commitPosition();
     for (const admission of this.admissions.advance(log.appendPosition(), commit, nowNs)) {
       counters.admissions++;
-      members.onAdmitted(admission.memberId, admission.incarnation, this.termId);
+      const { memberId, incarnation, position } = admission;
+      members.onAdmitted(memberId, incarnation, this.termId, position);
       this.sendMemberAdmitted(admission);
     }
     this.repeatAdmissions(nowNs);

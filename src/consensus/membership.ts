@@ -5,7 +5,7 @@
 // later is a *learner*: it receives the log, but its votes and positions do not count until a leader
 // has admitted it. Nothing counts of a member that has not introduced itself.
 
-import { type LeadershipTermId, TERM_NULL } from '../position.js';
+import { type LeadershipTermId, POSITION_NULL, type Position, TERM_NULL } from '../position.js';
 import type { ConsensusConfig } from './consensus-config.js';
 import {
   HELLO_FLAG_LEAVING,
@@ -33,6 +33,8 @@ interface Peer {
   /** The last two hellos agree: one that a former directory sent long ago may come alone. */
   isConfirmed: boolean;
   admittedTermId: LeadershipTermId;
+  /** Position named by the last admission in that term: a later one names a greater. */
+  admittedPosition: Position;
   isVoting: boolean;
   isLeaving: boolean;
   isRefused: boolean;
@@ -57,6 +59,7 @@ export class MemberTable {
           incarnation: undefined,
           isConfirmed: false,
           admittedTermId: TERM_NULL,
+          admittedPosition: POSITION_NULL,
           isVoting: false,
           isLeaving: false,
           isRefused: false,
@@ -123,13 +126,19 @@ export class MemberTable {
     return peer.isForeign && peer.isVoting ? RefusalReason.Incarnation : undefined;
   }
 
-  /** A leader admitted a member with an incarnation. */
-  onAdmitted(memberId: MemberId, incarnation: bigint, termId: LeadershipTermId): void {
+  /** A leader admitted a member with an incarnation; a leader may admit several in its term. */
+  onAdmitted(
+    memberId: MemberId,
+    incarnation: bigint,
+    termId: LeadershipTermId,
+    position: Position,
+  ): void {
     const peer = this.peers.get(memberId);
-    if (peer === undefined || termId <= peer.admittedTermId) {
+    if (peer === undefined || !isLater(peer, termId, position)) {
       return;
     }
     peer.admittedTermId = termId;
+    peer.admittedPosition = position;
     const admitted = BigInt.asUintN(64, incarnation);
     peer.isForeign = peer.incarnation !== undefined && peer.incarnation !== admitted;
     this.remember(memberId, peer, admitted);
@@ -155,7 +164,10 @@ export class MemberTable {
     const isAdmittedLater = admittedTermId > peer.admittedTermId && peer.isVoting;
     if (known === undefined || isAdmittedLater) {
       // A leader gave this directory its vote while this member was not listening.
-      peer.admittedTermId = Math.max(peer.admittedTermId, admittedTermId);
+      if (admittedTermId > peer.admittedTermId) {
+        peer.admittedTermId = admittedTermId;
+        peer.admittedPosition = POSITION_NULL;
+      }
       peer.isForeign = false;
       this.remember(memberId, peer, peer.incarnation as bigint);
     } else if (known !== peer.incarnation) {
@@ -185,4 +197,10 @@ export class MemberTable {
     }
     return undefined;
   }
+}
+
+function isLater(peer: Peer, termId: LeadershipTermId, position: Position): boolean {
+  return termId === peer.admittedTermId
+    ? position > peer.admittedPosition
+    : termId > peer.admittedTermId;
 }

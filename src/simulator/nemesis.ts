@@ -1,5 +1,6 @@
 // nemesis.ts: strikes at moments that its stream of chance decides.
 
+import { MemberRole } from '../consensus/election-state.js';
 import { StorageResult } from '../ports/storage.js';
 import { exponentialDelay } from './delay.js';
 import type { Prng } from './prng.js';
@@ -36,6 +37,7 @@ export interface NemesisCounts {
   partitions: number;
   leaves: number;
   diskFailures: number;
+  lostDirectories: number;
 }
 
 /** Brings the faults of a run, until it is told to heal. */
@@ -47,9 +49,14 @@ export class Nemesis {
     partitions: 0,
     leaves: 0,
     diskFailures: 0,
+    lostDirectories: 0,
   };
   /** Members whose disk has been told to fail: their end is expected. */
   readonly expectedFailures = new Set<number>();
+  /** The member that has lost its directory and has no vote again yet: one at a time. */
+  blankMemberId: number | undefined = undefined;
+  /** Told before a directory is lost. */
+  onLostDirectory: ((memberId: number) => void) | undefined = undefined;
   readonly #parts: NemesisParts;
   readonly #random: Prng;
   #isHealed = false;
@@ -161,6 +168,9 @@ export class Nemesis {
       case FaultClass.Leave:
         this.#leave();
         break;
+      case FaultClass.LostDirectory:
+        this.#loseDirectory();
+        break;
       default:
         this.#killClient();
     }
@@ -171,7 +181,9 @@ export class Nemesis {
   /** Ends one member, or by chance a minority, a majority or all. */
   #endSome(kind: EndKind): void {
     const { cluster } = this.#parts;
-    const members = this.#random.shuffle([...cluster.members]);
+    const first = this.#pickMember();
+    const others = cluster.members.filter((member) => member !== first);
+    const members = [first, ...this.#random.shuffle(others)];
     const count = this.#random.chance(1, 4) ? this.#random.between(1, members.length) : 1;
     for (const member of members.slice(0, count)) {
       this.#end(member, kind);
@@ -189,7 +201,7 @@ export class Nemesis {
 
   #crashBetweenEffects(): void {
     const { durability } = this.#parts.swarm;
-    const member = this.#random.pick(this.#parts.cluster.members);
+    const member = this.#pickMember();
     const isPower = durability === 'fsync' && this.#random.chance(1, 2);
     const count = this.#random.between(1, this.#random.pick([3, 10, 40]));
     const { process } = member.node;
@@ -221,7 +233,7 @@ export class Nemesis {
 
   #leave(): void {
     const { world } = this.#parts;
-    const member = this.#random.pick(this.#parts.cluster.members);
+    const member = this.#pickMember();
     const { process } = member.node;
     if (process === undefined || member.member === undefined || !process.isRunning) {
       return;
@@ -247,6 +259,22 @@ export class Nemesis {
     poll();
   }
 
+  /** A member comes back with an empty disk. */
+  #loseDirectory(): void {
+    const { members } = this.#parts.cluster;
+    const blank = members.find((member) => member.memberId === this.blankMemberId);
+    if (blank !== undefined && blank.member?.observe()?.election.isVoting() !== true) {
+      return;
+    }
+    const member = this.#pickMember();
+    this.blankMemberId = member.memberId;
+    this.counts.lostDirectories++;
+    this.#say(member.node, 'is killed and loses its directory');
+    member.node.kill();
+    this.onLostDirectory?.(member.memberId);
+    member.node.disk.reformat();
+  }
+
   #killClient(): void {
     const { clients } = this.#parts;
     if (clients.length > 0) {
@@ -260,10 +288,7 @@ export class Nemesis {
 
   #partition(): void {
     const { world } = this.#parts;
-    const nodes = this.#random.shuffle(this.#networkNodes());
-    const cut = this.#random.chance(1, 2) ? 1 : this.#random.between(1, nodes.length - 1);
-    const left = nodes.slice(0, cut);
-    const right = nodes.slice(cut);
+    const [left, right] = this.#random.chance(1, 2) ? this.#splitLeader() : this.#splitAll();
     const isBridged = this.#random.chance(1, 4) && right.length > 1;
     const bridge = isBridged ? (right.pop() as VirtualNode) : undefined;
     const names = (group: readonly VirtualNode[]): string =>
@@ -273,6 +298,27 @@ export class Nemesis {
     this.#parts.timeline.add('network', `splits: ${names(left)} | ${names(right)}${bridged}`);
     world.network.partition([left, right]);
     this.#healLater();
+  }
+
+  /** The leader with the clients and a minority against the others: what it appends is lost. */
+  #splitLeader(): [VirtualNode[], VirtualNode[]] {
+    const { clients, cluster } = this.#parts;
+    const leader = this.#leader() ?? this.#pickMember();
+    const others = this.#random.shuffle(cluster.members.filter((member) => member !== leader));
+    const companionMax = Math.floor((cluster.members.length - 1) / 2);
+    const companions = others.splice(0, this.#random.below(companionMax + 1));
+    const left = [leader, ...companions].map((member) => member.node);
+    const right = others.map((member) => member.node);
+    for (const { node } of clients) {
+      (this.#random.chance(3, 4) ? left : right).push(node);
+    }
+    return [left, right];
+  }
+
+  #splitAll(): [VirtualNode[], VirtualNode[]] {
+    const nodes = this.#random.shuffle(this.#networkNodes());
+    const cut = this.#random.chance(1, 2) ? 1 : this.#random.between(1, nodes.length - 1);
+    return [nodes.slice(0, cut), nodes.slice(cut)];
   }
 
   #oneWay(): void {
@@ -330,7 +376,7 @@ export class Nemesis {
 
   #slowDisk(): void {
     const { swarm, world } = this.#parts;
-    const { node } = this.#random.pick(this.#parts.cluster.members);
+    const { node } = this.#pickMember();
     const meanNs = this.#random.pick([5, 30, 150]) * NS_PER_MS;
     this.#say(node, `has a disk that syncs in ${meanNs / NS_PER_MS} ms`);
     node.disk.latency = { ...swarm.storage, sync: exponentialDelay(NS_PER_MS, meanNs) };
@@ -341,7 +387,7 @@ export class Nemesis {
 
   #hangDisk(): void {
     const { world } = this.#parts;
-    const { node } = this.#random.pick(this.#parts.cluster.members);
+    const { node } = this.#pickMember();
     const durationNs = this.#drawNs(50, 2_000);
     this.#say(node, `has a disk that hangs for ${durationNs / NS_PER_MS} ms`);
     node.disk.hang();
@@ -354,7 +400,7 @@ export class Nemesis {
 
   /** One of the next writes or syncs fails; the member that meets it must not go on. */
   #failDisk(): void {
-    const member = this.#random.pick(this.#parts.cluster.members);
+    const member = this.#pickMember();
     const { disk } = member.node;
     const kinds: OperationKind[] = this.#random.chance(1, 2)
       ? [OperationKind.Sync]
@@ -401,8 +447,21 @@ export class Nemesis {
 
   #pickNode(): VirtualNode {
     return this.#random.chance(7, 8)
-      ? this.#random.pick(this.#parts.cluster.members).node
+      ? this.#pickMember().node
       : this.#random.pick(this.#networkNodes());
+  }
+
+  /** The leader more often than others: what befalls it matters most. */
+  #pickMember(): SimulatedMember {
+    const { members } = this.#parts.cluster;
+    const leader = this.#leader();
+    return leader !== undefined && this.#random.chance(1, 3) ? leader : this.#random.pick(members);
+  }
+
+  #leader(): SimulatedMember | undefined {
+    return this.#parts.cluster.members.find(
+      ({ member }) => member?.observe()?.election.role() === MemberRole.Leader,
+    );
   }
 
   #drawNs(minMs: number, maxMs: number): number {

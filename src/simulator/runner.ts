@@ -57,6 +57,7 @@ export interface RunSeedsResult {
   restarts: number;
   tornTails: number;
   diskFailures: number;
+  lostDirectories: number;
   /** Trace hash of the last seed. */
   traceHash: string;
   readonly failures: SeedFailure[];
@@ -130,6 +131,7 @@ function emptyResult(): RunSeedsResult {
     restarts: 0,
     tornTails: 0,
     diskFailures: 0,
+    lostDirectories: 0,
     traceHash: '',
     failures: [],
   };
@@ -150,6 +152,7 @@ function add(total: RunSeedsResult, result: SimulationResult, profile: Profile):
   total.restarts += counts.restarts;
   total.tornTails += counts.tornTails;
   total.diskFailures += counts.diskFailures;
+  total.lostDirectories += counts.lostDirectories;
   if (violation !== undefined) {
     total.failures.push({
       seed: result.seed,

@@ -248,7 +248,12 @@ function giveLater(world: World, arenas: ArenaPool, arena: Arena): void {
 }
 
 function pollingAgent(roleName: string, poll: () => number): Agent {
-  return { roleName, doWork: poll, deadlineNs: () => Number.POSITIVE_INFINITY, close: () => undefined };
+  return {
+    roleName,
+    doWork: poll,
+    deadlineNs: () => Number.POSITIVE_INFINITY,
+    close: () => undefined,
+  };
 }
 
 /** A client's machine: connects when its process starts. */

@@ -54,6 +54,7 @@ export interface SimulationCounts {
   diskFailures: number;
   commands: number;
   acknowledged: number;
+  lostDirectories: number;
 }
 
 /** The outcome of one seed. */
@@ -87,8 +88,8 @@ export class Simulation {
   readonly timeline: Timeline;
   readonly nemesis: Nemesis;
   readonly acknowledged: Acknowledged;
-  readonly #votes: Votes;
-  readonly #committed: CommittedLog;
+  readonly votes: Votes;
+  readonly committed: CommittedLog;
   readonly #wire: Wire;
   readonly #progress: Progress;
   readonly #random: Prng;
@@ -104,6 +105,7 @@ export class Simulation {
     diskFailures: 0,
     commands: 0,
     acknowledged: 0,
+    lostDirectories: 0,
   };
 
   constructor(options: SimulationOptions) {
@@ -121,9 +123,9 @@ export class Simulation {
     const geometry = { termLength: logTermLength, segmentLength };
     const isDurable = this.swarm.durability === 'fsync';
     this.acknowledged = new Acknowledged(this.judge);
-    this.#committed = new CommittedLog(this.judge, disks, geometry, isDurable);
-    this.#votes = new Votes(this.judge, disks);
-    this.#wire = new Wire(disks.length, this.#votes, this.#committed);
+    this.committed = new CommittedLog(this.judge, disks, geometry, isDurable);
+    this.votes = new Votes(this.judge, disks);
+    this.#wire = new Wire(disks.length, this.votes, this.committed);
     this.#progress = new Progress(this.judge, disks.length);
     this.#services = disks.map(() => undefined);
     const { acknowledged, cluster, timeline, world } = this;
@@ -199,7 +201,7 @@ export class Simulation {
   /** Lets the judges see everything that a service is given, before it gets it. */
   #watchPoller(memberId: number, context: ServiceHostContext): void {
     const { poller } = context;
-    const committed = this.#committed;
+    const committed = this.committed;
     const poll = poller.poll.bind(poller);
     poller.poll = (handler, limit, fragmentLimit) => {
       if (limit > poller.position) {
@@ -228,7 +230,7 @@ export class Simulation {
       onRoleChange: (role, termId) => {
         if (role === 'leader') {
           this.#counts.elections++;
-          this.#votes.onLeader(memberId, termId);
+          this.votes.onLeader(memberId, termId);
         }
       },
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
@@ -243,7 +245,8 @@ export class Simulation {
       `recovered ${directory.appendPosition} of its log, ${health.kind}, in term ` +
         `${directory.logTermId}`,
     );
-    if (health.kind === 'corrupt' || !directory.nodeState.state.voting) {
+    const isBlank = memberId === this.nemesis.blankMemberId;
+    if (health.kind === 'corrupt' || (!directory.nodeState.state.voting && !isBlank)) {
       this.judge.report(
         'recovery',
         `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was damaged: ` +
@@ -270,6 +273,7 @@ export class Simulation {
       client.node.onFatal = (_process, error) =>
         this.judge.report('fatal', `client ${client.id}: ${describeError(error)}`);
     }
+    this.nemesis.onLostDirectory = (memberId) => this.votes.onLostDirectory(memberId);
     this.nemesis.begin();
     for (const member of cluster.members) {
       this.#start(member);
@@ -284,10 +288,10 @@ export class Simulation {
     if (this.#isOver || member.node.process !== undefined) {
       return;
     }
-    this.#committed.onStart(memberId);
+    this.committed.onStart(memberId);
     this.#wire.onStart(memberId);
     this.#progress.onStart(memberId);
-    this.#votes.check(memberId);
+    this.votes.check(memberId);
     this.timeline.add(member.node.name, 'starts');
     this.cluster.start(member);
   }
@@ -408,7 +412,8 @@ export class Simulation {
   #areEqual(): boolean {
     const states = this.cluster.members.map((simulated) => {
       const status = simulated.member?.status();
-      if (status === undefined || status.servicePosition < status.appendPosition) {
+      const isBehind = status === undefined || status.servicePosition < status.appendPosition;
+      if (isBehind || !status.isVoting) {
         return undefined;
       }
       const hash = this.#services[simulated.memberId]?.stateHash();
@@ -425,7 +430,8 @@ export class Simulation {
       }
       const hash = this.#services[simulated.memberId]?.stateHash();
       return (
-        `member ${status.memberId} ${status.state} ${status.role} term ${status.leadershipTermId} ` +
+        `member ${status.memberId}${status.isVoting ? '' : ' without vote'} ${status.state} ` +
+        `${status.role} term ${status.leadershipTermId} ` +
         `append ${status.appendPosition} durable ${status.durablePosition} commit ` +
         `${status.commitPosition} service ${status.servicePosition} sessions ` +
         `${status.sessionCount} state ${hash}`
@@ -459,6 +465,7 @@ export class Simulation {
     const counts = this.#counts;
     counts.crashes = this.nemesis.counts.crashes;
     counts.diskFailures = this.nemesis.counts.diskFailures;
+    counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.commands = this.acknowledged.appliedCount;
     counts.acknowledged = this.acknowledged.acknowledgedCount;
     return {

@@ -14,6 +14,9 @@ const NS_PER_US = 1_000;
 const NS_PER_MS = 1_000_000;
 const NS_PER_SECOND = 1_000_000_000;
 
+/** A directory is lost only where the others are a quorum. */
+const LOST_DIRECTORY_MEMBERS_MIN = 3;
+
 /** Fault classes that strike at moments. */
 export const FaultClass = {
   Kill: 'kill',
@@ -31,6 +34,7 @@ export const FaultClass = {
   ClockRate: 'clock rate',
   Leave: 'clean leave',
   ClientKill: 'client kill',
+  LostDirectory: 'lost directory',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -63,8 +67,9 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
   const isStorm = profile === 'storm';
   const durability = random.chance(1, 2) ? 'fsync' : 'page-cache';
   const drawnCount = random.pick([3, 3, 3, 3, 5, 5, 5, 4, 2, 1]);
+  const memberCount = isQuiet ? 3 : isStorm ? 5 : drawnCount;
   return {
-    memberCount: isQuiet ? 3 : isStorm ? 5 : drawnCount,
+    memberCount,
     durability,
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
@@ -75,7 +80,7 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
     send: isQuiet ? PERFECT_SEND : drawSend(random),
     storage: isQuiet ? INSTANT_STORAGE : drawStorage(random),
     turnCostNs: isQuiet ? 0 : random.pick([0, 1, 5, 20]) * NS_PER_US,
-    faults: isQuiet ? [] : drawFaults(random, durability, isStorm),
+    faults: isQuiet ? [] : drawFaults(random, durability, memberCount, isStorm),
     faultIntervalNs: random.pick([150, 400, 800, 2_000]) * NS_PER_MS,
   };
 }
@@ -90,11 +95,21 @@ function drawWorkload(random: Prng, profile: Profile): WorkloadOptions {
   };
 }
 
-function drawFaults(random: Prng, durability: string, isAll: boolean): FaultClass[] {
-  const classes = Object.values(FaultClass).filter(
+function drawFaults(
+  random: Prng,
+  durability: string,
+  memberCount: number,
+  isAll: boolean,
+): FaultClass[] {
+  const excluded: FaultClass[] = [];
+  if (durability !== 'fsync') {
     // A power cut at page-cache level may lose what was acknowledged: it is not promised.
-    (fault) => fault !== FaultClass.PowerCut || durability === 'fsync',
-  );
+    excluded.push(FaultClass.PowerCut);
+  }
+  if (memberCount < LOST_DIRECTORY_MEMBERS_MIN) {
+    excluded.push(FaultClass.LostDirectory);
+  }
+  const classes = Object.values(FaultClass).filter((fault) => !excluded.includes(fault));
   return classes.filter(() => random.chance(1, 2) || isAll);
 }
 

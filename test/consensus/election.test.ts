@@ -380,6 +380,27 @@ test('a wiped member takes part again only after a leader has admitted it', (t) 
   t.end();
 });
 
+test('a member that is wiped twice in one term counts again after the second admission', (t) => {
+  const virtual = settled(3);
+  const termId = virtual.checker.greatestTerm();
+  const wiped = virtual.member(virtual.memberIds.find((id) => id !== lead(virtual)) as number);
+  for (let round = 0; round < 2; round++) {
+    wiped.crash();
+    wiped.wipe();
+    wiped.start();
+    virtual.run(3_000 * MS, () => wiped.election?.isVoting() === true);
+    virtual.run(200 * MS);
+  }
+  t.ok(wiped.election?.isVoting());
+  t.equal(virtual.checker.greatestTerm(), termId, 'all of it in one term');
+  virtual.members.find((one) => one !== wiped && one.memberId !== lead(virtual))?.crash();
+  const committed = virtual.checker.committedPosition;
+  virtual.run(2_000 * MS);
+  t.ok(virtual.checker.committedPosition > committed, 'its acknowledgements count');
+  t.ok(wiped.election?.isVoting(), 'nobody takes its vote away');
+  t.end();
+});
+
 test('a wiped member that was born voting by mistake is told, and loses its vote', (t) => {
   const virtual = settled(3);
   const wiped = virtual.member(virtual.memberIds.find((id) => id !== lead(virtual)) as number);

@@ -96,11 +96,25 @@ test('another incarnation of a known member does not count and is told so', (t) 
 test('a new incarnation counts once a leader has admitted it', (t) => {
   const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
   members.onHello({ ...HELLO, incarnation: 12n, flags: 0 });
-  members.onAdmitted(1, 12n, 4);
+  members.onAdmitted(1, 12n, 4, 100);
   members.onHello({ ...HELLO, incarnation: 12n });
   record.onPersisted(1);
   t.equal(members.standingOf(1), MemberStanding.Voter);
   t.equal(record.incarnationOf(1), 12n);
+  t.end();
+});
+
+test('a leader may admit a second new incarnation of a member in the same term', (t) => {
+  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  members.onHello({ ...HELLO, incarnation: 12n, flags: 0 });
+  members.onAdmitted(1, 12n, 4, 100);
+  members.onHello({ ...HELLO, incarnation: 13n, flags: 0 });
+  members.onAdmitted(1, 13n, 4, 200);
+  members.onAdmitted(1, 12n, 4, 100);
+  members.onHello({ ...HELLO, incarnation: 13n, admittedTermId: 4 });
+  record.onPersisted(2);
+  t.equal(members.standingOf(1), MemberStanding.Voter);
+  t.equal(record.incarnationOf(1), 13n, 'the admission that came again late changes nothing');
   t.end();
 });
 

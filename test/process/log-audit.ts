@@ -20,6 +20,8 @@ import {
 import type { SessionLedger } from './ledger-client.js';
 
 const CHUNK_LENGTH = 1024 * 1024;
+/** More than any header and the numbers behind it. */
+const HEAD_LENGTH = 256;
 
 /** Where a message stands among all messages of the log, by sequence; from 1 on. */
 type OrderOfSequence = Map<number, number>;
@@ -31,6 +33,8 @@ export class LogAudit {
   readonly problems: string[] = [];
   messageCount = 0;
   #position = 0;
+  // The payload is a view of the buffer that the next chunk overwrites: this one is a copy.
+  #begun: LogFrame | undefined;
   #digest: string;
   readonly #geometry: LogGeometry;
   readonly #codec = LogCodec.create();
@@ -126,11 +130,23 @@ export class LogAudit {
     }
   }
 
-  #note({ payload, flags, position }: LogFrame): void {
-    // Only the first fragment of a message has a header to read.
-    if (payload.length === 0 || (flags & FrameFlag.Begin) === 0) {
+  #note(frame: LogFrame): void {
+    const { payload, flags } = frame;
+    if (payload.length === 0) {
       return;
     }
+    // Only the first fragment of a message has a header to read, and a message counts at its last
+    // one: a leader that dies may leave the beginning of one in the log, which nobody ever applies.
+    if ((flags & FrameFlag.Begin) !== 0) {
+      this.#begun = { ...frame, payload: payload.slice(0, HEAD_LENGTH) };
+    }
+    if ((flags & FrameFlag.End) !== 0 && this.#begun !== undefined) {
+      this.#noteBegun(this.#begun);
+      this.#begun = undefined;
+    }
+  }
+
+  #noteBegun({ payload, position }: LogFrame): void {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
     const templateId = messageTemplateId(view, 0, payload.length);
     if (templateId === TemplateId.SessionMessageHeader) {

@@ -22,6 +22,8 @@ export class Votes {
   /** Candidate by term, for each member. */
   readonly #granted: readonly Map<number, number>[];
   readonly #durable: readonly DurableVote[];
+  /** Members whose new directory may not be there yet. */
+  readonly #blank = new Set<number>();
 
   constructor(judge: Judge, disks: readonly VirtualDisk[]) {
     this.#judge = judge;
@@ -86,6 +88,14 @@ export class Votes {
     return durable.termId === termId;
   }
 
+  /** A member's disk is replaced: what it had promised is not there any more. */
+  onLostDirectory(memberId: number): void {
+    const durable = this.#durable[memberId] as DurableVote;
+    durable.termId = TERM_NULL;
+    durable.votedForMemberId = MEMBER_NULL;
+    this.#blank.add(memberId);
+  }
+
   /** Compares the durable record with what it was before. Called when a member starts or ends. */
   check(memberId: number): void {
     this.#readDurable(memberId);
@@ -94,10 +104,14 @@ export class Votes {
   #readDurable(memberId: number): DurableVote {
     const known = this.#durable[memberId] as DurableVote;
     const state = durableNodeState(this.#disks[memberId] as VirtualDisk);
+    if (state === undefined && this.#blank.has(memberId)) {
+      return known;
+    }
     if (state === undefined) {
       this.#judge.report('I-2', `the vote of member ${memberId} is lost`);
       return known;
     }
+    this.#blank.delete(memberId);
     const { candidateTermId, votedForMemberId } = state;
     const isChanged =
       candidateTermId === known.termId &&

@@ -1,0 +1,358 @@
+// election-rules.test.ts: one election, driven by hand, for rules that a cluster seldom shows.
+
+import test from 'tape';
+import { concludeConsensusConfig } from '../../src/consensus/consensus-config.js';
+import { Election } from '../../src/consensus/election.js';
+import {
+  type ElectionEffects,
+  HELLO_FLAG_LEAVING,
+  HELLO_FLAG_VOTING,
+  type NewLeadershipTerm,
+  type RecoveredState,
+} from '../../src/consensus/election-effects.js';
+import { ElectionState } from '../../src/consensus/election-state.js';
+
+const MS = 1_000_000;
+const RECOVERED: RecoveredState = {
+  nodeState: {
+    candidateTermId: 3,
+    votedForMemberId: -1,
+    voting: true,
+    admittedTermId: -1,
+    incarnations: [
+      { memberId: 1, incarnation: 1n },
+      { memberId: 2, incarnation: 2n },
+    ],
+  },
+  termEntries: [{ termId: 3, basePosition: 0 }],
+  durablePosition: 960,
+  commitPosition: 0,
+  incarnation: 0n,
+};
+
+const TERM_FOUR: NewLeadershipTerm = {
+  logTermId: 3,
+  nextTermId: 4,
+  nextTermBasePosition: 960,
+  termId: 4,
+  termBasePosition: 960,
+  commitPosition: 960,
+  logSessionId: 77,
+  leaderMemberId: 1,
+};
+
+/** Member 0 of three; what it asked for is noted, and disk work is answered by the test. */
+class Bench {
+  readonly calls: string[] = [];
+  readonly election: Election;
+  nowNs = 0;
+  private sequence = 0;
+
+  constructor(recovered: Partial<RecoveredState['nodeState']> = {}) {
+    const note =
+      (name: string) =>
+      (...values: unknown[]): void => {
+        this.calls.push(`${name} ${values.join(' ')}`);
+      };
+    const effects: ElectionEffects = {
+      sendMemberHello: () => undefined,
+      sendMemberRefused: note('refused'),
+      sendMemberAdmitted: note('admitted'),
+      sendCanvassPosition: note('canvass'),
+      sendRequestVote: note('request'),
+      sendVote: note('vote'),
+      sendNewLeadershipTerm: note('term'),
+      sendCatchupRequest: note('catchup'),
+      sendAppendPosition: note('append'),
+      sendCommitPosition: note('commit'),
+      persistNodeState: (_state, sequence) => {
+        this.sequence = sequence;
+        this.calls.push('persist');
+      },
+      stopLog: note('stop'),
+      truncateLog: note('truncate'),
+      appendTermEntry: note('entry'),
+      openLeaderLog: note('open'),
+      joinLog: (join) => note('join')(join.logTermId, join.position, join.limitPosition),
+      startDestination: note('destination'),
+      onStateChange: () => undefined,
+      onRoleChange: () => undefined,
+    };
+    const config = concludeConsensusConfig({
+      memberId: 0,
+      memberIds: [0, 1, 2],
+      clusterId: 7,
+      configurationHash: 9n,
+      durability: 0,
+      protocolVersion: 1,
+    });
+    const state = { ...RECOVERED, nodeState: { ...RECOVERED.nodeState, ...recovered } };
+    this.election = new Election(config, state, effects, () => 0);
+    for (const memberId of [1, 2]) {
+      this.hello(memberId, HELLO_FLAG_VOTING);
+    }
+    this.work(0);
+    this.calls.length = 0;
+  }
+
+  hello(memberId: number, flags: number): void {
+    const hello = {
+      memberId,
+      clusterId: 7,
+      admittedTermId: -1,
+      incarnation: BigInt(memberId),
+      configurationHash: 9n,
+      durability: 0,
+      protocolVersion: 1,
+      flags,
+    };
+    this.election.onMemberHello(hello, this.nowNs);
+  }
+
+  work(afterNs: number): void {
+    this.nowNs += afterNs;
+    this.election.doWork(this.nowNs);
+  }
+
+  persisted(): void {
+    this.election.onNodeStatePersisted(this.sequence);
+    this.work(0);
+  }
+
+  request(termId: number, logTermId = 3, position = 960): void {
+    this.election.onRequestVote(1, logTermId, position, termId, this.nowNs);
+    this.work(0);
+  }
+
+  /** Takes what was asked for since the last call, without canvass positions. */
+  take(): string[] {
+    return this.calls.splice(0).filter((call) => !call.startsWith('canvass'));
+  }
+
+  /** Follows member 1 in term 4, with the live log joined. */
+  follow(): void {
+    this.election.onNewLeadershipTerm(TERM_FOUR, this.nowNs);
+    this.work(0);
+    this.persisted();
+    this.election.onTermEntryAppended();
+    this.work(0);
+    const live = { ...TERM_FOUR, logTermId: 4, nextTermId: -1, nextTermBasePosition: -1 };
+    this.election.onNewLeadershipTerm(live, this.nowNs);
+    this.work(0);
+    this.take();
+  }
+
+  /** Asks for votes in term 4. */
+  stand(): void {
+    this.election.onCanvassPosition(1, 3, 960, 3, this.nowNs);
+    this.election.onCanvassPosition(2, 3, 960, 3, this.nowNs);
+    this.work(0);
+    this.persisted();
+    this.take();
+  }
+}
+
+test('a grant leaves only when it is durable, and is repeated to the same candidate alone', (t) => {
+  // B1, B3 (an answer before the write) and B7, B8 (two votes in a term).
+  const bench = new Bench();
+  bench.request(4);
+  t.deepEqual(bench.take(), ['persist']);
+  bench.request(4);
+  t.deepEqual(bench.take(), [], 'not even when asked again');
+  bench.persisted();
+  t.deepEqual(bench.take(), ['vote 1 4 3 960 true']);
+  bench.request(4);
+  t.deepEqual(bench.take(), ['vote 1 4 3 960 true'], 'a lost answer is repeated');
+  bench.election.onRequestVote(2, 3, 960, 4, bench.nowNs);
+  t.deepEqual(bench.take(), ['vote 2 4 3 960 false'], 'the other candidate of the term is refused');
+  t.equal(bench.election.state(), ElectionState.FollowerBallot);
+  t.end();
+});
+
+test('a candidate with less log, or in a term that is not greater, is refused', (t) => {
+  // B14: a greater position does not outweigh a lower term.
+  const bench = new Bench();
+  for (const [termId, logTermId, position] of [
+    [4, 3, 928],
+    [4, 2, 99_999],
+    [3, 3, 960],
+    [2, 3, 960],
+  ] as const) {
+    bench.request(termId, logTermId, position);
+    t.deepEqual(bench.take(), ['vote 1 3 3 960 false'], `term ${termId}, log ${logTermId}`);
+  }
+  t.equal(bench.election.candidateTermId(), 3, 'a refused term is not taken over');
+  t.end();
+});
+
+test('a member that hears a leader grants nothing', (t) => {
+  // B27: leader stickiness keeps a member that cannot hear the leader from disturbing the others.
+  const bench = new Bench();
+  bench.follow();
+  bench.work(599 * MS);
+  bench.take();
+  bench.request(5);
+  t.deepEqual(
+    bench.take().filter((call) => call.startsWith('vote')),
+    ['vote 1 4 4 960 false'],
+  );
+  t.equal(bench.election.leadershipTermId(), 4, 'and stays with it');
+  t.end();
+});
+
+test('a member answers no candidate before its own log end is final', (t) => {
+  // B1: what was acknowledged while recording must be in the log end that is compared.
+  const bench = new Bench();
+  bench.follow();
+  bench.work(600 * MS);
+  t.deepEqual(bench.take(), ['stop ']);
+  bench.request(5, 4, 960);
+  t.deepEqual(bench.take(), []);
+  bench.election.onLogStopped(1920);
+  bench.request(5, 4, 960);
+  t.deepEqual(bench.take(), ['vote 1 4 4 1920 false'], 'by now it has more log');
+  t.end();
+});
+
+test('a member without a vote gives none and does not stand', (t) => {
+  // B12: it may have voted in that very term with the directory that it lost.
+  const bench = new Bench({ voting: false });
+  bench.request(4);
+  bench.election.onCanvassPosition(1, 3, 960, 3, bench.nowNs);
+  bench.election.onCanvassPosition(2, 3, 960, 3, bench.nowNs);
+  bench.work(100 * MS);
+  t.deepEqual(bench.take(), []);
+  t.equal(bench.election.state(), ElectionState.Canvass);
+  t.end();
+});
+
+test('a candidate asks when its own vote is durable and leads with a bare quorum', (t) => {
+  const bench = new Bench();
+  bench.election.onCanvassPosition(1, 3, 960, 3, bench.nowNs);
+  bench.election.onCanvassPosition(2, 3, 900, 3, bench.nowNs);
+  bench.work(0);
+  t.deepEqual(bench.take(), ['persist'], 'all were heard: at once');
+  bench.persisted();
+  t.deepEqual(bench.take(), ['request 1 3 960 4', 'request 2 3 960 4']);
+  bench.election.onVote(2, 0, 4, true, 3, 900, bench.nowNs);
+  bench.work(0);
+  t.deepEqual(bench.take(), ['entry 4 960']);
+  bench.election.onTermEntryAppended();
+  bench.work(0);
+  t.deepEqual(bench.take(), ['open 4 960'], 'the log opens when the entry is durable');
+  bench.election.onLeaderLogOpened(55, 1056);
+  bench.work(0);
+  const calls = bench.take();
+  t.equal(calls.filter((call) => call.startsWith('term')).length, 2, 'only now others hear of it');
+  t.equal(bench.election.leaderMemberId(), 0);
+  t.notOk(bench.election.isIngressOpen());
+  t.end();
+});
+
+test('a vote that arrives after the ballot has ended is not counted', (t) => {
+  // A process that slept in its ballot may find votes that their givers have since lost.
+  const bench = new Bench();
+  bench.stand();
+  bench.nowNs += 300 * MS;
+  bench.election.onVote(1, 0, 4, true, 3, 960, bench.nowNs);
+  bench.work(0);
+  t.equal(bench.election.state(), ElectionState.Canvass);
+  t.end();
+});
+
+test('votes of another term, for another candidate, or of strangers do not count', (t) => {
+  const bench = new Bench();
+  bench.stand();
+  bench.election.onVote(1, 0, 3, true, 3, 960, bench.nowNs);
+  bench.election.onVote(1, 2, 4, true, 3, 960, bench.nowNs);
+  bench.election.onVote(0, 0, 4, true, 3, 960, bench.nowNs);
+  bench.election.onVote(9, 0, 4, true, 3, 960, bench.nowNs);
+  bench.work(0);
+  t.equal(bench.election.state(), ElectionState.CandidateBallot);
+  t.equal(bench.election.counters.messagesInvalid, 2);
+  t.end();
+});
+
+test('a candidate that is refused with a greater term gives up', (t) => {
+  const bench = new Bench();
+  bench.stand();
+  bench.election.onVote(1, 0, 9, false, 3, 960, bench.nowNs);
+  t.equal(bench.election.state(), ElectionState.Canvass);
+  t.end();
+});
+
+test('a member that hears heartbeats it cannot answer does not stand', (t) => {
+  // B27: without links back to the leader it would raise a term for nothing.
+  const bench = new Bench();
+  bench.election.onCommitPosition(1, 4, 960, bench.nowNs);
+  bench.election.onCanvassPosition(1, 3, 960, 3, bench.nowNs);
+  bench.election.onCanvassPosition(2, 3, 960, 3, bench.nowNs);
+  bench.work(100 * MS);
+  t.deepEqual(bench.take(), []);
+  t.equal(bench.election.state(), ElectionState.Canvass);
+  t.end();
+});
+
+test('a deposed leader is told the greater term', (t) => {
+  const bench = new Bench();
+  bench.election.onCommitPosition(1, 2, 960, bench.nowNs);
+  bench.election.onNewLeadershipTerm(
+    { ...TERM_FOUR, termId: 2, logTermId: 2, nextTermId: -1, nextTermBasePosition: -1 },
+    bench.nowNs,
+  );
+  t.deepEqual(bench.take(), ['vote 1 3 3 960 false', 'vote 1 3 3 960 false']);
+  t.end();
+});
+
+test('nothing is acknowledged in a term before the term is durable', (t) => {
+  const bench = new Bench();
+  bench.election.onNewLeadershipTerm(TERM_FOUR, bench.nowNs);
+  bench.work(0);
+  t.deepEqual(bench.take(), ['persist']);
+  bench.persisted();
+  t.deepEqual(bench.take(), ['entry 4 960', 'append 1 4 960 1']);
+  t.end();
+});
+
+test('a committed log is never cut, whatever a leader says', (t) => {
+  // B13: the process ends rather than obey.
+  const bench = new Bench();
+  bench.follow();
+  bench.election.onCommitPosition(1, 4, 960, bench.nowNs);
+  bench.work(600 * MS);
+  bench.election.onLogStopped(960);
+  const conflicting = { ...TERM_FOUR, termId: 7, logTermId: 2, nextTermId: 7, leaderMemberId: 2 };
+  bench.election.onNewLeadershipTerm({ ...conflicting, nextTermBasePosition: 96 }, bench.nowNs);
+  bench.election.doWork(bench.nowNs);
+  t.throws(() => bench.persisted(), /keeps the committed 960/);
+  t.end();
+});
+
+test('messages that cannot be, and those of strangers, are counted and dropped', (t) => {
+  const bench = new Bench();
+  const before = { ...bench.election.counters };
+  bench.election.onCanvassPosition(9, 3, 960, 3, 0);
+  bench.election.onCanvassPosition(1, 3, -32, 3, 0);
+  bench.election.onCanvassPosition(1, -1, 32, 3, 0);
+  bench.election.onRequestVote(1, 3, 960, 2 ** 53, 0);
+  bench.election.onCommitPosition(1, -1, 0, 0);
+  bench.election.onAppendPosition(1, Number.NaN, 0, 0, 0);
+  bench.election.onNewLeadershipTerm({ ...TERM_FOUR, nextTermId: 3 }, 0);
+  bench.election.onNewLeadershipTerm({ ...TERM_FOUR, commitPosition: -1 }, 0);
+  t.equal(bench.election.counters.messagesInvalid - before.messagesInvalid, 8);
+  bench.work(0);
+  t.deepEqual(bench.take(), []);
+  t.end();
+});
+
+test('a follower whose leader says good-bye asks the others at once', (t) => {
+  const bench = new Bench();
+  bench.follow();
+  bench.hello(1, HELLO_FLAG_VOTING | HELLO_FLAG_LEAVING);
+  t.equal(bench.election.state(), ElectionState.Canvass);
+  bench.election.onLogStopped(960);
+  bench.election.onCanvassPosition(2, 4, 960, 4, bench.nowNs);
+  bench.work(0);
+  t.deepEqual(bench.take(), ['stop ', 'persist'], 'and stands without waiting for the leaver');
+  t.end();
+});
