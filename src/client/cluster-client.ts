@@ -79,6 +79,9 @@ export class ClusterClient {
   readonly #egress: Subscription;
   readonly #assembler: FragmentAssembler;
   readonly #scratch: number;
+  readonly #head: number;
+  // Term that the header at #head was encoded for. A session's id is set before its first term.
+  #headTermId = -1;
   readonly #messageEncoder = new SessionMessageHeaderEncoder();
   readonly #messageDecoder = new SessionMessageHeaderDecoder();
   readonly #sessionEvent = new SessionEventDecoder();
@@ -106,6 +109,7 @@ export class ClusterClient {
     this.#correlationId = (BigInt(entropy.nextUint32()) << 32n) | BigInt(entropy.nextUint32());
     this.#endpoints = endpointTexts(options.ingressEndpoints);
     this.#scratch = transport.arena.allocate(SCRATCH_LENGTH);
+    this.#head = transport.arena.allocate(SESSION_HEADER_LENGTH);
     this.#assembler = new FragmentAssembler(this.#onEgress, {
       messageLengthMax: options.messageLengthMax,
     });
@@ -151,16 +155,24 @@ export class ClusterClient {
           'split it, or raise ingressTermLength',
       );
     }
-    this.#messageEncoder
-      .wrapAndApplyHeader(this.#transport.arena.view, this.#scratch)
-      .leadershipTermId(this.leadershipTermId)
-      .clusterSessionId(this.clusterSessionId);
-    const head = this.#scratch;
+    if (this.#headTermId !== this.leadershipTermId) {
+      this.#encodeHead();
+    }
+    const head = this.#head;
     const result = publication.offer2(head, SESSION_HEADER_LENGTH, buffer, offset, length);
     if (result > 0) {
       this.#lastSendNs = this.#nowNs;
     }
     return result;
+  }
+
+  /** The header of every message of a session in a term. */
+  #encodeHead(): void {
+    this.#headTermId = this.leadershipTermId;
+    this.#messageEncoder
+      .wrapAndApplyHeader(this.#transport.arena.view, this.#head)
+      .leadershipTermId(this.leadershipTermId)
+      .clusterSessionId(this.clusterSessionId);
   }
 
   /** Asks the cluster to end the session, and stops. Idempotent. */

@@ -59,6 +59,10 @@ export class Egress implements EgressSink {
   readonly #hooks: EgressHooks;
   readonly #events: SessionEvents;
   readonly #head: number;
+  // What the header at #head says; -1 when it has to be encoded anew.
+  #headSessionId = -1;
+  #headTimestamp = -1;
+  readonly #memory: ArrayBufferLike;
   readonly #header = new SessionMessageHeaderEncoder();
   readonly #connections = new Map<number, Connection>();
   // Connections with something to say beside new messages: a greeting, or a queue.
@@ -77,6 +81,7 @@ export class Egress implements EgressSink {
     this.#config = config;
     this.#hooks = hooks;
     this.#head = this.#arena.allocate(SESSION_HEADER_LENGTH);
+    this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
     // Aeron's rule, an eighth of the term, less the header: the same on every member by config.
     this.messageLengthMax = Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
@@ -86,6 +91,7 @@ export class Egress implements EgressSink {
   startTerm(leadershipTermId: number, ingressEndpoints: string): void {
     this.#leadershipTermId = leadershipTermId;
     this.#ingressEndpoints = ingressEndpoints;
+    this.#headSessionId = -1;
   }
 
   /**
@@ -166,12 +172,9 @@ export class Egress implements EgressSink {
     if (connection === undefined) {
       return;
     }
-    const { view } = this.#arena;
-    this.#header
-      .wrapAndApplyHeader(view, this.#head)
-      .leadershipTermId(this.#leadershipTermId)
-      .clusterSessionId(sessionId)
-      .timestamp(timestamp);
+    if (sessionId !== this.#headSessionId || timestamp !== this.#headTimestamp) {
+      this.#encodeHead(sessionId, timestamp);
+    }
     if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
       const result = this.#send(connection.publication, buffer, offset, length);
       if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
@@ -179,6 +182,17 @@ export class Egress implements EgressSink {
       }
     }
     this.#enqueue(connection, buffer, offset, length);
+  }
+
+  /** Replies of one batch mostly share a session and a time: their header is encoded once. */
+  #encodeHead(sessionId: number, timestamp: number): void {
+    this.#headSessionId = sessionId;
+    this.#headTimestamp = timestamp;
+    this.#header
+      .wrapAndApplyHeader(this.#arena.view, this.#head)
+      .leadershipTermId(this.#leadershipTermId)
+      .clusterSessionId(sessionId)
+      .timestamp(timestamp);
   }
 
   /** Sends greetings and what waited. */
@@ -239,7 +253,7 @@ export class Egress implements EgressSink {
     offset: number,
     length: number,
   ): number {
-    if (buffer.buffer !== this.#arena.memory.buffer) {
+    if (buffer.buffer !== this.#memory) {
       const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
       return publication.offer2(this.#head, SESSION_HEADER_LENGTH, bytes, 0, length);
     }

@@ -53,7 +53,9 @@ export class Nemesis {
   };
   /** Members whose disk has been told to fail: their end is expected. */
   readonly expectedFailures = new Set<number>();
-  /** The member that has lost its directory and has no vote again yet: one at a time. */
+  /** Members that have ever lost their directory. */
+  readonly blankMembers = new Set<number>();
+  /** The member that has lost its directory and was not seen with a vote since: one at a time. */
   blankMemberId: number | undefined = undefined;
   /** Told before a directory is lost. */
   onLostDirectory: ((memberId: number) => void) | undefined = undefined;
@@ -261,13 +263,12 @@ export class Nemesis {
 
   /** A member comes back with an empty disk. */
   #loseDirectory(): void {
-    const { members } = this.#parts.cluster;
-    const blank = members.find((member) => member.memberId === this.blankMemberId);
-    if (blank !== undefined && blank.member?.observe()?.election.isVoting() !== true) {
+    if (this.blankMemberId !== undefined) {
       return;
     }
     const member = this.#pickMember();
     this.blankMemberId = member.memberId;
+    this.blankMembers.add(member.memberId);
     this.counts.lostDirectories++;
     this.#say(member.node, 'is killed and loses its directory');
     member.node.kill();

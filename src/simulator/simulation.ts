@@ -245,7 +245,7 @@ export class Simulation {
       `recovered ${directory.appendPosition} of its log, ${health.kind}, in term ` +
         `${directory.logTermId}`,
     );
-    const isBlank = memberId === this.nemesis.blankMemberId;
+    const isBlank = this.nemesis.blankMembers.has(memberId);
     if (health.kind === 'corrupt' || (!directory.nodeState.state.voting && !isBlank)) {
       this.judge.report(
         'recovery',
@@ -273,6 +273,7 @@ export class Simulation {
       client.node.onFatal = (_process, error) =>
         this.judge.report('fatal', `client ${client.id}: ${describeError(error)}`);
     }
+    this.committed.excusedMember = () => this.nemesis.blankMemberId;
     this.nemesis.onLostDirectory = (memberId) => this.votes.onLostDirectory(memberId);
     this.nemesis.begin();
     for (const member of cluster.members) {
@@ -307,6 +308,9 @@ export class Simulation {
     if (simulated !== undefined && observed !== undefined) {
       const servicePosition = simulated.member?.servicePosition ?? 0;
       this.#progress.check(simulated.memberId, observed, servicePosition);
+      if (simulated.memberId === this.nemesis.blankMemberId && observed.election.isVoting()) {
+        this.nemesis.blankMemberId = undefined;
+      }
     }
   }
 

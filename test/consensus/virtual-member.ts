@@ -10,22 +10,14 @@ import type {
   NodeState,
 } from '../../src/consensus/election-effects.js';
 import { electionStateName, MemberRole } from '../../src/consensus/election-state.js';
-import type { TermEntry } from '../../src/consensus/term-entries.js';
 import type { VirtualCluster } from './virtual-cluster.js';
 import { type Frame, VirtualLog } from './virtual-log.js';
+import { type Disk, messageEffects } from './virtual-messages.js';
 
 const NLT_EVENT_LENGTH = 96;
 const FRAMES_PER_SEND_MAX = 16;
 const LOG_HEARTBEAT_NS = 100_000_000;
 const WAKE_MIN_NS = 20_000;
-
-interface Disk {
-  nodeState: NodeState;
-  entries: TermEntry[];
-  log: VirtualLog;
-  commitPosition: number;
-  incarnation: bigint;
-}
 
 /** What one life of a process has in memory. */
 interface Life {
@@ -440,69 +432,12 @@ export class VirtualMember {
   private effects(epoch: number): ElectionEffects {
     const from = this.memberId;
     const { cluster } = this;
-    const now = () => cluster.now();
     const live = (): Life => {
       assert(this.life?.epoch === epoch, 'effects are those of the living process');
       return this.life;
     };
-    const send = (to: MemberId, kind: string, deliver: (election: Election) => void) =>
-      cluster.send(from, to, kind, deliver);
     return {
-      sendMemberHello: (to, flags, admittedTermId) => {
-        const hello = {
-          memberId: from,
-          clusterId: 7,
-          admittedTermId,
-          incarnation: this.disk.incarnation,
-          configurationHash: 99n,
-          durability: 0,
-          protocolVersion: 1,
-          flags,
-        };
-        send(to, 'hello', (election) => election.onMemberHello(hello, now()));
-      },
-      sendMemberRefused: (to, reason) =>
-        send(to, 'refused', (election) => election.onMemberRefused(from, to, reason, now())),
-      sendMemberAdmitted: (to, memberId, incarnation, termId, position) =>
-        send(to, 'admitted', (election) =>
-          election.onMemberAdmitted(memberId, incarnation, termId, position, now()),
-        ),
-      sendCanvassPosition: (to, logTermId, position, termId) =>
-        send(to, 'canvass', (election) =>
-          election.onCanvassPosition(from, logTermId, position, termId, now()),
-        ),
-      sendRequestVote: (to, logTermId, position, termId) => {
-        const { nodeState } = this.disk;
-        const isDurable =
-          nodeState.candidateTermId === termId && nodeState.votedForMemberId === from;
-        assert(isDurable, 'a candidate asked before its own vote was durable');
-        send(to, 'requestVote', (election) =>
-          election.onRequestVote(from, logTermId, position, termId, now()),
-        );
-      },
-      sendVote: (to, termId, logTermId, position, granted) => {
-        const { nodeState } = this.disk;
-        assert(nodeState.candidateTermId >= termId, 'a term left before it was durable');
-        assert(!granted || nodeState.votedForMemberId === to, 'a vote left before it was durable');
-        send(to, 'vote', (election) =>
-          election.onVote(from, to, termId, granted, logTermId, position, now()),
-        );
-      },
-      sendNewLeadershipTerm: (to, message) =>
-        send(to, 'newTerm', (election) => election.onNewLeadershipTerm(message, now())),
-      sendCatchupRequest: (to, termId, logTermId, position, flags) =>
-        send(to, 'catchup', (election) =>
-          election.onCatchupRequest(from, termId, logTermId, position, flags, now()),
-        ),
-      sendAppendPosition: (to, termId, position, flags) => {
-        assert(this.disk.nodeState.candidateTermId >= termId, 'acknowledged before it was durable');
-        assert(this.disk.log.end() >= position, 'acknowledged what is not durable');
-        send(to, 'append', (election) =>
-          election.onAppendPosition(from, termId, position, flags, now()),
-        );
-      },
-      sendCommitPosition: (to, termId, position) =>
-        send(to, 'commit', (election) => election.onCommitPosition(from, termId, position, now())),
+      ...messageEffects(cluster, from, this.disk),
       persistNodeState: (state, sequence) => {
         // The constructor of an election asks for nothing; a life exists by now.
         this.persist(live(), state, sequence);

@@ -52,6 +52,11 @@ async function failSyncs(pid: number, syncNumber: number): Promise<string | unde
   );
 }
 
+/** The line for the operator; a stack may stand above it. */
+function lastLine(text: string): string {
+  return text.split('\n').at(-1) ?? '';
+}
+
 async function followerOf(exercise: Exercise, random: SeededRandom): Promise<MemberProcess> {
   const leader = await exercise.cluster.leader();
   return random.pick(exercise.cluster.members.filter((member) => member !== leader));
@@ -77,7 +82,7 @@ async function failDiskOf(
   t.match(victim.errorOutput, /disk|sync|storage/i, `${what}: it says why`);
   await exercise.acknowledgeMore(MESSAGES);
   t.pass(`${what}: the cluster goes on without it`);
-  t.comment(`${what}: sync ${syncNumber} failed, exit code ${end?.code}: ${victim.errorOutput}`);
+  t.comment(`${what}: sync ${syncNumber} failed, ${lastLine(victim.errorOutput)}`);
   await victim.kill();
   victim.start();
   const { problems, text } = await exercise.balance();
@@ -193,7 +198,7 @@ async function fillDiskOf(t: Test, exercise: Exercise, victim: MemberProcess): P
     const end = await within(victim.expectEnd(), FILL_TIMEOUT_MS);
     t.equal(end?.code, ExitCode.Storage, 'the process ends with the code for a full disk');
     t.match(victim.errorOutput, /full.*free space/, 'it says that the disk is full');
-    t.comment(victim.errorOutput);
+    t.comment(lastLine(victim.errorOutput));
     await exercise.acknowledgeMore(MESSAGES);
     t.pass('the cluster goes on without it');
     const eventCount = victim.events.length;

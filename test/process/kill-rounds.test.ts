@@ -15,6 +15,7 @@ const Fault = {
   KillAll: 'kill all',
   FreezeLeader: 'freeze leader',
   StallLeader: 'stall leader',
+  FreezeMajority: 'freeze majority',
 } as const;
 type Fault = (typeof Fault)[keyof typeof Fault];
 
@@ -25,6 +26,7 @@ const MATRIX_IDS: Readonly<Record<Fault, string>> = {
   [Fault.KillAll]: 'P3',
   [Fault.FreezeLeader]: 'P4',
   [Fault.StallLeader]: 'P4',
+  [Fault.FreezeMajority]: 'P5',
 };
 
 /** How often each fault comes in the rounds of a durability level. */
@@ -35,6 +37,7 @@ const DECKS: Readonly<Record<Durability, Readonly<Record<Fault, number>>>> = {
     [Fault.KillAll]: 4,
     [Fault.FreezeLeader]: 3,
     [Fault.StallLeader]: 1,
+    [Fault.FreezeMajority]: 1,
   },
   'page-cache': {
     [Fault.KillLeader]: 4,
@@ -42,12 +45,14 @@ const DECKS: Readonly<Record<Durability, Readonly<Record<Fault, number>>>> = {
     [Fault.KillAll]: 2,
     [Fault.FreezeLeader]: 2,
     [Fault.StallLeader]: 1,
+    [Fault.FreezeMajority]: 1,
   },
 };
 
 const BEFORE_FAULT_MS = 400;
 const DOWN_MS = 1_200;
 const RESTART_GAP_MS = 150;
+const UNDER_WAY_MS = 300;
 const AGAIN_PERCENT = 30;
 const AGAIN_MS = 600;
 const MESSAGES_AFTER_FAULT = 20;
@@ -91,6 +96,27 @@ async function freezeAndThaw(
   return `until one of ${others.map((member) => member.memberId).join(', ')} led`;
 }
 
+/** Nothing may be acknowledged while two of three members stand still. */
+async function freezeMajority(exercise: Exercise, random: SeededRandom): Promise<string> {
+  const frozen = random.shuffled(exercise.cluster.members).slice(0, 2);
+  for (const member of frozen) {
+    member.freeze();
+  }
+  // What they had acknowledged before may still be under way to the clients.
+  await pause(UNDER_WAY_MS);
+  const before = exercise.acknowledgedCount;
+  await pause(random.between(LEADER_TIMEOUT_MS / 2, 2 * LEADER_TIMEOUT_MS));
+  const count = exercise.acknowledgedCount - before;
+  for (const member of random.shuffled(frozen)) {
+    member.thaw();
+    await pause(random.between(0, RESTART_GAP_MS));
+  }
+  if (count > 0) {
+    throw new Error(`${count} messages were acknowledged without a quorum`);
+  }
+  return `members ${frozen.map((member) => member.memberId).join(', ')}`;
+}
+
 async function inflict(exercise: Exercise, random: SeededRandom, fault: Fault): Promise<string> {
   const { cluster } = exercise;
   const leader = await cluster.leader();
@@ -105,6 +131,8 @@ async function inflict(exercise: Exercise, random: SeededRandom, fault: Fault): 
     }
     case Fault.KillAll:
       return `members 0, 1, 2${await killAndRestart(random, cluster.members)}`;
+    case Fault.FreezeMajority:
+      return freezeMajority(exercise, random);
     case Fault.StallLeader:
       leader.freeze();
       await pause(random.between(20, LEADER_TIMEOUT_MS / 3));

@@ -19,6 +19,8 @@ const TERM_FACTOR = 2 ** 32;
 /** Compares what all members hold and apply. */
 export class CommittedLog {
   readonly chain = new FrameChain();
+  /** The member whose disk was replaced: what it held when it acknowledged is gone. */
+  excusedMember: () => number | undefined = () => undefined;
   readonly #judge: Judge;
   readonly #disks: readonly DiskLog[];
   /** Chained hash by leadership term and end of a frame that was acknowledged or applied. */
@@ -107,7 +109,9 @@ export class CommittedLog {
         log.chain.isPadding[index] as boolean,
       );
     }
-    const holders = this.#disks.map((_, id) => id).filter((id) => this.#holds(id, limit));
+    const excused = this.excusedMember();
+    const ids = this.#disks.map((_, id) => id);
+    const holders = ids.filter((id) => id === excused || this.#holds(id, limit));
     if (holders.length < quorumSize(this.#disks.length)) {
       this.#judge.report(
         'I-7',
