@@ -18,7 +18,8 @@ import { messageTemplateId } from '../protocol/message-header.js';
 import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
 
-const FRAGMENT_LIMIT = 256;
+/** Messages of other members that one duty cycle takes. */
+export const CONSENSUS_FRAGMENT_LIMIT = 256;
 
 /** Tells of a refusal, which an operator has to act on. */
 export type RefusalHandler = (
@@ -54,7 +55,7 @@ export class ConsensusAdapter {
 
   poll(nowNs: number): number {
     this.#nowNs = nowNs;
-    return this.#subscription.poll(this.#onFragment, FRAGMENT_LIMIT);
+    return this.#subscription.poll(this.#onFragment, CONSENSUS_FRAGMENT_LIMIT);
   }
 
   readonly #onFragment: FragmentHandler = (view, offset, length) => {

@@ -6,11 +6,12 @@
 import { RecorderStop } from '../archive/recorder-control.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import type { Election } from '../consensus/election.js';
+import { ElectionState } from '../consensus/election-state.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import { MEMBER_NULL, type Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
-import type { ConsensusAdapter } from './consensus-adapter.js';
+import { CONSENSUS_FRAGMENT_LIMIT, type ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { Egress } from './egress.js';
@@ -60,6 +61,8 @@ export class ConsensusModule {
   #isLeading = false;
   #redirect: Redirect | undefined;
   #nowNs = 0;
+  // Whether the last duty cycle stopped at a limit, with more to do at once.
+  #hasMore = false;
 
   constructor(parts: ConsensusModuleParts) {
     this.#parts = parts;
@@ -73,6 +76,7 @@ export class ConsensusModule {
     this.#nowNs = nowNs;
     const { adapter, effects, election, egress, publisher, responder, sendNow } = this.#parts;
     let work = adapter.poll(nowNs);
+    this.#hasMore = work >= CONSENSUS_FRAGMENT_LIMIT;
     work += effects.doWork(nowNs);
     const taken = this.#pollIngress(nowNs) + this.#moveIdleLog();
     if (taken > 0 && this.#isLeading) {
@@ -88,6 +92,11 @@ export class ConsensusModule {
     work += responder.doWork(nowNs);
     publisher.flush();
     return work;
+  }
+
+  /** Whether the last duty cycle left nothing that another one could do without new input. */
+  isSettled(): boolean {
+    return !this.#hasMore && this.#parts.election.state() === ElectionState.Closed;
   }
 
   deadlineNs(): number {
@@ -109,7 +118,9 @@ export class ConsensusModule {
     if (this.#isIngressOpen && publication !== undefined) {
       const timestamp = logClock.timeMs(nowNs, clock.wallMs());
       const leadershipTermId = election.leadershipTermId();
-      return ingress.pollAsLeader({ leadershipTermId, publication }, timestamp, nowNs);
+      const work = ingress.pollAsLeader({ leadershipTermId, publication }, timestamp, nowNs);
+      this.#hasMore ||= ingress.hasMore;
+      return work;
     }
     // A leader that is not ready yet leaves ingress where it is: clients wait, nothing is dropped.
     return this.#isLeading ? 0 : ingress.pollAsFollower(this.#redirectNow(), nowNs);
@@ -180,6 +191,7 @@ export class ConsensusModule {
     }
     let work = applier.poll(limit, this.#isIngressOpen, nowMs);
     work += service.doWork(Math.min(limit, applier.position));
+    this.#hasMore ||= work > 0 && service.position < limit;
     applier.finishCloses(service.position);
     election.onServicePosition(Math.min(applier.position, service.position));
     if (this.#isIngressOpen) {

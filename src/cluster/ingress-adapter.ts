@@ -86,6 +86,8 @@ export class IngressAdapter {
   #isStalled = false;
   /** Messages of unknown sessions or other terms, or not understood; dropped. */
   rejectedCount = 0;
+  /** Whether the last poll stopped at its limit of frames. */
+  hasMore = false;
   /** Duty cycles in which the log had no room for a message. */
   backPressureCount = 0;
 
@@ -117,6 +119,7 @@ export class IngressAdapter {
 
   /** Takes ingress as the leader. Returns frames handled. */
   pollAsLeader(term: IngressTerm, timestamp: number, nowNs: number): number {
+    this.hasMore = false;
     this.#term = term;
     this.#timestamp = timestamp;
     this.#nowNs = nowNs;
@@ -167,6 +170,7 @@ export class IngressAdapter {
       if (stop === IngressStop.BackPressured) {
         this.backPressureCount++;
       }
+      this.hasMore ||= stop === IngressStop.FrameLimit || frames >= FRAME_LIMIT;
       if (stop !== IngressStop.Control || !this.#takeControlFrame(image, source, end)) {
         break;
       }

@@ -112,7 +112,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     ...log,
     ...sessions,
     ...consensus,
-    sendNow: (nowNs) => inputs.transport.doWork(nowNs),
+    sendNow: (nowNs) => inputs.transport.flush(nowNs),
     ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
   });
   const close = (): void => {

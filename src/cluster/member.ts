@@ -150,8 +150,12 @@ export class Member implements Agent {
       work += this.#running.module.doWork(nowNs);
       this.#check();
       // What this turn has to say leaves in this turn.
-      const isDue = work > 0 || this.#transport.deadlineNs() <= nowNs;
-      work += isDue ? this.#transport.doWork(nowNs) : 0;
+      if (work > 0 || this.#transport.deadlineNs() <= nowNs) {
+        this.#transport.flush(nowNs);
+      }
+      // In steady state everything that arrived has been carried through: another turn would find
+      // nothing, and input, completions and deadlines bring the next one.
+      work = this.#running.module.isSettled() ? 0 : work;
     }
     return work;
   }

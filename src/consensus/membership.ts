@@ -170,8 +170,9 @@ export class MemberTable {
       }
       peer.isForeign = false;
       this.remember(memberId, peer, peer.incarnation as bigint);
-    } else if (known !== peer.incarnation) {
-      peer.isForeign = true;
+    } else {
+      // A leader may have admitted this directory before its first hello was heard here.
+      peer.isForeign = known !== peer.incarnation;
     }
   }
 

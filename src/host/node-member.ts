@@ -102,7 +102,16 @@ class NodeMember implements RunningMember {
       onReadable: loop.wake,
       isPoisoned: this.#recorder.isPoisoned,
     });
-    this.#storage = new NodeStorage(directory, { onCompleted: loop.wake });
+    let isInDuty = false;
+    // What completes within the duty cycle that submitted it is mostly collected there, too.
+    const storage = new NodeStorage(directory, {
+      onCompleted: () => {
+        if (!isInDuty) {
+          loop.wake();
+        }
+      },
+    });
+    this.#storage = storage;
     const emit = (event: MemberEvent): void => options.onEvent?.(event);
     this.#member = new Member({
       config,
@@ -122,7 +131,18 @@ class NodeMember implements RunningMember {
         onWarning: (message) => emit({ event: 'warning', message }),
       },
     });
-    loop.add(this.#member);
+    const member = this.#member;
+    loop.add({
+      roleName: member.roleName,
+      doWork(nowNs) {
+        isInDuty = true;
+        const work = member.doWork(nowNs);
+        isInDuty = false;
+        return work + storage.completionCount;
+      },
+      deadlineNs: () => member.deadlineNs(),
+      close: () => member.close(),
+    });
     loop.wake();
   }
 

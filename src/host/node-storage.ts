@@ -310,6 +310,11 @@ export class NodeStorage implements Storage {
     });
   }
 
+  /** Completions that wait for a poll. */
+  get completionCount(): number {
+    return this.#completions.count;
+  }
+
   poll(handler: CompletionHandler, limit: number): number {
     return this.#completions.poll(handler, limit);
   }

@@ -76,6 +76,9 @@ class RecordedBytes {
   }
 }
 
+/** Status messages of a receiver that is ahead of its destination, until it is believed. */
+const AHEAD_COUNT_MIN = 2;
+
 /** Sends the log to one follower. */
 export class LogDestination extends StreamSender {
   readonly memberId: number;
@@ -94,6 +97,8 @@ export class LogDestination extends StreamSender {
   #boundaryIndex = 0;
   #lastBoundary = Number.NEGATIVE_INFINITY;
   #startPosition: Position;
+  /** Status messages since the start that were ahead of what was sent. */
+  #aheadCount = 0;
   /** Waits for a read of the recording. */
   isReading = false;
 
@@ -117,6 +122,7 @@ export class LogDestination extends StreamSender {
     this.isStarted = true;
     this.sourceFailure = undefined;
     this.#startPosition = position;
+    this.#aheadCount = 0;
     this.#forget();
     this.restart(position);
   }
@@ -163,6 +169,26 @@ export class LogDestination extends StreamSender {
     // Not connected (yet): a first window fits the buffers whether somebody listens or not.
     const window = Math.min(this.context.config.initialWindowLength, this.log.termLength / 2);
     return Math.max(this.senderLimit, this.consumedPosition + window);
+  }
+
+  /**
+   * A request that was delayed on its way restarts the destination at a position that its receiver
+   * has passed since, and whose image goes on: so does the destination, or it would announce a
+   * position for ever that nobody waits for. One status message alone may be the last one of an
+   * image that is gone.
+   */
+  protected override skipTo(position: Position): boolean {
+    const tail = this.context.arena.core.logTail(this.log.meta);
+    if (!this.isStarted || this.isConnected || position > tail) {
+      return false;
+    }
+    this.#aheadCount++;
+    if (this.#aheadCount < AHEAD_COUNT_MIN) {
+      return false;
+    }
+    this.#forget();
+    this.senderPosition = position;
+    return true;
   }
 
   protected override statusMessageFloor(): Position {

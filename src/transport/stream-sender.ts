@@ -324,11 +324,9 @@ export class StreamSender {
     }
     const position = this.#positionOf(message.consumptionTermId(), message.consumptionTermOffset());
     const trail = STATUS_MESSAGE_TRAIL_TERMS * this.log.termLength;
-    if (
-      position > this.senderPosition ||
-      position < this.senderPosition - trail ||
-      position < this.statusMessageFloor()
-    ) {
+    const isGoingOn = (flags & SM_FLAG_END_OF_STREAM) === 0;
+    const isAhead = position > this.senderPosition && !(isGoingOn && this.skipTo(position));
+    if (isAhead || position < this.senderPosition - trail || position < this.statusMessageFloor()) {
       counters.statusMessagesRefused++;
       return;
     }
@@ -351,6 +349,11 @@ export class StreamSender {
     this.consumedPosition = Math.max(this.consumedPosition, position);
     const window = Math.min(windowLength, this.log.termLength);
     this.senderLimit = Math.max(this.senderLimit, position + window);
+  }
+
+  /** A receiver says that it has more than was sent. Whether that can be, and is taken over. */
+  protected skipTo(_position: Position): boolean {
+    return false;
   }
 
   /** A status message below this is not about the stream as it is now. */

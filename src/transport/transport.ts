@@ -99,6 +99,15 @@ export class Transport implements Agent, ImageRegistry {
     return work;
   }
 
+  /** Sends what was queued since the last duty cycle, and looks at no socket for input. */
+  flush(nowNs: number): number {
+    if (this.#isClosed) {
+      return 0;
+    }
+    this.#context.nowNs = nowNs;
+    return this.#context.runQueue(nowNs);
+  }
+
   /** 0 when a stream has work that was not input, for example after an offer. */
   deadlineNs(): number {
     if (this.#isClosed) {

@@ -3,6 +3,7 @@
 // kept, no term has two leaders, and all members hold the same log and the same state.
 
 import test, { type Test } from 'tape';
+import type { LogGeometry } from '../../src/archive/log-geometry.js';
 import { Exercise } from './exercise.js';
 import { reportRows } from './matrix.js';
 import type { MemberProcess } from './member-process.js';
@@ -47,6 +48,13 @@ const DECKS: Readonly<Record<Durability, Readonly<Record<Fault, number>>>> = {
     [Fault.StallLeader]: 1,
     [Fault.FreezeMajority]: 1,
   },
+};
+
+const KIB = 1024;
+/** One log of usual proportions, and one so small that a restarted member needs the archive. */
+const GEOMETRIES: Readonly<Record<Durability, LogGeometry>> = {
+  fsync: { termLength: 256 * KIB, segmentLength: 1024 * KIB },
+  'page-cache': { termLength: 64 * KIB, segmentLength: 128 * KIB },
 };
 
 const BEFORE_FAULT_MS = 400;
@@ -170,7 +178,7 @@ async function playRounds(t: Test, durability: Durability, seed: number): Promis
   );
   const faults = new SeededRandom(seed).shuffled(deck);
   const failed = new Set<Fault>(faults);
-  const exercise = await Exercise.start({ durability });
+  const exercise = await Exercise.start({ durability, geometry: GEOMETRIES[durability] });
   try {
     for (const [index, fault] of faults.entries()) {
       failed.add(fault);
