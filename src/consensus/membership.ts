@@ -134,7 +134,7 @@ export class MemberTable {
     position: Position,
   ): void {
     const peer = this.peers.get(memberId);
-    if (peer === undefined || !isLater(peer, termId, position)) {
+    if (peer === undefined || !isNotEarlier(peer, termId, position)) {
       return;
     }
     peer.admittedTermId = termId;
@@ -170,9 +170,8 @@ export class MemberTable {
       }
       peer.isForeign = false;
       this.remember(memberId, peer, peer.incarnation as bigint);
-    } else {
-      // A leader may have admitted this directory before its first hello was heard here.
-      peer.isForeign = known !== peer.incarnation;
+    } else if (known !== peer.incarnation) {
+      peer.isForeign = true;
     }
   }
 
@@ -200,8 +199,8 @@ export class MemberTable {
   }
 }
 
-function isLater(peer: Peer, termId: LeadershipTermId, position: Position): boolean {
+function isNotEarlier(peer: Peer, termId: LeadershipTermId, position: Position): boolean {
   return termId === peer.admittedTermId
-    ? position > peer.admittedPosition
+    ? position >= peer.admittedPosition
     : termId > peer.admittedTermId;
 }

@@ -7,6 +7,7 @@
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import { assert } from '../assert.js';
+import { PawlError } from '../errors.js';
 import type { Agent } from '../ports/agent.js';
 import { exitCodeOf } from './exit-codes.js';
 import { NodeClock } from './node-clock.js';
@@ -80,14 +81,21 @@ function runAgent(agent: Agent, control: WorkerControl, clock: NodeClock): void 
  */
 function endProcess(roleName: string, error: unknown, control: WorkerControl): never {
   control.poison(exitCodeOf(error));
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  report(`${roleName}: ${text}\n`);
+  report(`${roleName}: ${textOf(error)}\n`);
   control.state = WorkerState.Failed;
   control.mainCell.signal();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FATAL_GRACE_MS);
   for (;;) {
     process.kill(process.pid, 'SIGKILL');
   }
+}
+
+/** What an operator can act upon is one line; a defect comes with the place where it happened. */
+function textOf(error: unknown): string {
+  if (error instanceof PawlError) {
+    return error.message;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Writes to the file itself: a worker's `process.stderr` needs the main thread's help. */

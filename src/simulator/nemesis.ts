@@ -3,6 +3,7 @@
 import { MemberRole } from '../consensus/election-state.js';
 import { StorageResult } from '../ports/storage.js';
 import { exponentialDelay } from './delay.js';
+import { durableNodeState } from './invariants/votes.js';
 import type { Prng } from './prng.js';
 import type { SimulatedCluster, SimulatedMember } from './simulated-cluster.js';
 import { OperationKind } from './storage-operation.js';
@@ -178,6 +179,14 @@ export class Nemesis {
     }
   }
 
+  /** The member that had lost its directory has a vote again, perhaps not durably yet. */
+  onVote(memberId: number): void {
+    const { node } = this.#parts.cluster.members[memberId] as SimulatedMember;
+    if (durableNodeState(node.disk)?.voting === true) {
+      this.blankMemberId = undefined;
+    }
+  }
+
   // --- processes ---
 
   /** Ends one member, or by chance a minority, a majority or all. */
@@ -263,7 +272,12 @@ export class Nemesis {
 
   /** A member comes back with an empty disk. */
   #loseDirectory(): void {
-    if (this.blankMemberId !== undefined) {
+    const { members } = this.#parts.cluster;
+    const isComplete = members.every(
+      ({ member, node }) =>
+        member?.observe()?.election.isVoting() === true && durableNodeState(node.disk)?.voting,
+    );
+    if (this.blankMemberId !== undefined || !isComplete) {
       return;
     }
     const member = this.#pickMember();

@@ -1,7 +1,8 @@
 // simulated-cluster.ts: members and clients as they run in production, on virtual machines.
 //
 // A member is a process with two threads, as under Node: one for transport, consensus and service,
-// one for the recorder. They share an arena. Everything above the four ports is the production code.
+// one for the recorder. They share an arena. Everything above the four ports is the production
+// code.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { bootstrapDirectory } from '../archive/member-directory.js';

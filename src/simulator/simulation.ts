@@ -1,24 +1,18 @@
 // simulation.ts: one seed: a cluster, its clients, its bad luck, and those who judge.
 //
-// Two phases. In the safety phase the nemesis strikes and nothing untrue may happen. Then everything
-// is healed, and in the liveness phase the cluster must elect, serve, and become equal everywhere,
-// within a bound: a cluster that is safe because it does nothing is no cluster.
+// Two phases. In the safety phase the nemesis strikes and nothing untrue may happen. Then
+// everything is healed, and in the liveness phase the cluster must elect, serve, and become equal
+// everywhere, within a bound: a cluster that is safe because it does nothing is no cluster.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
-import { InvariantError } from '../assert.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
-import type { ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
-import { ServiceContainer } from '../service/service-container.js';
+import { areMembersEqual, describeCluster } from './convergence.js';
 import { fixedDelay } from './delay.js';
+import { describeError } from './describe-error.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
-import { Acknowledged } from './invariants/acknowledged.js';
-import { CommittedLog } from './invariants/committed-log.js';
 import { Judge, type Violation } from './invariants/judge.js';
-import { Progress } from './invariants/progress.js';
-import { Votes } from './invariants/votes.js';
-import { Wire } from './invariants/wire.js';
-import { LedgerService } from './ledger-service.js';
+import { Judges } from './judges.js';
 import { Nemesis } from './nemesis.js';
 import { Prng } from './prng.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
@@ -87,13 +81,8 @@ export class Simulation {
   readonly judge: Judge;
   readonly timeline: Timeline;
   readonly nemesis: Nemesis;
-  readonly acknowledged: Acknowledged;
-  readonly votes: Votes;
-  readonly committed: CommittedLog;
-  readonly #wire: Wire;
-  readonly #progress: Progress;
+  readonly judges: Judges;
   readonly #random: Prng;
-  readonly #services: (LedgerService | undefined)[];
   #isOver = false;
   readonly #counts: SimulationCounts = {
     elections: 0,
@@ -117,23 +106,14 @@ export class Simulation {
     this.timeline = new Timeline(this.world, isTraced);
     this.judge = new Judge(this.world);
     this.cluster = this.#makeCluster(arenas);
-    const { members } = this.cluster;
-    const disks = members.map((member) => member.node.disk);
-    const { logTermLength, segmentLength } = (members[0] as SimulatedMember).config;
-    const geometry = { termLength: logTermLength, segmentLength };
     const isDurable = this.swarm.durability === 'fsync';
-    this.acknowledged = new Acknowledged(this.judge);
-    this.committed = new CommittedLog(this.judge, disks, geometry, isDurable);
-    this.votes = new Votes(this.judge, disks);
-    this.#wire = new Wire(disks.length, this.votes, this.committed);
-    this.#progress = new Progress(this.judge, disks.length);
-    this.#services = disks.map(() => undefined);
-    const { acknowledged, cluster, timeline, world } = this;
+    this.judges = new Judges(this.world, this.judge, this.cluster.members, isDurable);
+    const { cluster, timeline, world } = this;
     const parts = {
       world,
       arenas,
       timeline,
-      acknowledged,
+      acknowledged: this.judges.acknowledged,
       ingressEndpoints: cluster.ingressEndpoints,
     };
     this.clients = Array.from(
@@ -175,47 +155,10 @@ export class Simulation {
         sessionTimeoutMs,
       },
       member: { mtuLength },
-      makeService: (memberId) => this.#makeService(memberId),
+      makeService: (memberId) => this.judges.makeService(memberId),
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
-  }
-
-  #makeService(memberId: number): ServiceHost {
-    const { acknowledged } = this;
-    const service = new LedgerService({
-      onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
-      onCommand: (position, hash, client, sequence, order) =>
-        acknowledged.onState(memberId, position, hash, { client, sequence, order }),
-    });
-    this.#services[memberId] = service;
-    const container = new ServiceContainer(() => service);
-    const start = container.start.bind(container);
-    container.start = (context) => {
-      this.#watchPoller(memberId, context);
-      start(context);
-    };
-    return container;
-  }
-
-  /** Lets the judges see everything that a service is given, before it gets it. */
-  #watchPoller(memberId: number, context: ServiceHostContext): void {
-    const { poller } = context;
-    const committed = this.committed;
-    const poll = poller.poll.bind(poller);
-    poller.poll = (handler, limit, fragmentLimit) => {
-      if (limit > poller.position) {
-        committed.onApply(memberId, limit);
-      }
-      return poll(
-        (view, offset, length, flags, position) => {
-          committed.onFragment(memberId, view, offset, length, position);
-          handler(view, offset, length, flags, position);
-        },
-        limit,
-        fragmentLimit,
-      );
-    };
   }
 
   #eventsOf(memberId: number): MemberEvents {
@@ -230,7 +173,7 @@ export class Simulation {
       onRoleChange: (role, termId) => {
         if (role === 'leader') {
           this.#counts.elections++;
-          this.votes.onLeader(memberId, termId);
+          this.judges.votes.onLeader(memberId, termId);
         }
       },
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
@@ -249,8 +192,8 @@ export class Simulation {
     if (health.kind === 'corrupt' || (!directory.nodeState.state.voting && !isBlank)) {
       this.judge.report(
         'recovery',
-        `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was damaged: ` +
-          directory.warnings.join('; '),
+        `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was ` +
+          `damaged: ${directory.warnings.join('; ')}`,
       );
     }
   }
@@ -260,12 +203,6 @@ export class Simulation {
     cluster.bootstrap();
     this.timeline.add('run', `seed ${world.seed}: ${JSON.stringify(this.swarm)}`);
     world.onEvent = (event) => this.#onEvent(event);
-    world.network.addFilter((source, _destination, buffer, offset, length) => {
-      if (source.id < cluster.members.length) {
-        this.#wire.onDatagram(source.id, buffer, offset, length);
-      }
-      return true;
-    });
     for (const member of cluster.members) {
       member.node.onFatal = (_process, error) => this.#onFatal(member, error);
     }
@@ -273,8 +210,8 @@ export class Simulation {
       client.node.onFatal = (_process, error) =>
         this.judge.report('fatal', `client ${client.id}: ${describeError(error)}`);
     }
-    this.committed.excusedMember = () => this.nemesis.blankMemberId;
-    this.nemesis.onLostDirectory = (memberId) => this.votes.onLostDirectory(memberId);
+    this.judges.committed.excusedMember = () => this.nemesis.blankMemberId;
+    this.nemesis.onLostDirectory = (memberId) => this.judges.votes.onLostDirectory(memberId);
     this.nemesis.begin();
     for (const member of cluster.members) {
       this.#start(member);
@@ -289,10 +226,7 @@ export class Simulation {
     if (this.#isOver || member.node.process !== undefined) {
       return;
     }
-    this.committed.onStart(memberId);
-    this.#wire.onStart(memberId);
-    this.#progress.onStart(memberId);
-    this.votes.check(memberId);
+    this.judges.onStart(memberId);
     this.timeline.add(member.node.name, 'starts');
     this.cluster.start(member);
   }
@@ -307,9 +241,9 @@ export class Simulation {
     const observed = simulated?.member?.observe();
     if (simulated !== undefined && observed !== undefined) {
       const servicePosition = simulated.member?.servicePosition ?? 0;
-      this.#progress.check(simulated.memberId, observed, servicePosition);
+      this.judges.onTurn(simulated.memberId, observed, servicePosition);
       if (simulated.memberId === this.nemesis.blankMemberId && observed.election.isVoting()) {
-        this.nemesis.blankMemberId = undefined;
+        this.nemesis.onVote(simulated.memberId);
       }
     }
   }
@@ -350,7 +284,7 @@ export class Simulation {
   }
 
   /** Runs until a condition holds; reports `liveness` when it does not in time. */
-  #await(what: string, limitNs: number, condition: () => boolean): boolean {
+  #runUntilHolds(what: string, limitNs: number, condition: () => boolean): boolean {
     const { judge, world } = this;
     const endNs = world.nowNs + limitNs;
     while (judge.violation === undefined) {
@@ -360,7 +294,7 @@ export class Simulation {
       if (world.nowNs >= endNs) {
         judge.report(
           'liveness',
-          `not within ${limitNs / NS_PER_SECOND} s: ${what}; ${this.#describeMembers()}`,
+          `not within ${limitNs / NS_PER_SECOND} s: ${what}; ${this.#describe()}`,
         );
         return false;
       }
@@ -392,60 +326,31 @@ export class Simulation {
     if (this.judge.violation !== undefined) {
       return;
     }
-    const isLed = this.#await('a leader takes ingress', LEADER_LIMIT_NS, () =>
+    const isLed = this.#runUntilHolds('a leader takes ingress', LEADER_LIMIT_NS, () =>
       this.#members().some((member) => member?.status().isIngressOpen === true),
     );
     const sent = this.clients.map((client) => client.sentCount);
     const isServed =
       isLed &&
-      this.#await('every client has a new answer', SERVICE_LIMIT_NS, () =>
+      this.#runUntilHolds('every client has a new answer', SERVICE_LIMIT_NS, () =>
         this.clients.every((client) => client.answeredSequence > (sent[client.id] ?? 0)),
       );
     for (const client of this.clients) {
       client.stop();
     }
     if (isServed) {
-      this.#await('all members are equal', CONVERGENCE_LIMIT_NS, () => this.#areEqual());
+      this.#runUntilHolds('all members are equal', CONVERGENCE_LIMIT_NS, () =>
+        areMembersEqual(this.cluster, this.judges),
+      );
     }
+  }
+
+  #describe(): string {
+    return describeCluster(this.cluster, this.clients, this.judges);
   }
 
   #members(): (Member | undefined)[] {
     return this.cluster.members.map((member) => member.member);
-  }
-
-  #areEqual(): boolean {
-    const states = this.cluster.members.map((simulated) => {
-      const status = simulated.member?.status();
-      const isBehind = status === undefined || status.servicePosition < status.appendPosition;
-      if (isBehind || !status.isVoting) {
-        return undefined;
-      }
-      const hash = this.#services[simulated.memberId]?.stateHash();
-      return `${status.appendPosition} ${status.commitPosition} ${status.sessionCount} ${hash}`;
-    });
-    return states.every((state) => state !== undefined && state === states[0]);
-  }
-
-  #describeMembers(): string {
-    const lines = this.cluster.members.map((simulated) => {
-      const status = simulated.member?.status();
-      if (status === undefined) {
-        return `member ${simulated.memberId} is down`;
-      }
-      const hash = this.#services[simulated.memberId]?.stateHash();
-      return (
-        `member ${status.memberId}${status.isVoting ? '' : ' without vote'} ${status.state} ` +
-        `${status.role} term ${status.leadershipTermId} ` +
-        `append ${status.appendPosition} durable ${status.durablePosition} commit ` +
-        `${status.commitPosition} service ${status.servicePosition} sessions ` +
-        `${status.sessionCount} state ${hash}`
-      );
-    });
-    const clients = this.clients.map(
-      (client) =>
-        `client ${client.id} sent ${client.sentCount} answered ${client.answeredSequence}`,
-    );
-    return [...lines, ...clients].join('; ');
   }
 
   // --- end ---
@@ -470,8 +375,8 @@ export class Simulation {
     counts.crashes = this.nemesis.counts.crashes;
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
-    counts.commands = this.acknowledged.appliedCount;
-    counts.acknowledged = this.acknowledged.acknowledgedCount;
+    counts.commands = this.judges.acknowledged.appliedCount;
+    counts.acknowledged = this.judges.acknowledged.acknowledgedCount;
     return {
       seed: this.world.seed,
       traceHash: this.#finalHash,
@@ -487,28 +392,4 @@ export class Simulation {
 function endQuietly(node: VirtualNode): void {
   node.onFatal = () => undefined;
   node.kill();
-}
-
-function describeError(error: unknown): string {
-  if (error instanceof PawlError) {
-    return `${error.code}: ${error.message}`;
-  }
-  if (error instanceof InvariantError || !(error instanceof Error)) {
-    return `${String(error)}${error instanceof Error ? ` at ${stackOf(error)}` : ''}`;
-  }
-  return `${error.name}: ${error.message} at ${stackOf(error)}`;
-}
-
-/** Where an error comes from: the first frames of its stack, without paths. */
-function stackOf(error: Error): string {
-  const frames = (error.stack ?? '').split('\n').filter((line) => line.includes(' at '));
-  return frames
-    .slice(0, 5)
-    .map((line) =>
-      line
-        .trim()
-        .replace(/^at /, '')
-        .replace(/\(.*\/([^/]+)\)$/, '($1)'),
-    )
-    .join(' < ');
 }

@@ -1,7 +1,7 @@
 // swarm.ts: what a seed decides about a run before it begins.
 //
-// Swarm testing: every fault class is on in half of the runs, with an intensity of its own, because a
-// run with all faults at once hides the bugs that need only some of them.
+// Swarm testing: every fault class is on in half of the runs, with an intensity of its own, because
+// a run with all faults at once hides the bugs that need only some of them.
 
 import { type Delay, exponentialDelay, fixedDelay, uniformDelay, withSpikes } from './delay.js';
 import type { Prng } from './prng.js';

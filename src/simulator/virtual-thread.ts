@@ -135,8 +135,8 @@ export class VirtualThread implements EventAction {
     this.#idleDueTurns++;
     if (this.#idleDueTurns > IDLE_DUE_TURNS_MAX) {
       throw new InvariantError(
-        `thread ${this.name} sleeps: ${IDLE_DUE_TURNS_MAX} turns in a row had a deadline that was ` +
-          `due and did nothing (${this.#describeDue()})`,
+        `thread ${this.name} sleeps: ${IDLE_DUE_TURNS_MAX} turns in a row had a deadline that ` +
+          `was due and did nothing (${this.#describeDue()})`,
       );
     }
   }

@@ -138,9 +138,9 @@ async function endingOf(t: Test, way: string, main: string): Promise<Ending> {
 }
 
 const FAILURES: [string, number, RegExp][] = [
-  ['storage', 6, /failing: PawlError: sync failed: EIO/],
+  ['storage', 6, /failing: sync failed: EIO/],
   ['invariant', 9, /failing: InvariantError: .*the append position moved back/],
-  ['creation', 5, /failing: PawlError: the vote is damaged/],
+  ['creation', 5, /failing: the vote is damaged/],
 ];
 
 for (const [way, exitCode, report] of FAILURES) {

@@ -1,6 +1,6 @@
-// Rounds of kill -9 and SIGSTOP at seeded random moments with writes in flight. After each round the
-// books are balanced: nothing acknowledged is lost or applied twice, the order of every client is
-// kept, no term has two leaders, and all members hold the same log and the same state.
+// Rounds of kill -9 and SIGSTOP at seeded random moments with writes in flight. After each round
+// the books are balanced: nothing acknowledged is lost or applied twice, the order of every client
+// is kept, no term has two leaders, and all members hold the same log and the same state.
 
 import test, { type Test } from 'tape';
 import type { LogGeometry } from '../../src/archive/log-geometry.js';

@@ -1,4 +1,5 @@
-// How many network delays lie between a client's offer and the services, and what travels meanwhile.
+// How many network delays lie between a client's offer and the services, and what travels
+// meanwhile.
 
 import test from 'tape';
 import {

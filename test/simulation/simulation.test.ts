@@ -61,7 +61,7 @@ function runSpoiled(spoil: (simulation: Simulation) => void): string | undefined
 }
 
 test('a second leader in a term is seen', (t) => {
-  const invariant = runSpoiled(({ votes }) => {
+  const invariant = runSpoiled(({ judges: { votes } }) => {
     votes.onLeader(0, 77);
     votes.onLeader(1, 77);
   });
@@ -71,10 +71,10 @@ test('a second leader in a term is seen', (t) => {
 
 test('a vote for two candidates, or one that is not durable, is seen', (t) => {
   t.equal(
-    runSpoiled(({ votes }) => votes.onVoteSent(1, 0, 1000)),
+    runSpoiled(({ judges: { votes } }) => votes.onVoteSent(1, 0, 1000)),
     'I-11',
   );
-  const twice = runSpoiled(({ votes }) => {
+  const twice = runSpoiled(({ judges: { votes } }) => {
     votes.onVoteSent(2, 1, 0);
   });
   t.equal(twice, 'I-2', 'its vote of term 0 was for another');
@@ -83,7 +83,7 @@ test('a vote for two candidates, or one that is not durable, is seen', (t) => {
 
 test('an acknowledgement of bytes that are not durable is seen', (t) => {
   t.equal(
-    runSpoiled(({ committed }) => committed.onAcknowledged(1, committed.end + 4096)),
+    runSpoiled(({ judges: { committed } }) => committed.onAcknowledged(1, committed.end + 4096)),
     'I-11',
   );
   t.end();
@@ -91,7 +91,7 @@ test('an acknowledgement of bytes that are not durable is seen', (t) => {
 
 test('a service that applies what its disk or a quorum does not hold is seen', (t) => {
   t.equal(
-    runSpoiled(({ committed }) => committed.onApply(1, committed.end + 96)),
+    runSpoiled(({ judges: { committed } }) => committed.onApply(1, committed.end + 96)),
     'I-9',
   );
   const lost = runSpoiled((simulation) => {
@@ -108,7 +108,7 @@ test('a service that applies what its disk or a quorum does not hold is seen', (
 test('a service that is given a frame again, or other bytes, is seen', (t) => {
   const view = new DataView(new ArrayBuffer(4096));
   const at = (position: Position) => (simulation: Simulation) =>
-    simulation.committed.onFragment(0, view, 32, 64, position);
+    simulation.judges.committed.onFragment(0, view, 32, 64, position);
   t.equal(runSpoiled(at(96)), 'I-6', 'a position that was applied before');
   t.end();
 });
@@ -116,15 +116,15 @@ test('a service that is given a frame again, or other bytes, is seen', (t) => {
 test('a command that is applied twice, lost after its reply, or out of order is seen', (t) => {
   const command = { client: 5, sequence: 1, order: 9_999 };
   t.equal(
-    runSpoiled(({ acknowledged }) => acknowledged.onReply(command)),
+    runSpoiled(({ judges: { acknowledged } }) => acknowledged.onReply(command)),
     'I-14',
   );
-  const twice = runSpoiled(({ acknowledged }) => {
+  const twice = runSpoiled(({ judges: { acknowledged } }) => {
     acknowledged.onState(0, 1_000_032, 1, command);
     acknowledged.onState(0, 1_000_064, 2, command);
   });
   t.equal(twice, 'I-14');
-  const states = runSpoiled(({ acknowledged }) => {
+  const states = runSpoiled(({ judges: { acknowledged } }) => {
     acknowledged.onState(0, 1_000_032, 1);
     acknowledged.onState(1, 1_000_032, 2);
   });

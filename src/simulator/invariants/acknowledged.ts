@@ -7,8 +7,8 @@
 import type { Judge } from './judge.js';
 
 /**
- * Sessions of one client have numbers that differ by this. Order is promised within a session: what a
- * former one had sent may still be on its way when the next one sends.
+ * Sessions of one client have numbers that differ by this. Order is promised within a session: what
+ * a former one had sent may still be on its way when the next one sends.
  */
 export const CLIENT_COUNT_MAX = 256;
 
@@ -86,8 +86,8 @@ export class Acknowledged {
     if (order !== reply.order) {
       this.#judge.report(
         'I-14',
-        `client ${reply.client} was told that command ${reply.sequence} is number ${reply.order}, ` +
-          `and the log has it ${order === undefined ? 'nowhere' : `as number ${order}`}`,
+        `client ${reply.client} was told that command ${reply.sequence} is number ` +
+          `${reply.order}, and the log has it ${order === undefined ? 'nowhere' : `as number ${order}`}`,
       );
     }
     if (this.#acknowledged.has(key)) {

@@ -1,8 +1,8 @@
 // committed-log.ts: the one log that all members must have, as it becomes known.
 //
-// I-4 (log matching), I-6 (state-machine safety) and I-7 (committed means on a quorum of disks). The
-// first member that is about to apply a range defines it, from its own disk; at that moment a quorum
-// of disks must hold it, and whoever applies it later must apply the very same frames.
+// I-4 (log matching), I-6 (state-machine safety) and I-7 (committed means on a quorum of disks).
+// The first member that is about to apply a range defines it, from its own disk; at that moment a
+// quorum of disks must hold it, and whoever applies it later must apply the very same frames.
 
 import { FRAME_TYPE_DATA } from '../../../assembly/layout/frame.js';
 import type { LogGeometry } from '../../archive/log-geometry.js';
@@ -182,8 +182,8 @@ export class CommittedLog {
     } else if (known !== chained) {
       this.#judge.report(
         'I-4',
-        `member ${memberId} holds a frame of term ${term} that ends at ${end}, and another member ` +
-          'holds one there with another log before it',
+        `member ${memberId} holds a frame of term ${term} that ends at ${end}, and another ` +
+          'member holds one there with another log before it',
       );
     }
   }

@@ -1,7 +1,7 @@
 // disk-log.ts: the log as a member's simulated disk holds it, read behind the member's back.
 //
-// At level `fsync` only what a power cut is certain to leave counts; at `page-cache` what survives the
-// end of the process.
+// At level `fsync` only what a power cut is certain to leave counts; at `page-cache` what survives
+// the end of the process.
 
 import {
   DATA_LEADERSHIP_TERM_OFFSET,

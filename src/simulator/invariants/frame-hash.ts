@@ -1,7 +1,7 @@
 // frame-hash.ts: one number for one frame of the log, whoever holds it.
 //
-// Session id and stream id (bytes 12 to 19) may differ between copies and are left out; of a padding
-// frame only the header counts, for only the header is written.
+// Session id and stream id (bytes 12 to 19) may differ between copies and are left out; of a
+// padding frame only the header counts, for only the header is written.
 
 import { FRAME_TYPE_PAD } from '../../../assembly/layout/frame.js';
 

@@ -1,7 +1,8 @@
 // judge.ts: where the invariants of a run report that they are broken.
 //
-// A violation never throws: it may be found deep inside a member's own code, which would take it for
-// a failure of its own. The first one is kept, and the simulation stops after the event that broke it.
+// A violation never throws: it may be found deep inside a member's own code, which would take it
+// for a failure of its own. The first one is kept, and the simulation stops after the event that
+// broke it.
 
 import type { TimeSource } from '../virtual-clock.js';
 

@@ -1,4 +1,5 @@
-// votes.ts: I-1 (one leader per term) and I-2 (a vote is given once, and is durable when it is told).
+// votes.ts: I-1 (one leader per term) and I-2 (a vote is given once, and is durable when it is
+// told).
 
 import { type NodeState, readNodeState } from '../../archive/node-state-file.js';
 import { completeTask, StorageTasks } from '../../archive/storage-task.js';
@@ -72,7 +73,9 @@ export class Votes {
     }
   }
 
-  /** A member acknowledges in a term: the term must be durable. Returns whether it is its latest. */
+  /**
+   * A member acknowledges in a term: the term must be durable. Returns whether it is its latest.
+   */
   onTermAcknowledged(memberId: number, termId: number): boolean {
     let durable = this.#durable[memberId] as DurableVote;
     if (durable.termId < termId) {

@@ -1,6 +1,7 @@
 // wire.ts: what members say to each other, read as it leaves them (I-1, I-2, I-11).
 //
-// A claim is judged when its frame is sent for the first time: what is sent again later was true then.
+// A claim is judged when its frame is sent for the first time: what is sent again later was true
+// then.
 
 import {
   DATA_HEADER_LENGTH,

@@ -1,0 +1,101 @@
+// judges.ts: everybody who judges a run, and where they look.
+
+import type { MemberObservation } from '../cluster/member.js';
+import type { ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import { ServiceContainer } from '../service/service-container.js';
+import { Acknowledged } from './invariants/acknowledged.js';
+import { CommittedLog } from './invariants/committed-log.js';
+import type { Judge } from './invariants/judge.js';
+import { Progress } from './invariants/progress.js';
+import { Votes } from './invariants/votes.js';
+import { Wire } from './invariants/wire.js';
+import { LedgerService } from './ledger-service.js';
+import type { SimulatedMember } from './simulated-cluster.js';
+import type { World } from './world.js';
+
+/** The judges of one cluster. */
+export class Judges {
+  readonly judge: Judge;
+  readonly votes: Votes;
+  readonly committed: CommittedLog;
+  readonly acknowledged: Acknowledged;
+  readonly #wire: Wire;
+  readonly #progress: Progress;
+  readonly #services: (LedgerService | undefined)[];
+
+  /** @param isDurable whether only what is synced counts as on a disk. */
+  constructor(world: World, judge: Judge, members: readonly SimulatedMember[], isDurable: boolean) {
+    const disks = members.map((member) => member.node.disk);
+    const { logTermLength, segmentLength } = (members[0] as SimulatedMember).config;
+    const geometry = { termLength: logTermLength, segmentLength };
+    this.judge = judge;
+    this.acknowledged = new Acknowledged(judge);
+    this.committed = new CommittedLog(judge, disks, geometry, isDurable);
+    this.votes = new Votes(judge, disks);
+    this.#wire = new Wire(disks.length, this.votes, this.committed);
+    this.#progress = new Progress(judge, disks.length);
+    this.#services = disks.map(() => undefined);
+    world.network.addFilter((source, _destination, buffer, offset, length) => {
+      if (source.id < disks.length) {
+        this.#wire.onDatagram(source.id, buffer, offset, length);
+      }
+      return true;
+    });
+  }
+
+  /** A member's process starts. */
+  onStart(memberId: number): void {
+    this.committed.onStart(memberId);
+    this.#wire.onStart(memberId);
+    this.#progress.onStart(memberId);
+    this.votes.check(memberId);
+  }
+
+  /** A member has done a duty cycle. */
+  onTurn(memberId: number, observed: MemberObservation, servicePosition: number): void {
+    this.#progress.check(memberId, observed, servicePosition);
+  }
+
+  /** State of the service in a member's last process. */
+  stateOf(memberId: number): string {
+    return this.#services[memberId]?.stateHash() ?? '';
+  }
+
+  /** The service of a member's process, watched. */
+  makeService(memberId: number): ServiceHost {
+    const { acknowledged } = this;
+    const service = new LedgerService({
+      onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
+      onCommand: (position, hash, client, sequence, order) =>
+        acknowledged.onState(memberId, position, hash, { client, sequence, order }),
+    });
+    this.#services[memberId] = service;
+    const container = new ServiceContainer(() => service);
+    const start = container.start.bind(container);
+    container.start = (context) => {
+      this.#watchPoller(memberId, context);
+      start(context);
+    };
+    return container;
+  }
+
+  /** Sees everything that a service is given, before it gets it. */
+  #watchPoller(memberId: number, context: ServiceHostContext): void {
+    const { poller } = context;
+    const { committed } = this;
+    const poll = poller.poll.bind(poller);
+    poller.poll = (handler, limit, fragmentLimit) => {
+      if (limit > poller.position) {
+        committed.onApply(memberId, limit);
+      }
+      return poll(
+        (view, offset, length, flags, position) => {
+          committed.onFragment(memberId, view, offset, length, position);
+          handler(view, offset, length, flags, position);
+        },
+        limit,
+        fragmentLimit,
+      );
+    };
+  }
+}
