@@ -84,10 +84,11 @@ export class Acknowledged {
     const key = keyOf(reply.client, reply.sequence);
     const order = this.#orders.get(key);
     if (order !== reply.order) {
+      const found = order === undefined ? 'nowhere' : `as number ${order}`;
       this.#judge.report(
         'I-14',
         `client ${reply.client} was told that command ${reply.sequence} is number ` +
-          `${reply.order}, and the log has it ${order === undefined ? 'nowhere' : `as number ${order}`}`,
+          `${reply.order}, and the log has it ${found}`,
       );
     }
     if (this.#acknowledged.has(key)) {
