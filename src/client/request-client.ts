@@ -1,16 +1,19 @@
 // request-client.ts: requests and their outcomes, over a session.
 //
-// A session message has no receipt: what a client knows of it is the answer, if one comes. A request
-// puts eight bytes of its own before the body, and a service that answers it puts them before the
-// answer. Each request ends in exactly one outcome: the answer, or *unknown* by its deadline, because
-// a message that was sent and not answered may be in the log or not. It is never sent twice.
+// A session message has no receipt: what a client knows of it is the answer, if one comes. A
+// request puts eight bytes of its own before the body, and a service that answers it puts them
+// before the answer. Each request ends in exactly one outcome: the answer, or *unknown* by its
+// deadline, because a message that was sent and not answered may be in the log or not. It is never
+// sent twice.
 
 import { BACK_PRESSURED } from '../../assembly/layout/frame.js';
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { ClientHandlers, ClusterClient } from './cluster-client.js';
 
-/** Bytes before the body of a request, and of its answer: its number, as an unsigned 64-bit integer. */
+/**
+ * Bytes before the body of a request, and of its answer: its number, as an unsigned 64-bit integer.
+ */
 export const REQUEST_HEADER_LENGTH = 8;
 /** Requests that may be unanswered at a time, unless told otherwise. */
 export const OUTSTANDING_COUNT_MAX = 4_096;

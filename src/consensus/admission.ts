@@ -1,11 +1,12 @@
 // admission.ts: when a leader may give a member its (lost) vote back.
 //
-// A member that lost what it promised must not be able to decide twice. Two harms are possible: it may
-// have acknowledged log that it no longer has, and it may have voted in a term above the leader's. So
-// it is admitted by a leader L only when
+// A member that lost what it promised must not be able to decide twice. Two harms are possible: it
+// may have acknowledged log that it no longer has, and it may have voted in a term above the
+// leader's. So it is admitted by a leader L only when
 //   (1) L has committed, on a quorum without the member, something that L appended when the member
 //       had been in L's term for two election timeouts. A candidate counts votes for one election
-//       timeout only, so no candidate that could hold a lost vote is still counting, and none has won
+//       timeout only, so no candidate that could hold a lost vote is still counting, and none has
+//       won
 //       above L's term: a quorum without the member was in L's term after that time;
 //   (2) its durable position has reached the commit position that L had at (1).
 
@@ -101,7 +102,9 @@ export class AdmissionDesk {
     return this.learners.size === 0;
   }
 
-  /** Whether an admission waits for something new to be committed, which an idle log never brings. */
+  /**
+   * Whether an admission waits for something new to be committed, which an idle log never brings.
+   */
   isWaitingForLog(): boolean {
     for (const learner of this.learners.values()) {
       if (learner.probePosition !== POSITION_NULL && learner.targetPosition === POSITION_NULL) {

@@ -1,8 +1,8 @@
 // canvass-board.ts: the log ends that members without a leader have reported, and who should stand.
 //
-// A member may stand when a quorum of fresh reports, its own included, has no more log than it: such
-// a quorum can elect it. A report of more log makes it wait, for its owner is the better candidate,
-// but not for ever: an owner that can send and not hear can never win.
+// A member may stand when a quorum of fresh reports, its own included, has no more log than it:
+// such a quorum can elect it. A report of more log makes it wait, for its owner is the better
+// candidate, but not for ever: an owner that can send and not hear can never win.
 
 import type { ConsensusConfig } from './consensus-config.js';
 import type { MemberId } from './election-effects.js';

@@ -3,7 +3,8 @@
 // P is committed once
 //   (1) a quorum of voting members reported a *durable* position >= P in THIS term, which says that
 //       their logs were reconciled with this leader first (B10), and
-//   (2) P is at or beyond the end of the term's first event: what earlier terms left behind is never
+//   (2) P is at or beyond the end of the term's first event: what earlier terms left behind is
+//   never
 //       committed by counting copies of it (B9).
 // The leader's own position is its recorder's durable one, like everybody's (B4, B5).
 

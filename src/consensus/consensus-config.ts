@@ -1,8 +1,8 @@
 // consensus-config.ts: the timings of an election and who takes part, checked as a whole.
 //
-// Each relation that is refused here has brought a real cluster down: a heartbeat that one lost packet
-// turns into an election, an election that ends before its votes can be repeated (B30), sessions that
-// every failover closes. A value is never corrected silently.
+// Each relation that is refused here has brought a real cluster down: a heartbeat that one lost
+// packet turns into an election, an election that ends before its votes can be repeated (B30),
+// sessions that every failover closes. A value is never corrected silently.
 
 import { ErrorCode, PawlError } from '../errors.js';
 import type { MemberId } from './election-effects.js';

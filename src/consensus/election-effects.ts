@@ -1,9 +1,10 @@
 // election-effects.ts: everything that consensus asks of the world, and the records it passes.
 //
-// Consensus does no I/O. Messages leave through the send effects; disk and log work is asked for and
-// answered later by the `on...` call named beside it. An answer may come at once, from within the
-// effect: it is only noted, and acted upon by the next doWork. At most one log operation (stopLog,
-// truncateLog, appendTermEntry, openLeaderLog) is outstanding at any time; joinLog answers nothing.
+// Consensus does no I/O. Messages leave through the send effects; disk and log work is asked for
+// and answered later by the `on...` call named beside it. An answer may come at once, from within
+// the effect: it is only noted, and acted upon by the next doWork. At most one log operation
+// (stopLog, truncateLog, appendTermEntry, openLeaderLog) is outstanding at any time; joinLog
+// answers nothing.
 
 import type { LeadershipTermId, Position } from '../position.js';
 import type { ElectionState, MemberRole } from './election-state.js';
@@ -68,7 +69,9 @@ export interface RecoveredState {
 
 /** A leader's answer to a log end: how its log relates to the follower's last term. */
 export interface NewLeadershipTerm {
-  /** L: the greatest term of the leader's log that is not above the follower's; TERM_NULL if none. */
+  /**
+   * L: the greatest term of the leader's log that is not above the follower's; TERM_NULL if none.
+   */
   readonly logTermId: LeadershipTermId;
   /** The term after L in the leader's log; TERM_NULL when L is the leader's own term. */
   readonly nextTermId: LeadershipTermId;
@@ -166,8 +169,8 @@ export interface ElectionEffects {
    */
   stopLog(): void;
   /**
-   * Cut the log to the position and drop every entry of a term above lastTermId, also one whose base
-   * is the position itself; entries up to lastTermId stay. Zeroed and synced. Answered by
+   * Cut the log to the position and drop every entry of a term above lastTermId, also one whose
+   * base is the position itself; entries up to lastTermId stay. Zeroed and synced. Answered by
    * onTruncated. Only asked for while the log is stopped.
    */
   truncateLog(position: Position, lastTermId: LeadershipTermId): void;
@@ -180,7 +183,9 @@ export interface ElectionEffects {
   openLeaderLog(termId: LeadershipTermId, basePosition: Position): void;
   /** Replaces an earlier join: subscribe to the leader's log and record it. */
   joinLog(join: LogJoin): void;
-  /** The follower's log is a prefix of the own one up to the position: (re)start its destination. */
+  /**
+   * The follower's log is a prefix of the own one up to the position: (re)start its destination.
+   */
   startDestination(memberId: MemberId, position: Position): void;
 
   onStateChange(state: ElectionState, reason: string): void;

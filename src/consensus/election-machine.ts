@@ -1,9 +1,9 @@
 // election-machine.ts: the states of one member and the ways between them.
 //
 // One method per state, run by doWork, and a few transitions that messages cause. Who leads, votes,
-// follows or commits is decided nowhere else. The parts: candidacy.ts asks for votes, voter.ts gives
-// them, leader-term.ts and follower-term.ts are the two ways to spend a term, canvass-board.ts judges
-// who should stand. What a message means is read in election.ts.
+// follows or commits is decided nowhere else. The parts: candidacy.ts asks for votes, voter.ts
+// gives them, leader-term.ts and follower-term.ts are the two ways to spend a term,
+// canvass-board.ts judges who should stand. What a message means is read in election.ts.
 
 import { assert, assertNever } from '../assert.js';
 import { type LeadershipTermId, MEMBER_NULL, type Position, TERM_NULL } from '../position.js';
@@ -244,7 +244,9 @@ export class ElectionMachine {
     return this.board.outlook(this.context.log.end(), nowNs);
   }
 
-  /** When this member stands, as things look: better and earlier candidates get their time first. */
+  /**
+   * When this member stands, as things look: better and earlier candidates get their time first.
+   */
   private nominateNs(nowNs: number): number {
     if (!this.context.log.isStopped() || !this.context.record.isSettled()) {
       return NO_DEADLINE_NS;

@@ -1,7 +1,8 @@
 // election.ts: the consensus of one member, as its surroundings see it.
 //
-// Messages and the answers of disk and log come in as method calls; each is checked, and then either
-// answered at once or noted for the next doWork, where the state machine (election-machine.ts) acts.
+// Messages and the answers of disk and log come in as method calls; each is checked, and then
+// either answered at once or noted for the next doWork, where the state machine
+// (election-machine.ts) acts.
 
 import { assert } from '../assert.js';
 import { type LeadershipTermId, MEMBER_NULL, POSITION_NULL, type Position } from '../position.js';

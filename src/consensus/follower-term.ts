@@ -1,8 +1,8 @@
 // follower-term.ts: one member's time as a follower of one leader.
 //
 // First the term is durable in the own record, then the log is reconciled round by round, and only
-// then does an acknowledgement name a position of it. Before that the member acknowledges position 0,
-// which is true of every log and tells the leader that it is alive.
+// then does an acknowledgement name a position of it. Before that the member acknowledges position
+// 0, which is true of every log and tells the leader that it is alive.
 
 import { assert } from '../assert.js';
 import { type LeadershipTermId, POSITION_NULL, type Position } from '../position.js';
@@ -16,7 +16,9 @@ import {
 } from './election-effects.js';
 import { ReconcileAction, reconcileStep } from './reconcile.js';
 
-/** A joined log that stays silent for this many status intervals while behind is asked for again. */
+/**
+ * A joined log that stays silent for this many status intervals while behind is asked for again.
+ */
 export const LOG_SILENCE_STATUS_INTERVALS = 4;
 
 export class FollowerTerm {

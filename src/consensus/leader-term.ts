@@ -2,8 +2,8 @@
 //
 // The order of a beginning: the entry of the term is durable, the log publication opens at its base
 // with NewLeadershipTermEvent as the first frame, and only then does anybody hear of the term.
-// Heartbeats leave from the same duty cycle as everything else, and a leader whose own disk makes no
-// progress gives up (B28): a leader that is stuck must be silent.
+// Heartbeats leave from the same duty cycle as everything else, and a leader whose own disk makes
+// no progress gives up (B28): a leader that is stuck must be silent.
 
 import { assert } from '../assert.js';
 import type { LeadershipTermId, Position } from '../position.js';

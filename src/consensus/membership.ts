@@ -1,9 +1,9 @@
 // membership.ts: who the others are, and whose votes and positions count.
 //
-// A member that lost its directory does not know what it promised with the old one. So each directory
-// has a random incarnation, the first one heard of a member is remembered durably, and another one
-// later is a *learner*: it receives the log, but its votes and positions do not count until a leader
-// has admitted it. Nothing counts of a member that has not introduced itself.
+// A member that lost its directory does not know what it promised with the old one. So each
+// directory has a random incarnation, the first one heard of a member is remembered durably, and
+// another one later is a *learner*: it receives the log, but its votes and positions do not count
+// until a leader has admitted it. Nothing counts of a member that has not introduced itself.
 
 import { type LeadershipTermId, POSITION_NULL, type Position, TERM_NULL } from '../position.js';
 import type { ConsensusConfig } from './consensus-config.js';
@@ -40,6 +40,8 @@ interface Peer {
   isRefused: boolean;
   /** An incarnation that is not the remembered one was heard, and no leader has admitted it. */
   isForeign: boolean;
+  /** The incarnation that a leader admitted and that was not heard here yet. */
+  expected: bigint | undefined;
   /** Sequence of the record that remembers the incarnation. */
   recordSequence: number;
 }
@@ -64,6 +66,7 @@ export class MemberTable {
           isLeaving: false,
           isRefused: false,
           isForeign: false,
+          expected: undefined,
           recordSequence: 0,
         });
       }
@@ -141,6 +144,7 @@ export class MemberTable {
     peer.admittedPosition = position;
     const admitted = BigInt.asUintN(64, incarnation);
     peer.isForeign = peer.incarnation !== undefined && peer.incarnation !== admitted;
+    peer.expected = peer.isForeign ? admitted : undefined;
     this.remember(memberId, peer, admitted);
   }
 
@@ -172,7 +176,10 @@ export class MemberTable {
       this.remember(memberId, peer, peer.incarnation as bigint);
     } else if (known !== peer.incarnation) {
       peer.isForeign = true;
+    } else if (peer.expected === peer.incarnation) {
+      peer.isForeign = false;
     }
+    peer.expected = peer.expected === peer.incarnation ? undefined : peer.expected;
   }
 
   private remember(memberId: MemberId, peer: Peer, incarnation: bigint): void {

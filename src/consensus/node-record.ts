@@ -1,7 +1,7 @@
 // node-record.ts: term, vote, voting state and known incarnations, and what of them is durable.
 //
-// The record changes in memory first and is durable later; nothing that relies on a change may leave
-// before (B1, B3). Whoever waits remembers the sequence of the change and asks `isDurable`.
+// The record changes in memory first and is durable later; nothing that relies on a change may
+// leave before (B1, B3). Whoever waits remembers the sequence of the change and asks `isDurable`.
 
 import { assert } from '../assert.js';
 import { type LeadershipTermId, MEMBER_NULL, TERM_NULL } from '../position.js';

@@ -1,7 +1,8 @@
-// own-log.ts: what consensus knows of the member's own log, and the one operation that is under way.
+// own-log.ts: what consensus knows of the member's own log, and the one operation that is under
+// way.
 //
-// A log end may only be reported when it is final: nothing records, and no operation is outstanding.
-// This class keeps that straight, so that no state of the election has to.
+// A log end may only be reported when it is final: nothing records, and no operation is
+// outstanding. This class keeps that straight, so that no state of the election has to.
 
 import { assert } from '../assert.js';
 import type { LeadershipTermId, Position } from '../position.js';

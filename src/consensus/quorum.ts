@@ -10,7 +10,9 @@ import { POSITION_NULL, type Position } from '../position.js';
 /** More members than this slow every commit and make no cluster safer. */
 export const MEMBER_COUNT_MAX = 7;
 
-/** Members that decide among `memberCount` configured ones; non-voting members are configured too. */
+/**
+ * Members that decide among `memberCount` configured ones; non-voting members are configured too.
+ */
 export function quorumSize(memberCount: number): number {
   assert(
     Number.isInteger(memberCount) && memberCount >= 1 && memberCount <= MEMBER_COUNT_MAX,

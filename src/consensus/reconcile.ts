@@ -1,12 +1,13 @@
 // reconcile.ts: how a follower's log becomes a prefix of its leader's.
 //
-// The follower names its last term t; the leader answers with L, its own greatest term <= t, and with
-// the term that follows L. One answer decides one step, and each step either shortens the follower's
-// log or carries it into the next term, so the rounds end.
+// The follower names its last term t; the leader answers with L, its own greatest term <= t, and
+// with the term that follows L. One answer decides one step, and each step either shortens the
+// follower's log or carries it into the next term, so the rounds end.
 //
 // An answer only holds for a log whose last term t satisfies L <= t < next term. One that was given
-// for an earlier log end (delayed, or doubled by the network) would cut a log that has meanwhile been
-// extended, perhaps below what this very follower has acknowledged (B13): it is stale, and dropped.
+// for an earlier log end (delayed, or doubled by the network) would cut a log that has meanwhile
+// been extended, perhaps below what this very follower has acknowledged (B13): it is stale, and
+// dropped.
 
 import { assert } from '../assert.js';
 import { type LeadershipTermId, POSITION_NULL, type Position, TERM_NULL } from '../position.js';
@@ -105,8 +106,9 @@ export function reconcileStep(
 /**
  * The leader lacks the last term: go back to the end of the greatest own term K up to L.
  *
- * Only if K is L may the leader's end of L cut deeper: frames of one term are the same in both logs,
- * so that end is the end of a frame here too. Within any other term it might cut a frame in two.
+ * Only if K is L may the leader's end of L cut deeper: frames of one term are the same in both
+ * logs, so that end is the end of a frame here too. Within any other term it might cut a frame in
+ * two.
  */
 function truncation(
   ownEntries: TermEntries,

@@ -1,7 +1,8 @@
 // term-entries.ts: which leadership term ordered which range of the log.
 //
-// An entry (T, B) says that frames from B on, up to the next entry's base, were ordered by the leader
-// of T. The list mirrors the recording log on disk and changes only when the disk has changed.
+// An entry (T, B) says that frames from B on, up to the next entry's base, were ordered by the
+// leader of T. The list mirrors the recording log on disk and changes only when the disk has
+// changed.
 
 import { assert } from '../assert.js';
 import { type LeadershipTermId, POSITION_NULL, type Position, TERM_NULL } from '../position.js';
@@ -33,7 +34,9 @@ export class TermEntries {
     this.list.push({ termId, basePosition });
   }
 
-  /** Drops every entry of a term above `lastTermId`; those that remain must begin within the log. */
+  /**
+   * Drops every entry of a term above `lastTermId`; those that remain must begin within the log.
+   */
   truncate(position: Position, lastTermId: LeadershipTermId): void {
     while (this.lastTermId() > lastTermId) {
       this.list.pop();

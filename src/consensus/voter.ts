@@ -1,9 +1,9 @@
 // voter.ts: how a member answers a candidate.
 //
-// A vote is granted iff all hold: the candidate's term is above every term that this member took part
-// in, its log end is not less than the own final one, the own vote counts, and no leader was heard
-// within the leader timeout. The grant is durable before it leaves (B1, B3), and in one term it is
-// only ever repeated to the same candidate (B7, B8).
+// A vote is granted iff all hold: the candidate's term is above every term that this member took
+// part in, its log end is not less than the own final one, the own vote counts, and no leader was
+// heard within the leader timeout. The grant is durable before it leaves (B1, B3), and in one term
+// it is only ever repeated to the same candidate (B7, B8).
 
 import { assert } from '../assert.js';
 import type { LeadershipTermId } from '../position.js';

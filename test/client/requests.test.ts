@@ -118,7 +118,7 @@ test('a request beyond the outstanding limit is refused and not sent', (t) => {
   t.end();
 });
 
-test('a promise of a request rejects as unknown by its deadline, and says what to do', async (t) => {
+test('a promise of a request rejects as unknown by its deadline', async (t) => {
   let nowNs = 0;
   const shell = new RequestShell(
     () => nowNs,

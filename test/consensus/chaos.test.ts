@@ -4,9 +4,9 @@ import { runSchedule, type ScheduleResult } from './chaos.js';
 const SEEDS = 2_000;
 
 test(`every invariant holds and the cluster recovers in ${SEEDS} random schedules`, (t) => {
-  // Checked after every step: I-1, I-2, I-4, I-5, I-6, I-7, I-8, I-11 (see checker.ts), with crashes
-  // that lose what was not durable, hung disks, pauses, loss, stale duplicates and partitions of any
-  // shape. A run without truncations or admissions would have tested nothing.
+  // Checked after every step: I-1, I-2, I-4, I-5, I-6, I-7, I-8, I-11 (see checker.ts), with
+  // crashes that lose what was not durable, hung disks, pauses, loss, stale duplicates and
+  // partitions of any shape. A run without truncations or admissions would have tested nothing.
   const sum: ScheduleResult = {
     terms: 0,
     crashes: 0,

@@ -30,8 +30,8 @@ function cutAt(history: History, frames: number, dropEmptyTerm: boolean): void {
 }
 
 /**
- * Grows logs as elections would: each new leader is one of the members, its term begins at the end of
- * its log, and any member then takes some prefix of its log.
+ * Grows logs as elections would: each new leader is one of the members, its term begins at the end
+ * of its log, and any member then takes some prefix of its log.
  */
 function growHistories(random: Random, termCount: number): { leader: History; members: History[] } {
   const members: History[] = Array.from({ length: 5 }, () => ({

@@ -1,4 +1,5 @@
-// virtual-messages.ts: how the messages of a virtual member leave, and what must be on its disk by then.
+// virtual-messages.ts: how the messages of a virtual member leave, and what must be on its disk by
+// then.
 
 import { assert } from '../../src/assert.js';
 import type { Election } from '../../src/consensus/election.js';
