@@ -118,6 +118,23 @@ test('a leader may admit a second new incarnation of a member in the same term',
   t.end();
 });
 
+test('an admission may be heard before the first hello of the admitted directory', (t) => {
+  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  members.onHello(HELLO);
+  members.onAdmitted(1, 12n, 4, 100);
+  record.onPersisted(1);
+  t.equal(members.standingOf(1), MemberStanding.Learner, 'the old one counts no more');
+  t.equal(members.onHello({ ...HELLO, incarnation: 12n, admittedTermId: 4 }), undefined);
+  t.equal(members.standingOf(1), MemberStanding.Voter, 'the admitted one does');
+  t.equal(
+    members.onHello({ ...HELLO, incarnation: 13n, admittedTermId: 4 }),
+    RefusalReason.Incarnation,
+  );
+  members.onHello({ ...HELLO, incarnation: 12n, admittedTermId: 4 });
+  t.equal(members.standingOf(1), MemberStanding.Learner, 'a late hello of it is no cure either');
+  t.end();
+});
+
 test('a member that was not listening learns of an admission from the admitted one', (t) => {
   const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
   t.equal(members.onHello({ ...HELLO, incarnation: 12n, admittedTermId: 4 }), undefined);

@@ -134,7 +134,7 @@ export class ProcessCluster {
     return this.waitFor('all members to have all of the log', isSettled, timeoutMs);
   }
 
-  /** Ends everything and leaves nothing behind. */
+  /** Ends everything and leaves nothing behind; with PAWL_KEEP set, the directories. */
   async dispose(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
     if (process.env.PAWL_KEEP === undefined) {

@@ -119,7 +119,7 @@ test('changes of one directory survive in their order, those of two independentl
   t.end();
 });
 
-test('a rename between directories survives whole, and its sync takes the past of both along', (t) => {
+test('a rename between directories survives whole, and its sync covers the past of both', (t) => {
   const outcomes = new Set<string>();
   for (let seed = 0; seed < 100; seed++) {
     const disk = new Disk(seed);

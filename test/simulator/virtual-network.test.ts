@@ -107,7 +107,7 @@ test('an address that is not numeric or not local fails with the value named', (
   t.end();
 });
 
-test('a datagram arrives after the delay with the address of its sender, and can be answered', (t) => {
+test('a datagram arrives after the delay with its senders address, and can be answered', (t) => {
   const pair = newPair();
   pair.world.network.setLink(pair.a.node, pair.b.node, { delay: fixedDelay(5 * MILLISECOND) });
   const buffer = Uint8Array.of(0, 1, 2, 3, 4);
@@ -351,7 +351,7 @@ test('a filter sees every datagram before any fault and may drop it', (t) => {
   t.end();
 });
 
-test('a full inbox drops and counts; while the process is paused the system buffers instead', (t) => {
+test('a full inbox drops and counts; while the process is paused the system buffers', (t) => {
   const pair = newPair();
   const small = openSocket(pair.b, 4001, { inboxLengthMax: 2, receiveBufferLength: 4 });
   const key = pair.from.keyOf({ host: '10.0.0.2', port: 4001 });
@@ -371,7 +371,7 @@ test('a full inbox drops and counts; while the process is paused the system buff
   t.end();
 });
 
-test('datagrams to an ended process are dropped, those that find its successor are delivered', (t) => {
+test('datagrams to an ended process are dropped, those to its successor arrive', (t) => {
   const pair = newPair();
   pair.world.network.setAllLinks({ delay: fixedDelay(10 * MILLISECOND) });
   sendBytes(pair.from, pair.key, 1);
@@ -421,7 +421,7 @@ test("the sender's own system refuses sends as often as asked", (t) => {
   t.end();
 });
 
-test('a datagram kept beyond its handler is scribbled over, and a handler may close the socket', (t) => {
+test('a datagram kept beyond its handler is scribbled over; a handler may close the socket', (t) => {
   const pair = newPair();
   sendBytes(pair.from, pair.key, 1, 2, 3);
   sendBytes(pair.from, pair.key, 4);

@@ -351,7 +351,7 @@ test('a process can end between two effects of one duty cycle', (t) => {
   t.end();
 });
 
-test('a process that is stopped closes its agents, the last one first; a killed one does not', (t) => {
+test('a process that is stopped closes its agents, the last first; a killed one does not', (t) => {
   const world = new World(1);
   const closed: string[] = [];
   const node = world.addNode({
