@@ -1,18 +1,18 @@
 // nemesis.ts: strikes at moments that its stream of chance decides.
 
-import { MemberRole } from '../consensus/election-state.js';
+import { segmentBaseOf, segmentFileName } from '../archive/log-geometry.js';
 import { StorageResult } from '../ports/storage.js';
 import { exponentialDelay } from './delay.js';
-import { durableNodeState } from './invariants/votes.js';
+import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
+import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
-import type { SimulatedCluster, SimulatedMember } from './simulated-cluster.js';
+import type { SimulatedMember } from './simulated-cluster.js';
 import { OperationKind } from './storage-operation.js';
-import { FaultClass, type Swarm } from './swarm.js';
-import type { Timeline } from './timeline.js';
+import { FaultClass } from './swarm.js';
+import { type NemesisParts, Targets } from './targets.js';
+import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
 import type { VirtualNode } from './virtual-node.js';
 import { EndKind } from './virtual-process.js';
-import type { SimulatedClient } from './workload.js';
-import type { World } from './world.js';
 
 const NS_PER_MS = 1_000_000;
 /** A member that was told to leave and does not is killed after this. */
@@ -21,24 +21,15 @@ const LEAVE_POLL_NS = 5 * NS_PER_MS;
 /** A clock runs at most this many thousandths fast or slow. */
 const RATE_SKEW_MAX = 50;
 
-/** What the nemesis acts on. */
-export interface NemesisParts {
-  readonly world: World;
-  readonly cluster: SimulatedCluster;
-  readonly clients: readonly SimulatedClient[];
-  readonly swarm: Swarm;
-  readonly timeline: Timeline;
-}
-
 /** What the nemesis did. */
 export interface NemesisCounts {
   crashes: number;
   powerCuts: number;
   pauses: number;
-  partitions: number;
   leaves: number;
   diskFailures: number;
   lostDirectories: number;
+  damagedLogs: number;
 }
 
 /** Brings the faults of a run, until it is told to heal. */
@@ -47,13 +38,15 @@ export class Nemesis {
     crashes: 0,
     powerCuts: 0,
     pauses: 0,
-    partitions: 0,
     leaves: 0,
     diskFailures: 0,
     lostDirectories: 0,
+    damagedLogs: 0,
   };
   /** Members whose disk has been told to fail: their end is expected. */
   readonly expectedFailures = new Set<number>();
+  /** Members whose disk has ever been full. */
+  readonly fullMembers = new Set<number>();
   /** Members that have ever lost their directory. */
   readonly blankMembers = new Set<number>();
   /** The member that has lost its directory and was not seen with a vote since: one at a time. */
@@ -62,11 +55,15 @@ export class Nemesis {
   onLostDirectory: ((memberId: number) => void) | undefined = undefined;
   readonly #parts: NemesisParts;
   readonly #random: Prng;
+  readonly #targets: Targets;
+  readonly #network: NetworkFaults;
   #isHealed = false;
 
   constructor(parts: NemesisParts) {
     this.#parts = parts;
     this.#random = parts.world.random.fork('nemesis');
+    this.#targets = new Targets(parts, this.#random);
+    this.#network = new NetworkFaults(parts, this.#targets, this.#random);
   }
 
   /** Sets what holds for the whole run, and begins. */
@@ -96,9 +93,10 @@ export class Nemesis {
   heal(): void {
     const { cluster, world } = this.#parts;
     this.#isHealed = true;
-    world.network.heal();
+    this.#network.heal();
     for (const { node } of cluster.members) {
       node.disk.faultHook = undefined;
+      node.disk.capacityBytes = DISK_CAPACITY_BYTES;
       if (node.disk.isHung) {
         node.disk.resume();
       }
@@ -138,13 +136,13 @@ export class Nemesis {
         this.#stall();
         break;
       case FaultClass.Partition:
-        this.#partition();
+        this.#network.partition();
         break;
       case FaultClass.OneWay:
-        this.#oneWay();
+        this.#network.oneWay();
         break;
       case FaultClass.Flapping:
-        this.#flap();
+        this.#network.flap();
         break;
       default:
         this.#strikeDiskOrClock(fault);
@@ -174,6 +172,12 @@ export class Nemesis {
       case FaultClass.LostDirectory:
         this.#loseDirectory();
         break;
+      case FaultClass.DamagedLog:
+        this.#damageLog();
+        break;
+      case FaultClass.FullDisk:
+        this.#fillDisk();
+        break;
       default:
         this.#killClient();
     }
@@ -192,7 +196,7 @@ export class Nemesis {
   /** Ends one member, or by chance a minority, a majority or all. */
   #endSome(kind: EndKind): void {
     const { cluster } = this.#parts;
-    const first = this.#pickMember();
+    const first = this.#targets.pickMember();
     const others = cluster.members.filter((member) => member !== first);
     const members = [first, ...this.#random.shuffle(others)];
     const count = this.#random.chance(1, 4) ? this.#random.between(1, members.length) : 1;
@@ -212,7 +216,7 @@ export class Nemesis {
 
   #crashBetweenEffects(): void {
     const { durability } = this.#parts.swarm;
-    const member = this.#pickMember();
+    const member = this.#targets.pickMember();
     const isPower = durability === 'fsync' && this.#random.chance(1, 2);
     const count = this.#random.between(1, this.#random.pick([3, 10, 40]));
     const { process } = member.node;
@@ -244,7 +248,7 @@ export class Nemesis {
 
   #leave(): void {
     const { world } = this.#parts;
-    const member = this.#pickMember();
+    const member = this.#targets.pickMember();
     const { process } = member.node;
     if (process === undefined || member.member === undefined || !process.isRunning) {
       return;
@@ -272,22 +276,51 @@ export class Nemesis {
 
   /** A member comes back with an empty disk. */
   #loseDirectory(): void {
+    const member = this.#pickVictim();
+    if (member === undefined) {
+      return;
+    }
+    this.counts.lostDirectories++;
+    this.#say(member.node, 'is killed and loses its directory');
+    member.node.kill();
+    this.onLostDirectory?.(member.memberId);
+    member.node.disk.reformat();
+  }
+
+  /** A byte of the log rots, where the next start looks: the member must notice and say so. */
+  #damageLog(): void {
+    const member = this.#pickVictim();
+    if (member === undefined) {
+      return;
+    }
+    const { disk } = member.node;
+    const { logTermLength, segmentLength } = member.config;
+    const end = durableMarkPosition(disk) - 1;
+    if (end < 0) {
+      return;
+    }
+    const position = this.#random.between(end - (end % logTermLength), end);
+    const base = segmentBaseOf(position, segmentLength);
+    this.counts.damagedLogs++;
+    this.#say(member.node, `is killed, and its log is damaged at ${position}`);
+    member.node.kill();
+    disk.flipBits(segmentFileName(base), position - base, 1 + this.#random.below(255));
+  }
+
+  /** A member that may lose what it holds: only while all others have theirs. */
+  #pickVictim(): SimulatedMember | undefined {
     const { members } = this.#parts.cluster;
     const isComplete = members.every(
       ({ member, node }) =>
         member?.observe()?.election.isVoting() === true && durableNodeState(node.disk)?.voting,
     );
     if (this.blankMemberId !== undefined || !isComplete) {
-      return;
+      return undefined;
     }
-    const member = this.#pickMember();
+    const member = this.#targets.pickMember();
     this.blankMemberId = member.memberId;
     this.blankMembers.add(member.memberId);
-    this.counts.lostDirectories++;
-    this.#say(member.node, 'is killed and loses its directory');
-    member.node.kill();
-    this.onLostDirectory?.(member.memberId);
-    member.node.disk.reformat();
+    return member;
   }
 
   #killClient(): void {
@@ -299,99 +332,11 @@ export class Nemesis {
     }
   }
 
-  // --- network ---
-
-  #partition(): void {
-    const { world } = this.#parts;
-    const [left, right] = this.#random.chance(1, 2) ? this.#splitLeader() : this.#splitAll();
-    const isBridged = this.#random.chance(1, 4) && right.length > 1;
-    const bridge = isBridged ? (right.pop() as VirtualNode) : undefined;
-    const names = (group: readonly VirtualNode[]): string =>
-      group.map((node) => node.name).join(', ');
-    const bridged = bridge === undefined ? '' : `, bridged by ${bridge.name}`;
-    this.counts.partitions++;
-    this.#parts.timeline.add('network', `splits: ${names(left)} | ${names(right)}${bridged}`);
-    world.network.partition([left, right]);
-    this.#healLater();
-  }
-
-  /** The leader with the clients and a minority against the others: what it appends is lost. */
-  #splitLeader(): [VirtualNode[], VirtualNode[]] {
-    const { clients, cluster } = this.#parts;
-    const leader = this.#leader() ?? this.#pickMember();
-    const others = this.#random.shuffle(cluster.members.filter((member) => member !== leader));
-    const companionMax = Math.floor((cluster.members.length - 1) / 2);
-    const companions = others.splice(0, this.#random.below(companionMax + 1));
-    const left = [leader, ...companions].map((member) => member.node);
-    const right = others.map((member) => member.node);
-    for (const { node } of clients) {
-      (this.#random.chance(3, 4) ? left : right).push(node);
-    }
-    return [left, right];
-  }
-
-  #splitAll(): [VirtualNode[], VirtualNode[]] {
-    const nodes = this.#random.shuffle(this.#networkNodes());
-    const cut = this.#random.chance(1, 2) ? 1 : this.#random.between(1, nodes.length - 1);
-    return [nodes.slice(0, cut), nodes.slice(cut)];
-  }
-
-  #oneWay(): void {
-    const { world } = this.#parts;
-    const nodes = this.#networkNodes();
-    const from = this.#random.pick(nodes);
-    const others = nodes.filter((node) => node !== from && this.#random.chance(2, 3));
-    const isDeaf = this.#random.chance(1, 2);
-    this.counts.partitions++;
-    this.#say(from, isDeaf ? 'does not hear some' : 'is not heard by some');
-    for (const other of others) {
-      world.network.block(isDeaf ? other : from, isDeaf ? from : other);
-    }
-    this.#healLater();
-  }
-
-  #flap(): void {
-    const { world } = this.#parts;
-    const nodes = this.#random.shuffle(this.#networkNodes());
-    const [left, right] = nodes;
-    if (left === undefined || right === undefined) {
-      return;
-    }
-    const periodNs = this.#drawNs(20, 300);
-    const endNs = world.nowNs + this.#drawNs(500, 3_000);
-    this.counts.partitions++;
-    this.#say(left, `its link with ${right.name} flaps`);
-    const toggle = (isBlocked: boolean): void => {
-      if (this.#isHealed || world.nowNs >= endNs) {
-        world.network.unblock(left, right);
-        world.network.unblock(right, left);
-        return;
-      }
-      if (isBlocked) {
-        world.network.block(left, right);
-        world.network.block(right, left);
-      } else {
-        world.network.unblock(left, right);
-        world.network.unblock(right, left);
-      }
-      world.schedule(world.nowNs + periodNs, undefined, () => toggle(!isBlocked));
-    };
-    toggle(true);
-  }
-
-  #healLater(): void {
-    const { timeline, world } = this.#parts;
-    world.schedule(world.nowNs + this.#drawNs(50, 4_000), undefined, () => {
-      timeline.add('network', 'heals');
-      world.network.heal();
-    });
-  }
-
   // --- disks and clocks ---
 
   #slowDisk(): void {
     const { swarm, world } = this.#parts;
-    const { node } = this.#pickMember();
+    const { node } = this.#targets.pickMember();
     const meanNs = this.#random.pick([5, 30, 150]) * NS_PER_MS;
     this.#say(node, `has a disk that syncs in ${meanNs / NS_PER_MS} ms`);
     node.disk.latency = { ...swarm.storage, sync: exponentialDelay(NS_PER_MS, meanNs) };
@@ -402,7 +347,7 @@ export class Nemesis {
 
   #hangDisk(): void {
     const { world } = this.#parts;
-    const { node } = this.#pickMember();
+    const { node } = this.#targets.pickMember();
     const durationNs = this.#drawNs(50, 2_000);
     this.#say(node, `has a disk that hangs for ${durationNs / NS_PER_MS} ms`);
     node.disk.hang();
@@ -415,7 +360,7 @@ export class Nemesis {
 
   /** One of the next writes or syncs fails; the member that meets it must not go on. */
   #failDisk(): void {
-    const member = this.#pickMember();
+    const member = this.#targets.pickMember();
     const { disk } = member.node;
     const kinds: OperationKind[] = this.#random.chance(1, 2)
       ? [OperationKind.Sync]
@@ -438,6 +383,21 @@ export class Nemesis {
     };
   }
 
+  /** No new file can be made for a while; a member that needs one ends, and says why. */
+  #fillDisk(): void {
+    const { world } = this.#parts;
+    const member = this.#targets.pickMember();
+    const { disk } = member.node;
+    const before = disk.capacityBytes;
+    const leftBytes = this.#random.below(128 * 1024);
+    this.#say(member.node, `has ${leftBytes} bytes left on its disk`);
+    this.fullMembers.add(member.memberId);
+    disk.capacityBytes = before - disk.freeBytes + leftBytes;
+    world.schedule(world.nowNs + this.#drawNs(200, 4_000), undefined, () => {
+      disk.capacityBytes = DISK_CAPACITY_BYTES;
+    });
+  }
+
   #jumpWall(): void {
     const node = this.#pickNode();
     const magnitudeMs = this.#random.pick([5, 500, 30_000, 3_600_000]);
@@ -455,28 +415,10 @@ export class Nemesis {
 
   // --- chance ---
 
-  #networkNodes(): VirtualNode[] {
-    const members = this.#parts.cluster.members.map((member) => member.node);
-    return [...members, ...this.#parts.clients.map((client) => client.node)];
-  }
-
   #pickNode(): VirtualNode {
     return this.#random.chance(7, 8)
-      ? this.#pickMember().node
-      : this.#random.pick(this.#networkNodes());
-  }
-
-  /** The leader more often than others: what befalls it matters most. */
-  #pickMember(): SimulatedMember {
-    const { members } = this.#parts.cluster;
-    const leader = this.#leader();
-    return leader !== undefined && this.#random.chance(1, 3) ? leader : this.#random.pick(members);
-  }
-
-  #leader(): SimulatedMember | undefined {
-    return this.#parts.cluster.members.find(
-      ({ member }) => member?.observe()?.election.role() === MemberRole.Leader,
-    );
+      ? this.#targets.pickMember().node
+      : this.#random.pick(this.#targets.nodes());
   }
 
   #drawNs(minMs: number, maxMs: number): number {

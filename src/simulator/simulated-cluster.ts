@@ -57,6 +57,8 @@ export interface SimulatedClusterOptions {
   readonly world: World;
   readonly memberCount: number;
   readonly arenas: ArenaPool;
+  /** Records in the member's own duty cycles, as the host does at level `page-cache`. */
+  readonly isRecorderInline?: boolean;
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
   /** Makes the service host of a member's process. */
@@ -162,7 +164,7 @@ export class SimulatedCluster {
   }
 
   #program(process: VirtualProcess, simulated: SimulatedMember): void {
-    const { arenas, events, makeService, onEnd } = this.#options;
+    const { arenas, events, isRecorderInline, makeService, onEnd } = this.#options;
     const arena = arenas.take();
     process.spawn('main', (ports, thread) => {
       const memberEvents = events?.(simulated.memberId);
@@ -176,7 +178,7 @@ export class SimulatedCluster {
         entropy: ports.entropy,
         storage: ports.storage,
         service: makeService(simulated.memberId),
-        recorderRunner: runner,
+        ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
       });
       simulated.member = member;

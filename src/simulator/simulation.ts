@@ -148,6 +148,7 @@ export class Simulation {
       world: this.world,
       memberCount,
       arenas,
+      isRecorderInline: this.swarm.isRecorderInline,
       cluster: {
         durability,
         logTermLength,
@@ -188,8 +189,8 @@ export class Simulation {
       `recovered ${directory.appendPosition} of its log, ${health.kind}, in term ` +
         `${directory.logTermId}`,
     );
-    const isBlank = this.nemesis.blankMembers.has(memberId);
-    if (health.kind === 'corrupt' || (!directory.nodeState.state.voting && !isBlank)) {
+    const isDamaged = health.kind === 'corrupt' || !directory.nodeState.state.voting;
+    if (isDamaged && !this.nemesis.blankMembers.has(memberId)) {
       this.judge.report(
         'recovery',
         `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was ` +
@@ -264,9 +265,11 @@ export class Simulation {
 
   #onFatal(member: SimulatedMember, error: unknown): void {
     const { memberId } = member;
-    const isStorage =
-      error instanceof PawlError &&
-      (error.code === ErrorCode.StorageFailed || error.code === ErrorCode.StorageFull);
+    const code = error instanceof PawlError ? error.code : undefined;
+    const isStorage = code === ErrorCode.StorageFailed || code === ErrorCode.StorageFull;
+    if (code === ErrorCode.StorageFull && this.nemesis.fullMembers.has(memberId)) {
+      return;
+    }
     this.timeline.add(member.node.name, `ends: ${describeError(error)}`);
     if (isStorage && this.nemesis.expectedFailures.delete(memberId)) {
       return;

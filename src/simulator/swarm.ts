@@ -14,7 +14,7 @@ const NS_PER_US = 1_000;
 const NS_PER_MS = 1_000_000;
 const NS_PER_SECOND = 1_000_000_000;
 
-/** A directory is lost only where the others are a quorum. */
+/** A directory is lost or damaged only where the others are a quorum. */
 const LOST_DIRECTORY_MEMBERS_MIN = 3;
 
 /** Fault classes that strike at moments. */
@@ -35,6 +35,8 @@ export const FaultClass = {
   Leave: 'clean leave',
   ClientKill: 'client kill',
   LostDirectory: 'lost directory',
+  DamagedLog: 'damaged log',
+  FullDisk: 'full disk',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -46,6 +48,8 @@ export type Profile = (typeof PROFILES)[number];
 export interface Swarm {
   readonly memberCount: number;
   readonly durability: 'fsync' | 'page-cache';
+  /** The recorder has no thread of its own. */
+  readonly isRecorderInline: boolean;
   readonly segmentTerms: number;
   readonly mtuLength: number;
   readonly sessionTimeoutMs: number;
@@ -71,14 +75,17 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
   return {
     memberCount,
     durability,
+    isRecorderInline: durability === 'page-cache' && random.fork('inline').chance(2, 3),
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
     sessionTimeoutMs: random.pick([1_500, 3_000, 10_000]),
-    workload: drawWorkload(random, profile),
+    workload: drawWorkload(random.fork('workload'), profile),
     safetyNs: (isQuiet ? 20 : random.between(8, 16)) * NS_PER_SECOND,
-    link: isQuiet ? { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) } : drawLink(random),
-    send: isQuiet ? PERFECT_SEND : drawSend(random),
-    storage: isQuiet ? INSTANT_STORAGE : drawStorage(random),
+    link: isQuiet
+      ? { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) }
+      : drawLink(random.fork('link')),
+    send: isQuiet ? PERFECT_SEND : drawSend(random.fork('send')),
+    storage: isQuiet ? INSTANT_STORAGE : drawStorage(random.fork('storage')),
     turnCostNs: isQuiet ? 0 : random.pick([0, 1, 5, 20]) * NS_PER_US,
     faults: isQuiet ? [] : drawFaults(random, durability, memberCount, isStorm),
     faultIntervalNs: random.pick([150, 400, 800, 2_000]) * NS_PER_MS,
@@ -107,10 +114,11 @@ function drawFaults(
     excluded.push(FaultClass.PowerCut);
   }
   if (memberCount < LOST_DIRECTORY_MEMBERS_MIN) {
-    excluded.push(FaultClass.LostDirectory);
+    excluded.push(FaultClass.LostDirectory, FaultClass.DamagedLog);
   }
   const classes = Object.values(FaultClass).filter((fault) => !excluded.includes(fault));
-  return classes.filter(() => random.chance(1, 2) || isAll);
+  // A stream of chance for each: a new class changes nothing in the runs without it.
+  return classes.filter((fault) => random.fork(fault).chance(1, 2) || isAll);
 }
 
 /** Each value with probability one half, otherwise nothing. */

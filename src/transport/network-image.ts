@@ -39,6 +39,13 @@ import type { Stream, TransportContext } from './transport-context.js';
 
 /** A status message is due when consumption moved by this share of the window. */
 const WINDOW_SHARE = 4;
+/** SETUPs that contradict an image before it is given up. One alone may be the damaged one. */
+const STRANGE_SETUP_COUNT_MAX = 3;
+/**
+ * NAKs for the first bytes of an image before it is given up: the source cannot answer them, for a
+ * damaged SETUP named a position at which no frame starts.
+ */
+const JOIN_NAK_COUNT_MAX = 100;
 
 /** What an image needs to know of its subscription. */
 export interface ImageOwner {
@@ -71,6 +78,8 @@ export class NetworkImage extends Image implements Stream {
   /** New frames were inserted since the rebuild position was computed. */
   #hasNewFrames = false;
   #lastActivityNs: number;
+  /** SETUPs of another geometry since anything was heard that fits this one. */
+  #strangeSetups = 0;
   /** Nothing was heard for the liveness timeout, but there is something left to read. */
   #isSilent = false;
   /** Position at which the writer ended the stream; negative while it goes on. */
@@ -82,6 +91,8 @@ export class NetworkImage extends Image implements Stream {
   /** Start of the gap that is being asked for; negative when there is none. */
   #gapPosition = -1;
   #nakDeadlineNs = Infinity;
+  /** NAKs for the very first bytes of the image. */
+  #joinNakCount = 0;
 
   constructor(
     context: TransportContext,
@@ -125,6 +136,17 @@ export class NetworkImage extends Image implements Stream {
     this.context.enqueue(this);
   }
 
+  /**
+   * The source announces the same session with another geometry, again and again: what opened this
+   * image was damaged on its way, for a SETUP has no checksum. The next one opens it as it is.
+   */
+  #onStrangeSetup(): void {
+    this.#strangeSetups++;
+    if (this.#strangeSetups >= STRANGE_SETUP_COUNT_MAX && !this.#isClosed) {
+      this.close();
+    }
+  }
+
   // --- input ---
 
   /** Takes the data datagram in the staging memory. */
@@ -141,6 +163,7 @@ export class NetworkImage extends Image implements Stream {
     const result = this.arena.core.rebuildInsert(this.meta, context.staging, length);
     if (result >= 0) {
       this.#lastActivityNs = context.nowNs;
+      this.#strangeSetups = 0;
       this.#hasNewFrames = true;
       context.enqueue(this);
     } else {
@@ -202,9 +225,13 @@ export class NetworkImage extends Image implements Stream {
       geometry.position >= this.joinPosition && geometry.position <= this.log.writeLimit;
     if (!isSame || !isPossible || !this.#isFromSource(sourceKey)) {
       context.counters.setupsRefused++;
+      if (this.#isFromSource(sourceKey) && (!isSame || geometry.position < this.joinPosition)) {
+        this.#onStrangeSetup();
+      }
       return;
     }
     this.#lastActivityNs = context.nowNs;
+    this.#strangeSetups = 0;
     if (context.nowNs - this.#lastForcedNs >= context.config.setupFastIntervalNs) {
       this.#lastForcedNs = context.nowNs;
       this.#isStatusMessageForced = true;
@@ -298,6 +325,7 @@ export class NetworkImage extends Image implements Stream {
       return 0;
     }
     this.#nakDeadlineNs = nowNs + config.nakRetryNs;
+    this.#joinNakCount += position === this.joinPosition ? 1 : 0;
     return this.#sendNak(termId, termOffset, length);
   }
 
@@ -382,6 +410,10 @@ export class NetworkImage extends Image implements Stream {
   #endIfOver(nowNs: number): void {
     if (this.isEndOfStream) {
       this.#end(true);
+      return;
+    }
+    if (this.#joinNakCount >= JOIN_NAK_COUNT_MAX && this.#rebuildPosition === this.joinPosition) {
+      this.#end(false);
       return;
     }
     const { counters, config } = this.context;

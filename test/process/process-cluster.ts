@@ -43,6 +43,8 @@ export class ProcessCluster {
     this.ingress = ingress;
     this.members = members;
     this.geometry = geometry;
+    // Also when a signal ends the test.
+    process.once('exit', this.#removeFiles);
   }
 
   /** Births three members and starts them. */
@@ -137,10 +139,15 @@ export class ProcessCluster {
   /** Ends everything and leaves nothing behind; with PAWL_KEEP set, the directories. */
   async dispose(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
+    process.off('exit', this.#removeFiles);
+    this.#removeFiles();
+  }
+
+  readonly #removeFiles = (): void => {
     if (process.env.PAWL_KEEP === undefined) {
       rmSync(this.directory, { recursive: true, force: true });
     }
-  }
+  };
 
   #describe(statuses: readonly NodeMemberStatus[]): string {
     const texts = this.members.map((member) => {

@@ -74,7 +74,7 @@ class Scene {
   }
 }
 
-test('the timestamp of a closed session, the shortest event, counts as the end of log time', (t) => {
+test('the timestamp of a closed session, the shortest event, ends the time of a log', (t) => {
   const view = new DataView(new ArrayBuffer(64));
   const encoder = new SessionCloseEventEncoder()
     .wrapAndApplyHeader(view, 0)

@@ -421,7 +421,7 @@ test("the sender's own system refuses sends as often as asked", (t) => {
   t.end();
 });
 
-test('a datagram kept beyond its handler is scribbled over; a handler may close the socket', (t) => {
+test('a datagram kept too long is scribbled over; a handler may close the socket', (t) => {
   const pair = newPair();
   sendBytes(pair.from, pair.key, 1, 2, 3);
   sendBytes(pair.from, pair.key, 4);

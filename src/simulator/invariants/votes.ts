@@ -1,12 +1,10 @@
 // votes.ts: I-1 (one leader per term) and I-2 (a vote is given once, and is durable when it is
 // told).
 
-import { type NodeState, readNodeState } from '../../archive/node-state-file.js';
-import { completeTask, StorageTasks } from '../../archive/storage-task.js';
 import { MEMBER_NULL, TERM_NULL } from '../../position.js';
 import type { VirtualDisk } from '../virtual-disk.js';
+import { durableNodeState } from './durable-records.js';
 import type { Judge } from './judge.js';
-import { SnapshotStorage } from './snapshot-storage.js';
 
 /** What is known to be durable of one member's record. */
 interface DurableVote {
@@ -131,11 +129,4 @@ export class Votes {
     known.votedForMemberId = votedForMemberId;
     return known;
   }
-}
-
-/** The record that a power cut is certain to leave; undefined when there is none. */
-export function durableNodeState(disk: VirtualDisk): NodeState | undefined {
-  const tasks = new StorageTasks(new SnapshotStorage(disk));
-  const reading = completeTask(tasks, readNodeState(tasks.storage));
-  return reading.kind === 'found' ? reading.state : undefined;
 }
