@@ -8,7 +8,11 @@ import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
 import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
-import { messageTemplateId } from '../protocol/message-header.js';
+import {
+  HEADER_TEMPLATE_ID_OFFSET,
+  MESSAGE_HEADER_LENGTH,
+  messageTemplateId,
+} from '../protocol/message-header.js';
 import type { AppliedSessions } from './cluster-session.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
@@ -73,6 +77,13 @@ export class LogApplier {
   readonly #onFragment: FragmentHandler = (view, offset, length, flags, position) => {
     if ((flags & FLAGS_UNFRAGMENTED) !== FLAGS_UNFRAGMENTED) {
       // Only messages of clients are ever fragmented; sessions are opened by events that fit.
+      return;
+    }
+    // Nearly everything is a client's message, which the session state does not depend on.
+    const isMessage =
+      length >= MESSAGE_HEADER_LENGTH &&
+      view.getUint16(offset + HEADER_TEMPLATE_ID_OFFSET, true) === TemplateId.SessionMessageHeader;
+    if (isMessage) {
       return;
     }
     switch (messageTemplateId(view, offset, length)) {

@@ -13,7 +13,7 @@ import { integerListOption, integerOption, numberOption, wordOption } from './op
 import { printJson, printLine, progressOf } from './output.js';
 
 /** What is best on loopback: one datagram for as much as fits. Real networks want 1408. */
-const LOOPBACK_MTU = 32_768;
+const LOOPBACK_MTU = 61_440;
 const MTU_MAX = 61_440;
 const RATE_MAX = 10_000_000;
 const PAYLOAD_LENGTH_MAX = 16_384;

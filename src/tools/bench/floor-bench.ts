@@ -9,7 +9,7 @@ import { type LoadChain, startFloor, startPingPong } from './floor-chain.js';
 /** A floor slower than this many ping-pongs would flatter what is compared with it. */
 export const FLOOR_TO_PING_PONG_MAX = 5;
 /** Bursts in flight in the closed loop; the last ones look for the maximum. */
-export const WINDOW_BURSTS: readonly number[] = [1, 8, 64];
+export const WINDOW_BURSTS: readonly number[] = [1, 8, 64, 256];
 const WARM_UP_SECONDS = 1;
 
 export interface FloorBenchOptions {
