@@ -1,6 +1,7 @@
 // data-directory.ts: the directory of a member, checked before anything relies on it.
 
-import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { ErrorCode, PawlError } from '../errors.js';
 import { errnoOf } from './network-errors.js';
 
@@ -37,6 +38,21 @@ function directoryError(path: string, cause: unknown): PawlError {
 }
 
 /**
+ * Makes a directory and those above it. Node's own recursive mkdir never returns on a file system
+ * that refuses new names with ENOENT, as /proc does.
+ */
+function makeDirectories(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    return;
+  }
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) {
+    makeDirectories(parent);
+  }
+  mkdirSync(path, { mode: DIRECTORY_MODE });
+}
+
+/**
  * Finds a data directory and checks that this process may read, write and enter it.
  *
  * @param path absolute, or relative to the working directory.
@@ -47,7 +63,7 @@ function directoryError(path: string, cause: unknown): PawlError {
 export function openDataDirectory(path: string, create: boolean): string {
   try {
     if (create) {
-      mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectories(resolve(path));
     }
     const real = realpathSync(path);
     if (!statSync(real).isDirectory()) {

@@ -417,3 +417,13 @@ test('a data directory that cannot be used is named with the remedy', (t) => {
   }
   t.end();
 });
+
+test('a directory below one that refuses new names is an error, and the call returns', (t) => {
+  if (!nodeFs.existsSync('/proc/self')) {
+    t.skip('this system has no /proc');
+    t.end();
+    return;
+  }
+  t.throws(() => openDataDirectory('/proc/nowhere/data', true), /cannot be used \(ENOENT\)/);
+  t.end();
+});
