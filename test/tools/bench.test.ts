@@ -17,7 +17,8 @@ test('bench floor prints floor and ping-pong as one JSON object and loses nothin
     [
       [20, 0],
       [160, 0],
-      [1280, 0],
+      [1_280, 0],
+      [5_120, 0],
     ],
   );
   t.equal(result.environment.node, process.version);
@@ -58,7 +59,8 @@ test('bench cluster prints one JSON object with its runs, and loses nothing', as
     [
       [20, 0],
       [160, 0],
-      [1280, 0],
+      [1_280, 0],
+      [5_120, 0],
     ],
   );
   t.ok(result.cpuSecondsPerMillion > 0 && result.rssMiBPerNode > 0);
