@@ -161,14 +161,14 @@ export class LogDestination extends StreamSender {
     super.close();
   }
 
-  /** How far the log may be appended for the sake of this follower. */
+  /**
+   * How far the log may be appended for the sake of this follower: as far as its window reaches, and
+   * at least half a term beyond what it consumed. A message is at most an eighth of a term, and with
+   * the padding before it a quarter; with a window below that it would never be appended at all.
+   * What is beyond the window waits in the buffers and is sent as the window moves.
+   */
   roomPosition(): Position {
-    if (this.isConnected) {
-      return this.senderLimit;
-    }
-    // Not connected (yet): a first window fits the buffers whether somebody listens or not.
-    const window = Math.min(this.context.config.initialWindowLength, this.log.termLength / 2);
-    return Math.max(this.senderLimit, this.consumedPosition + window);
+    return Math.max(this.senderLimit, this.consumedPosition + this.log.termLength / 2);
   }
 
   /**

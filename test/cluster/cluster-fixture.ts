@@ -2,7 +2,7 @@
 
 import type { ClientOptions } from '../../src/client/client-options.js';
 import type { ClusterClient } from '../../src/client/cluster-client.js';
-import type { ClusterSettings } from '../../src/cluster/cluster-config.js';
+import type { ClusterSettings, MemberSettings } from '../../src/cluster/cluster-config.js';
 import type { MemberStatus } from '../../src/cluster/member.js';
 import type { PawlError } from '../../src/errors.js';
 import type { ClusteredService } from '../../src/service/clustered-service.js';
@@ -28,6 +28,7 @@ export interface FixtureOptions {
   readonly memberCount?: number;
   readonly delayNs?: number;
   readonly cluster?: Partial<ClusterSettings>;
+  readonly member?: Partial<MemberSettings>;
   readonly service?: (memberId: number) => ClusteredService;
 }
 
@@ -69,6 +70,7 @@ export class ClusterFixture {
       memberCount: options.memberCount ?? 3,
       arenas,
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
+      ...(options.member === undefined ? {} : { member: options.member }),
       makeService: (memberId) => new ServiceContainer(() => service(memberId)),
       events: () => ({ onWarning: (message) => this.warnings.push(message) }),
     });

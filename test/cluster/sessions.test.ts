@@ -75,6 +75,20 @@ test('messages longer than a datagram arrive whole and in order', (t) => {
   t.end();
 });
 
+test('messages longer than the receiver window are committed', (t) => {
+  const fixture = new ClusterFixture({ member: { windowLength: 4 * 1024 } });
+  fixture.start();
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  for (let value = 0; value < 40; value++) {
+    fixture.send(client, messageOf(value, 7_900));
+  }
+  fixture.await(() => client.received.length === 40, 'all messages came back');
+  t.deepEqual(client.received[39], messageOf(39, 7_900));
+  fixture.close();
+  t.end();
+});
+
 test('a message beyond the maximum is refused at the client with the limit and the remedy', (t) => {
   const fixture = new ClusterFixture();
   fixture.start();
