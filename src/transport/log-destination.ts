@@ -162,10 +162,10 @@ export class LogDestination extends StreamSender {
   }
 
   /**
-   * How far the log may be appended for the sake of this follower: as far as its window reaches, and
-   * at least half a term beyond what it consumed. A message is at most an eighth of a term, and with
-   * the padding before it a quarter; with a window below that it would never be appended at all.
-   * What is beyond the window waits in the buffers and is sent as the window moves.
+   * How far the log may be appended for the sake of this follower: as far as its window reaches,
+   * and at least half a term beyond what it consumed. A message is at most an eighth of a term, and
+   * with the padding before it a quarter; with a window below that it would never be appended at
+   * all. What is beyond the window waits in the buffers and is sent as the window moves.
    */
   roomPosition(): Position {
     return Math.max(this.senderLimit, this.consumedPosition + this.log.termLength / 2);
