@@ -2,7 +2,7 @@
 
 export type { ClientOptions } from './client/client-options.js';
 export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
-export { REQUEST_HEADER_LENGTH, type RequestClientOptions } from './client/request-client.js';
+export type { RequestClientOptions } from './client/request-client.js';
 export type { Answer } from './client/request-shell.js';
 export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
 export { type ErrorCategory, ErrorCode, PawlError } from './errors.js';
@@ -26,4 +26,4 @@ export type {
   ServiceFactory,
 } from './service/clustered-service.js';
 export { EgressResult } from './service/clustered-service.js';
-export { Replier } from './service/request.js';
+export { REQUEST_HEADER_LENGTH, Replier } from './service/request.js';

@@ -15,11 +15,11 @@ import {
   RecordingDescriptorHeaderDecoder,
   RecordingDescriptorHeaderEncoder,
 } from '../protocol/codecs/recording-descriptor-header.js';
+import { LOG_STREAM_ID } from '../protocol/streams.js';
 import {
   checkGeometry,
   LOG_INITIAL_TERM_ID,
   LOG_RECORDING_ID,
-  LOG_STREAM_ID,
   type LogGeometry,
 } from './log-geometry.js';
 import { recordChecksum } from './record-checksum.js';

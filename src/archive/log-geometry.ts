@@ -10,8 +10,6 @@ import { type Position, positionBitsToShift } from '../position.js';
 /** The log is recording 0, as in Aeron's segment names. */
 export const LOG_RECORDING_ID = 0;
 export const LOG_INITIAL_TERM_ID = 0;
-/** Stream of the log. */
-export const LOG_STREAM_ID = 100;
 /** Segment files are at most 1 GiB, as in Aeron. */
 export const SEGMENT_LENGTH_MAX = 1024 * 1024 * 1024;
 

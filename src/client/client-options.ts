@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { ErrorCode, PawlError } from '../errors.js';
 import { parseIngressEndpoints } from '../protocol/member-endpoints.js';
+import { EGRESS_STREAM_ID_DEFAULT } from '../protocol/streams.js';
 
 const NS_PER_MS = 1_000_000;
 const KIB = 1024;
@@ -13,7 +14,7 @@ const schema = z.strictObject({
   ingressEndpoints: z.string().min(1),
   /** Where egress is received; port 0 lets the system choose. */
   egressChannel: z.string().default('aeron:udp?endpoint=127.0.0.1:0'),
-  egressStreamId: z.int().default(102),
+  egressStreamId: z.int().default(EGRESS_STREAM_ID_DEFAULT),
   mtuLength: z
     .int()
     .min(288)

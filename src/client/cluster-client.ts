@@ -25,6 +25,7 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
+import { INGRESS_STREAM_ID, SESSION_PROTOCOL_VERSION } from '../protocol/streams.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import { FragmentAssembler } from '../transport/fragment-assembler.js';
 import type { FragmentHandler } from '../transport/fragment-header.js';
@@ -32,12 +33,6 @@ import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import type { ConcludedClientOptions } from './client-options.js';
 
-/**
- * Semantic version 0.3.0 of the session protocol, as Aeron encodes it: major << 16 | minor << 8 |
- * patch.
- */
-export const SESSION_PROTOCOL_VERSION = (0 << 16) | (3 << 8) | 0;
-const INGRESS_STREAM_ID = 101;
 const SESSION_HEADER_LENGTH = 32;
 const SCRATCH_LENGTH = 4096;
 const EGRESS_FRAGMENT_LIMIT = 4096;

@@ -9,12 +9,9 @@
 import { BACK_PRESSURED } from '../../assembly/layout/frame.js';
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { REQUEST_HEADER_LENGTH } from '../service/request.js';
 import type { ClientHandlers, ClusterClient } from './cluster-client.js';
 
-/**
- * Bytes before the body of a request, and of its answer: its number, as an unsigned 64-bit integer.
- */
-export const REQUEST_HEADER_LENGTH = 8;
 /** Requests that may be unanswered at a time, unless told otherwise. */
 export const OUTSTANDING_COUNT_MAX = 4_096;
 /** Time from which an unanswered request is unknown, unless told otherwise. */

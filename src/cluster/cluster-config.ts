@@ -9,10 +9,9 @@ import { type ConsensusConfig, concludeConsensusConfig } from '../consensus/cons
 import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
+import { MEMBER_PROTOCOL_VERSION } from '../protocol/streams.js';
 
 export const MEMBER_COUNT_MAX = 7;
-/** Version 1.0.0 of the protocol between members: major << 16 | minor << 8 | patch. */
-export const MEMBER_PROTOCOL_VERSION = 0x010000;
 const DURABILITY_LEVELS = {
   fsync: DurabilityLevel.Fsync,
   'page-cache': DurabilityLevel.PageCache,

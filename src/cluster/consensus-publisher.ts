@@ -18,11 +18,11 @@ import { RequestVoteEncoder } from '../protocol/codecs/request-vote.js';
 import { VoteEncoder } from '../protocol/codecs/vote.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import { CONSENSUS_STREAM_ID } from '../protocol/streams.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
 
-export const CONSENSUS_STREAM_ID = 108;
 const SCRATCH_LENGTH = 4096;
 const LOG_RECORDING_ID = 0;
 

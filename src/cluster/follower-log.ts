@@ -9,11 +9,11 @@ import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import type { LogJoin } from '../consensus/election-effects.js';
 import { POSITION_NULL, type Position } from '../position.js';
 import { formatHostPort } from '../protocol/host-port.js';
+import { LOG_STREAM_ID } from '../protocol/streams.js';
 import type { Image } from '../transport/image.js';
 import type { SetupSummary, Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
-import { LOG_STREAM_ID } from './leader-log.js';
 import type { LiveLog } from './log-poller.js';
 
 /** The image of the leader's log. */
@@ -58,11 +58,6 @@ export class FollowerLog implements LiveLog {
 
   get subscription(): Subscription {
     return this.#subscription;
-  }
-
-  /** Whether frames of the joined log can be read in place. */
-  get isLive(): boolean {
-    return this.#image !== undefined && this.#isStarted;
   }
 
   get meta(): number {

@@ -9,13 +9,12 @@ import { assert } from '../assert.js';
 import type { MemberId } from '../consensus/election-effects.js';
 import type { Position } from '../position.js';
 import { formatHostPort } from '../protocol/host-port.js';
+import { LOG_STREAM_ID } from '../protocol/streams.js';
 import type { BlockSource } from '../transport/block-source.js';
 import type { LogPublication } from '../transport/log-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { LiveLog } from './log-poller.js';
-
-export const LOG_STREAM_ID = 100;
 
 /** The publication of the term that this member leads. */
 export class LeaderLog implements LiveLog {

@@ -25,6 +25,7 @@ import {
   ingressEndpointsOf,
   type MemberEndpoints,
 } from '../protocol/member-endpoints.js';
+import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import { CheckedReader } from './checked-reader.js';
@@ -33,7 +34,7 @@ import { AppliedSessions } from './cluster-session.js';
 import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
 import { ConsensusModule } from './consensus-module.js';
-import { CONSENSUS_STREAM_ID, ConsensusPublisher } from './consensus-publisher.js';
+import { ConsensusPublisher } from './consensus-publisher.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
 import { IngressAdapter } from './ingress-adapter.js';
@@ -46,7 +47,6 @@ import { LogPublisher } from './log-publisher.js';
 import { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
 
-export const INGRESS_STREAM_ID = 101;
 /** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
 export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
 export const MESSAGE_TERM_SHARE = 8;

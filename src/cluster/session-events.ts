@@ -4,13 +4,12 @@ import type { Arena } from '../memory/arena.js';
 import { NewLeaderEventEncoder } from '../protocol/codecs/new-leader-event.js';
 import { SessionEventEncoder } from '../protocol/codecs/session-event.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import { SESSION_PROTOCOL_VERSION } from '../protocol/streams.js';
 import type { ClusterConfig } from './cluster-config.js';
 
 /** Longest detail text, bytes: an error or the members' ingress endpoints. */
 export const DETAIL_LENGTH_MAX = 2048;
 const SCRATCH_LENGTH = 4096;
-/** Version of the session protocol, 0.3.0, as Aeron encodes it. */
-export const SESSION_PROTOCOL_VERSION = 0x000300;
 
 /** Whom an event answers. */
 export interface Correlation {

@@ -13,7 +13,6 @@ import {
   FRAME_TYPE_DATA,
   FRAME_TYPE_OFFSET,
 } from '../../../assembly/layout/frame.js';
-import { CONSENSUS_STREAM_ID } from '../../cluster/consensus-publisher.js';
 import { AppendPositionDecoder } from '../../protocol/codecs/append-position.js';
 import { CommitPositionDecoder } from '../../protocol/codecs/commit-position.js';
 import { NewLeadershipTermDecoder } from '../../protocol/codecs/new-leadership-term.js';
@@ -21,6 +20,7 @@ import { RequestVoteDecoder } from '../../protocol/codecs/request-vote.js';
 import { TemplateId } from '../../protocol/codecs/template-ids.js';
 import { VoteDecoder } from '../../protocol/codecs/vote.js';
 import { messageTemplateId } from '../../protocol/message-header.js';
+import { CONSENSUS_STREAM_ID } from '../../protocol/streams.js';
 import type { CommittedLog } from './committed-log.js';
 import type { Votes } from './votes.js';
 
