@@ -4,6 +4,7 @@ export { initializeTables as initialize, crc32c } from './checksum/crc32c';
 export { frameChecksum } from './checksum/frame-checksum';
 export { receiverWindow, senderLimit } from './flow/window';
 export { ingressBatch } from './ingress/batch';
+export { decodeMessages, selectEvents } from './ingress/messages';
 export {
   sessionLastActivityMs,
   sessionPut,

@@ -1,4 +1,5 @@
 import { ingressBatch } from '../ingress/batch';
+import { decodeMessages, selectEvents } from '../ingress/messages';
 import {
   sessionLastActivityMs,
   sessionPut,
@@ -10,7 +11,8 @@ import {
 } from '../ingress/session-table';
 import { append } from '../logbuffer/exclusive-append';
 import { addressOf, logSetPublisherLimit, logTail } from '../logbuffer/metadata';
-import { logAt, scratchOf, slab } from './fixture';
+import { scan } from '../logbuffer/scan';
+import { logAt, scanAddress, scratchOf, slab, TERM_LENGTH } from './fixture';
 
 function newTable(capacity: i32): usize {
   const table = slab(2);
@@ -133,5 +135,35 @@ describe('ingressBatch', () => {
     expect<i32>(load<i32>(out, 8)).toBe(3);
     expect<i32>(load<i32>(out, 12)).toBe(2);
     expect<f64>(load<f64>(out)).toBe(192);
+  });
+});
+
+describe('what a scan has found', () => {
+  it('is decoded where it is a session message, and kept as an event where it is not', () => {
+    const meta = logAt(0, 0, 0);
+    const out = scratchOf(meta);
+    const message = out + 4096;
+    store<u16>(message, 24);
+    store<u16>(message, 1, 2);
+    store<u16>(message, 111, 4);
+    store<i64>(message, 7, 8);
+    store<i64>(message, 640, 16);
+    store<i64>(message, 1800000000000, 24);
+    append(meta, message, 40);
+    store<u16>(message, 22, 2);
+    append(meta, message, 60);
+    const count = scan(meta, 0, logTail(meta), 8, out);
+    const entries = out + 1024;
+    expect<i32>(decodeMessages(out, count, TERM_LENGTH, 0, entries)).toBe(1);
+    expect<usize>(<usize>load<i32>(entries)).toBe(addressOf(meta, 0) + 64);
+    expect<i32>(load<i32>(entries, 4)).toBe(8);
+    expect<f64>(load<f64>(entries, 8)).toBe(96);
+    expect<f64>(load<f64>(entries, 16)).toBe(640);
+    expect<f64>(load<f64>(entries, 24)).toBe(1800000000000);
+    expect<f64>(load<f64>(entries, 32)).toBe(7);
+    expect<i32>(load<i32>(entries, 40)).toBe(0, 'an event has no body');
+    expect<f64>(load<f64>(entries, 48)).toBe(192, 'but a position');
+    expect<i32>(selectEvents(out, count)).toBe(1);
+    expect<usize>(scanAddress(out, 0)).toBe(addressOf(meta, 96));
   });
 });

@@ -17,6 +17,20 @@ export const SCAN_STOP_UNAVAILABLE: i32 = 1;
 export const SCAN_STOP_FRAME_LIMIT: i32 = 2;
 export const SCAN_STOP_MALFORMED: i32 = 3;
 
+// ---- Message entries: what `decodeMessages` makes of the frames of a scan ----
+
+/** i32: address of the message's body; 0 when the frame is no whole session message. */
+export const MESSAGE_BODY_OFFSET: i32 = 0;
+/** i32: length of the body. */
+export const MESSAGE_BODY_LENGTH_OFFSET: i32 = 4;
+/** f64: position of the stream after the frame; of every entry. */
+export const MESSAGE_POSITION_OFFSET: i32 = 8;
+/** f64 each. */
+export const MESSAGE_CLUSTER_SESSION_OFFSET: i32 = 16;
+export const MESSAGE_TIMESTAMP_OFFSET: i32 = 24;
+export const MESSAGE_LEADERSHIP_TERM_OFFSET: i32 = 32;
+export const MESSAGE_ENTRY_LENGTH: i32 = 40;
+
 // ---- Block area ----
 
 /** i32: where the block starts. */

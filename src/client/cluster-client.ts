@@ -5,6 +5,7 @@
 // decides.
 
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
+import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Entropy } from '../ports/entropy.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
@@ -19,7 +20,6 @@ import {
 } from '../protocol/codecs/session-message-header.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { formatHostPort } from '../protocol/host-port.js';
-import { parseIngressEndpoints } from '../protocol/member-endpoints.js';
 import {
   MESSAGE_HEADER_LENGTH,
   messageBlockLength,
@@ -32,10 +32,11 @@ import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import type { ConcludedClientOptions } from './client-options.js';
+import { type EgressConsumer, EgressReader } from './egress-reader.js';
+import { type IngressEndpoints, ingressEndpoints, learnEndpoints } from './ingress-endpoints.js';
 
 const SESSION_HEADER_LENGTH = 32;
 const SCRATCH_LENGTH = 4096;
-const EGRESS_FRAGMENT_LIMIT = 4096;
 
 export const ClientState = {
   /** Looking for the leader and asking for a session. */
@@ -72,8 +73,9 @@ export class ClusterClient {
   readonly #handlers: ClientHandlers;
   readonly #correlationId: bigint;
   readonly #egress: Subscription;
-  readonly #assembler: FragmentAssembler;
+  readonly #egressReader: EgressReader;
   readonly #scratch: number;
+  // A session header, and behind it room for a message that fits one frame.
   readonly #head: number;
   // Term that the header at #head was encoded for. A session's id is set before its first term.
   #headTermId = -1;
@@ -83,7 +85,7 @@ export class ClusterClient {
   readonly #newLeaderEvent = new NewLeaderEventDecoder();
   readonly #connecting = new Map<number, ExclusivePublication>();
   readonly #askedAtNs = new Map<number, number>();
-  #endpoints: ReadonlyMap<number, string>;
+  #endpoints: IngressEndpoints;
   #ingress: ExclusivePublication | undefined;
   #state: ClientState = ClientState.Connecting;
   #startedNs = -1;
@@ -102,15 +104,17 @@ export class ClusterClient {
     this.#options = options;
     this.#handlers = dependencies.handlers;
     this.#correlationId = (BigInt(entropy.nextUint32()) << 32n) | BigInt(entropy.nextUint32());
-    this.#endpoints = endpointTexts(options.ingressEndpoints);
+    this.#endpoints = ingressEndpoints(options.ingressEndpoints);
     this.#scratch = transport.arena.allocate(SCRATCH_LENGTH);
-    this.#head = transport.arena.allocate(SESSION_HEADER_LENGTH);
-    this.#assembler = new FragmentAssembler(this.#onEgress, {
-      messageLengthMax: options.messageLengthMax,
-    });
+    this.#head = transport.arena.allocate(SESSION_HEADER_LENGTH + options.mtuLength);
     this.#egress = transport.addSubscription(options.egressChannel, options.egressStreamId, {
       termLengthMax: options.egressTermLengthMax,
       windowLength: options.windowLength,
+    });
+    const { messageLengthMax } = options;
+    this.#egressReader = new EgressReader(transport.arena, this.#egress, {
+      onSessionMessage: this.#onSessionMessage,
+      onFragment: new FragmentAssembler(this.#onEgress, { messageLengthMax }).onFragment,
     });
   }
 
@@ -153,12 +157,28 @@ export class ClusterClient {
     if (this.#headTermId !== this.leadershipTermId) {
       this.#encodeHead();
     }
-    const head = this.#head;
-    const result = publication.offer2(head, SESSION_HEADER_LENGTH, buffer, offset, length);
+    const result = this.#append(publication, buffer, offset, length);
     if (result > 0) {
       this.#lastSendNs = this.#nowNs;
     }
     return result;
+  }
+
+  #append(
+    publication: ExclusivePublication,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): number {
+    const head = this.#head;
+    const body = head + SESSION_HEADER_LENGTH;
+    if (SESSION_HEADER_LENGTH + length > publication.maxPayloadLength) {
+      return publication.offer2(head, SESSION_HEADER_LENGTH, buffer, offset, length);
+    }
+    assert(offset >= 0 && length >= 0 && offset + length <= buffer.length, 'bytes to send exist');
+    const isWhole = offset === 0 && length === buffer.length;
+    this.#transport.arena.u8.set(isWhole ? buffer : buffer.subarray(offset, offset + length), body);
+    return publication.offerAt(head, SESSION_HEADER_LENGTH + length);
   }
 
   /** The header of every message of a session in a term. */
@@ -195,7 +215,7 @@ export class ClusterClient {
     if (this.#startedNs < 0) {
       this.#startedNs = nowNs;
     }
-    work += this.#egress.poll(this.#assembler.onFragment, EGRESS_FRAGMENT_LIMIT);
+    work += this.#egressReader.poll();
     this.#checkSockets();
     switch (this.#state) {
       case ClientState.Connecting:
@@ -288,7 +308,7 @@ export class ClusterClient {
   readonly #onEgress: FragmentHandler = (view, offset, length) => {
     switch (messageTemplateId(view, offset, length)) {
       case TemplateId.SessionMessageHeader:
-        this.#onMessage(view, offset, length);
+        this.#onLongMessage(view, offset, length);
         break;
       case TemplateId.SessionEvent:
         if (SessionEventDecoder.isValid(view, offset, length)) {
@@ -305,20 +325,36 @@ export class ClusterClient {
     }
   };
 
-  #onMessage(view: DataView, offset: number, length: number): void {
-    if (!SessionMessageHeaderDecoder.isValid(view, offset, length)) {
-      return;
-    }
-    const header = this.#messageDecoder.wrapAndApplyHeader(view, offset);
-    // A deposed leader may still have something to say. What it answers was reported as unknown
-    // when its successor presented itself, and later messages may have been answered since.
-    const isCurrent = header.leadershipTermId() >= this.leadershipTermId;
-    if (isCurrent && header.clusterSessionId() === this.clusterSessionId) {
+  /** A message that came in fragments, or is not what it seems. */
+  #onLongMessage(view: DataView, offset: number, length: number): void {
+    if (SessionMessageHeaderDecoder.isValid(view, offset, length)) {
+      const header = this.#messageDecoder.wrapAndApplyHeader(view, offset);
       const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
-      const timestamp = header.timestamp();
-      this.#handlers.onMessage(view, offset + headLength, length - headLength, timestamp);
+      this.#onSessionMessage(
+        view,
+        offset + headLength,
+        length - headLength,
+        header.leadershipTermId(),
+        header.clusterSessionId(),
+        header.timestamp(),
+      );
     }
   }
+
+  readonly #onSessionMessage: EgressConsumer['onSessionMessage'] = (
+    view,
+    offset,
+    length,
+    leadershipTermId,
+    clusterSessionId,
+    timestamp,
+  ) => {
+    // A deposed leader may still have something to say. What it answers was reported as unknown
+    // when its successor presented itself, and later messages may have been answered since.
+    if (leadershipTermId >= this.leadershipTermId && clusterSessionId === this.clusterSessionId) {
+      this.#handlers.onMessage(view, offset, length, timestamp);
+    }
+  };
 
   #onSessionEvent(event: SessionEventDecoder): void {
     const isAnswer =
@@ -357,7 +393,7 @@ export class ClusterClient {
   }
 
   #redirect(leaderMemberId: number, detail: string): void {
-    this.#learnEndpoints(detail);
+    this.#endpoints = learnEndpoints(detail, this.#endpoints);
     // Ask the named leader at once rather than at the next retry.
     this.#askedAtNs.delete(leaderMemberId);
   }
@@ -368,7 +404,7 @@ export class ClusterClient {
     if (!isMine || !Number.isSafeInteger(termId) || termId <= this.leadershipTermId) {
       return;
     }
-    this.#learnEndpoints(event.ingressEndpoints());
+    this.#endpoints = learnEndpoints(event.ingressEndpoints(), this.#endpoints);
     this.leadershipTermId = termId;
     this.leaderMemberId = event.leaderMemberId();
     this.#ingress?.close();
@@ -377,18 +413,6 @@ export class ClusterClient {
     this.#state = this.#ingress === undefined ? ClientState.AwaitingLeader : ClientState.Connected;
     this.#awaitingSinceNs = this.#nowNs;
     this.#handlers.onNewLeader?.(termId, this.leaderMemberId);
-  }
-
-  #learnEndpoints(text: string): void {
-    try {
-      this.#endpoints = endpointTexts(text);
-    } catch (error) {
-      // The text came from the network: what cannot be parsed teaches nothing, and the known
-      // endpoints stay. Anything but a parse error is a defect.
-      if (!(error instanceof PawlError)) {
-        throw error;
-      }
-    }
   }
 
   #keepAlive(nowNs: number): void {
@@ -460,12 +484,4 @@ export class ClusterClient {
       this.#handlers.onClosed?.(error);
     }
   }
-}
-
-function endpointTexts(text: string): ReadonlyMap<number, string> {
-  const result = new Map<number, string>();
-  for (const [memberId, endpoint] of parseIngressEndpoints(text)) {
-    result.set(memberId, formatHostPort(endpoint));
-  }
-  return result;
 }

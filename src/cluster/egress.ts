@@ -65,6 +65,8 @@ export class Egress implements EgressSink {
   readonly #memory: ArrayBufferLike;
   readonly #header = new SessionMessageHeaderEncoder();
   readonly #connections = new Map<number, Connection>();
+  // Where the last reply went: the next one mostly goes there too.
+  #last: Connection | undefined;
   // Connections with something to say beside new messages: a greeting, or a queue.
   readonly #waiting = new Set<Connection>();
   // Connections whose client has not shown yet that it knows this leader: what tells it may be lost
@@ -111,6 +113,7 @@ export class Egress implements EgressSink {
       connection.publication.close();
     }
     this.#connections.clear();
+    this.#last = undefined;
     this.#waiting.clear();
     this.#unheard.clear();
   }
@@ -152,6 +155,7 @@ export class Egress implements EgressSink {
       publication.offerAt(this.#events.address, length);
       publication.close();
       this.#connections.delete(sessionId);
+      this.#last = undefined;
       this.#waiting.delete(connection);
       this.#unheard.delete(connection);
     }
@@ -168,9 +172,16 @@ export class Egress implements EgressSink {
     offset: number,
     length: number,
   ): void {
-    const connection = this.#isOpen ? this.#connections.get(sessionId) : undefined;
-    if (connection === undefined) {
+    if (!this.#isOpen) {
       return;
+    }
+    let connection = this.#last;
+    if (connection === undefined || connection.session.id !== sessionId) {
+      connection = this.#connections.get(sessionId);
+      if (connection === undefined) {
+        return;
+      }
+      this.#last = connection;
     }
     if (sessionId !== this.#headSessionId || timestamp !== this.#headTimestamp) {
       this.#encodeHead(sessionId, timestamp);
@@ -241,6 +252,7 @@ export class Egress implements EgressSink {
       hasOverflowed: false,
     };
     this.#connections.set(session.id, connection);
+    this.#last = undefined;
     this.#waiting.add(connection);
     if (greeting === Greeting.NewLeader) {
       this.#unheard.add(connection);

@@ -8,17 +8,12 @@ import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
 import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
-import {
-  HEADER_TEMPLATE_ID_OFFSET,
-  MESSAGE_HEADER_LENGTH,
-  messageTemplateId,
-} from '../protocol/message-header.js';
+import { messageTemplateId } from '../protocol/message-header.js';
 import type { AppliedSessions } from './cluster-session.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
 
 const FRAGMENT_LIMIT = 8_192;
-const FLAGS_UNFRAGMENTED = 0xc0;
 
 const CLOSE_DETAILS: ReadonlyMap<number, string> = new Map([
   [CloseReason.ClientAction, 'closed by the client'],
@@ -56,7 +51,7 @@ export class LogApplier {
   poll(limit: Position, isIngressOpen: boolean, nowMs: number): number {
     this.#isIngressOpen = isIngressOpen;
     this.#nowMs = nowMs;
-    return this.#poller.poll(this.#onFragment, limit, FRAGMENT_LIMIT);
+    return this.#poller.pollEvents(this.#onEvent, limit, FRAGMENT_LIMIT);
   }
 
   /** The service has consumed up to a position: clients of sessions closed before it are told. */
@@ -74,18 +69,8 @@ export class LogApplier {
     this.#poller.close();
   }
 
-  readonly #onFragment: FragmentHandler = (view, offset, length, flags, position) => {
-    if ((flags & FLAGS_UNFRAGMENTED) !== FLAGS_UNFRAGMENTED) {
-      // Only messages of clients are ever fragmented; sessions are opened by events that fit.
-      return;
-    }
-    // Nearly everything is a client's message, which the session state does not depend on.
-    const isMessage =
-      length >= MESSAGE_HEADER_LENGTH &&
-      view.getUint16(offset + HEADER_TEMPLATE_ID_OFFSET, true) === TemplateId.SessionMessageHeader;
-    if (isMessage) {
-      return;
-    }
+  // Session state depends on events alone: the messages of clients are passed over unread.
+  readonly #onEvent: FragmentHandler = (view, offset, length, _flags, position) => {
     switch (messageTemplateId(view, offset, length)) {
       case TemplateId.SessionOpenEvent:
         this.#onOpen(this.#openEvent.wrapAndApplyHeader(view, offset), position);

@@ -33,6 +33,19 @@ export const ScanStop = {
   Malformed: 3,
 } as const;
 
+/** Fields of an entry that `decodeMessages` makes of a frame. */
+/** i32: address of the body; 0 when the frame is no whole session message. */
+export const MESSAGE_BODY_OFFSET = 0;
+/** i32 */
+export const MESSAGE_BODY_LENGTH_OFFSET = 4;
+/** f64: position after the frame; of every entry. */
+export const MESSAGE_POSITION_OFFSET = 8;
+/** f64 each. What an i64 beyond 2^53 becomes equals no valid id, time or term. */
+export const MESSAGE_CLUSTER_SESSION_OFFSET = 16;
+export const MESSAGE_TIMESTAMP_OFFSET = 24;
+export const MESSAGE_LEADERSHIP_TERM_OFFSET = 32;
+export const MESSAGE_ENTRY_LENGTH = 40;
+
 /** i32 fields that `nextBlock` writes at `out`. */
 export const BLOCK_ADDRESS_OFFSET = 0;
 /** Bytes by which the position advances: more than the block when it ends with a padding frame. */
@@ -173,6 +186,22 @@ export interface CoreExports {
   scan(meta: number, from: number, limit: number, frameLimit: number, out: number): number;
   /** The same over whole frames that lie contiguously, as in a segment file's bytes. */
   scanBytes(address: number, length: number, frameLimit: number, out: number): number;
+  /**
+   * Decodes the frames that a scan has indexed in `area` into entries of MESSAGE_ENTRY_LENGTH at
+   * `out`. Returns how many are whole session messages.
+   */
+  decodeMessages(
+    area: number,
+    count: number,
+    termLength: number,
+    initialTermId: number,
+    out: number,
+  ): number;
+  /**
+   * Keeps of the frames that a scan has indexed those that are whole and no session message.
+   * Count.
+   */
+  selectEvents(area: number, count: number): number;
   /**
    * The next run of published whole frames in [from, limit) within one term, at most lengthMax
    * bytes: its length, 0 when there is none. A padding frame ends the run and counts 32 bytes.

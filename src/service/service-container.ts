@@ -4,7 +4,7 @@
 // Nothing that reaches the service comes from anywhere else, so a replay of the log is the service.
 
 import { assert } from '../assert.js';
-import type { LiveLog, LogPoller } from '../cluster/log-poller.js';
+import type { LiveLog, LogPoller, MessageConsumer } from '../cluster/log-poller.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
 import type { EgressSink, Role, ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -36,7 +36,9 @@ export class ServiceContainer implements ServiceHost, Cluster {
   readonly #openEvent = new SessionOpenEventDecoder();
   readonly #closeEvent = new SessionCloseEventDecoder();
   readonly #termEvent = new NewLeadershipTermEventDecoder();
-  #assembler: MessageAssembler | undefined;
+  #consumer: MessageConsumer | undefined;
+  // The session of the last message: the next one mostly comes from it too.
+  #lastSession: ContainerSession | undefined;
   #poller: LogPoller | undefined;
   #egress: EgressSink | undefined;
   #fragmentLimit = 0;
@@ -77,7 +79,10 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#poller = context.poller;
     this.#egress = context.egress;
     this.#fragmentLimit = context.fragmentLimit;
-    this.#assembler = new MessageAssembler(this.#onMessage, context.messageLengthMax);
+    this.#consumer = {
+      onSessionMessage: this.#onSessionMessage,
+      onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
+    };
     this.#call(() => this.#service.onStart?.(this), false);
   }
 
@@ -93,10 +98,16 @@ export class ServiceContainer implements ServiceHost, Cluster {
   }
 
   doWork(limit: Position): number {
-    if (this.#poller === undefined || this.#assembler === undefined || this.#isTerminated) {
+    if (this.#poller === undefined || this.#consumer === undefined || this.#isTerminated) {
       return 0;
     }
-    return this.#poller.poll(this.#assembler.onFragment, limit, this.#fragmentLimit);
+    try {
+      return this.#poller.pollMessages(this.#consumer, limit, this.#fragmentLimit);
+    } catch (error) {
+      throw this.#isInCallback ? serviceError(error, this.#logPosition) : error;
+    } finally {
+      this.#isInCallback = false;
+    }
   }
 
   terminate(): void {
@@ -155,7 +166,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#logPosition = position;
     switch (messageTemplateId(view, offset, length)) {
       case TemplateId.SessionMessageHeader:
-        this.#onSessionMessage(view, offset, length);
+        this.#onLongMessage(view, offset, length, position);
         break;
       case TemplateId.SessionOpenEvent:
         this.#onSessionOpen(view, offset);
@@ -172,32 +183,45 @@ export class ServiceContainer implements ServiceHost, Cluster {
     }
   };
 
-  #onSessionMessage(view: DataView, offset: number, length: number): void {
+  /** A message that was fragmented, whole again. */
+  #onLongMessage(view: DataView, offset: number, length: number, position: Position): void {
     const header = this.#messageHeader.wrapAndApplyHeader(view, offset);
-    const session = this.#sessions.get(header.clusterSessionId());
-    this.#advanceTime(header.timestamp());
-    // The leader admits messages of open sessions only, but a message may follow a close in the
-    // log.
-    if (session === undefined) {
-      return;
-    }
     const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
+    this.#onSessionMessage(
+      view,
+      offset + headLength,
+      length - headLength,
+      header.clusterSessionId(),
+      header.timestamp(),
+      position,
+    );
+  }
+
+  // An error of the service is told apart by #isInCallback, where the poll ends.
+  readonly #onSessionMessage: MessageConsumer['onSessionMessage'] = (
+    view,
+    offset,
+    length,
+    clusterSessionId,
+    timestamp,
+    position,
+  ) => {
+    this.#logPosition = position;
+    this.#advanceTime(timestamp);
+    let session = this.#lastSession;
+    if (session === undefined || session.id !== clusterSessionId) {
+      session = this.#sessions.get(clusterSessionId);
+      // The leader admits messages of open sessions only, but one may follow a close in the log.
+      if (session === undefined) {
+        return;
+      }
+      this.#lastSession = session;
+    }
     this.messageCount++;
     this.#isInCallback = true;
-    try {
-      this.#service.onSessionMessage(
-        session,
-        this.#time,
-        view,
-        offset + headLength,
-        length - headLength,
-      );
-    } catch (error) {
-      throw serviceError(error, this.#logPosition);
-    } finally {
-      this.#isInCallback = false;
-    }
-  }
+    this.#service.onSessionMessage(session, timestamp, view, offset, length);
+    this.#isInCallback = false;
+  };
 
   #onSessionOpen(view: DataView, offset: number): void {
     const event = this.#openEvent.wrapAndApplyHeader(view, offset);
@@ -221,6 +245,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     if (session !== undefined) {
       session.isClosing = true;
       this.#sessions.delete(session.id);
+      this.#lastSession = undefined;
       this.#call(() => this.#service.onSessionClose?.(session, this.#time, reason), true);
     }
   }

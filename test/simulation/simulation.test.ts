@@ -91,7 +91,7 @@ test('an acknowledgement of bytes that are not durable is seen', (t) => {
 
 test('a service that applies what its disk or a quorum does not hold is seen', (t) => {
   t.equal(
-    runSpoiled(({ judges: { committed } }) => committed.onApply(1, committed.end + 96)),
+    runSpoiled(({ judges: { committed } }) => committed.onApply(1, committed.end + 4096)),
     'I-9',
   );
   const lost = runSpoiled((simulation) => {

@@ -24,8 +24,8 @@ const MIB = 1024 * 1024;
 export const P50_RATIO_MAX = 2.0;
 export const THROUGHPUT_RATIO_MIN = 0.5;
 /** Windows and buffers that loopback takes; the same at every MTU. */
-const WINDOW_LENGTH = 2 * MIB;
-const STREAM_TERM_LENGTH = 4 * MIB;
+const WINDOW_LENGTH = 4 * MIB;
+const STREAM_TERM_LENGTH = 8 * MIB;
 const PACED_WARM_UP = { rate: 10_000, seconds: 2 };
 
 export interface ClusterBenchOptions {
