@@ -24,6 +24,7 @@ import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
 import type { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
+import type { TimerProposer } from './timer-proposer.js';
 
 /** Parts of the module, made by the member. */
 export interface ConsensusModuleParts {
@@ -44,6 +45,7 @@ export interface ConsensusModuleParts {
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
   readonly sessions: LeaderSessions;
+  readonly timers: TimerProposer;
   readonly applier: LogApplier;
   readonly egress: Egress;
   readonly responder: Responder;
@@ -53,6 +55,8 @@ export interface ConsensusModuleParts {
 
 /** A leader looks at session timeouts at least this often. */
 const SESSION_CHECK_INTERVAL_NS = 100_000_000;
+/** A leader waits at least this long for a timer: log time may be slewed while it waits. */
+const TIMER_WAIT_MIN_NS = 50_000;
 
 /** The consensus module: polled, synchronous, deterministic. */
 export class ConsensusModule {
@@ -101,15 +105,19 @@ export class ConsensusModule {
 
   deadlineNs(): number {
     const { election, inlineRecorder, responder } = this.#parts;
-    const sessionNs = this.#isIngressOpen
-      ? this.#nowNs + SESSION_CHECK_INTERVAL_NS
-      : Number.POSITIVE_INFINITY;
     return Math.min(
       election.deadlineNs(),
       inlineRecorder?.deadlineNs() ?? Number.POSITIVE_INFINITY,
       responder.deadlineNs(),
-      sessionNs,
+      this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
+  }
+
+  /** When an idle leader has to look at sessions or timers. */
+  #leaderDeadlineNs(): number {
+    const { logClock, timers } = this.#parts;
+    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(timers.nextDeadlineMs()));
+    return this.#nowNs + Math.min(SESSION_CHECK_INTERVAL_NS, timerNs);
   }
 
   #pollIngress(nowNs: number): number {
@@ -174,6 +182,7 @@ export class ConsensusModule {
     const isIngressOpen = isLeading && election.isIngressOpen();
     if (isIngressOpen && !this.#isIngressOpen) {
       egress.open();
+      this.#parts.timers.startTerm(election.leadershipTermId());
       sessions.openIngress(logClock.timeMs(nowNs, clock.wallMs()));
     }
     this.#isIngressOpen = isIngressOpen;
@@ -183,7 +192,7 @@ export class ConsensusModule {
    * Applies what is committed: sessions first, so that the service's replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, logClock, service, sessions } = this.#parts;
+    const { applier, clock, election, logClock, service, sessions, timers } = this.#parts;
     const limit = election.consumablePosition();
     let nowMs = 0;
     if (this.#isIngressOpen) {
@@ -195,10 +204,11 @@ export class ConsensusModule {
     applier.finishCloses(service.position);
     election.onServicePosition(Math.min(applier.position, service.position));
     if (this.#isIngressOpen) {
-      const closed = sessions.doWork(nowMs);
-      if (closed > 0) {
+      const appended = sessions.doWork(nowMs) + timers.doWork(nowMs);
+      this.#hasMore ||= timers.hasMore;
+      if (appended > 0) {
         // Events were appended after this turn's recording: it goes on at once.
-        work += closed + this.#updateProgress(nowNs);
+        work += appended + this.#updateProgress(nowNs);
       }
     }
     return work;

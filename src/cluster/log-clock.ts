@@ -38,6 +38,13 @@ export class LogClock {
     this.#currentNs = nowNs;
   }
 
+  /**
+   * Nanoseconds until log time is at least `timeMs`, if it is not slewed; it may be a little later.
+   */
+  nsUntil(timeMs: number): number {
+    return Math.max(0, timeMs - this.#currentMs) * NS_PER_MS;
+  }
+
   /** Log time now, in whole milliseconds. Never less than before. */
   timeMs(nowNs: number, wallMs: number): number {
     const elapsedMs = Math.max(0, nowNs - this.#currentNs) / NS_PER_MS;

@@ -10,6 +10,7 @@ import { NewLeadershipTermEventEncoder } from '../protocol/codecs/new-leadership
 import { SessionCloseEventEncoder } from '../protocol/codecs/session-close-event.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import { SessionOpenEventEncoder } from '../protocol/codecs/session-open-event.js';
+import { TimerEventEncoder } from '../protocol/codecs/timer-event.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 
 /** Longest response channel plus principal of a session, bytes. */
@@ -18,6 +19,7 @@ const EVENT_LENGTH_MAX = 256 + SESSION_DETAIL_LENGTH_MAX;
 /** Header and block of a session message. */
 export const SESSION_HEADER_LENGTH = 32;
 const MILLIS = 0;
+const TWO_POW_32 = 2 ** 32;
 /** The shortest padding frame: a header. */
 const PADDING_LENGTH = 32;
 
@@ -41,6 +43,7 @@ export class LogPublisher {
   readonly #openEvent = new SessionOpenEventEncoder();
   readonly #closeEvent = new SessionCloseEventEncoder();
   readonly #messageHeader = new SessionMessageHeaderEncoder();
+  readonly #timerEvent = new TimerEventEncoder();
   #meta = 0;
 
   constructor(arena: Arena, messageLengthMax: number) {
@@ -125,6 +128,20 @@ export class LogPublisher {
         .clusterSessionId(clusterSessionId)
         .timestamp(timestamp)
         .closeReason(closeReason)
+        .encodedLength();
+    return this.#append(length);
+  }
+
+  /** A timer is due. The correlation id is a safe integer. */
+  appendTimer(leadershipTermId: number, correlationId: number, timestamp: number): Position {
+    const length =
+      MESSAGE_HEADER_LENGTH +
+      this.#timerEvent
+        .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+        .leadershipTermId(leadershipTermId)
+        .correlationIdLow(correlationId >>> 0)
+        .correlationIdHigh(Math.floor(correlationId / TWO_POW_32) >>> 0)
+        .timestamp(timestamp)
         .encodedLength();
     return this.#append(length);
   }

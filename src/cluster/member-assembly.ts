@@ -46,6 +46,7 @@ import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
+import { TimerProposer } from './timer-proposer.js';
 
 /** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
 export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
@@ -112,6 +113,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     ...log,
     ...sessions,
     ...consensus,
+    timers: new TimerProposer(service.timers, log.logPublisher),
     sendNow: (nowNs) => inputs.transport.flush(nowNs),
     ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
   });

@@ -25,6 +25,22 @@ export interface EgressSink {
   requestClose(sessionId: number): void;
 }
 
+/**
+ * The timers of a service, as its leader proposes them. Which are pending is replicated state;
+ * which are proposed is the leader's own.
+ */
+export interface TimerSource {
+  /** Log time before which no timer is due, milliseconds; Infinity when none is pending. */
+  nextDeadlineMs(): number;
+  /**
+   * Hands over timers that are due and not proposed, in the order of deadline and scheduling, until
+   * `append` has no room or the limit is reached; returns how many were taken.
+   */
+  propose(nowMs: number, limit: number, append: (correlationId: number) => boolean): number;
+  /** What was proposed and is still pending is to be proposed again. */
+  forgetProposals(): void;
+}
+
 /** What a container gets to work with. */
 export interface ServiceHostContext {
   readonly arena: Arena;
@@ -40,6 +56,7 @@ export interface ServiceHostContext {
 export interface ServiceHost {
   /** End of what the service has consumed. */
   readonly position: Position;
+  readonly timers: TimerSource;
   start(context: ServiceHostContext): void;
   /** The live log changed. */
   setLive(live: LiveLog | undefined): void;

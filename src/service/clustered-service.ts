@@ -63,6 +63,23 @@ export interface Cluster {
   sessions(): IterableIterator<ClientSession>;
   /** Asks for the end of a session: it becomes an event in the log. Only inside a log callback. */
   closeSession(id: number): void;
+  /**
+   * Schedules a timer: at or after its deadline it becomes an event in the log, and every member
+   * gets `onTimerEvent`. It fires once, whatever leaders change, unless it is cancelled or
+   * scheduled anew under the same id before. Only inside a log callback.
+   *
+   * @param correlationId a safe integer of the service's choice.
+   * @param deadline cluster time in milliseconds: `cluster.time() + delay`. One that is past is due
+   *   at once. Timers of one deadline fire in the order in which they were scheduled.
+   * @returns false when as many timers are pending as are allowed (8 Mi); then it is not pending.
+   */
+  scheduleTimer(correlationId: number, deadline: number): boolean;
+  /**
+   * Cancels a timer: it will not fire, even if its event is on its way. Only inside a log callback.
+   *
+   * @returns whether it was pending. Equal on every member.
+   */
+  cancelTimer(correlationId: number): boolean;
 }
 
 /**
@@ -88,6 +105,8 @@ export interface ClusteredService {
     offset: number,
     length: number,
   ): void;
+  /** A timer has fired. `timestamp` is at or after its deadline. It is not pending any more. */
+  onTimerEvent?(correlationId: number, timestamp: number): void;
   onNewLeadershipTermEvent?(term: LeadershipTerm, timestamp: number): void;
   /** Local: no offers, and no change of state. */
   onRoleChange?(role: Role): void;

@@ -15,6 +15,7 @@ import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
+import { TimerEventDecoder } from '../protocol/codecs/timer-event.js';
 import {
   MESSAGE_HEADER_LENGTH,
   messageBlockLength,
@@ -27,6 +28,9 @@ import type {
   ServiceFactory,
 } from './clustered-service.js';
 import { ContainerSession } from './container-session.js';
+import { ServiceTimers } from './service-timers.js';
+
+const TWO_POW_32 = 2 ** 32;
 
 /** Hosts a service made by a factory. */
 export class ServiceContainer implements ServiceHost, Cluster {
@@ -36,6 +40,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
   readonly #openEvent = new SessionOpenEventDecoder();
   readonly #closeEvent = new SessionCloseEventDecoder();
   readonly #termEvent = new NewLeadershipTermEventDecoder();
+  readonly #timerEvent = new TimerEventDecoder();
+  readonly timers = new ServiceTimers();
   #consumer: MessageConsumer | undefined;
   // The session of the last message: the next one mostly comes from it too.
   #lastSession: ContainerSession | undefined;
@@ -102,7 +108,11 @@ export class ServiceContainer implements ServiceHost, Cluster {
       return 0;
     }
     try {
-      return this.#poller.pollMessages(this.#consumer, limit, this.#fragmentLimit);
+      const work = this.#poller.pollMessages(this.#consumer, limit, this.#fragmentLimit);
+      if (work > 0) {
+        this.timers.advance(this.#time);
+      }
+      return work;
     } catch (error) {
       throw this.#isInCallback ? serviceError(error, this.#logPosition) : error;
     } finally {
@@ -149,6 +159,20 @@ export class ServiceContainer implements ServiceHost, Cluster {
     }
   }
 
+  scheduleTimer(correlationId: number, deadline: number): boolean {
+    if (!this.#isInCallback) {
+      throw localCallError('scheduleTimer');
+    }
+    return this.timers.schedule(correlationId, deadline);
+  }
+
+  cancelTimer(correlationId: number): boolean {
+    if (!this.#isInCallback) {
+      throw localCallError('cancelTimer');
+    }
+    return this.timers.cancel(correlationId);
+  }
+
   /** Called by a session: a message for its client. */
   offer(session: ContainerSession, buffer: ArrayBufferView, offset: number, length: number): void {
     if (!this.#isInCallback) {
@@ -173,6 +197,9 @@ export class ServiceContainer implements ServiceHost, Cluster {
         break;
       case TemplateId.SessionCloseEvent:
         this.#onSessionClose(view, offset);
+        break;
+      case TemplateId.TimerEvent:
+        this.#onTimer(view, offset);
         break;
       case TemplateId.NewLeadershipTermEvent:
         this.#onNewLeadershipTerm(view, offset);
@@ -247,6 +274,15 @@ export class ServiceContainer implements ServiceHost, Cluster {
       this.#sessions.delete(session.id);
       this.#lastSession = undefined;
       this.#call(() => this.#service.onSessionClose?.(session, this.#time, reason), true);
+    }
+  }
+
+  #onTimer(view: DataView, offset: number): void {
+    const event = this.#timerEvent.wrapAndApplyHeader(view, offset);
+    const correlationId = (event.correlationIdHigh() | 0) * TWO_POW_32 + event.correlationIdLow();
+    this.#advanceTime(event.timestamp());
+    if (this.timers.fire(correlationId, this.#time)) {
+      this.#call(() => this.#service.onTimerEvent?.(correlationId, this.#time), true);
     }
   }
 

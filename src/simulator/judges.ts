@@ -7,6 +7,7 @@ import { Acknowledged } from './invariants/acknowledged.js';
 import { CommittedLog } from './invariants/committed-log.js';
 import type { Judge } from './invariants/judge.js';
 import { Progress } from './invariants/progress.js';
+import { Timers } from './invariants/timers.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
 import { LedgerService } from './ledger-service.js';
@@ -19,6 +20,7 @@ export class Judges {
   readonly votes: Votes;
   readonly committed: CommittedLog;
   readonly acknowledged: Acknowledged;
+  readonly timers: Timers;
   readonly #wire: Wire;
   readonly #progress: Progress;
   readonly #services: (LedgerService | undefined)[];
@@ -30,6 +32,7 @@ export class Judges {
     const geometry = { termLength: logTermLength, segmentLength };
     this.judge = judge;
     this.acknowledged = new Acknowledged(judge);
+    this.timers = new Timers(judge, world);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
     this.#wire = new Wire(disks.length, this.votes, this.committed);
@@ -68,6 +71,8 @@ export class Judges {
       onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
       onCommand: (position, hash, client, sequence, order) =>
         acknowledged.onState(memberId, position, hash, { client, sequence, order }),
+      onTimers: (position, timestamp, operations) =>
+        this.timers.onEvent(position, timestamp, operations),
     });
     this.#services[memberId] = service;
     const container = new ServiceContainer(() => service);

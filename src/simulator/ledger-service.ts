@@ -6,11 +6,17 @@
 
 import type { ClientSession, Cluster, ClusteredService } from '../service/clustered-service.js';
 import { finishHash, mixWord } from './invariants/frame-hash.js';
+import type { TimerOperation } from './invariants/timers.js';
 
-/** Client, sequence and length of the whole command, as i32. The rest is filling. */
+/**
+ * Client, sequence, and length of the whole command plus its timer code times 65,536, as i32. The
+ * rest is filling. The code is 0, the delay of a timer in milliseconds, or CANCEL_CODE.
+ */
 export const COMMAND_HEADER_LENGTH = 12;
 /** Client, sequence and number in the order of all commands, as i32. */
 export const REPLY_LENGTH = 12;
+/** Cancels the timer that was scheduled last. */
+export const CANCEL_CODE = 0x7fff;
 
 /** Told after each event that the service has handled. */
 export interface LedgerObserver {
@@ -23,6 +29,8 @@ export interface LedgerObserver {
     order: number,
     timestamp: number,
   ): void;
+  /** What an event did to the timers; told for every event. */
+  onTimers(position: number, timestamp: number, operations: readonly TimerOperation[]): void;
 }
 
 /** A deterministic service over commands {client, sequence}. */
@@ -32,6 +40,8 @@ export class LedgerService implements ClusteredService {
   #cluster: Cluster | undefined;
   #hash = 1;
   #count = 0;
+  #lastTimerId = 0;
+  #operations: TimerOperation[] = [];
 
   constructor(observer: LedgerObserver) {
     this.#observer = observer;
@@ -60,6 +70,7 @@ export class LedgerService implements ClusteredService {
     for (let at = COMMAND_HEADER_LENGTH; at + 4 <= length; at += 4) {
       this.#hash = mixWord(this.#hash, buffer.getInt32(offset + at, true));
     }
+    this.#onTimerCode(buffer.getInt32(offset + 8, true) >>> 16, timestamp);
     this.#reply.setInt32(0, client, true);
     this.#reply.setInt32(4, sequence, true);
     this.#reply.setInt32(8, this.#count, true);
@@ -72,21 +83,28 @@ export class LedgerService implements ClusteredService {
       this.#count,
       timestamp,
     );
+    this.#tellTimers(timestamp);
+  }
+
+  onTimerEvent(correlationId: number, timestamp: number): void {
+    this.#fold(4, correlationId, 0, timestamp);
+    this.#operations.push({ kind: 'fired', id: correlationId });
+    this.#tellEvent(timestamp);
   }
 
   onSessionOpen(session: ClientSession, timestamp: number): void {
     this.#fold(1, session.id, session.responseStreamId, timestamp);
-    this.#observer.onEvent(this.#position, finishHash(this.#hash));
+    this.#tellEvent(timestamp);
   }
 
   onSessionClose(session: ClientSession, timestamp: number, reason: number): void {
     this.#fold(2, session.id, reason, timestamp);
-    this.#observer.onEvent(this.#position, finishHash(this.#hash));
+    this.#tellEvent(timestamp);
   }
 
   onNewLeadershipTermEvent(term: { leadershipTermId: number }, timestamp: number): void {
     this.#fold(3, term.leadershipTermId, 0, timestamp);
-    this.#observer.onEvent(this.#position, finishHash(this.#hash));
+    this.#tellEvent(timestamp);
   }
 
   stateHash(): string {
@@ -95,6 +113,31 @@ export class LedgerService implements ClusteredService {
 
   get #position(): number {
     return this.#cluster?.logPosition() ?? 0;
+  }
+
+  /** The number of the command is the id of its timer: no two commands share one. */
+  #onTimerCode(code: number, timestamp: number): void {
+    if (code === CANCEL_CODE) {
+      const id = this.#lastTimerId;
+      const wasPending = this.#cluster?.cancelTimer(id) ?? false;
+      this.#hash = mixWord(this.#hash, wasPending ? 1 : 2);
+      this.#operations.push({ kind: 'cancelled', id, wasPending });
+    } else if (code > 0) {
+      const deadlineMs = timestamp + code;
+      this.#lastTimerId = this.#count;
+      this.#cluster?.scheduleTimer(this.#count, deadlineMs);
+      this.#operations.push({ kind: 'scheduled', id: this.#count, deadlineMs });
+    }
+  }
+
+  #tellEvent(timestamp: number): void {
+    this.#observer.onEvent(this.#position, finishHash(this.#hash));
+    this.#tellTimers(timestamp);
+  }
+
+  #tellTimers(timestamp: number): void {
+    this.#observer.onTimers(this.#position, timestamp, this.#operations);
+    this.#operations = [];
   }
 
   #fold(first: number, second: number, third: number, timestamp: number): void {

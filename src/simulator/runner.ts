@@ -58,6 +58,7 @@ export interface RunSeedsResult {
   tornTails: number;
   diskFailures: number;
   lostDirectories: number;
+  timersFired: number;
   /** Trace hash of the last seed. */
   traceHash: string;
   readonly failures: SeedFailure[];
@@ -132,6 +133,7 @@ function emptyResult(): RunSeedsResult {
     tornTails: 0,
     diskFailures: 0,
     lostDirectories: 0,
+    timersFired: 0,
     traceHash: '',
     failures: [],
   };
@@ -153,6 +155,7 @@ function add(total: RunSeedsResult, result: SimulationResult, profile: Profile):
   total.tornTails += counts.tornTails;
   total.diskFailures += counts.diskFailures;
   total.lostDirectories += counts.lostDirectories;
+  total.timersFired += counts.timersFired;
   if (violation !== undefined) {
     total.failures.push({
       seed: result.seed,

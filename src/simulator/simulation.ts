@@ -49,6 +49,7 @@ export interface SimulationCounts {
   commands: number;
   acknowledged: number;
   lostDirectories: number;
+  timersFired: number;
 }
 
 /** The outcome of one seed. */
@@ -95,6 +96,7 @@ export class Simulation {
     commands: 0,
     acknowledged: 0,
     lostDirectories: 0,
+    timersFired: 0,
   };
 
   constructor(options: SimulationOptions) {
@@ -342,8 +344,10 @@ export class Simulation {
       client.stop();
     }
     if (isServed) {
-      this.#runUntilHolds('all members are equal', CONVERGENCE_LIMIT_NS, () =>
-        areMembersEqual(this.cluster, this.judges),
+      this.#runUntilHolds(
+        'all members are equal, and every timer that is due has fired',
+        CONVERGENCE_LIMIT_NS,
+        () => areMembersEqual(this.cluster, this.judges) && this.judges.timers.lateCount() === 0,
       );
     }
   }
@@ -378,6 +382,7 @@ export class Simulation {
     counts.crashes = this.nemesis.counts.crashes;
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
+    counts.timersFired = this.judges.timers.firedCount;
     counts.commands = this.judges.acknowledged.appliedCount;
     counts.acknowledged = this.judges.acknowledged.acknowledgedCount;
     return {

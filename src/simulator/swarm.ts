@@ -99,6 +99,7 @@ function drawWorkload(random: Prng, profile: Profile): WorkloadOptions {
     intervalNs: intervalMs * NS_PER_MS,
     burstMax: random.pick([1, 4, 20]),
     longPerMillion: random.pick([0, 30_000, 200_000]),
+    timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
   };
 }
 

@@ -5,7 +5,7 @@
 
 import type { ClusterClient } from '../client/cluster-client.js';
 import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
-import { COMMAND_HEADER_LENGTH, REPLY_LENGTH } from './ledger-service.js';
+import { CANCEL_CODE, COMMAND_HEADER_LENGTH, REPLY_LENGTH } from './ledger-service.js';
 import type { Prng } from './prng.js';
 import { type ArenaPool, startSimulatedClient } from './simulated-cluster.js';
 import type { Timeline } from './timeline.js';
@@ -18,6 +18,8 @@ const OUTSTANDING_COUNT_MAX = 64;
 /** A reply that has not come after this long is not waited for. */
 const RESTART_DELAY_MAX_NS = 300 * NS_PER_MS;
 const IDLE_RETRY_NS = 20 * NS_PER_MS;
+/** Longest delay of a timer. */
+const TIMER_DELAY_MAX_MS = 4_000;
 /** Longest command: session header and command fit into an eighth of a small term. */
 export const COMMAND_LENGTH_MAX = 7_900;
 
@@ -30,6 +32,8 @@ export interface WorkloadOptions {
   readonly burstMax: number;
   /** Chance of a long command, in millionths. */
   readonly longPerMillion: number;
+  /** Chance that a command schedules or cancels a timer, in millionths. */
+  readonly timerPerMillion: number;
 }
 
 export interface WorkloadParts {
@@ -47,6 +51,7 @@ export class SimulatedClient {
   readonly #parts: WorkloadParts;
   readonly #options: WorkloadOptions;
   readonly #random: Prng;
+  readonly #timerRandom: Prng;
   readonly #bytes = new Uint8Array(COMMAND_LENGTH_MAX);
   readonly #view = new DataView(this.#bytes.buffer);
   #isStopped = false;
@@ -62,6 +67,7 @@ export class SimulatedClient {
     this.#parts = parts;
     this.#options = options;
     this.#random = parts.world.random.fork(`client ${id}`);
+    this.#timerRandom = parts.world.random.fork(`timers of client ${id}`);
     this.node = parts.world.addNode({ name: `client ${id}` });
   }
 
@@ -144,7 +150,7 @@ export class SimulatedClient {
     const length = this.#drawLength(client.maxMessageLength);
     this.#view.setInt32(0, this.id + this.sessionCount * CLIENT_COUNT_MAX, true);
     this.#view.setInt32(4, sequence, true);
-    this.#view.setInt32(8, length, true);
+    this.#view.setInt32(8, length + this.#drawTimerCode() * 2 ** 16, true);
     this.#bytes.fill(sequence & 0xff, COMMAND_HEADER_LENGTH, length);
     if (client.offer(this.#bytes, 0, length) < 0) {
       return false;
@@ -152,6 +158,14 @@ export class SimulatedClient {
     this.sentCount = sequence;
     this.#outstanding++;
     return true;
+  }
+
+  #drawTimerCode(): number {
+    const random = this.#timerRandom;
+    if (!random.chance(this.#options.timerPerMillion, 1_000_000)) {
+      return 0;
+    }
+    return random.chance(1, 4) ? CANCEL_CODE : random.between(1, TIMER_DELAY_MAX_MS);
   }
 
   #drawLength(lengthMax: number): number {

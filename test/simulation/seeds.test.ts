@@ -19,6 +19,7 @@ const RARE = [
   'restarts',
   'tornTails',
   'diskFailures',
+  'timersFired',
 ] as const satisfies readonly (keyof RunSeedsResult)[];
 
 const totals = new Map<string, number>();
