@@ -378,6 +378,16 @@ export class ElectionMachine {
     this.heardLeaderId = memberId;
   }
 
+  /**
+   * A member that looks for a leader leads no more: what was heard of it before is void. Else the
+   * heartbeats that a broken link had kept back would hold up the very member that sent them.
+   */
+  unhearLeader(memberId: MemberId): void {
+    if (this.follower === undefined && this.heardLeaderId === memberId) {
+      this.leaderHeardNs = NEVER_NS;
+    }
+  }
+
   // ---- normal work ----
 
   private closed(nowNs: number): void {

@@ -211,6 +211,7 @@ export class Election {
       return;
     }
     const end = { termId: logTermId, position: logPosition };
+    this.machine.unhearLeader(from);
     this.machine.board.onReport(from, end, nowNs);
     if (!this.machine.yieldTo(candidateTermId, from)) {
       this.machine.leader?.onCanvassPosition(from, end);
@@ -231,6 +232,7 @@ export class Election {
     ) {
       return;
     }
+    this.machine.unhearLeader(from);
     this.machine.yieldTo(candidateTermId, from);
     const end = { termId: logTermId, position: logPosition };
     this.machine.onRequestVote(from, end, candidateTermId, nowNs);

@@ -34,6 +34,8 @@ export type DatagramFilter = (
   buffer: Uint8Array,
   offset: number,
   length: number,
+  socket: VirtualSocket,
+  destinationId: number,
 ) => boolean;
 
 /** An address that was used, and the node that has it. */
@@ -243,10 +245,30 @@ export class VirtualNetwork implements EventAction {
       this.counts.unreachable++;
       return;
     }
-    if (!this.#passesFilters(source, destination, buffer, offset, length)) {
-      this.counts.filtered++;
-      return;
+    for (const filter of this.#filters) {
+      if (!filter(source, destination, buffer, offset, length, socket, destinationId)) {
+        this.counts.filtered++;
+        return;
+      }
     }
+    this.#travel(socket, destinationId, buffer, offset, length);
+  }
+
+  /** Sends what a filter kept, past all filters. The socket may be closed by now. */
+  resend(socket: VirtualSocket, destinationId: number, bytes: Uint8Array): void {
+    this.#travel(socket, destinationId, bytes, 0, bytes.length);
+  }
+
+  #travel(
+    socket: VirtualSocket,
+    destinationId: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
+    const source = socket.node;
+    const { isLoopback, node } = this.#addresses[destinationId] as KnownAddress;
+    const destination = (isLoopback ? source : node) as VirtualNode;
     const link = this.linkOf(source, destination);
     const { nowNs } = this.world;
     if (link.loses(length, nowNs)) {
@@ -314,21 +336,6 @@ export class VirtualNetwork implements EventAction {
       }
     }
     return undefined;
-  }
-
-  #passesFilters(
-    source: VirtualNode,
-    destination: VirtualNode,
-    buffer: Uint8Array,
-    offset: number,
-    length: number,
-  ): boolean {
-    for (const filter of this.#filters) {
-      if (!filter(source, destination, buffer, offset, length)) {
-        return false;
-      }
-    }
-    return true;
   }
 
   #claimPort(sockets: NodeSockets, socket: VirtualSocket, port: number): boolean {

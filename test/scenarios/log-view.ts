@@ -1,0 +1,105 @@
+// log-view.ts: the log on a member's disk, in words.
+
+import {
+  DATA_FLAG_BEGIN,
+  DATA_HEADER_LENGTH,
+  DATA_LEADERSHIP_TERM_OFFSET,
+  FRAME_ALIGNMENT_MASK,
+  FRAME_FLAGS_OFFSET,
+  FRAME_TYPE_DATA,
+  FRAME_TYPE_OFFSET,
+  FRAME_TYPE_PAD,
+} from '../../assembly/layout/frame.js';
+import { segmentBaseOf, segmentFileName } from '../../src/archive/log-geometry.js';
+import { describeEvent } from '../../src/codec/describe-event.js';
+import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
+import { textOf } from './scenario-client.js';
+import { foldTexts } from './script.js';
+
+/** A frame of the log, as far as a reader needs it. */
+export interface LogFrame {
+  readonly position: number;
+  readonly end: number;
+  readonly termId: number;
+  /** A message's text, or what happened: `opened`, `closed`, `new-term`, `padding`. */
+  readonly text: string;
+}
+
+/** Frames on a member's disk, from position 0 to the first byte that is no frame. */
+export function framesOnDisk(member: SimulatedMember): LogFrame[] {
+  const { segmentLength } = member.config;
+  const frames: LogFrame[] = [];
+  for (let position = 0; ; ) {
+    const base = segmentBaseOf(position, segmentLength);
+    const file = member.node.disk.snapshotCached(segmentFileName(base));
+    if (file === undefined) {
+      return frames;
+    }
+    const bytes = file.bytes();
+    const view = new DataView(bytes.buffer);
+    const before = position;
+    while (position < base + bytes.length) {
+      const frame = frameAt(view, position - base, position);
+      if (frame === undefined) {
+        return frames;
+      }
+      frames.push(frame);
+      position = frame.end;
+    }
+    if (position === before) {
+      return frames;
+    }
+  }
+}
+
+function frameAt(view: DataView, offset: number, position: number): LogFrame | undefined {
+  const length = view.getInt32(offset, true);
+  const type = view.getUint16(offset + FRAME_TYPE_OFFSET, true);
+  if (length < DATA_HEADER_LENGTH || (type !== FRAME_TYPE_DATA && type !== FRAME_TYPE_PAD)) {
+    return undefined;
+  }
+  const termId = view.getInt32(offset + DATA_LEADERSHIP_TERM_OFFSET, true);
+  const end = position + ((length + FRAME_ALIGNMENT_MASK) & ~FRAME_ALIGNMENT_MASK);
+  const text = type === FRAME_TYPE_PAD ? 'padding' : describe(view, offset, length);
+  return { position, end, termId, text };
+}
+
+function describe(view: DataView, offset: number, length: number): string {
+  if ((view.getUint8(offset + FRAME_FLAGS_OFFSET) & DATA_FLAG_BEGIN) === 0) {
+    return '...';
+  }
+  const start = offset + DATA_HEADER_LENGTH;
+  const event = describeEvent(new Uint8Array(view.buffer, start, length - DATA_HEADER_LENGTH));
+  switch (event?.name) {
+    case 'SessionMessageHeader': {
+      const { byteOffset, length: restLength } = event.rest;
+      return textOf(view, byteOffset, restLength);
+    }
+    case 'SessionOpenEvent':
+      return 'opened';
+    case 'SessionCloseEvent':
+      return 'closed';
+    case 'NewLeadershipTermEvent':
+      return 'new-term';
+    default:
+      return event?.name ?? 'unknown';
+  }
+}
+
+/** One line: the terms of the log and what each holds. */
+export function describeLog(member: SimulatedMember): string {
+  const frames = framesOnDisk(member);
+  const parts: string[] = [];
+  for (let at = 0; at < frames.length; ) {
+    const { position, termId } = frames[at] as LogFrame;
+    let to = at;
+    while (frames[to]?.termId === termId) {
+      to++;
+    }
+    const texts = frames.slice(at, to).map((frame) => frame.text);
+    parts.push(`term ${termId} from ${position}: ${foldTexts(texts)}`);
+    at = to;
+  }
+  const end = frames[frames.length - 1]?.end ?? 0;
+  return `member ${member.memberId}  ${[...parts, `end ${end}`].join(' | ')}`;
+}
