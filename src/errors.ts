@@ -29,6 +29,7 @@ export const ErrorCode = {
   AddressInvalid: 'ADDRESS_INVALID',
   NetworkFailed: 'NETWORK_FAILED',
   InsecureAddress: 'INSECURE_ADDRESS',
+  HistoryInvalid: 'HISTORY_INVALID',
   ServiceInvalid: 'SERVICE_INVALID',
   ServiceFailed: 'SERVICE_FAILED',
   MemberRefused: 'MEMBER_REFUSED',

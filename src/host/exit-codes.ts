@@ -10,7 +10,7 @@ export const ExitCode = {
   Ok: 0,
   /** An error that nobody foresaw: please report it. */
   Unexpected: 1,
-  /** The command line is wrong. */
+  /** The command line is wrong, or a history that it names cannot be read. */
   Usage: 2,
   /** The configuration is wrong or unsafe. */
   Configuration: 3,
@@ -28,6 +28,10 @@ export const ExitCode = {
   Invariant: 9,
   /** The cluster refused the member or the session. */
   Refused: 10,
+  /** A history is not linearizable. */
+  NotLinearizable: 11,
+  /** A limit came before the verdict about a history. */
+  VerdictUnknown: 12,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -38,7 +42,7 @@ const SIGNAL_BASE = 128;
 export const EXIT_CODE_TEXTS: readonly (readonly [number, string])[] = [
   [ExitCode.Ok, 'done, or left cleanly'],
   [ExitCode.Unexpected, 'unexpected error (please report it)'],
-  [ExitCode.Usage, 'wrong command line'],
+  [ExitCode.Usage, 'wrong command line, or a history that cannot be read'],
   [ExitCode.Configuration, 'wrong or unsafe configuration'],
   [ExitCode.Directory, 'data directory not born, foreign, already born, or in use'],
   [ExitCode.Corrupt, 'stored bytes are damaged'],
@@ -47,6 +51,8 @@ export const EXIT_CODE_TEXTS: readonly (readonly [number, string])[] = [
   [ExitCode.Service, 'the service could not be loaded, or threw'],
   [ExitCode.Invariant, 'an invariant is broken (please report it)'],
   [ExitCode.Refused, 'refused by the cluster'],
+  [ExitCode.NotLinearizable, 'the history is not linearizable'],
+  [ExitCode.VerdictUnknown, 'a limit came before the verdict about the history'],
 ];
 
 const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
@@ -68,6 +74,7 @@ const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
   [ErrorCode.AddressInvalid]: ExitCode.Network,
   [ErrorCode.NetworkFailed]: ExitCode.Network,
   [ErrorCode.InsecureAddress]: ExitCode.Network,
+  [ErrorCode.HistoryInvalid]: ExitCode.Usage,
   [ErrorCode.ServiceInvalid]: ExitCode.Service,
   [ErrorCode.ServiceFailed]: ExitCode.Service,
   [ErrorCode.MemberRefused]: ExitCode.Refused,

@@ -2,6 +2,24 @@
 
 export type { Violation } from './invariants/judge.js';
 export {
+  CHECK_LIMITS,
+  type CheckLimits,
+  type CheckOptions,
+  type CheckResult,
+  checkHistory,
+  type KeyUnknown,
+  type KeyViolation,
+} from './linearizability/check.js';
+export { explainViolation } from './linearizability/explanation.js';
+export {
+  type History,
+  HistoryBuilder,
+  type HistoryEvent,
+  type HistoryOptions,
+  type Operation,
+} from './linearizability/history.js';
+export { type ReadHistory, type ReadOptions, readHistory } from './linearizability/history-text.js';
+export {
   type RunSeedsOptions,
   type RunSeedsResult,
   replayCommand,

@@ -40,3 +40,12 @@ export function wordOption<T extends string>(words: readonly T[]): (text: string
     return word;
   };
 }
+
+/** Reads null, a number, "a text", true or false, as JSON has them. */
+export function scalarOption(text: string): null | boolean | number | string {
+  const isScalar = /^(?:null|true|false|-?\d+(?:\.\d+)?|"(?:[^"\\\n]|\\["\\/bfnrt])*")$/.test(text);
+  if (!isScalar) {
+    throw new InvalidArgumentError('It must be null, a number, a "text", true or false.');
+  }
+  return JSON.parse(text) as null | boolean | number | string;
+}

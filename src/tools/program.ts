@@ -5,6 +5,7 @@ import { EXIT_CODE_TEXTS } from '../host/exit-codes.js';
 import { packageVersion } from './bench/environment.js';
 import { addBenchCommand } from './command-bench.js';
 import { addBootstrapCommand } from './command-bootstrap.js';
+import { addCheckHistoryCommand } from './command-check-history.js';
 import { addDemoCommand } from './command-demo.js';
 import { addDescribeCommand } from './command-describe.js';
 import { addNodeCommand } from './command-node.js';
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   addDescribeCommand(program);
   addBenchCommand(program);
   addSimulateCommand(program);
+  addCheckHistoryCommand(program);
   return program;
 }
 

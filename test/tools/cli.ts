@@ -18,6 +18,11 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+/** Arguments of the process that runs a command. */
+export function cliArguments(...args: readonly string[]): string[] {
+  return [...ENTRY, ...args];
+}
+
 /** A command that runs. */
 export class RunningCli {
   readonly #process: ChildProcess;
@@ -28,7 +33,7 @@ export class RunningCli {
   #onOutput: (() => void)[] = [];
 
   constructor(args: readonly string[]) {
-    const child = spawn(process.execPath, [...ENTRY, ...args], {
+    const child = spawn(process.execPath, cliArguments(...args), {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
