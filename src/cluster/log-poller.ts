@@ -88,12 +88,20 @@ export interface MessageConsumer {
   readonly onFragment: FragmentHandler;
 }
 
+/** What a service reads the log from. */
+export interface LogReader {
+  readonly position: Position;
+  setLive(live: LiveLog | undefined): void;
+  pollMessages(consumer: MessageConsumer, limit: Position, fragmentLimit: number): number;
+  close(): void;
+}
+
 /** The initial term id of a cluster's log, for the life of the cluster. */
 const LOG_INITIAL_TERM_ID = 0;
 const MESSAGE_AREA_LENGTH = SCAN_FRAME_LIMIT * MESSAGE_ENTRY_LENGTH;
 
 /** Position of one consumer in the log. Invariant: never falls. */
-export class LogPoller {
+export class LogPoller implements LogReader {
   readonly #arena: Arena;
   readonly #recorded: RecordedLog;
   readonly #termLength: number;

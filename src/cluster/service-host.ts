@@ -5,7 +5,7 @@
 
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
-import type { LiveLog, LogPoller } from './log-poller.js';
+import type { LiveLog, LogReader } from './log-poller.js';
 
 export type Role = 'follower' | 'candidate' | 'leader';
 
@@ -45,7 +45,7 @@ export interface TimerSource {
 export interface ServiceHostContext {
   readonly arena: Arena;
   readonly memberId: number;
-  readonly poller: LogPoller;
+  readonly poller: LogReader;
   readonly egress: EgressSink;
   /** Longest message that the log can hold, bytes. */
   readonly messageLengthMax: number;

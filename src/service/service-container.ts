@@ -4,7 +4,7 @@
 // Nothing that reaches the service comes from anywhere else, so a replay of the log is the service.
 
 import { assert } from '../assert.js';
-import type { LiveLog, LogPoller, MessageConsumer } from '../cluster/log-poller.js';
+import type { LiveLog, LogReader, MessageConsumer } from '../cluster/log-poller.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
 import type { EgressSink, Role, ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -45,7 +45,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
   #consumer: MessageConsumer | undefined;
   // The session of the last message: the next one mostly comes from it too.
   #lastSession: ContainerSession | undefined;
-  #poller: LogPoller | undefined;
+  #poller: LogReader | undefined;
   #egress: EgressSink | undefined;
   #fragmentLimit = 0;
   #time = 0;

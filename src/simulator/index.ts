@@ -33,5 +33,17 @@ export {
   type SimulationOptions,
   type SimulationResult,
 } from './simulation.js';
-export { PROFILES, type Profile } from './swarm.js';
+export { FaultClass, PROFILES, type Profile } from './swarm.js';
+export type { Divergence } from './user/divergence-judge.js';
+export type { ForbiddenCall } from './user/forbidden-calls.js';
+export { type SimulateFailure, type SimulateReport, simulate } from './user/simulate.js';
+export type {
+  LogMessage,
+  Random,
+  SimulateOptions,
+  SimulationEnd,
+  WorkloadClient,
+  WorkloadContext,
+} from './user/simulate-options.js';
+export type { StateDifference } from './user/state-sinks.js';
 export { World } from './world.js';

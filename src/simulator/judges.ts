@@ -1,8 +1,13 @@
 // judges.ts: everybody who judges a run, and where they look.
 
+import { DATA_FLAGS_UNFRAGMENTED } from '../../assembly/layout/frame.js';
+import type { FragmentHandler, MessageConsumer } from '../cluster/log-poller.js';
 import type { MemberObservation } from '../cluster/member.js';
 import type { ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
+import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import { ServiceContainer } from '../service/service-container.js';
+import type { Application } from './application.js';
 import { Acknowledged } from './invariants/acknowledged.js';
 import { CommittedLog } from './invariants/committed-log.js';
 import type { Judge } from './invariants/judge.js';
@@ -14,6 +19,9 @@ import { LedgerService } from './ledger-service.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { World } from './world.js';
 
+const SESSION_MESSAGE_HEADER_LENGTH =
+  MESSAGE_HEADER_LENGTH + SessionMessageHeaderDecoder.BLOCK_LENGTH;
+
 /** The judges of one cluster. */
 export class Judges {
   readonly judge: Judge;
@@ -24,9 +32,18 @@ export class Judges {
   readonly #wire: Wire;
   readonly #progress: Progress;
   readonly #services: (LedgerService | undefined)[];
+  /** What runs on the cluster in place of the ledger. */
+  readonly #application: Application | undefined;
 
   /** @param isDurable whether only what is synced counts as on a disk. */
-  constructor(world: World, judge: Judge, members: readonly SimulatedMember[], isDurable: boolean) {
+  constructor(
+    world: World,
+    judge: Judge,
+    members: readonly SimulatedMember[],
+    isDurable: boolean,
+    application?: Application,
+  ) {
+    this.#application = application;
     const disks = members.map((member) => member.node.disk);
     const { logTermLength, segmentLength } = (members[0] as SimulatedMember).config;
     const geometry = { termLength: logTermLength, segmentLength };
@@ -66,6 +83,16 @@ export class Judges {
 
   /** The service of a member's process, watched. */
   makeService(memberId: number): ServiceHost {
+    const container = this.#application?.makeService(memberId) ?? this.#makeLedger(memberId);
+    const start = container.start.bind(container);
+    container.start = (context) => {
+      this.#watchPoller(memberId, context);
+      start(context);
+    };
+    return container;
+  }
+
+  #makeLedger(memberId: number): ServiceContainer {
     const { acknowledged } = this;
     const service = new LedgerService({
       onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
@@ -75,32 +102,38 @@ export class Judges {
         this.timers.onEvent(position, timestamp, operations),
     });
     this.#services[memberId] = service;
-    const container = new ServiceContainer(() => service);
-    const start = container.start.bind(container);
-    container.start = (context) => {
-      this.#watchPoller(memberId, context);
-      start(context);
-    };
-    return container;
+    return new ServiceContainer(() => service);
   }
 
   /** Sees everything that a service is given, before it gets it. */
   #watchPoller(memberId: number, context: ServiceHostContext): void {
     const { poller } = context;
     const { committed } = this;
-    const poll = poller.poll.bind(poller);
-    poller.poll = (handler, limit, fragmentLimit) => {
+    const see: FragmentHandler = (view, offset, length, flags, position) => {
+      committed.onFragment(memberId, view, offset, length, position);
+      this.#application?.onFragment(view, offset, length, flags, position);
+    };
+    const pollMessages = poller.pollMessages.bind(poller);
+    poller.pollMessages = (consumer, limit, fragmentLimit) => {
       if (limit > poller.position) {
         committed.onApply(memberId, limit);
       }
-      return poll(
-        (view, offset, length, flags, position) => {
-          committed.onFragment(memberId, view, offset, length, position);
-          handler(view, offset, length, flags, position);
-        },
-        limit,
-        fragmentLimit,
-      );
+      return pollMessages(watched(consumer, see), limit, fragmentLimit);
     };
   }
+}
+
+/** A consumer of whom another sees each frame first, decoded messages included. */
+function watched(consumer: MessageConsumer, see: FragmentHandler): MessageConsumer {
+  return {
+    onSessionMessage: (view, offset, length, clusterSessionId, timestamp, position) => {
+      const start = offset - SESSION_MESSAGE_HEADER_LENGTH;
+      see(view, start, length + SESSION_MESSAGE_HEADER_LENGTH, DATA_FLAGS_UNFRAGMENTED, position);
+      consumer.onSessionMessage(view, offset, length, clusterSessionId, timestamp, position);
+    },
+    onFragment: (view, offset, length, flags, position) => {
+      see(view, offset, length, flags, position);
+      consumer.onFragment(view, offset, length, flags, position);
+    },
+  };
 }

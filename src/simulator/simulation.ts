@@ -7,10 +7,12 @@
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import type { Application } from './application.js';
 import { areMembersEqual, describeCluster } from './convergence.js';
 import { fixedDelay } from './delay.js';
 import { describeError } from './describe-error.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
+import { GlobalGuard } from './global-guard.js';
 import { Judge, type Violation } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Nemesis } from './nemesis.js';
@@ -71,6 +73,12 @@ export interface SimulationOptions {
   /** Length of the safety phase; otherwise the seed decides. */
   readonly safetyNs?: number;
   readonly isTraced?: boolean;
+  /** Changes what the seed decided, before anything is made of it. */
+  readonly adjust?: (swarm: Swarm) => Swarm;
+  /** What runs on the cluster; a ledger and its clients when not given. */
+  readonly makeApplication?: (world: World, judge: Judge) => Application;
+  /** Takes away what would make the run depend on more than its seed. `false` leaves it. */
+  readonly guard?: GlobalGuard | false;
 }
 
 /** One run. Use it once. */
@@ -83,7 +91,9 @@ export class Simulation {
   readonly timeline: Timeline;
   readonly nemesis: Nemesis;
   readonly judges: Judges;
+  readonly application: Application | undefined;
   readonly #random: Prng;
+  readonly #guard: GlobalGuard | undefined;
   #isOver = false;
   readonly #counts: SimulationCounts = {
     elections: 0,
@@ -102,15 +112,18 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     const { arenas, profile = 'swarm', seed, isTraced = false } = options;
     const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
-    this.swarm = { ...drawn, safetyNs: options.safetyNs ?? drawn.safetyNs };
+    const swarm = { ...drawn, safetyNs: options.safetyNs ?? drawn.safetyNs };
+    this.swarm = options.adjust?.(swarm) ?? swarm;
+    this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
     this.#random = this.world.random.fork('simulation');
     this.timeline = new Timeline(this.world, isTraced);
     this.judge = new Judge(this.world);
     this.cluster = this.#makeCluster(arenas);
     const isDurable = this.swarm.durability === 'fsync';
-    this.judges = new Judges(this.world, this.judge, this.cluster.members, isDurable);
-    const { cluster, timeline, world } = this;
+    this.application = options.makeApplication?.(this.world, this.judge);
+    const { application, cluster, judge, timeline, world } = this;
+    this.judges = new Judges(world, judge, cluster.members, isDurable, application);
     const parts = {
       world,
       arenas,
@@ -120,14 +133,20 @@ export class Simulation {
     };
     this.clients = Array.from(
       { length: this.swarm.workload.clientCount },
-      (_, index) => new SimulatedClient(index, parts, this.swarm.workload),
+      (_, index) =>
+        new SimulatedClient(index, parts, this.swarm.workload, application?.commandsOf(index)),
     );
-    const { clients, swarm } = this;
-    this.nemesis = new Nemesis({ world, cluster, clients, swarm, timeline });
+    const { clients } = this;
+    application?.onClients(clients);
+    this.nemesis = new Nemesis({ world, cluster, clients, swarm: this.swarm, timeline });
   }
 
   /** Runs both phases. */
   run(): SimulationResult {
+    return this.#guard === undefined ? this.#run() : this.#guard.run(() => this.#run());
+  }
+
+  #run(): SimulationResult {
     try {
       this.#begin();
       this.#runUntil(this.world.nowNs + this.swarm.safetyNs);
@@ -383,8 +402,9 @@ export class Simulation {
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.timersFired = this.judges.timers.firedCount;
-    counts.commands = this.judges.acknowledged.appliedCount;
-    counts.acknowledged = this.judges.acknowledged.acknowledgedCount;
+    const { acknowledged } = this.judges;
+    counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
+    counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;
     return {
       seed: this.world.seed,
       traceHash: this.#finalHash,

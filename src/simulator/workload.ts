@@ -44,6 +44,15 @@ export interface WorkloadParts {
   readonly timeline: Timeline;
 }
 
+/** What a client sends and what becomes of the answers, where it is not numbered commands. */
+export interface CommandSource {
+  /** Writes a command into the bytes; returns its length, or 0 when there is none now. */
+  next(sequence: number, bytes: Uint8Array, lengthMax: number): number;
+  /** A message of the service. */
+  onReply(view: DataView, offset: number, length: number): void;
+  onSession(sessionId: number): void;
+}
+
 /** One client over all its sessions. */
 export class SimulatedClient {
   readonly id: number;
@@ -52,18 +61,27 @@ export class SimulatedClient {
   readonly #options: WorkloadOptions;
   readonly #random: Prng;
   readonly #timerRandom: Prng;
+  readonly #source: CommandSource | undefined;
   readonly #bytes = new Uint8Array(COMMAND_LENGTH_MAX);
   readonly #view = new DataView(this.#bytes.buffer);
   #isStopped = false;
   #nextNs = 0;
   #outstanding = 0;
+  /** Length of a command that a source gave and that is not sent yet. */
+  #written = 0;
   sentCount = 0;
   /** Greatest sequence that was answered. */
   answeredSequence = 0;
   sessionCount = 0;
 
-  constructor(id: number, parts: WorkloadParts, options: WorkloadOptions) {
+  constructor(
+    id: number,
+    parts: WorkloadParts,
+    options: WorkloadOptions,
+    source?: CommandSource | undefined,
+  ) {
     this.id = id;
+    this.#source = source;
     this.#parts = parts;
     this.#options = options;
     this.#random = parts.world.random.fork(`client ${id}`);
@@ -90,7 +108,10 @@ export class SimulatedClient {
       },
       {
         onMessage: (view, offset, length) => this.#onReply(view, offset, length),
-        onConnected: (id) => timeline.add(this.node.name, `has session ${id}`),
+        onConnected: (id) => {
+          timeline.add(this.node.name, `has session ${id}`);
+          this.#source?.onSession(id);
+        },
         onNewLeader: (termId, memberId) =>
           timeline.add(this.node.name, `hears that member ${memberId} leads term ${termId}`),
         onClosed: (error) => {
@@ -147,17 +168,40 @@ export class SimulatedClient {
 
   #offer(client: ClusterClient): boolean {
     const sequence = this.sentCount + 1;
-    const length = this.#drawLength(client.maxMessageLength);
+    const length =
+      this.#source === undefined
+        ? this.#writeCommand(sequence, client.maxMessageLength)
+        : this.#writeFrom(this.#source, sequence, client.maxMessageLength);
+    if (length === 0 || client.offer(this.#bytes, 0, length) < 0) {
+      return false;
+    }
+    this.#written = 0;
+    this.sentCount = sequence;
+    this.#outstanding++;
+    return true;
+  }
+
+  /** A command that could not be sent is the next one again: what a source gave is not lost. */
+  #writeFrom(source: CommandSource, sequence: number, lengthMax: number): number {
+    if (this.#written === 0) {
+      this.#written = source.next(sequence, this.#bytes, Math.min(COMMAND_LENGTH_MAX, lengthMax));
+    }
+    return this.#written;
+  }
+
+  #writeCommand(sequence: number, lengthMax: number): number {
+    const length = this.#drawLength(lengthMax);
     this.#view.setInt32(0, this.id + this.sessionCount * CLIENT_COUNT_MAX, true);
     this.#view.setInt32(4, sequence, true);
     this.#view.setInt32(8, length + this.#drawTimerCode() * 2 ** 16, true);
     this.#bytes.fill(sequence & 0xff, COMMAND_HEADER_LENGTH, length);
-    if (client.offer(this.#bytes, 0, length) < 0) {
-      return false;
-    }
-    this.sentCount = sequence;
-    this.#outstanding++;
-    return true;
+    return length;
+  }
+
+  /** A command of a source was applied: the wait for it is over, whether it is answered or not. */
+  onApplied(): void {
+    this.#outstanding = Math.max(0, this.#outstanding - 1);
+    this.answeredSequence = this.sentCount;
   }
 
   #drawTimerCode(): number {
@@ -178,6 +222,10 @@ export class SimulatedClient {
   }
 
   #onReply(view: DataView, offset: number, length: number): void {
+    if (this.#source !== undefined) {
+      this.#source.onReply(view, offset, length);
+      return;
+    }
     if (length !== REPLY_LENGTH) {
       return;
     }

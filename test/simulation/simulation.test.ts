@@ -105,6 +105,28 @@ test('a service that applies what its disk or a quorum does not hold is seen', (
   t.end();
 });
 
+test('the judges of the log see every frame that a service is given', (t) => {
+  const simulation = new Simulation({
+    seed: 1,
+    arenas: new ArenaPool(),
+    profile: 'quiet',
+    safetyNs: SECOND,
+  });
+  const { committed } = simulation.judges;
+  let frameCount = 0;
+  const onFragment = committed.onFragment.bind(committed);
+  committed.onFragment = (...values) => {
+    frameCount++;
+    onFragment(...values);
+  };
+  const { counts, violation } = simulation.run();
+  t.equal(violation, undefined);
+  t.ok(committed.end > 0, `the common log ends at ${committed.end}`);
+  const memberCount = simulation.cluster.members.length;
+  t.ok(frameCount > memberCount * counts.commands, `${frameCount} frames were seen`);
+  t.end();
+});
+
 test('a service that is given a frame again, or other bytes, is seen', (t) => {
   const view = new DataView(new ArrayBuffer(4096));
   const at = (position: Position) => (simulation: Simulation) =>

@@ -1,0 +1,318 @@
+// simulate.ts: a user's own service and workload under the faults of the swarm.
+//
+// Each seed is a cluster of members that run the service, clients that run the workload, and bad
+// luck. The judges of the simulator watch the cluster; the divergence judge watches the service.
+
+import type { ClusteredService } from '../../service/clustered-service.js';
+import { GlobalGuard } from '../global-guard.js';
+import type { Violation } from '../invariants/judge.js';
+import { ArenaPool } from '../simulated-cluster.js';
+import { Simulation, type SimulationResult } from '../simulation.js';
+import { FaultClass, PROFILES, type Profile, type Swarm } from '../swarm.js';
+import type { Divergence, DivergenceFocus } from './divergence-judge.js';
+import { divergenceText } from './divergence-text.js';
+import type { ForbiddenCall } from './forbidden-calls.js';
+import { checkSimulateOptions, SEEDS_DEFAULT, type SimulateOptions } from './simulate-options.js';
+import { UserApplication } from './user-application.js';
+
+const NS_PER_SECOND = 1_000_000_000;
+const NS_PER_MS = 1_000_000;
+const POWER_CUT_MEMBERS_MIN = 3;
+
+/** A seed that failed. */
+export interface SimulateFailure {
+  readonly seed: number;
+  /** Who found it: `divergence`, `workload`, `check`, `fatal`, or an invariant of the cluster. */
+  readonly judge: string;
+  /** In words, in several lines. */
+  readonly message: string;
+  /** Virtual time at which it was found. */
+  readonly timeMs: number;
+  /** What differs, for the judge `divergence`. */
+  readonly divergence: Divergence | undefined;
+  /** The options that run this seed again. */
+  readonly replay: string;
+  /** What happened until then, in words. */
+  readonly timeline: readonly string[];
+}
+
+/** Sums over all seeds. */
+export interface SimulateReport {
+  seeds: number;
+  events: number;
+  simulatedSeconds: number;
+  /** Commands that the log took, and messages that reached clients. */
+  commands: number;
+  replies: number;
+  elections: number;
+  crashes: number;
+  restarts: number;
+  truncations: number;
+  catchUps: number;
+  /** Events at which an instance was compared with the first one there; states among them. */
+  comparedEvents: number;
+  comparedStates: number;
+  /** Clocks and dice that the service called, whether or not they made a difference yet. */
+  readonly calls: ForbiddenCall[];
+  readonly warnings: string[];
+  readonly failures: SimulateFailure[];
+}
+
+/** One run of one seed. */
+interface UserRun {
+  readonly result: SimulationResult;
+  readonly violation: Violation | undefined;
+  readonly divergence: Divergence | undefined;
+  readonly calls: readonly ForbiddenCall[];
+  readonly comparedEvents: number;
+  readonly comparedStates: number;
+  readonly stateValueCount: number;
+  readonly warning: string | undefined;
+  readonly text: string | undefined;
+}
+
+/**
+ * Runs a service and its workload in simulated clusters, one for each seed.
+ *
+ * @throws PawlError CONFIGURATION_INVALID for an option that makes no sense.
+ */
+export function simulate<S extends ClusteredService>(options: SimulateOptions<S>): SimulateReport {
+  checkSimulateOptions(options);
+  const arenas = new ArenaPool();
+  const report = emptyReport();
+  const first = options.firstSeed ?? 1;
+  const count = options.seeds ?? SEEDS_DEFAULT;
+  for (let seed = first; seed < first + count; seed++) {
+    const run = runSeed(options, seed, arenas);
+    add(report, run);
+    const failure =
+      run.violation === undefined ? undefined : explain(options, seed, arenas, run, run.violation);
+    if (failure !== undefined) {
+      report.failures.push(failure);
+    }
+    options.onSeed?.(seed, failure?.message);
+    if (report.failures.length >= (options.failures ?? 1)) {
+      break;
+    }
+  }
+  return report;
+}
+
+/** Runs a seed; again with the same seed and options gives the same run. */
+function runSeed<S extends ClusteredService>(
+  options: SimulateOptions<S>,
+  seed: number,
+  arenas: ArenaPool,
+  focus?: DivergenceFocus,
+  isTraced = false,
+): UserRun {
+  const guard = options.guard === false ? undefined : new GlobalGuard();
+  let made: UserApplication<S> | undefined;
+  const simulation = new Simulation({
+    seed,
+    arenas,
+    profile: profileOf(options),
+    isTraced,
+    guard: guard ?? false,
+    adjust: (swarm) => adjusted(options, swarm),
+    makeApplication: (world, judge) => {
+      made = new UserApplication({ options, world, judge, arenas, guard, focus });
+      return made;
+    },
+  });
+  const result = simulation.run();
+  const application = made as UserApplication<S> | undefined;
+  if (application !== undefined && result.violation === undefined) {
+    finish(options, seed, application, guard);
+  }
+  const { judge } = simulation;
+  return {
+    result,
+    violation: judge.violation,
+    divergence: application?.divergence,
+    calls: application?.calls.all() ?? [],
+    comparedEvents: application?.judge.comparedCount ?? 0,
+    comparedStates: application?.judge.comparedStateCount ?? 0,
+    stateValueCount: application?.judge.stateValueCountMax ?? 0,
+    warning: application?.isReplayable === false ? NO_REPLAY : undefined,
+    text: textOf(application),
+  };
+}
+
+const NO_REPLAY =
+  'the log of a seed was too long to be kept, and was not given to a fresh instance at its end: ' +
+  'make seconds or commandsPerSecond smaller';
+
+function textOf<S extends ClusteredService>(
+  application: UserApplication<S> | undefined,
+): string | undefined {
+  const divergence = application?.divergence;
+  return application === undefined || divergence === undefined
+    ? undefined
+    : divergenceText(divergence, application.calls);
+}
+
+/** What is judged when all members are equal: the ends, a replay of the log, the user's check. */
+function finish<S extends ClusteredService>(
+  options: SimulateOptions<S>,
+  seed: number,
+  application: UserApplication<S>,
+  guard: GlobalGuard | undefined,
+): void {
+  const run = <T>(code: () => T): T => (guard === undefined ? code() : guard.run(code));
+  application.report('fatal', () => {
+    const messages = run(() => {
+      application.checkEnd();
+      return application.isReplayable ? application.replay() : [];
+    });
+    application.report('check', () =>
+      options.check?.({ seed, services: application.services, messages }),
+    );
+    return undefined;
+  });
+}
+
+/**
+ * A failure in words. A divergence is looked at again, by running the seed again: first every event
+ * since the members were last seen equal, then the one event with the states in words.
+ */
+function explain<S extends ClusteredService>(
+  options: SimulateOptions<S>,
+  seed: number,
+  arenas: ArenaPool,
+  run: UserRun,
+  violation: Violation,
+): SimulateFailure {
+  let best = run;
+  if (run.divergence !== undefined && run.divergence.kind !== 'local') {
+    best = again(options, seed, arenas, best);
+    best = again(options, seed, arenas, best);
+  }
+  const isRepeated = best !== run || run.divergence === undefined;
+  const timeline = isRepeated ? runSeed(options, seed, arenas, undefined, true) : undefined;
+  const found = best.violation ?? violation;
+  const isDivergence = found.invariant === 'divergence';
+  return {
+    seed,
+    judge: found.invariant,
+    message: isDivergence ? (best.text ?? found.message) : found.message,
+    timeMs: found.timeNs / NS_PER_MS,
+    divergence: isDivergence ? best.divergence : undefined,
+    replay: `simulate({ ...options, firstSeed: ${seed}, seeds: 1 })`,
+    timeline: timeline?.result.timeline ?? [],
+  };
+}
+
+/** The run that tells more, or the one before where the seed does not repeat itself. */
+function again<S extends ClusteredService>(
+  options: SimulateOptions<S>,
+  seed: number,
+  arenas: ArenaPool,
+  run: UserRun,
+): UserRun {
+  const { divergence } = run;
+  if (divergence === undefined) {
+    return run;
+  }
+  const next = runSeed(options, seed, arenas, {
+    fromPosition: divergence.equalPosition - 1,
+    toPosition: divergence.position,
+    textPosition: divergence.position,
+  });
+  return next.divergence === undefined ? run : next;
+}
+
+function profileOf<S extends ClusteredService>({ faults }: SimulateOptions<S>): Profile {
+  return PROFILES.find((profile) => profile === faults) ?? 'swarm';
+}
+
+/** What the options fix, in place of what the seed decided. */
+function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm: Swarm): Swarm {
+  const { clients, commandsPerSecond, faults, members, seconds } = options;
+  const classes = Array.isArray(faults) ? (faults as FaultClass[]) : swarm.faults;
+  const needsMembers = classes.some((fault) => LOSES_LOG.includes(fault)) && Array.isArray(faults);
+  const memberCount =
+    members ?? (needsMembers ? Math.max(3, swarm.memberCount) : swarm.memberCount);
+  const isPowerCut = Array.isArray(faults) && classes.includes(FaultClass.PowerCut);
+  return {
+    ...swarm,
+    memberCount,
+    durability: isPowerCut ? 'fsync' : swarm.durability,
+    isRecorderInline: swarm.isRecorderInline && !isPowerCut,
+    faults: classes.filter(
+      (fault) => memberCount >= POWER_CUT_MEMBERS_MIN || !LOSES_LOG.includes(fault),
+    ),
+    safetyNs: seconds === undefined ? swarm.safetyNs : seconds * NS_PER_SECOND,
+    workload: {
+      ...swarm.workload,
+      clientCount: clients ?? swarm.workload.clientCount,
+      intervalNs:
+        commandsPerSecond === undefined
+          ? swarm.workload.intervalNs
+          : Math.ceil(NS_PER_SECOND / commandsPerSecond),
+    },
+  };
+}
+
+const LOSES_LOG: readonly FaultClass[] = [FaultClass.LostDirectory, FaultClass.DamagedLog];
+
+function emptyReport(): SimulateReport {
+  return {
+    seeds: 0,
+    events: 0,
+    simulatedSeconds: 0,
+    commands: 0,
+    replies: 0,
+    elections: 0,
+    crashes: 0,
+    restarts: 0,
+    truncations: 0,
+    catchUps: 0,
+    comparedEvents: 0,
+    comparedStates: 0,
+    calls: [],
+    warnings: [],
+    failures: [],
+  };
+}
+
+function add(report: SimulateReport, run: UserRun): void {
+  const { counts, events, simulatedNs } = run.result;
+  report.seeds++;
+  report.events += events;
+  report.simulatedSeconds += simulatedNs / NS_PER_SECOND;
+  report.commands += counts.commands;
+  report.replies += counts.acknowledged;
+  report.elections += counts.elections;
+  report.crashes += counts.crashes;
+  report.restarts += counts.restarts;
+  report.truncations += counts.truncations;
+  report.catchUps += counts.catchUps;
+  report.comparedEvents += run.comparedEvents;
+  report.comparedStates += run.comparedStates;
+  for (const call of run.calls) {
+    const known = report.calls.find(
+      ({ name, place }) => name === call.name && place === call.place,
+    );
+    if (known === undefined) {
+      report.calls.push({ ...call });
+    } else {
+      known.count += call.count;
+    }
+  }
+  warn(report, run);
+}
+
+function warn(report: SimulateReport, run: UserRun): void {
+  const isBlind = run.stateValueCount <= 1 && run.comparedStates > 0;
+  for (const warning of [run.warning, isBlind ? NO_STATE : undefined]) {
+    if (warning !== undefined && !report.warnings.includes(warning)) {
+      report.warnings.push(warning);
+    }
+  }
+}
+
+const NO_STATE =
+  'no state can be seen: private fields (#name) and closures are hidden from the judge. Only ' +
+  'what the service sends was compared; give simulate() a stateOf(service), or the service a ' +
+  'stateHash()';

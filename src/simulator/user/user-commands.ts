@@ -1,0 +1,100 @@
+// user-commands.ts: what one client of a user's workload sends, and what it thinks of the answers.
+
+import { REQUEST_HEADER_LENGTH } from '../../service/request.js';
+import { describeError } from '../describe-error.js';
+import type { Judge } from '../invariants/judge.js';
+import type { CommandSource } from '../workload.js';
+import type { SimulateOptions, WorkloadClient, WorkloadContext } from './simulate-options.js';
+
+const TWO_POW_32 = 0x1_0000_0000;
+
+/** One client over all its sessions. */
+export class UserCommands implements CommandSource {
+  readonly #judge: Judge;
+  readonly #clientId: number;
+  readonly #headerLength: number;
+  readonly #encoder = new TextEncoder();
+  #client: WorkloadClient | undefined;
+  /** Messages that have arrived. */
+  replyCount = 0;
+  onSessionOpened: ((sessionId: number) => void) | undefined = undefined;
+
+  constructor(
+    options: Pick<SimulateOptions, 'workload' | 'requests'>,
+    context: WorkloadContext,
+    judge: Judge,
+  ) {
+    this.#judge = judge;
+    this.#clientId = context.clientId;
+    this.#headerLength = options.requests === true ? REQUEST_HEADER_LENGTH : 0;
+    this.#guard('workload()', () => {
+      this.#client = options.workload(context);
+      return typeof this.#client?.next === 'function'
+        ? undefined
+        : 'returned no object with a function next()';
+    });
+  }
+
+  next(sequence: number, bytes: Uint8Array, lengthMax: number): number {
+    let length = 0;
+    this.#guard('next()', () => {
+      const command = this.#client?.next();
+      if (command === undefined) {
+        return undefined;
+      }
+      const body = typeof command === 'string' ? this.#encoder.encode(command) : command;
+      const fit = lengthMax - this.#headerLength;
+      if (!(body instanceof Uint8Array) || body.length > fit || body.length === 0) {
+        const what = body instanceof Uint8Array ? `${body.length} bytes` : String(body);
+        return `returned ${what}: a command is text or bytes, 1 to ${fit} of them`;
+      }
+      bytes.set(body, this.#headerLength);
+      length = this.#headerLength + body.length;
+      this.#writeHeader(sequence, bytes);
+      return undefined;
+    });
+    return length;
+  }
+
+  onReply(view: DataView, offset: number, length: number): void {
+    this.replyCount++;
+    const header = this.#headerLength;
+    this.#guard('onReply()', () => {
+      if (length < header) {
+        return `: an answer of ${length} bytes has no room for the number of its request`;
+      }
+      const start = view.byteOffset + offset;
+      const body = new Uint8Array(view.buffer, start + header, length - header).slice();
+      const request =
+        header === 0
+          ? undefined
+          : view.getUint32(offset + 4, true) * TWO_POW_32 + view.getUint32(offset, true);
+      return this.#client?.onReply?.(body, request);
+    });
+  }
+
+  onSession(sessionId: number): void {
+    this.onSessionOpened?.(sessionId);
+  }
+
+  #writeHeader(sequence: number, bytes: Uint8Array): void {
+    if (this.#headerLength > 0) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, REQUEST_HEADER_LENGTH);
+      view.setUint32(0, sequence % TWO_POW_32, true);
+      view.setUint32(4, Math.floor(sequence / TWO_POW_32), true);
+    }
+  }
+
+  /** Code of the user: what it says, or throws, ends the run. */
+  #guard(what: string, code: () => string | undefined): void {
+    try {
+      const text = code();
+      if (typeof text === 'string') {
+        this.#judge.report('workload', `${what} of client ${this.#clientId} ${text}`);
+      }
+    } catch (error) {
+      const text = `${what} of client ${this.#clientId} threw ${describeError(error)}`;
+      this.#judge.report('workload', text);
+    }
+  }
+}
