@@ -11,7 +11,8 @@ import { describeMessage } from './wire-view.js';
 
 const KIB = 1024;
 const NS_PER_MS = 1_000_000;
-const STEP_NS = NS_PER_MS;
+const STEP_NS = NS_PER_MS / 10;
+const EXPECT_STEP_NS = NS_PER_MS;
 const WITHIN_DEFAULT_NS = 20_000 * NS_PER_MS;
 const SEED_DEFAULT = 1;
 /** Time for the last positions to have arrived everywhere. */
@@ -116,7 +117,7 @@ function expectFor(stage: Stage, words: Words): void {
     if (finding !== undefined) {
       throw new Error(`expected for ${duration} ${condition.join(' ')}: ${finding}`);
     }
-    stage.runUntil(stage.world.nowNs + STEP_NS);
+    stage.runUntil(stage.world.nowNs + EXPECT_STEP_NS);
   }
 }
 

@@ -25,7 +25,7 @@ export function disk(stage: Stage, words: Words): void {
       };
       break;
     case 'hang':
-      target.hang();
+      hang(target, words.text('file'));
       break;
     case 'resume':
       target.resume();
@@ -49,6 +49,15 @@ export function disk(stage: Stage, words: Words): void {
       break;
     default:
       throw new Error(`a disk cannot be '${what}'`);
+  }
+}
+
+/** Nothing completes any more, or nothing that is done to one file. */
+function hang(target: VirtualDisk, path: string | undefined): void {
+  if (path === undefined) {
+    target.hang();
+  } else {
+    target.faultHook = (operation) => (operation.path.includes(path) ? { isHung: true } : undefined);
   }
 }
 

@@ -12,9 +12,13 @@ import {
 } from '../../assembly/layout/frame.js';
 import { segmentBaseOf, segmentFileName } from '../../src/archive/log-geometry.js';
 import { describeEvent } from '../../src/codec/describe-event.js';
+import { durableMarkPosition } from '../../src/simulator/invariants/durable-records.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import { textOf } from './scenario-client.js';
 import { foldTexts } from './script.js';
+
+/** Stands for a frame that goes on with a message. */
+const MIDDLE = '...';
 
 /** A frame of the log, as far as a reader needs it. */
 export interface LogFrame {
@@ -66,7 +70,7 @@ function frameAt(view: DataView, offset: number, position: number): LogFrame | u
 
 function describe(view: DataView, offset: number, length: number): string {
   if ((view.getUint8(offset + FRAME_FLAGS_OFFSET) & DATA_FLAG_BEGIN) === 0) {
-    return '...';
+    return MIDDLE;
   }
   const start = offset + DATA_HEADER_LENGTH;
   const event = describeEvent(new Uint8Array(view.buffer, start, length - DATA_HEADER_LENGTH));
@@ -86,7 +90,7 @@ function describe(view: DataView, offset: number, length: number): string {
   }
 }
 
-/** One line: the terms of the log and what each holds. */
+/** One line: the terms of the log and what each holds, its end, and the durable mark. */
 export function describeLog(member: SimulatedMember): string {
   const frames = framesOnDisk(member);
   const parts: string[] = [];
@@ -96,10 +100,11 @@ export function describeLog(member: SimulatedMember): string {
     while (frames[to]?.termId === termId) {
       to++;
     }
-    const texts = frames.slice(at, to).map((frame) => frame.text);
+    const texts = frames.slice(at, to).map((frame) => frame.text).filter((text) => text !== MIDDLE);
     parts.push(`term ${termId} from ${position}: ${foldTexts(texts)}`);
     at = to;
   }
   const end = frames[frames.length - 1]?.end ?? 0;
-  return `member ${member.memberId}  ${[...parts, `end ${end}`].join(' | ')}`;
+  const mark = durableMarkPosition(member.node.disk);
+  return `member ${member.memberId}  ${[...parts, `end ${end}, mark ${mark}`].join(' | ')}`;
 }

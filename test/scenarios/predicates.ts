@@ -205,7 +205,14 @@ const PREDICATES: ReadonlyMap<string, Predicate> = new Map<string, Predicate>([
       compare(stage.clientOf(id).longestGapNs / NS_PER_MS, words, ' ms'),
   ],
   ['held', (stage, [kind = '', ...words]) => compare(stage.wire.keptCount(kind), words)],
-  ['connected', (stage, [id = '']) => (stage.clientOf(id).isConnected ? undefined : 'it is not')],
+  [
+    'connected',
+    (stage, [id = '', termId]) => {
+      const { client, isConnected } = stage.clientOf(id);
+      const isInTerm = termId === undefined || String(client?.leadershipTermId) === termId;
+      return isConnected && isInTerm ? undefined : `it is ${client?.state}`;
+    },
+  ],
   [
     'closed',
     (stage, [id = '', code]) => {

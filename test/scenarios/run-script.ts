@@ -76,6 +76,7 @@ export function playBlocks(script: Script): { blocks: Block[]; failures: string[
 function play(stage: Stage, command: string): void {
   try {
     runCommand(stage, command);
+    stage.flushAnswers();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new Error(`${command}: ${message}`, { cause: error });
