@@ -34,7 +34,7 @@ const COUNTER_NAME =
 
 /** Functions with such names take a failure further. */
 const REPORT_NAME =
-  /^#?(onFatal|onFailure|onError|onWarning|poison|fail|failed|refuse|refused|reject|countError|endProcess)$/;
+  /^#?(on(Fatal|Failure|Error|Warning)|poison|fail(ed)?|refused?|reject|countError|endProcess)$/;
 
 /** Parameters of functions that are called with an error. */
 const ERROR_PARAMETER = /^(error|failure|cause|reason)$/;
@@ -323,20 +323,30 @@ function blockAfterReturns(block: ast.Node, statement: ast.Node): ast.Node {
 function functionNameOf(node: ast.Node): string {
   const names: string[] = [];
   for (let at = node.parent; at !== undefined; at = at.parent) {
-    const isNamed =
-      ast.isFunctionDeclaration(at) ||
-      ast.isMethodDeclaration(at) ||
-      ast.isClassDeclaration(at) ||
-      ast.isGetAccessorDeclaration(at) ||
-      ast.isSetAccessorDeclaration(at) ||
-      ast.isPropertyDeclaration(at);
-    if (isNamed && at.name !== undefined) {
-      names.unshift(textOf(at.name));
-    } else if (ast.isConstructorDeclaration(at)) {
-      names.unshift('constructor');
+    const name = declaredName(at);
+    if (name !== undefined) {
+      names.unshift(name);
     }
   }
   return names.join('.');
+}
+
+/** The name of what declares functions or is one; undefined for any other node. */
+function declaredName(node: ast.Node): string | undefined {
+  if (ast.isConstructorDeclaration(node)) {
+    return 'constructor';
+  }
+  if (
+    ast.isFunctionDeclaration(node) ||
+    ast.isMethodDeclaration(node) ||
+    ast.isClassDeclaration(node) ||
+    ast.isGetAccessorDeclaration(node) ||
+    ast.isSetAccessorDeclaration(node) ||
+    ast.isPropertyDeclaration(node)
+  ) {
+    return node.name === undefined ? undefined : textOf(node.name);
+  }
+  return undefined;
 }
 
 function isSwitchPart(node: ast.Node): boolean {

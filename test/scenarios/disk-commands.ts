@@ -57,7 +57,7 @@ function hang(target: VirtualDisk, path: string | undefined): void {
   if (path === undefined) {
     target.hang();
   } else {
-    target.faultHook = (operation) => (operation.path.includes(path) ? { isHung: true } : undefined);
+    target.faultHook = ({ path: of }) => (of.includes(path) ? { isHung: true } : undefined);
   }
 }
 
