@@ -100,7 +100,10 @@ export function describeLog(member: SimulatedMember): string {
     while (frames[to]?.termId === termId) {
       to++;
     }
-    const texts = frames.slice(at, to).map((frame) => frame.text).filter((text) => text !== MIDDLE);
+    const texts = frames
+      .slice(at, to)
+      .map((frame) => frame.text)
+      .filter((text) => text !== MIDDLE);
     parts.push(`term ${termId} from ${position}: ${foldTexts(texts)}`);
     at = to;
   }
