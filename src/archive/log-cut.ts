@@ -66,6 +66,20 @@ export function* zeroSegmentBehind(
   yield* closeFile(storage, file);
 }
 
+/** Makes a segment that is missing, full of zeros, and syncs it with its name. */
+export function* makeZeroSegment(
+  storage: Storage,
+  base: Position,
+  geometry: LogGeometry,
+): StorageTask<void> {
+  const path = segmentFileName(base);
+  const file = yield* openFile(storage, path, OpenMode.WriteOrCreate);
+  checkCompletion(yield storage.setLength(file, geometry.segmentLength), `lengthen ${path}`);
+  yield* syncFile(storage, file, path);
+  yield* closeFile(storage, file);
+  yield* syncNames(storage);
+}
+
 /** What lies behind the end of the valid frames. */
 export interface TailReading {
   /** End of the last byte that is not zero; POSITION_NULL when all are. */

@@ -1,14 +1,23 @@
-// log-recovery.ts: finds the end of the recorded log after a crash.
+// log-recovery.ts: finds the end of the recorded log after a crash, and what is damaged before it.
 //
 // A bad frame at or above the durable mark is a torn tail: it is cut, wherever valid frames follow
-// it. A bad frame below the mark is corruption: nothing is cut, for another member may need what
-// is behind it (B41). Segments that a crash left behind the end hold nothing that counts.
+// it. A bad frame below the mark is damage: the log keeps its end and every frame that is whole,
+// and the damaged ranges are repaired in place from other members (B41). Segments that a crash left
+// behind the end hold nothing that counts.
 
 import type { Arena } from '../memory/arena.js';
 import { OpenMode, type Storage } from '../ports/storage.js';
-import { POSITION_NULL, type Position } from '../position.js';
+import type { Position } from '../position.js';
+import type { DamagedRange } from './damage-list.js';
+import { DamageScan } from './damage-scan.js';
 import type { DurableMark } from './durable-mark.js';
-import { listSegments, readTail, removeSegmentsBehind, zeroSegmentBehind } from './log-cut.js';
+import {
+  listSegments,
+  makeZeroSegment,
+  readTail,
+  removeSegmentsBehind,
+  zeroSegmentBehind,
+} from './log-cut.js';
 import { type LogGeometry, segmentBaseOf, segmentFileName } from './log-geometry.js';
 import { CHUNK_SCRATCH_LENGTH, WALK_CHUNK_LENGTH, walkLog } from './log-walk.js';
 import type { TermEntry } from './recording-log.js';
@@ -19,8 +28,19 @@ export type LogHealth =
   | { readonly kind: 'sound' }
   /** Bytes in [from, to) were no frames of the log and were cut. */
   | { readonly kind: 'torn'; readonly from: Position; readonly to: Position }
-  /** Below the mark, the log is not valid at `position`. Nothing was cut. */
-  | { readonly kind: 'corrupt'; readonly position: Position; readonly reason: string };
+  /** Below the mark, some ranges are no frames of the log. Nothing of it was cut. */
+  | {
+      readonly kind: 'corrupt';
+      /** Where the first of them begins. */
+      readonly position: Position;
+      readonly reason: string;
+      readonly ranges: readonly DamagedRange[];
+      /**
+       * False when the damage reaches the mark and nothing valid follows: the log may have been
+       * longer than what is left tells.
+       */
+      readonly isEndKnown: boolean;
+    };
 
 export interface LogRecoveryOptions {
   readonly arena: Arena;
@@ -48,9 +68,7 @@ export function* recoverLog(
   try {
     const bases = yield* listSegments(storage);
     const found = yield* examineLog(storage, options, chunk, bases, true);
-    return found.health.kind === 'corrupt'
-      ? found
-      : yield* cutAndSync(storage, options, found, bases);
+    return yield* cutAndSync(storage, options, found, bases);
   } finally {
     arena.release(chunk, slabLength);
   }
@@ -63,7 +81,7 @@ export interface ExaminedLog extends RecoveredLog {
 }
 
 /**
- * Finds the end of the valid log. Nothing is cut.
+ * Finds the end of the log and the damage below its mark. Nothing is cut.
  *
  * @param isRewriting writes valid frames above the mark again, for recovery.
  */
@@ -76,29 +94,55 @@ export function* examineLog(
 ): StorageTask<ExaminedLog> {
   const { arena, geometry, entries, mark } = options;
   const { durablePosition } = mark;
-  const from = options.verifyFrom === 'start' ? 0 : walkStart(durablePosition, geometry);
-  const missing = firstMissing(bases, from, geometry);
-  if (missing >= 0) {
-    const reason = `${segmentFileName(missing)} is missing`;
-    return corruptAt(missing, durablePosition, reason);
-  }
+  const ranges = yield* examineBelowMark(storage, options, chunk, bases);
   const rewriteFrom = isRewriting ? durablePosition : Number.MAX_SAFE_INTEGER;
+  const from = durablePosition;
   const walk = yield* walkLog(storage, { arena, chunk, geometry, entries, from, rewriteFrom });
-  if (walk.end < durablePosition) {
-    const path = segmentFileName(segmentBaseOf(walk.end, geometry.segmentLength));
-    const reason = walk.isSegmentMissing ? `${path} is missing` : `no valid frame in ${path}`;
-    return corruptAt(walk.end, durablePosition, reason);
-  }
   const tail = yield* readTail(storage, arena, chunk, walk.end, geometry, bases);
   const isTorn = tail.to > walk.end;
-  return {
-    appendPosition: walk.end,
-    health: isTorn ? { kind: 'torn', from: walk.end, to: tail.to } : { kind: 'sound' },
-    warnings: isTorn
-      ? [`torn tail from ${walk.end} to ${tail.to}, above the mark ${durablePosition}: cut`]
-      : [],
-    isCutNeeded: isTorn || tail.isShort,
-  };
+  const warnings = isTorn
+    ? [`torn tail from ${walk.end} to ${tail.to}, above the mark ${durablePosition}: cut`]
+    : [];
+  const isCutNeeded = isTorn || tail.isShort;
+  const appendPosition = walk.end;
+  if (ranges.length > 0) {
+    const isEndKnown = walk.end > durablePosition || ranges.at(-1)?.to !== durablePosition;
+    const health = corruption(ranges, isEndKnown, bases, geometry);
+    warnings.push(damageText(ranges, durablePosition, health.reason));
+    return { appendPosition, health, warnings, isCutNeeded };
+  }
+  const health: LogHealth = isTorn
+    ? { kind: 'torn', from: walk.end, to: tail.to }
+    : { kind: 'sound' };
+  return { appendPosition, health, warnings, isCutNeeded };
+}
+
+/** Every damaged range below the mark, as far down as is to be verified. */
+function* examineBelowMark(
+  storage: Storage,
+  options: LogRecoveryOptions,
+  chunk: number,
+  bases: readonly Position[],
+): StorageTask<DamagedRange[]> {
+  const { arena, entries, geometry, mark } = options;
+  const { segmentLength } = geometry;
+  const from = options.verifyFrom === 'start' ? 0 : walkStart(mark.durablePosition, geometry);
+  const present = new Set(bases);
+  const ranges: DamagedRange[] = [];
+  for (let base = 0; base < segmentBaseOf(from, segmentLength); base += segmentLength) {
+    if (!present.has(base)) {
+      ranges.push({ from: base, to: base + segmentLength });
+    }
+  }
+  const scan = new DamageScan(
+    { arena, chunk, chunkLength: WALK_CHUNK_LENGTH, geometry, entries: () => entries },
+    from,
+    mark.durablePosition,
+  );
+  while (!scan.isDone) {
+    yield* scan.step(storage);
+  }
+  return [...ranges, ...scan.found];
 }
 
 /** Start of the last term of the log buffer that begins below the mark: a frame starts there. */
@@ -107,28 +151,31 @@ function walkStart(durablePosition: Position, geometry: LogGeometry): Position {
   return last - (last % geometry.termLength);
 }
 
-/** Base of the first segment below the walk that is missing, POSITION_NULL when all are there. */
-function firstMissing(bases: readonly Position[], from: Position, geometry: LogGeometry): Position {
-  const present = new Set(bases);
-  const { segmentLength } = geometry;
-  for (let base = 0; base < segmentBaseOf(from, segmentLength); base += segmentLength) {
-    if (!present.has(base)) {
-      return base;
-    }
-  }
-  return POSITION_NULL;
+function corruption(
+  ranges: readonly DamagedRange[],
+  isEndKnown: boolean,
+  bases: readonly Position[],
+  geometry: LogGeometry,
+): LogHealth & { kind: 'corrupt' } {
+  const position = ranges[0]?.from ?? 0;
+  const base = segmentBaseOf(position, geometry.segmentLength);
+  const path = segmentFileName(base);
+  const reason = bases.includes(base) ? `no valid frame in ${path}` : `${path} is missing`;
+  return { kind: 'corrupt', position, reason, ranges, isEndKnown };
 }
 
-function corruptAt(position: Position, durablePosition: Position, reason: string): ExaminedLog {
-  return {
-    appendPosition: position,
-    health: { kind: 'corrupt', position, reason },
-    warnings: [
-      `the log is corrupt at position ${position}, below its durable mark ${durablePosition} ` +
-        `(${reason}): nothing was cut; the member is non-voting until it has the range again`,
-    ],
-    isCutNeeded: false,
-  };
+function damageText(
+  ranges: readonly DamagedRange[],
+  durablePosition: Position,
+  reason: string,
+): string {
+  const bytes = ranges.reduce((sum, range) => sum + range.to - range.from, 0);
+  const first = ranges[0]?.from ?? 0;
+  return (
+    `the log is corrupt at position ${first}, below its durable mark ${durablePosition} ` +
+    `(${reason}): ${bytes} bytes in ${ranges.length} ranges. Nothing of it was cut; the member ` +
+    'does not vote until it has them again from the others'
+  );
 }
 
 function* cutAndSync(
@@ -139,6 +186,12 @@ function* cutAndSync(
 ): StorageTask<RecoveredLog> {
   const { geometry, mark } = options;
   const { appendPosition } = found;
+  for (let base = 0; base < appendPosition; base += geometry.segmentLength) {
+    if (!bases.includes(base)) {
+      // Its range is damaged as a whole: what is repaired is written into it.
+      yield* makeZeroSegment(storage, base, geometry);
+    }
+  }
   yield* removeSegmentsBehind(storage, appendPosition, geometry);
   if (found.isCutNeeded) {
     yield* zeroSegmentBehind(storage, appendPosition, geometry);

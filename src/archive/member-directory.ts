@@ -137,27 +137,23 @@ function* writeBack(
   records: FoundRecords,
   log: RecoveredLog,
 ): StorageTask<RecoveredDirectory> {
-  const isCorrupt = log.health.kind === 'corrupt';
+  const isEndKnown = log.health.kind !== 'corrupt' || log.health.isEndKnown;
   const warnings = [...records.warnings, ...log.warnings];
-  // A corrupt log keeps all its terms: they tell what the lost range was.
-  const entries = isCorrupt
-    ? records.entries
-    : records.entries.filter((entry) => entry.termBaseLogPosition <= log.appendPosition);
+  const entries = records.entries.filter(
+    (entry) => entry.termBaseLogPosition <= log.appendPosition,
+  );
   const recordingLog = yield* RecordingLog.open(storage, entries);
-  const held = isCorrupt ? recordingLog.termAt(log.appendPosition) : recordingLog.lastTerm();
-  const logTermId = held?.leadershipTermId ?? TERM_NULL;
-  const mark = isCorrupt
-    ? records.mark
-    : {
-        durablePosition: log.appendPosition,
-        commitPosition: Math.min(records.mark.commitPosition, log.appendPosition),
-        leadershipTermId: logTermId,
-      };
+  const logTermId = recordingLog.lastTerm()?.leadershipTermId ?? TERM_NULL;
+  const mark = {
+    durablePosition: log.appendPosition,
+    commitPosition: Math.min(records.mark.commitPosition, log.appendPosition),
+    leadershipTermId: logTermId,
+  };
   yield* records.writeMark(mark);
+  // What is damaged was promised, and its end is still known: the vote rests until it is repaired.
+  // With the end gone as well, the member may have promised more than it can tell.
   const nodeState = yield* records.writeNodeState(
-    isCorrupt && records.nodeState.voting
-      ? { ...records.nodeState, voting: false }
-      : records.nodeState,
+    isEndKnown ? records.nodeState : { ...records.nodeState, voting: false },
   );
   return {
     birth,

@@ -17,7 +17,6 @@ import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js'
 import { DurableMarkFile, readDurableMark } from './durable-mark.js';
 import { removeSegmentsBehind, zeroSegmentBehind } from './log-cut.js';
 import type { LogGeometry } from './log-geometry.js';
-import type { RecoveredDirectory } from './member-directory.js';
 import { countTermsToKeep, type RecordingLog } from './recording-log.js';
 import type { StorageTask } from './storage-task.js';
 
@@ -34,63 +33,30 @@ export interface TruncateOptions {
   readonly knownCommitPosition: Position;
   /** A term to keep though its base is at the cut. */
   readonly keepTermId?: LeadershipTermId;
-  /**
-   * A member that is durably non-voting gives up a log that is corrupt below its mark, to take it
-   * again from a leader. Its own commit position is no floor then.
-   */
-  readonly abandonDamaged?: boolean;
 }
 
 /** Truncates the log. Run it in TRUNCATE_QUEUE, while the recorder is stopped. */
 export function* truncateLog(storage: Storage, options: TruncateOptions): StorageTask<void> {
   const { position, geometry, recordingLog } = options;
   const keepTermId = options.keepTermId ?? TERM_NULL;
-  const isAbandoned = options.abandonDamaged === true;
   assert(position >= 0 && position % 32 === 0, 'a truncation ends where a frame ends');
   assert(
-    isAbandoned || position >= options.knownCommitPosition,
+    position >= options.knownCommitPosition,
     'a truncation never goes below a known commit position',
   );
   const entries = recordingLog.entries();
   const keptCount = countTermsToKeep(entries, position, keepTermId);
   const lastKept = entries[keptCount - 1]?.leadershipTermId ?? TERM_NULL;
-  yield* lowerMark(storage, position, lastKept, isAbandoned);
+  yield* lowerMark(storage, position, lastKept);
   yield* removeSegmentsBehind(storage, position, geometry);
   yield* zeroSegmentBehind(storage, position, geometry);
   yield* recordingLog.truncate(position, keepTermId);
-}
-
-/**
- * Gives up what is behind the damage of a log that was recovered as corrupt, so that the member can
- * take it again from a leader. Run it before anything is recorded or any log end is reported: the
- * recording log still names terms beyond the damage until then. Nothing to do for another log.
- */
-export function* abandonDamagedLog(
-  storage: Storage,
-  directory: RecoveredDirectory,
-): StorageTask<void> {
-  const { appendPosition, geometry, health, nodeState, recordingLog } = directory;
-  if (health.kind === 'corrupt') {
-    assert(
-      !nodeState.state.voting,
-      'only a member without a vote gives up what it may have promised',
-    );
-    yield* truncateLog(storage, {
-      position: appendPosition,
-      geometry,
-      recordingLog,
-      knownCommitPosition: 0,
-      keepTermId: directory.logTermId,
-      abandonDamaged: true,
-    });
-  }
 }
 
 function* lowerMark(
   storage: Storage,
   position: Position,
   lastTermId: LeadershipTermId,
-  isAbandoned: boolean,
 ): StorageTask<void> {
   const reading = yield* readDurableMark(storage);
   if (reading.kind !== 'found') {
@@ -102,7 +68,7 @@ function* lowerMark(
     );
   }
   const { mark } = reading;
-  assert(isAbandoned || mark.commitPosition <= position, 'a truncation never undoes a commit');
+  assert(mark.commitPosition <= position, 'a truncation never undoes a commit');
   if (mark.durablePosition <= position && mark.leadershipTermId <= lastTermId) {
     return;
   }

@@ -1,9 +1,8 @@
-// checked-reader.ts: reads the member's own recording, and ends the member when it is damaged.
+// checked-reader.ts: reads the member's own recording, and has it repaired where it is damaged.
 //
-// Bytes below the durable position that cannot be read back have rotted since they were verified. A
-// member that goes on would be stuck at that position, and might be asked for them as a leader. So
-// it ends: when it starts again, recovery finds the damage, takes its vote away, and it takes the
-// log again from a leader.
+// Bytes below the durable position that cannot be read back have rotted since they were verified.
+// Whoever reads them waits, or is refused, until the range was taken from another member. Nothing
+// that does not verify is ever given to a service or sent.
 
 import type { LogReader } from '../archive/segment-reader.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -11,13 +10,28 @@ import type { Position } from '../position.js';
 import type { BlockReader } from '../transport/block-source.js';
 import type { RecordedLog } from './log-poller.js';
 
-/** A reader whose failures are fatal. */
+/** Complaints about one place that nobody else finds damaged, until the member gives up. */
+const FALSE_ALARM_COUNT_MAX = 4;
+
+/** Who looks after the recording. */
+export interface ReadGuard {
+  /** A frame could not be read at a position. */
+  suspect(position: Position): void;
+  /** Whether it is being looked at, or waits for repair. */
+  isInDoubt(position: Position): boolean;
+}
+
+/** A reader whose failures are looked into. */
 export class CheckedReader implements RecordedLog, BlockReader {
   readonly #reader: LogReader;
+  readonly #guard: ReadGuard;
   readonly #onFatal: (error: PawlError) => void;
+  #alarmPosition: Position = -1;
+  #alarmCount = 0;
 
-  constructor(reader: LogReader, onFatal: (error: PawlError) => void) {
+  constructor(reader: LogReader, guard: ReadGuard, onFatal: (error: PawlError) => void) {
     this.#reader = reader;
+    this.#guard = guard;
     this.#onFatal = onFatal;
   }
 
@@ -25,19 +39,34 @@ export class CheckedReader implements RecordedLog, BlockReader {
     return this.#reader.address;
   }
 
+  /** As LogReader: -1 also while the place is in doubt. Ask again in a later duty cycle. */
   read(position: Position, limit: Position): number {
     const available = this.#reader.read(position, limit);
     const failure = this.#reader.failure;
-    if (available < 0 && failure !== undefined) {
+    if (available > 0) {
+      this.#alarmCount = 0;
+      return available;
+    }
+    if (available === 0 || failure === undefined || this.#guard.isInDoubt(failure.position)) {
+      return available;
+    }
+    this.#alarmCount = failure.position === this.#alarmPosition ? this.#alarmCount + 1 : 1;
+    this.#alarmPosition = failure.position;
+    if (this.#alarmCount > FALSE_ALARM_COUNT_MAX) {
       this.#onFatal(
         new PawlError(
           ErrorCode.LogCorrupt,
           `the recorded log cannot be read back at position ${failure.position}: ` +
-            `${failure.reason}. Start the member again: it will run without a vote until it has ` +
-            'taken the log from a leader; if this happens again, replace the disk',
+            `${failure.reason}, and yet no damage is found there. Start the member again; if this ` +
+            'happens again, replace the disk',
           'corruption',
         ),
       );
+    } else if (this.#alarmCount % 2 === 1) {
+      this.#guard.suspect(failure.position);
+    } else {
+      // It was repaired, or found sound: what the reader remembers of it is out of date.
+      this.#reader.reset();
     }
     return available;
   }

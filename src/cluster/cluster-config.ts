@@ -95,6 +95,18 @@ const memberSchema = z.strictObject({
     .default(1024 * MIB),
   /** Most log messages that a service consumes in one duty cycle. */
   serviceFragmentLimit: z.int().min(1).max(100_000).default(2_048),
+  /** From the start of one reading of the whole recorded log to the next: it looks for rot. */
+  scrubCycleMs: z
+    .int()
+    .min(10)
+    .max(31 * 24 * 3_600_000)
+    .default(3_600_000),
+  /** How fast the recorded log is read for that, bytes per second. */
+  scrubBytesPerSecond: z
+    .int()
+    .min(64 * KIB)
+    .max(1024 * MIB)
+    .default(8 * MIB),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
   insecure: z.boolean().default(false),
 });

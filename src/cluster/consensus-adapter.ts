@@ -11,12 +11,15 @@ import { MemberAdmittedDecoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term.js';
+import { RepairBlockDecoder } from '../protocol/codecs/repair-block.js';
+import { RepairRequestDecoder } from '../protocol/codecs/repair-request.js';
 import { RequestVoteDecoder } from '../protocol/codecs/request-vote.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { VoteDecoder } from '../protocol/codecs/vote.js';
 import { messageTemplateId } from '../protocol/message-header.js';
 import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
+import type { LogCare } from './log-care.js';
 
 /** Messages of other members that one duty cycle takes. */
 export const CONSENSUS_FRAGMENT_LIMIT = 256;
@@ -33,6 +36,7 @@ export class ConsensusAdapter {
   readonly #subscription: Subscription;
   readonly #election: Election;
   readonly #onRefused: RefusalHandler;
+  readonly #logCare: LogCare;
   readonly #hello = new MemberHelloDecoder();
   readonly #refused = new MemberRefusedDecoder();
   readonly #admitted = new MemberAdmittedDecoder();
@@ -43,14 +47,22 @@ export class ConsensusAdapter {
   readonly #catchup = new CatchupRequestDecoder();
   readonly #append = new AppendPositionDecoder();
   readonly #commit = new CommitPositionDecoder();
+  readonly #repairRequest = new RepairRequestDecoder();
+  readonly #repairBlock = new RepairBlockDecoder();
   #nowNs = 0;
   /** Messages that were not valid, or of a kind that this version does not know. */
   invalidCount = 0;
 
-  constructor(subscription: Subscription, election: Election, onRefused: RefusalHandler) {
+  constructor(
+    subscription: Subscription,
+    election: Election,
+    onRefused: RefusalHandler,
+    logCare: LogCare,
+  ) {
     this.#subscription = subscription;
     this.#election = election;
     this.#onRefused = onRefused;
+    this.#logCare = logCare;
   }
 
   poll(nowNs: number): number {
@@ -185,6 +197,40 @@ export class ConsensusAdapter {
           message.logPosition(),
           nowNs,
         );
+        return true;
+      }
+      default:
+        return this.#dispatchRepair(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchRepair(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.RepairRequest: {
+        if (!RepairRequestDecoder.isValid(view, offset, length)) return false;
+        const message = this.#repairRequest.wrapAndApplyHeader(view, offset);
+        return this.#logCare.onRepairRequest(message.memberId(), {
+          requestId: message.requestId(),
+          leadershipTermId: message.leadershipTermId(),
+          position: message.logPosition(),
+          lengthBytes: message.lengthBytes(),
+        });
+      }
+      case TemplateId.RepairBlock: {
+        if (!RepairBlockDecoder.isValid(view, offset, length)) return false;
+        const message = this.#repairBlock.wrapAndApplyHeader(view, offset);
+        const piece = {
+          requestId: message.requestId(),
+          position: message.logPosition(),
+          code: message.code(),
+          blockLength: message.blockLength(),
+          blockOffset: message.blockOffset(),
+          view,
+          offset: message.framesOffset(),
+          length: message.framesLength(),
+        };
+        // One that is not waited for any more is late, not wrong.
+        this.#logCare.onRepairBlock(message.memberId(), piece, nowNs);
         return true;
       }
       default:

@@ -23,11 +23,12 @@ import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
-import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
+import type { LeadershipTermId, Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { FollowerLog } from './follower-log.js';
 import type { LeaderLog } from './leader-log.js';
+import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { RecordedLog } from './log-poller.js';
 import type { LogPublisher } from './log-publisher.js';
@@ -48,6 +49,8 @@ export interface EffectsDependencies {
   readonly logPublisher: LogPublisher;
   readonly logClock: LogClock;
   readonly makeReader: () => RecordedLog;
+  /** Who reads and mends the recording: it must not meet a truncation. */
+  readonly logCare: LogCare;
   /** The live log changed (opened, joined, left). */
   onLogChange(): void;
   onStateChange(state: ElectionState, reason: string): void;
@@ -71,9 +74,6 @@ export class ConsensusEffects implements ElectionEffects {
   // Whether the stop under way has a recording to end, and where the log ends while it is stopped.
   #wasRecording = false;
   #stoppedPosition: Position;
-  // Invariant: true from recovery until what lies behind the damage has been given up.
-  #isDamaged: boolean;
-  #isAbandoning = false;
   #opening: Opening | undefined;
   #joining: LogJoin | undefined;
 
@@ -81,7 +81,6 @@ export class ConsensusEffects implements ElectionEffects {
     this.#member = dependencies;
     this.#publisher = dependencies.publisher;
     this.#stoppedPosition = dependencies.directory.appendPosition;
-    this.#isDamaged = dependencies.directory.health.kind === 'corrupt';
   }
 
   bind(election: Election): void {
@@ -190,11 +189,9 @@ export class ConsensusEffects implements ElectionEffects {
   }
 
   truncateLog(position: Position, lastTermId: LeadershipTermId): void {
-    const { directory, tasks } = this.#member;
+    const { directory, logCare, tasks } = this.#member;
     const election = this.#election as Election;
-    const isAbandoned = this.#isDamaged;
-    this.#isDamaged = false;
-    assert(!isAbandoned || !election.isVoting(), 'a member with a damaged log has no vote');
+    logCare.rest(position);
     this.#run(
       tasks,
       truncateLog(tasks.storage, {
@@ -202,13 +199,13 @@ export class ConsensusEffects implements ElectionEffects {
         geometry: directory.geometry,
         recordingLog: directory.recordingLog,
         // Of the own log: the leader's commit position is about a log that this one is not yet.
-        knownCommitPosition: isAbandoned ? 0 : election.consumablePosition(),
+        knownCommitPosition: election.consumablePosition(),
         keepTermId: lastTermId,
-        abandonDamaged: isAbandoned,
       }),
       () => {
         this.#stoppedPosition = position;
         election.onTruncated();
+        logCare.resume(position);
       },
       TRUNCATE_QUEUE,
     );
@@ -330,51 +327,10 @@ export class ConsensusEffects implements ElectionEffects {
       recorder.stop();
       return 1;
     }
-    if (this.#isDamaged) {
-      this.#abandonDamaged(join.position);
-      return 1;
-    }
-    if (this.#isAbandoning) {
-      return 0;
-    }
     this.#joining = undefined;
     followerLog.join(join);
     onLogChange();
     return 1;
-  }
-
-  /**
-   * The log is corrupt below its mark. What lies behind the damage was kept until now, when a
-   * leader is there that holds everything committed: it is given up, and taken again from the
-   * leader.
-   */
-  #abandonDamaged(position: Position): void {
-    const { directory, tasks } = this.#member;
-    assert(this.#election?.isVoting() === false, 'a member with a damaged log has no vote');
-    this.#isDamaged = false;
-    this.#isAbandoning = true;
-    this.#run(
-      tasks,
-      truncateLog(tasks.storage, {
-        position,
-        geometry: directory.geometry,
-        recordingLog: directory.recordingLog,
-        knownCommitPosition: 0,
-        keepTermId: this.#logTermId(position),
-        abandonDamaged: true,
-      }),
-      () => {
-        this.#isAbandoning = false;
-      },
-      TRUNCATE_QUEUE,
-    );
-  }
-
-  /** The last term that begins at or below a position. */
-  #logTermId(position: Position): LeadershipTermId {
-    const entries = this.#member.directory.recordingLog.entries();
-    const last = entries.filter((entry) => entry.termBaseLogPosition <= position).at(-1);
-    return last?.leadershipTermId ?? TERM_NULL;
   }
 
   #run<T>(tasks: StorageTasks, task: StorageTask<T>, onDone: () => void, queue: string): void {

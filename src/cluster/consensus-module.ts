@@ -20,6 +20,7 @@ import type { IngressAdapter, Redirect } from './ingress-adapter.js';
 import type { LeaderLog } from './leader-log.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { LogApplier } from './log-applier.js';
+import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
 import type { Responder } from './responder.js';
@@ -41,6 +42,7 @@ export interface ConsensusModuleParts {
   readonly inlineRecorder: Agent | undefined;
   readonly leaderLog: LeaderLog;
   readonly followerLog: FollowerLog;
+  readonly logCare: LogCare;
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
@@ -78,7 +80,8 @@ export class ConsensusModule {
 
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
-    const { adapter, effects, election, egress, publisher, responder, sendNow } = this.#parts;
+    const { adapter, effects, election, egress, logCare, publisher, responder, sendNow } =
+      this.#parts;
     let work = adapter.poll(nowNs);
     this.#hasMore = work >= CONSENSUS_FRAGMENT_LIMIT;
     work += effects.doWork(nowNs);
@@ -94,6 +97,7 @@ export class ConsensusModule {
     work += this.#apply(nowNs);
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
+    work += logCare.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -104,11 +108,12 @@ export class ConsensusModule {
   }
 
   deadlineNs(): number {
-    const { election, inlineRecorder, responder } = this.#parts;
+    const { election, inlineRecorder, logCare, responder } = this.#parts;
     return Math.min(
       election.deadlineNs(),
       inlineRecorder?.deadlineNs() ?? Number.POSITIVE_INFINITY,
       responder.deadlineNs(),
+      logCare.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }

@@ -14,6 +14,8 @@ import { MemberAdmittedEncoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloEncoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedEncoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermEncoder } from '../protocol/codecs/new-leadership-term.js';
+import { RepairBlockEncoder } from '../protocol/codecs/repair-block.js';
+import { RepairRequestEncoder } from '../protocol/codecs/repair-request.js';
 import { RequestVoteEncoder } from '../protocol/codecs/request-vote.js';
 import { VoteEncoder } from '../protocol/codecs/vote.js';
 import { formatHostPort } from '../protocol/host-port.js';
@@ -22,9 +24,14 @@ import { CONSENSUS_STREAM_ID } from '../protocol/streams.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+import type { RepairRequest } from './log-repair.js';
+import type { OutgoingPiece } from './repair-source.js';
 
 const SCRATCH_LENGTH = 4096;
 const LOG_RECORDING_ID = 0;
+const FRAME_HEADER_LENGTH = 32;
+/** Block, and the length in front of the frames, of a RepairBlock. */
+const REPAIR_BLOCK_OVERHEAD = RepairBlockEncoder.BLOCK_LENGTH + 4;
 
 /** Publications to the other members, and the encoders. */
 export class ConsensusPublisher {
@@ -44,6 +51,8 @@ export class ConsensusPublisher {
   readonly #catchup = new CatchupRequestEncoder();
   readonly #append = new AppendPositionEncoder();
   readonly #commit = new CommitPositionEncoder();
+  readonly #repairRequest = new RepairRequestEncoder();
+  readonly #repairBlock = new RepairBlockEncoder();
   // Noted for the end of the turn: one position for all, because they all follow this leader.
   readonly #commitTargets = new Set<MemberId>();
   #commitTermId = -1;
@@ -206,6 +215,38 @@ export class ConsensusPublisher {
     this.#send(to, this.#append.encodedLength());
   }
 
+  /** Longest piece of frames that one datagram of the consensus stream carries, bytes. */
+  get repairPieceLengthMax(): number {
+    const payloadLength = Math.min(this.#mtuLength - FRAME_HEADER_LENGTH, SCRATCH_LENGTH);
+    return payloadLength - MESSAGE_HEADER_LENGTH - REPAIR_BLOCK_OVERHEAD;
+  }
+
+  repairRequest(to: MemberId, request: RepairRequest): void {
+    this.#repairRequest
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(request.leadershipTermId)
+      .logPosition(request.position)
+      .requestId(request.requestId)
+      .memberId(this.#memberId)
+      .lengthBytes(request.lengthBytes);
+    this.#send(to, this.#repairRequest.encodedLength());
+  }
+
+  /** False when the peer cannot take it now: the piece is sent again. */
+  repairBlock(to: MemberId, piece: OutgoingPiece): boolean {
+    const { address, length } = piece;
+    this.#repairBlock
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .requestId(piece.requestId)
+      .logPosition(piece.position)
+      .memberId(this.#memberId)
+      .code(piece.code)
+      .blockLength(piece.blockLength)
+      .blockOffset(piece.blockOffset)
+      .putFrames(this.#transport.arena.u8.subarray(address, address + length));
+    return this.#send(to, this.#repairBlock.encodedLength());
+  }
+
   /**
    * Notes a commit position; `flush` sends it. It is the last thing that a turn says: replies to
    * clients, which wait for it, leave before the followers hear of what they need not answer.
@@ -237,21 +278,28 @@ export class ConsensusPublisher {
     return this.#transport.arena.view;
   }
 
+  get #mtuLength(): number {
+    const { member } = this.#config;
+    return Math.min(member.mtuLength, member.streamTermLength / 8);
+  }
+
   #open(endpoint: string): ExclusivePublication {
     const { member } = this.#config;
     return this.#transport.addPublication(`aeron:udp?endpoint=${endpoint}`, CONSENSUS_STREAM_ID, {
       termLength: member.streamTermLength,
-      mtuLength: Math.min(member.mtuLength, member.streamTermLength / 8),
+      mtuLength: this.#mtuLength,
       // The term bits of a consensus frame mean nothing; its checksum does.
       checksum: { leadershipTermId: 0 },
     });
   }
 
-  #send(to: MemberId, blockLength: number): void {
+  #send(to: MemberId, blockLength: number): boolean {
     const publication = this.#publications.get(to);
     const length = MESSAGE_HEADER_LENGTH + blockLength;
     if (publication === undefined || publication.offerAt(this.#scratch, length) < 0) {
       this.undeliveredCount++;
+      return false;
     }
+    return true;
   }
 }

@@ -41,6 +41,7 @@ import { IngressAdapter } from './ingress-adapter.js';
 import { LeaderLog } from './leader-log.js';
 import { LeaderSessions } from './leader-sessions.js';
 import { LogApplier } from './log-applier.js';
+import { LogCare } from './log-care.js';
 import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
@@ -75,6 +76,7 @@ export interface AssemblyInputs {
   onStateChange(state: ElectionState, reason: string): void;
   onRoleChange(role: MemberRole, termId: number): void;
   readonly onRefused: RefusalHandler;
+  onWarning(message: string): void;
   onFatal(error: PawlError): void;
 }
 
@@ -88,6 +90,7 @@ export interface MemberParts {
   readonly ingress: IngressAdapter;
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;
+  readonly logCare: LogCare;
   readonly subscriptions: readonly Subscription[];
   close(): void;
 }
@@ -136,9 +139,17 @@ type SessionParts = ReturnType<typeof assembleSessions>;
 function assembleLog(inputs: AssemblyInputs) {
   const { arena, config, directory, recorderRunner, tasks, transport } = inputs;
   const { recordingLog, geometry } = directory;
+  const logCare = new LogCare({
+    arena,
+    config,
+    directory,
+    tasks,
+    onWarning: (message) => inputs.onWarning(message),
+    onFatal: (error) => inputs.onFatal(error),
+  });
   const makeReader = (): CheckedReader => {
     const reader = new LogReader({ tasks, arena, recordingLog, geometry });
-    return new CheckedReader(reader, (error) => inputs.onFatal(error));
+    return new CheckedReader(reader, logCare, (error) => inputs.onFatal(error));
   };
   const makePoller = (): LogPoller => new LogPoller(arena, makeReader(), config.logTermLength, 0);
   const control = allocateRecorderControl(arena);
@@ -159,6 +170,7 @@ function assembleLog(inputs: AssemblyInputs) {
   const close = (): void => {
     followerLog.close();
     logPublisher.close();
+    logCare.close();
     inlineRecorder?.close();
     arena.release(control, RECORDER_CONTROL_LENGTH);
   };
@@ -170,6 +182,7 @@ function assembleLog(inputs: AssemblyInputs) {
     leaderLog,
     followerLog,
     logPublisher,
+    logCare,
     logClock,
     close,
   };
@@ -228,12 +241,13 @@ function assembleConsensus(inputs: AssemblyInputs, log: LogParts, sessions: Sess
   const recovered = recoveredState(directory);
   const election = new Election(config.consensus, recovered, effects, () => entropy.nextUint32());
   effects.bind(election);
+  log.logCare.join(election, publisher);
   const subscription = transport.addSubscription(
     channelOf(ownEndpoints(config).consensus),
     CONSENSUS_STREAM_ID,
     { checksum: 'required', windowLength: config.member.windowLength },
   );
-  const adapter = new ConsensusAdapter(subscription, election, inputs.onRefused);
+  const adapter = new ConsensusAdapter(subscription, election, inputs.onRefused, log.logCare);
   const close = (): void => {
     effects.close();
     publisher.close();
@@ -243,7 +257,7 @@ function assembleConsensus(inputs: AssemblyInputs, log: LogParts, sessions: Sess
 
 /** What recovery found, as consensus wants it. */
 function recoveredState(directory: RecoveredDirectory): RecoveredState {
-  const { appendPosition, birth, commitPosition, nodeState, recordingLog } = directory;
+  const { appendPosition, birth, commitPosition, health, nodeState, recordingLog } = directory;
   return {
     nodeState: {
       ...nodeState.state,
@@ -252,17 +266,14 @@ function recoveredState(directory: RecoveredDirectory): RecoveredState {
         incarnation: toOpaque64(incarnation),
       })),
     },
-    // A log that is damaged ends before terms that the recording log still names.
-    termEntries: recordingLog
-      .entries()
-      .filter((entry) => entry.termBaseLogPosition <= appendPosition)
-      .map((entry) => ({
-        termId: entry.leadershipTermId,
-        basePosition: entry.termBaseLogPosition,
-      })),
+    termEntries: recordingLog.entries().map((entry) => ({
+      termId: entry.leadershipTermId,
+      basePosition: entry.termBaseLogPosition,
+    })),
     durablePosition: appendPosition,
     commitPosition: Math.min(commitPosition, appendPosition),
     incarnation: toOpaque64(birth.incarnation),
+    ...(health.kind === 'corrupt' ? { damagedPosition: health.position } : {}),
   };
 }
 

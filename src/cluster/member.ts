@@ -65,6 +65,10 @@ export interface MemberStatus {
   readonly commitPosition: Position;
   readonly servicePosition: Position;
   readonly sessionCount: number;
+  /**
+   * `sound` or `torn` as the start found the log; `corrupt` while ranges of it are damaged;
+   * `repaired` when what the start found damaged is whole again.
+   */
   readonly health: string;
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -199,14 +203,18 @@ export class Member implements Agent {
       commitPosition: running?.election.commitPosition() ?? 0,
       servicePosition: service.position,
       sessionCount: running?.applied.count ?? 0,
-      health: running?.directory.health.kind ?? 'opening',
+      health: healthOf(running),
       counters: this.#counters(running),
     };
   }
 
   #counters(running: MemberParts | undefined): Record<string, number> {
     const counters: Record<string, number> = {};
-    const sources: readonly object[] = [this.#transport.counters, running?.election.counters ?? {}];
+    const sources: readonly object[] = [
+      this.#transport.counters,
+      running?.election.counters ?? {},
+      running?.logCare.counters() ?? {},
+    ];
     for (const source of sources) {
       for (const [name, value] of Object.entries(source)) {
         if (typeof value === 'number') {
@@ -322,6 +330,7 @@ export class Member implements Agent {
       onStateChange: (state, reason) => events?.onStateChange?.(electionStateName(state), reason),
       onRoleChange: (role, termId) => this.#onRoleChange(ROLES[role], termId),
       onRefused: (from, refused, reason) => this.#onRefused(from, refused, reason),
+      onWarning: (message) => events?.onWarning?.(message),
       onFatal: (error) => {
         this.#failure = error;
       },
@@ -347,6 +356,18 @@ export class Member implements Agent {
       `member ${fromMemberId} refuses member ${refusedMemberId}: ${REFUSALS.get(reason) ?? reason}`,
     );
   }
+}
+
+/** How the log was found, and what has become of it since. */
+function healthOf(running: MemberParts | undefined): string {
+  if (running === undefined) {
+    return 'opening';
+  }
+  if (!running.logCare.damage.isEmpty) {
+    return 'corrupt';
+  }
+  const { kind } = running.directory.health;
+  return kind === 'corrupt' ? 'repaired' : kind;
 }
 
 const REFUSALS: ReadonlyMap<number, string> = new Map([

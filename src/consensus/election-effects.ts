@@ -65,6 +65,8 @@ export interface RecoveredState {
   readonly commitPosition: Position;
   /** Incarnation of the own directory. */
   readonly incarnation: bigint;
+  /** Where damage below the end of the log begins; absent while the log is whole. */
+  readonly damagedPosition?: Position;
 }
 
 /** A leader's answer to a log end: how its log relates to the follower's last term. */

@@ -60,6 +60,7 @@ export class Election {
       others: config.memberIds.filter((memberId) => memberId !== config.memberId),
       nextUint32,
     };
+    record.setVoteResting(recovered.damagedPosition !== undefined);
     this.gate = new MessageGate(this.context);
     this.introductions = new Introductions(this.context, recovered.incarnation);
     this.machine = new ElectionMachine(this.context, this.introductions);
@@ -100,6 +101,16 @@ export class Election {
   /** min(commit, own durable) of a log that is reconciled: services consume up to here. */
   consumablePosition(): Position {
     return this.context.log.committedPosition();
+  }
+
+  /** End of what the own disk holds, as far as it is final or reported. */
+  durablePosition(): Position {
+    return this.context.log.durablePosition();
+  }
+
+  /** Whether a member has introduced itself as one of this cluster. Counts it when not. */
+  isIntroduced(memberId: MemberId): boolean {
+    return this.gate.admits(memberId, MemberStanding.Learner);
   }
 
   termEntries(): readonly TermEntry[] {
@@ -403,6 +414,12 @@ export class Election {
   /** How far the own service has consumed; opens ingress of a new leader. */
   onServicePosition(position: Position): void {
     this.machine.onServicePosition(position);
+  }
+
+  /** What was damaged when the member started is whole again: its vote counts from now on. */
+  onLogRepaired(): void {
+    this.context.log.onRepaired();
+    this.introductions.wakeVote();
   }
 
   onNodeStatePersisted(sequence: number): void {

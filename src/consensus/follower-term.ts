@@ -233,7 +233,7 @@ export class FollowerTerm {
 
   private acknowledge(nowNs: number): void {
     const { config, effects, log, record } = this.context;
-    const position = this.isReconciled ? log.durablePosition() : 0;
+    const position = this.isReconciled ? log.soundPosition() : 0;
     const isDue = nowNs >= this.acknowledgeNs + config.heartbeatIntervalNs;
     if (position === this.acknowledgedPosition && !isDue) {
       return;

@@ -104,11 +104,19 @@ export class Introductions {
     return true;
   }
 
+  /** The own log is whole again: the vote counts as before. */
+  wakeVote(): void {
+    const { record } = this.context;
+    record.setVoteResting(false);
+    this.hasVoteToAnnounce = record.isVoting();
+  }
+
   /** The leader that this member follows gives its vote back, for this incarnation only. */
   gainVote(incarnation: bigint, termId: LeadershipTermId, position: Position): void {
     const { log, record } = this.context;
     const isMeant = BigInt.asUintN(64, incarnation) === this.ownIncarnation;
-    if (isMeant && !record.isVoting() && log.durablePosition() >= position) {
+    const isWanted = !record.isVoting() && !record.isVoteResting();
+    if (isMeant && isWanted && log.durablePosition() >= position) {
       record.gainVote(termId);
       this.hasVoteToAnnounce = true;
     }

@@ -16,6 +16,8 @@ export class NodeRecord {
   // Invariant: changes only with a greater candidate term, or from nobody (B7).
   private votedFor: MemberId;
   private hasVote: boolean;
+  /** The vote is there but not used: the own log is damaged. Not durable; found anew at a start. */
+  private isResting = false;
   private admittedTerm: LeadershipTermId;
   /** Sequence of the change that gave the vote back; 0 when it was never lost. */
   private voteSequence = 0;
@@ -47,12 +49,22 @@ export class NodeRecord {
   }
 
   isVoting(): boolean {
-    return this.hasVote;
+    return this.hasVote && !this.isResting;
+  }
+
+  /** Whether the vote rests until the own log is whole again. */
+  isVoteResting(): boolean {
+    return this.isResting;
+  }
+
+  /** Lets the vote rest, or wakes it: nothing that was promised is forgotten meanwhile. */
+  setVoteResting(isResting: boolean): void {
+    this.isResting = isResting;
   }
 
   /** Whether the vote is there and durable: only then may others count on it. */
   hasDurableVote(): boolean {
-    return this.hasVote && this.isDurable(this.voteSequence);
+    return this.isVoting() && this.isDurable(this.voteSequence);
   }
 
   admittedTermId(): LeadershipTermId {
@@ -78,7 +90,7 @@ export class NodeRecord {
 
   /** Gives the vote of a term, which is a new one unless the vote was still free. */
   vote(termId: LeadershipTermId, memberId: MemberId): number {
-    assert(this.hasVote, 'a member without a vote gives none');
+    assert(this.isVoting(), 'a member without a vote gives none');
     assert(
       termId > this.candidateTerm || (termId === this.candidateTerm && this.isVoteFree()),
       `the vote of term ${this.candidateTerm} for ${this.votedFor} is not given again`,

@@ -37,6 +37,8 @@ export class OwnLog {
   private appended: Position;
   // Invariant: never falls; what is below is never truncated (B13).
   private committed: Position;
+  // Damage below the durable position begins here; Infinity while the log is whole.
+  private damaged: Position;
   private pendingEntry: TermEntry | undefined;
   private session = 0;
   private eventEnd: Position = 0;
@@ -48,6 +50,7 @@ export class OwnLog {
     this.durable = recovered.durablePosition;
     this.appended = recovered.durablePosition;
     this.committed = recovered.commitPosition;
+    this.damaged = recovered.damagedPosition ?? Number.POSITIVE_INFINITY;
     assert(
       this.terms.basePositionOf(this.terms.lastTermId()) <= this.durable,
       'the last term begins within the log',
@@ -72,6 +75,16 @@ export class OwnLog {
 
   durablePosition(): Position {
     return this.durable;
+  }
+
+  /** End of what can be read back: what may be acknowledged. */
+  soundPosition(): Position {
+    return Math.min(this.durable, this.damaged);
+  }
+
+  /** All that was damaged is whole again. */
+  onRepaired(): void {
+    this.damaged = Number.POSITIVE_INFINITY;
   }
 
   appendPosition(): Position {

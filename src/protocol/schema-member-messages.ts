@@ -6,6 +6,7 @@ import { archive, cluster, enumerated } from './schema-types.js';
 const RECORDING_STATE = enumerated('RecordingState');
 const REFUSAL_REASON = enumerated('RefusalReason');
 const DURABILITY = enumerated('DurabilityLevel');
+const REPAIR_CODE = enumerated('RepairCode');
 
 /** Member and member. */
 export const CONSENSUS_MESSAGES: readonly MessageSchema[] = [
@@ -191,4 +192,26 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['int32', 'followerMemberId', 24],
     ['int32', 'flags', 28],
   ]),
+  cluster(1031, 'RepairRequest', 32, 'A member asks another for a part of its log that rotted.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['int64', 'requestId', 16],
+    ['int32', 'memberId', 24],
+    ['int32', 'lengthBytes', 28],
+  ]),
+  cluster(
+    1032,
+    'RepairBlock',
+    32,
+    'A piece of the frames that were asked for, or why there are none.',
+    [
+      ['int64', 'requestId', 0],
+      ['int64', 'logPosition', 8],
+      ['int32', 'memberId', 16],
+      [REPAIR_CODE, 'code', 20],
+      ['int32', 'blockLength', 24],
+      ['int32', 'blockOffset', 28],
+    ],
+    [['bytes', 'frames']],
+  ),
 ];

@@ -80,6 +80,11 @@ export const ENUMERATIONS: readonly EnumerationSchema[] = [
     summary: 'When a log frame counts as recorded.',
     values: { Fsync: 0, PageCache: 1 },
   },
+  {
+    name: 'RepairCode',
+    summary: 'Whether a member has the part of the log that another asks for.',
+    values: { Ok: 0, NotHeld: 1, Damaged: 2 },
+  },
 ];
 
 /** Every message, in the order of its section. */

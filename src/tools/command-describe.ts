@@ -4,6 +4,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Opaque64 } from '../archive/birth.js';
+import type { DamagedRange } from '../archive/damage-list.js';
 import { type DirectoryDescription, describeDirectory } from '../archive/describe.js';
 import { completeTask, StorageTasks } from '../archive/storage-task.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -106,6 +107,16 @@ function segmentTexts({ segments, catalog }: DirectoryDescription): readonly str
   return [...geometry, ...(files.length === 0 ? ['segments        none'] : files)];
 }
 
+/** Damaged ranges that are listed one by one. */
+const RANGE_COUNT_MAX = 20;
+
+function rangesText(ranges: readonly DamagedRange[]): string {
+  const shown = ranges.slice(0, RANGE_COUNT_MAX);
+  const words = shown.map(({ from, to }) => `${grouped(from)} to ${grouped(to)}`).join(', ');
+  const rest = ranges.length - shown.length;
+  return rest > 0 ? `${words} and ${rest} more` : words;
+}
+
 function healthText({ health }: DirectoryDescription): string {
   switch (health?.kind) {
     case undefined:
@@ -119,8 +130,10 @@ function healthText({ health }: DirectoryDescription): string {
       );
     case 'corrupt':
       return (
-        `CORRUPT at ${grouped(health.position)}, below the durable mark (${health.reason}): the ` +
-        'member starts without a vote and takes the log again from a leader'
+        `CORRUPT at ${grouped(health.position)}, below the durable mark (${health.reason}): ` +
+        `damaged from ${rangesText(health.ranges)}; the member starts without its vote and takes ` +
+        `${health.ranges.length === 1 ? 'this range' : 'these ranges'} from the others` +
+        (health.isEndKnown ? '' : '. The end of the log is lost: a leader has to admit it anew')
       );
   }
 }

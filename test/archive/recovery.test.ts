@@ -156,15 +156,18 @@ test('damage below the mark is reported with its position, and nothing is cut (B
       [found.health.kind, found.health.kind === 'corrupt' && found.health.position],
       ['corrupt', position],
     );
-    t.equal(found.appendPosition, position);
-    t.notOk(found.nodeState.state.voting);
+    t.equal(found.appendPosition, image.position, 'the log keeps its end');
+    const end = image.ends.find((one) => one > position) ?? 0;
+    t.deepEqual(found.health.kind === 'corrupt' && found.health.ranges, [
+      { from: position, to: end },
+    ]);
+    t.ok(found.nodeState.state.voting, 'the vote rests, it is not lost');
     t.equal(
       damaged.contents().get(`0-${SEGMENT_LENGTH}.rec`),
       before.get(`0-${SEGMENT_LENGTH}.rec`),
     );
     const again = recover(damaged.crashed('drop'), arena);
     t.equal(again.health.kind, 'corrupt', 'it stays corrupt until it is repaired');
-    t.notOk(again.nodeState.state.voting, 'and non-voting, durably');
   }
   t.end();
 });
@@ -189,7 +192,10 @@ test('a missing segment below the mark is corruption, one above it is the end of
   const marked = directoryWith(arena, build, (log) => log.position).disk;
   marked.delete('0-0.rec');
   const lost = recover(marked, arena);
-  t.deepEqual(lost.health.kind === 'corrupt' && lost.health.position, 0);
+  t.deepEqual(lost.health.kind === 'corrupt' && lost.health.ranges, [
+    { from: 0, to: SEGMENT_LENGTH },
+  ]);
+  t.ok(marked.has('0-0.rec'), 'it is there to be written into');
   const { disk, image } = directoryWith(arena, build, (log) => endBefore(log, 9000));
   disk.delete(`0-${SEGMENT_LENGTH}.rec`);
   const found = recover(disk, arena);

@@ -7,7 +7,7 @@ import { openDirectory } from '../../src/archive/member-directory.js';
 import { readNodeState } from '../../src/archive/node-state-file.js';
 import { RecordingLog, readRecordingLog } from '../../src/archive/recording-log.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';
-import { abandonDamagedLog, truncateLog } from '../../src/archive/truncate.js';
+import { truncateLog } from '../../src/archive/truncate.js';
 import { InvariantError } from '../../src/assert.js';
 import type { Arena } from '../../src/memory/arena.js';
 import type { MemoryStorage } from '../support/memory-storage.js';
@@ -158,32 +158,6 @@ test('a truncation below a known commit position is a broken invariant (B13)', (
   setMark(disk, image.position, 0, cut + 32);
   t.throws(() => runOn(disk.clone(), truncateOn(arena, cut)), InvariantError, 'the mark knows');
   t.equal(recover(disk, arena).appendPosition, image.position);
-  t.end();
-});
-
-test('a non-voting member may give up a corrupt log, and is sound afterwards', (t) => {
-  const arena = makeArena();
-  const { disk, image } = directoryWith(
-    arena,
-    (log) => log.until(20_000, 500),
-    (log) => log.position,
-  );
-  setTerms(disk, [
-    [0, 0],
-    [4, image.position],
-  ]);
-  setMark(disk, image.position, 4, image.position);
-  disk.damage('0-0.rec')[5000] = 0x5a;
-  runOn(disk, function* (storage): StorageTask<void> {
-    const found = yield* openDirectory(storage, { ...IDENTITY, arena });
-    t.equal(found.recordingLog.lastTerm()?.leadershipTermId, 4, 'its terms were kept');
-    yield* abandonDamagedLog(storage, found);
-    t.equal(found.recordingLog.lastTerm()?.leadershipTermId, 0);
-  });
-  const found = recover(disk, arena);
-  t.equal(found.appendPosition, endBefore(image, 5000));
-  t.equal(found.health.kind, 'sound');
-  t.notOk(found.nodeState.state.voting);
   t.end();
 });
 

@@ -90,3 +90,11 @@ export const DurabilityLevel = {
   PageCache: 1,
 } as const;
 export type DurabilityLevel = (typeof DurabilityLevel)[keyof typeof DurabilityLevel];
+
+/** Whether a member has the part of the log that another asks for. */
+export const RepairCode = {
+  Ok: 0,
+  NotHeld: 1,
+  Damaged: 2,
+} as const;
+export type RepairCode = (typeof RepairCode)[keyof typeof RepairCode];

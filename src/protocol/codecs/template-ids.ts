@@ -53,5 +53,7 @@ export const TemplateId = {
   ReadProbe: 1020,
   ReadAcknowledgement: 1021,
   CatchupRequest: 1030,
+  RepairRequest: 1031,
+  RepairBlock: 1032,
 } as const;
 export type TemplateId = (typeof TemplateId)[keyof typeof TemplateId];
