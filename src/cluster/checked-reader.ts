@@ -57,8 +57,8 @@ export class CheckedReader implements RecordedLog, BlockReader {
         new PawlError(
           ErrorCode.LogCorrupt,
           `the recorded log cannot be read back at position ${failure.position}: ` +
-            `${failure.reason}, and yet no damage is found there. Start the member again; if this ` +
-            'happens again, replace the disk',
+            `${failure.reason}, and yet no damage is found there. Start the member again; if ` +
+            'this happens again, replace the disk',
           'corruption',
         ),
       );

@@ -1,4 +1,4 @@
-// log-care.ts: looks after the recorded log of one member: finds damage, mends it, and helps others.
+// log-care.ts: looks after the recorded log of one member: finds damage, mends it, helps others.
 //
 // The scrubber and whoever reads the log find damage; the repair takes it back from other members;
 // the source gives other members theirs. All three rest while the log is cut. The parts that talk

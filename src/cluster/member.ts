@@ -74,7 +74,7 @@ export interface MemberStatus {
 }
 
 /** What moves in a member's duty cycles. */
-export type MemberObservation = Pick<MemberParts, 'election' | 'recorder'>;
+export type MemberObservation = Pick<MemberParts, 'election' | 'recorder' | 'logCare'>;
 
 const ROLES: Readonly<Record<MemberRole, Role>> = {
   [MemberRole.Follower]: 'follower',

@@ -4,7 +4,10 @@ import type { Judges } from './judges.js';
 import type { SimulatedCluster } from './simulated-cluster.js';
 import type { SimulatedClient } from './workload.js';
 
-/** Whether all members run, vote, have the same log to its end, and are in the same state. */
+/**
+ * Whether all members run, vote, have the same log to its end, can read all of it back, and are in
+ * the same state.
+ */
 export function areMembersEqual(cluster: SimulatedCluster, judges: Judges): boolean {
   const states = cluster.members.map(({ member, memberId }) => {
     const status = member?.status();
@@ -15,7 +18,10 @@ export function areMembersEqual(cluster: SimulatedCluster, judges: Judges): bool
     const { appendPosition, commitPosition, sessionCount } = status;
     return `${appendPosition} ${commitPosition} ${sessionCount} ${judges.stateOf(memberId)}`;
   });
-  return states.every((state) => state !== undefined && state === states[0]);
+  return (
+    states.every((state) => state !== undefined && state === states[0]) &&
+    cluster.members.every(({ memberId }) => judges.committed.isReadable(memberId))
+  );
 }
 
 /** Where every member and client stands, in words. */
@@ -33,7 +39,8 @@ export function describeCluster(
       `member ${memberId}${status.isVoting ? '' : ' without vote'} ${status.state} ` +
       `${status.role} term ${status.leadershipTermId} append ${status.appendPosition} durable ` +
       `${status.durablePosition} commit ${status.commitPosition} service ` +
-      `${status.servicePosition} sessions ${status.sessionCount} state ${judges.stateOf(memberId)}`
+      `${status.servicePosition} sessions ${status.sessionCount} health ${status.health} ` +
+      `state ${judges.stateOf(memberId)}`
     );
   });
   const answers = clients.map(

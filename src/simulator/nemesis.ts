@@ -1,8 +1,9 @@
 // nemesis.ts: strikes at moments that its stream of chance decides.
 
-import { segmentBaseOf, segmentFileName } from '../archive/log-geometry.js';
 import { StorageResult } from '../ports/storage.js';
 import { exponentialDelay } from './delay.js';
+import { DiskDamage } from './disk-damage.js';
+import { decayLog } from './fault-atlas.js';
 import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
 import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
@@ -57,6 +58,7 @@ export class Nemesis {
   readonly #random: Prng;
   readonly #targets: Targets;
   readonly #network: NetworkFaults;
+  readonly damage: DiskDamage;
   #isHealed = false;
 
   constructor(parts: NemesisParts) {
@@ -64,6 +66,8 @@ export class Nemesis {
     this.#random = parts.world.random.fork('nemesis');
     this.#targets = new Targets(parts, this.#random);
     this.#network = new NetworkFaults(parts, this.#targets, this.#random);
+    const random = parts.world.random.fork('damage');
+    this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
   }
 
   /** Sets what holds for the whole run, and begins. */
@@ -177,6 +181,10 @@ export class Nemesis {
         break;
       case FaultClass.FullDisk:
         this.#fillDisk();
+        break;
+      case FaultClass.BitRot:
+      case FaultClass.MisdirectedWrite:
+        this.#rot(fault);
         break;
       default:
         this.#killClient();
@@ -294,17 +302,27 @@ export class Nemesis {
       return;
     }
     const { disk } = member.node;
-    const { logTermLength, segmentLength } = member.config;
+    const { logTermLength } = member.config;
     const end = durableMarkPosition(disk) - 1;
     if (end < 0) {
       return;
     }
     const position = this.#random.between(end - (end % logTermLength), end);
-    const base = segmentBaseOf(position, segmentLength);
     this.counts.damagedLogs++;
     this.#say(member.node, `is killed, and its log is damaged at ${position}`);
     member.node.kill();
-    disk.flipBits(segmentFileName(base), position - base, 1 + this.#random.below(255));
+    const mask = 1 + this.#random.below(255);
+    decayLog(member, position, (before) => before.map((byte) => byte ^ mask), 1);
+  }
+
+  /** Bytes of a log change by themselves, while its member runs or not. */
+  #rot(fault: FaultClass): void {
+    const member = this.#targets.pickMember();
+    const isRot = fault === FaultClass.BitRot;
+    const position = isRot ? this.damage.rot(member) : this.damage.misdirect(member);
+    if (position >= 0) {
+      this.#say(member.node, `${isRot ? 'rots' : 'takes a misdirected write'} at ${position}`);
+    }
   }
 
   /** A member that may lose what it holds: only while all others have theirs. */
@@ -318,6 +336,9 @@ export class Nemesis {
       return undefined;
     }
     const member = this.#targets.pickMember();
+    if (!this.damage.atlas.mayLoseAll(member.memberId)) {
+      return undefined;
+    }
     this.blankMemberId = member.memberId;
     this.blankMembers.add(member.memberId);
     return member;

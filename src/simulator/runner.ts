@@ -59,6 +59,8 @@ export interface RunSeedsResult {
   diskFailures: number;
   lostDirectories: number;
   timersFired: number;
+  rottenRanges: number;
+  repairs: number;
   /** Trace hash of the last seed. */
   traceHash: string;
   readonly failures: SeedFailure[];
@@ -134,6 +136,8 @@ function emptyResult(): RunSeedsResult {
     diskFailures: 0,
     lostDirectories: 0,
     timersFired: 0,
+    rottenRanges: 0,
+    repairs: 0,
     traceHash: '',
     failures: [],
   };
@@ -156,6 +160,8 @@ function add(total: RunSeedsResult, result: SimulationResult, profile: Profile):
   total.diskFailures += counts.diskFailures;
   total.lostDirectories += counts.lostDirectories;
   total.timersFired += counts.timersFired;
+  total.rottenRanges += counts.rottenRanges;
+  total.repairs += counts.repairs;
   if (violation !== undefined) {
     total.failures.push({
       seed: result.seed,

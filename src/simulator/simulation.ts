@@ -39,6 +39,9 @@ const CHECK_INTERVAL_NS = 20 * NS_PER_MS;
 /** A member whose process has ended is started again after at most this. */
 const RESTART_DELAY_MAX_MS = 3_000;
 
+/** Fast enough for the longest log of a run to be read within a cycle. */
+const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
+
 /** What happened in a run. */
 export interface SimulationCounts {
   elections: number;
@@ -52,6 +55,10 @@ export interface SimulationCounts {
   acknowledged: number;
   lostDirectories: number;
   timersFired: number;
+  /** Ranges of logs that rotted or took a misdirected write. */
+  rottenRanges: number;
+  /** Ranges of logs that were repaired from another member. */
+  repairs: number;
 }
 
 /** The outcome of one seed. */
@@ -107,6 +114,8 @@ export class Simulation {
     acknowledged: 0,
     lostDirectories: 0,
     timersFired: 0,
+    rottenRanges: 0,
+    repairs: 0,
   };
 
   constructor(options: SimulationOptions) {
@@ -136,9 +145,10 @@ export class Simulation {
       (_, index) =>
         new SimulatedClient(index, parts, this.swarm.workload, application?.commandsOf(index)),
     );
-    const { clients } = this;
+    const { clients, swarm } = this;
     application?.onClients(clients);
-    this.nemesis = new Nemesis({ world, cluster, clients, swarm: this.swarm, timeline });
+    const committedEnd = (): number => this.judges.committed.end;
+    this.nemesis = new Nemesis({ world, cluster, clients, swarm, timeline, committedEnd });
   }
 
   /** Runs both phases. */
@@ -163,7 +173,8 @@ export class Simulation {
   // --- set-up ---
 
   #makeCluster(arenas: ArenaPool): SimulatedCluster {
-    const { durability, memberCount, mtuLength, segmentTerms, sessionTimeoutMs } = this.swarm;
+    const { durability, memberCount, mtuLength, scrubCycleMs, segmentTerms, sessionTimeoutMs } =
+      this.swarm;
     const logTermLength = 64 * 1024;
     return new SimulatedCluster({
       world: this.world,
@@ -176,7 +187,7 @@ export class Simulation {
         segmentLength: segmentTerms * logTermLength,
         sessionTimeoutMs,
       },
-      member: { mtuLength },
+      member: { mtuLength, scrubCycleMs, scrubBytesPerSecond: SCRUB_BYTES_PER_SECOND },
       makeService: (memberId) => this.judges.makeService(memberId),
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
@@ -210,8 +221,10 @@ export class Simulation {
       `recovered ${directory.appendPosition} of its log, ${health.kind}, in term ` +
         `${directory.logTermId}`,
     );
-    const isDamaged = health.kind === 'corrupt' || !directory.nodeState.state.voting;
-    if (isDamaged && !this.nemesis.blankMembers.has(memberId)) {
+    const { blankMembers, damage } = this.nemesis;
+    const isRotten = damage.rottenMembers.has(memberId);
+    const isDamaged = (health.kind === 'corrupt' && !isRotten) || !directory.nodeState.state.voting;
+    if (isDamaged && !blankMembers.has(memberId)) {
       this.judge.report(
         'recovery',
         `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was ` +
@@ -273,6 +286,7 @@ export class Simulation {
   #onMemberEnd(memberId: number, member: Member | undefined): void {
     const { world } = this;
     this.#counts.truncations += member?.observe()?.election.counters.truncations ?? 0;
+    this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;
     }
@@ -402,6 +416,8 @@ export class Simulation {
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.timersFired = this.judges.timers.firedCount;
+    const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
+    counts.rottenRanges = rottenRanges + misdirectedWrites;
     const { acknowledged } = this.judges;
     counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
     counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;

@@ -37,6 +37,8 @@ export const FaultClass = {
   LostDirectory: 'lost directory',
   DamagedLog: 'damaged log',
   FullDisk: 'full disk',
+  BitRot: 'bit rot',
+  MisdirectedWrite: 'misdirected write',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -59,6 +61,8 @@ export interface Swarm {
   readonly link: LinkOptions;
   readonly send: SendOptions;
   readonly storage: StorageLatency;
+  /** From one reading of the whole log, in search of rot, to the next. */
+  readonly scrubCycleMs: number;
   readonly turnCostNs: number;
   readonly faults: readonly FaultClass[];
   /** Mean time between two faults. */
@@ -86,6 +90,7 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
       : drawLink(random.fork('link')),
     send: isQuiet ? PERFECT_SEND : drawSend(random.fork('send')),
     storage: isQuiet ? INSTANT_STORAGE : drawStorage(random.fork('storage')),
+    scrubCycleMs: isQuiet ? 60_000 : random.fork('scrub').pick([200, 700, 2_000]),
     turnCostNs: isQuiet ? 0 : random.pick([0, 1, 5, 20]) * NS_PER_US,
     faults: isQuiet ? [] : drawFaults(random, durability, memberCount, isStorm),
     faultIntervalNs: random.pick([150, 400, 800, 2_000]) * NS_PER_MS,
@@ -116,6 +121,10 @@ function drawFaults(
   }
   if (memberCount < LOST_DIRECTORY_MEMBERS_MIN) {
     excluded.push(FaultClass.LostDirectory, FaultClass.DamagedLog);
+  }
+  if (memberCount === 1) {
+    // Nobody has another copy.
+    excluded.push(FaultClass.BitRot, FaultClass.MisdirectedWrite);
   }
   const classes = Object.values(FaultClass).filter((fault) => !excluded.includes(fault));
   // A stream of chance for each: a new class changes nothing in the runs without it.

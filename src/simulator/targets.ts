@@ -16,6 +16,8 @@ export interface NemesisParts {
   readonly clients: readonly SimulatedClient[];
   readonly swarm: Swarm;
   readonly timeline: Timeline;
+  /** End of what is known to be committed. */
+  readonly committedEnd: () => number;
 }
 
 /** Picks members and nodes. */

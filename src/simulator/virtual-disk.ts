@@ -5,6 +5,7 @@
 // virtual-file.ts for bytes and lengths and virtual-directory.ts for names.
 
 import { assert } from '../assert.js';
+import type { Decay } from './decay.js';
 import type { Prng } from './prng.js';
 import {
   INSTANT_STORAGE,
@@ -26,6 +27,8 @@ export interface DiskCounts extends TearCounts {
   syncs: number;
   failedOperations: number;
   lostNameChanges: number;
+  /** Times that bytes changed by themselves. */
+  decays: number;
 }
 
 /** A file as an inspector sees it. It is a view: later operations show through. */
@@ -45,6 +48,7 @@ export class VirtualDisk {
     syncs: 0,
     failedOperations: 0,
     lostNameChanges: 0,
+    decays: 0,
     keptSectors: 0,
     lostSectors: 0,
     tornWrites: 0,
@@ -142,17 +146,27 @@ export class VirtualDisk {
   }
 
   /**
-   * The file that is certain to be at a path after a power cut, with what it is certain to hold.
+   * The file that is certain to be at a path after a power cut, with what was made durable of it:
+   * past what has rotted since.
    */
   snapshotDurable(path: string): FileView | undefined {
     const entry = this.tree.findDurable(path);
     return entry instanceof VirtualFile ? new DurableView(entry) : undefined;
   }
 
-  /** The file at a path as the page cache has it: what survives the end of a process. */
+  /**
+   * The file at a path as the page cache has it: what survives the end of a process. Past what has
+   * rotted since.
+   */
   snapshotCached(path: string): FileView | undefined {
     const entry = this.tree.find(path);
     return entry instanceof VirtualFile ? new CachedView(entry) : undefined;
+  }
+
+  /** The file at a path as whoever reads it finds it, with what has rotted. */
+  snapshotRaw(path: string): FileView | undefined {
+    const entry = this.tree.find(path);
+    return entry instanceof VirtualFile ? new RawView(entry) : undefined;
   }
 
   /** Names that a power cut is certain to leave in a directory, in byte order. */
@@ -167,7 +181,21 @@ export class VirtualDisk {
     return entry instanceof VirtualDirectory ? [...entry.entries.keys()].sort() : [];
   }
 
-  /** Damages one byte of a file, on the disk and in the page cache. */
+  /** Durable bytes of a file become others by themselves. */
+  decay(path: string, position: number, bytes: Uint8Array): void {
+    const entry = this.tree.find(path);
+    assert(entry instanceof VirtualFile, `file ${path} exists when it rots`);
+    this.counts.decays++;
+    entry.decay(position, bytes);
+  }
+
+  /** What has rotted in a file and was not written again. */
+  decays(path: string): readonly Decay[] {
+    const entry = this.tree.find(path);
+    return entry instanceof VirtualFile ? entry.decays() : [];
+  }
+
+  /** Damages one byte of a file, on the disk and in the page cache, for all who look. */
   flipBits(path: string, position: number, mask: number): void {
     const entry = this.tree.find(path);
     assert(entry instanceof VirtualFile, `file ${path} exists when it is damaged`);
@@ -175,20 +203,18 @@ export class VirtualDisk {
   }
 }
 
-class DurableView implements FileView {
-  readonly #file: VirtualFile;
+abstract class View implements FileView {
+  protected readonly file: VirtualFile;
 
   constructor(file: VirtualFile) {
-    this.#file = file;
+    this.file = file;
   }
 
   get length(): number {
-    return this.#file.durableLength;
+    return this.file.length;
   }
 
-  read(position: number, target: Uint8Array, offset: number, length: number): number {
-    return this.#file.readDurable(position, target, offset, length);
-  }
+  abstract read(position: number, target: Uint8Array, offset: number, length: number): number;
 
   bytes(): Uint8Array {
     const bytes = new Uint8Array(this.length);
@@ -197,24 +223,24 @@ class DurableView implements FileView {
   }
 }
 
-class CachedView implements FileView {
-  readonly #file: VirtualFile;
-
-  constructor(file: VirtualFile) {
-    this.#file = file;
-  }
-
-  get length(): number {
-    return this.#file.length;
+class DurableView extends View {
+  override get length(): number {
+    return this.file.durableLength;
   }
 
   read(position: number, target: Uint8Array, offset: number, length: number): number {
-    return this.#file.read(position, target, offset, length);
+    return this.file.readDurableTrue(position, target, offset, length);
   }
+}
 
-  bytes(): Uint8Array {
-    const bytes = new Uint8Array(this.length);
-    this.read(0, bytes, 0, bytes.length);
-    return bytes;
+class CachedView extends View {
+  read(position: number, target: Uint8Array, offset: number, length: number): number {
+    return this.file.readTrue(position, target, offset, length);
+  }
+}
+
+class RawView extends View {
+  read(position: number, target: Uint8Array, offset: number, length: number): number {
+    return this.file.read(position, target, offset, length);
   }
 }

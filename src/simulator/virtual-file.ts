@@ -11,6 +11,7 @@
 // bytes (they read as zero), and bytes may survive without their order.
 
 import { assert } from '../assert.js';
+import { type Decay, DecayList } from './decay.js';
 import type { Prng } from './prng.js';
 
 export const PAGE_LENGTH = 4096;
@@ -60,6 +61,7 @@ export class VirtualFile {
   busyUntilNs = 0;
   /** Operations of this file that wait for the disk to stop hanging. */
   hungCount = 0;
+  readonly #decayed = new DecayList();
   readonly #durable = new Map<number, Uint8Array>();
   /** Pages of the page cache that differ from the durable ones. */
   readonly #overlay = new Map<number, Uint8Array>();
@@ -118,6 +120,20 @@ export class VirtualFile {
         run,
       );
     });
+    return count;
+  }
+
+  /** Reads through the page cache what was written, past what has rotted since. */
+  readTrue(position: number, target: Uint8Array, offset: number, length: number): number {
+    const count = this.read(position, target, offset, length);
+    this.#decayed.restore(position, target, offset, count);
+    return count;
+  }
+
+  /** Reads what was made durable, past what has rotted since. */
+  readDurableTrue(position: number, target: Uint8Array, offset: number, length: number): number {
+    const count = this.readDurable(position, target, offset, length);
+    this.#decayed.restore(position, target, offset, count);
     return count;
   }
 
@@ -217,6 +233,28 @@ export class VirtualFile {
         bytes[inPage] = (bytes[inPage] as number) ^ mask;
       }
     }
+  }
+
+  /** Synced bytes become others by themselves: bit rot, or a write that was meant elsewhere. */
+  decay(position: number, rotten: Uint8Array): void {
+    assert(position + rotten.length <= this.#durableLength, 'what rots was durable');
+    const truth = new Uint8Array(rotten.length);
+    this.read(position, truth, 0, truth.length);
+    forEachPage(position, rotten.length, (page, inPage, done, run) => {
+      const bytes = rotten.subarray(done, done + run);
+      this.#durablePage(page).set(bytes, inPage);
+      const cached = this.#overlay.get(page);
+      if (cached !== undefined && cached !== ZERO_PAGE) {
+        cached.set(bytes, inPage);
+      }
+    });
+    this.#pageCount = -1;
+    this.#decayed.add({ position, truth, rotten: rotten.slice() });
+  }
+
+  /** What has rotted and was not written again. */
+  decays(): readonly Decay[] {
+    return this.#decayed.alive((position, target) => this.read(position, target, 0, target.length));
   }
 
   #forgetRecords(): void {

@@ -23,6 +23,7 @@ export class CommittedLog {
   excusedMember: () => number | undefined = () => undefined;
   readonly #judge: Judge;
   readonly #disks: readonly DiskLog[];
+  readonly #readable: readonly DiskLog[];
   /** Chained hash by leadership term and end of a frame that was acknowledged or applied. */
   readonly #byTerm = new Map<number, number>();
   /** Next frame of the common log that each member's service gets. */
@@ -36,13 +37,23 @@ export class CommittedLog {
     isDurable: boolean,
   ) {
     this.#judge = judge;
-    this.#disks = disks.map((disk) => new DiskLog(disk, geometry, isDurable));
+    const evidence = isDurable ? 'durable' : 'written';
+    this.#disks = disks.map((disk) => new DiskLog(disk, geometry, evidence));
+    this.#readable = disks.map((disk) => new DiskLog(disk, geometry, 'readable'));
     this.#cursors = disks.map(() => 0);
   }
 
   /** End of what any service has been allowed to apply. */
   get end(): number {
     return this.chain.end;
+  }
+
+  /** Whether a member can read back all of the common log, from its disk as it is. */
+  isReadable(memberId: number): boolean {
+    const { chain } = this.#readable[memberId] as DiskLog;
+    const log = this.#readable[memberId] as DiskLog;
+    chain.cut(0);
+    return log.extendTo(this.end) && chain.hashAt(this.end) === this.chain.hashAt(this.end);
   }
 
   /** A member's process starts: its disk is read anew, its service begins at 0. */

@@ -11,7 +11,7 @@ import {
   FRAME_TYPE_PAD,
 } from '../../../assembly/layout/frame.js';
 import { type LogGeometry, segmentBaseOf, segmentFileName } from '../../archive/log-geometry.js';
-import type { VirtualDisk } from '../virtual-disk.js';
+import type { FileView, VirtualDisk } from '../virtual-disk.js';
 import { FrameChain } from './frame-chain.js';
 import { hashFrame } from './frame-hash.js';
 
@@ -21,20 +21,32 @@ const HEADER_LENGTH = 32;
 /** Told of each frame that is read: its leadership term and where it ends. */
 export type FrameVisitor = (leadershipTermLow: number, end: number, chained: number) => void;
 
+/**
+ * What counts as held: what was made durable, what was written, or what can be read now. Only the
+ * last sees what has rotted.
+ */
+export type Evidence = 'durable' | 'written' | 'readable';
+
+const SNAPSHOTS = {
+  durable: (disk: VirtualDisk, name: string) => disk.snapshotDurable(name),
+  written: (disk: VirtualDisk, name: string) => disk.snapshotCached(name),
+  readable: (disk: VirtualDisk, name: string) => disk.snapshotRaw(name),
+} as const;
+
 /** The log on one disk. */
 export class DiskLog {
   /** What was read and found to be frames. */
   readonly chain = new FrameChain();
   readonly #disk: VirtualDisk;
   readonly #geometry: LogGeometry;
-  readonly #isDurable: boolean;
+  readonly #snapshot: (disk: VirtualDisk, name: string) => FileView | undefined;
   #bytes = new Uint8Array(SCRATCH_LENGTH);
   #words = new Int32Array(this.#bytes.buffer);
 
-  constructor(disk: VirtualDisk, geometry: LogGeometry, isDurable: boolean) {
+  constructor(disk: VirtualDisk, geometry: LogGeometry, evidence: Evidence) {
     this.#disk = disk;
     this.#geometry = geometry;
-    this.#isDurable = isDurable;
+    this.#snapshot = SNAPSHOTS[evidence];
   }
 
   /**
@@ -92,9 +104,7 @@ export class DiskLog {
       const base = segmentBaseOf(at, segmentLength);
       const length = Math.min(to, base + segmentLength) - at;
       const name = segmentFileName(base);
-      const file = this.#isDurable
-        ? this.#disk.snapshotDurable(name)
-        : this.#disk.snapshotCached(name);
+      const file = this.#snapshot(this.#disk, name);
       if (file === undefined || file.read(at - base, this.#bytes, at - from, length) < length) {
         return false;
       }

@@ -1,0 +1,113 @@
+// disk-damage.ts: what the nemesis does to bytes that were written long ago.
+//
+// Bit rot, sectors of garbage, and blocks that were meant for another place, at random positions of
+// the committed log below a member's mark, while the member runs or not. The fault atlas keeps one
+// good copy of everything.
+
+import { decayLog, FaultAtlas, FRAME_MARGIN_LENGTH } from './fault-atlas.js';
+import { durableMarkPosition } from './invariants/durable-records.js';
+import type { Prng } from './prng.js';
+import type { SimulatedMember } from './simulated-cluster.js';
+import { SECTOR_LENGTH } from './virtual-file.js';
+
+/** Lengths of damage: a bit, a sector, a page, a piece of a RAID stripe. */
+const DAMAGE_LENGTHS = [1, SECTOR_LENGTH, 8 * SECTOR_LENGTH, 16 * SECTOR_LENGTH] as const;
+
+/** What was done. */
+export interface DamageCounts {
+  rottenRanges: number;
+  misdirectedWrites: number;
+}
+
+export class DiskDamage {
+  readonly counts: DamageCounts = { rottenRanges: 0, misdirectedWrites: 0 };
+  readonly atlas: FaultAtlas;
+  /** Members whose log has ever rotted. */
+  readonly rottenMembers = new Set<number>();
+  readonly #random: Prng;
+  readonly #committedEnd: () => number;
+
+  /** @param committedEnd end of what is known to be committed. */
+  constructor(members: readonly SimulatedMember[], random: Prng, committedEnd: () => number) {
+    this.atlas = new FaultAtlas(members);
+    this.#random = random;
+    this.#committedEnd = committedEnd;
+  }
+
+  /** Bits flip, or a sector or more is garbage. Says where; -1 when the atlas forbids it. */
+  rot(member: SimulatedMember): number {
+    const random = this.#random;
+    const length = random.pick(DAMAGE_LENGTHS);
+    const position = this.#drawPosition(member, length);
+    const isDone =
+      position >= 0 &&
+      decayLog(
+        member,
+        position,
+        (before) =>
+          length === 1
+            ? before.map((byte) => nonZero(byte ^ (1 << random.below(8)), byte))
+            : before.map((byte) => nonZero(random.below(256), byte)),
+        length,
+      );
+    this.counts.rottenRanges += isDone ? 1 : 0;
+    return this.#note(member, isDone, position);
+  }
+
+  /** A block of the log that was meant for another place lands here. */
+  misdirect(member: SimulatedMember): number {
+    const length = this.#random.pick(DAMAGE_LENGTHS.slice(1));
+    const position = this.#drawPosition(member, length);
+    const sector = Math.floor(position / SECTOR_LENGTH) * SECTOR_LENGTH;
+    const other = this.#drawPosition(member, length);
+    const source = Math.floor(other / SECTOR_LENGTH) * SECTOR_LENGTH;
+    if (position < 0 || other < 0 || source === sector) {
+      return -1;
+    }
+    const bytes = readLog(member, source, length);
+    const isDone =
+      bytes !== undefined &&
+      decayLog(member, sector, (before) => bytes.slice(0, before.length), length);
+    this.counts.misdirectedWrites += isDone ? 1 : 0;
+    return this.#note(member, isDone, sector);
+  }
+
+  /** Where the atlas allows a range to be damaged; -1 when it does not. */
+  #drawPosition(member: SimulatedMember, length: number): number {
+    // Damage at the mark itself may hide how long the log was; another fault class does that.
+    const mark = durableMarkPosition(member.node.disk) - FRAME_MARGIN_LENGTH;
+    const end = Math.min(mark, this.#committedEnd()) - length - SECTOR_LENGTH;
+    if (end <= 0) {
+      return -1;
+    }
+    const position = this.#random.below(end);
+    const range = { from: position - SECTOR_LENGTH, to: position + length + SECTOR_LENGTH };
+    return this.atlas.mayRot(member.memberId, range) ? position : -1;
+  }
+
+  #note(member: SimulatedMember, isDone: boolean, position: number): number {
+    if (!isDone) {
+      return -1;
+    }
+    this.rottenMembers.add(member.memberId);
+    return position;
+  }
+}
+
+/** Bytes that differ from what was there and are not zero, which truncated log would be. */
+function nonZero(byte: number, before: number): number {
+  return byte !== 0 && byte !== before ? byte : (before + 1) & 0xff || 1;
+}
+
+function readLog(
+  member: SimulatedMember,
+  position: number,
+  length: number,
+): Uint8Array | undefined {
+  const { segmentLength } = member.config;
+  const base = position - (position % segmentLength);
+  const file = member.node.disk.snapshotRaw(`0-${base}.rec`);
+  const bytes = new Uint8Array(length);
+  const count = file?.read(position - base, bytes, 0, length) ?? 0;
+  return count === length ? bytes : undefined;
+}
