@@ -121,8 +121,8 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     const { arenas, profile = 'swarm', seed, isTraced = false } = options;
     const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
-    const swarm = { ...drawn, safetyNs: options.safetyNs ?? drawn.safetyNs };
-    this.swarm = options.adjust?.(swarm) ?? swarm;
+    const timed = { ...drawn, safetyNs: options.safetyNs ?? drawn.safetyNs };
+    this.swarm = options.adjust?.(timed) ?? timed;
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
     this.#random = this.world.random.fork('simulation');
