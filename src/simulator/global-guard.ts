@@ -252,8 +252,8 @@ function forbidden(name: string, place: string): PawlError {
   return new PawlError(
     ErrorCode.ServiceFailed,
     `${name} was called within a simulated run, at ${place}: what happens in a run depends on ` +
-      'its seed alone. A service takes time from its events and has no timers; a workload draws ' +
-      'from the stream that it is given',
+      'its seed alone. A service takes time from its events and waits with ' +
+      'cluster.scheduleTimer(); a workload draws from the stream that it is given',
   );
 }
 

@@ -44,7 +44,7 @@ export function divergenceText(divergence: Divergence, calls: ForbiddenCalls): s
     divergence.kind === 'local' ? `  the last event before it: ${event}` : `  the event: ${event}`,
     equalPosition < 0
       ? '  they were never seen to be equal'
-      : `  they were equal at position ${equalPosition}`,
+      : `  their states were equal at position ${equalPosition}`,
   );
   for (const { first, path, second } of differences) {
     lines.push(
@@ -66,7 +66,10 @@ function headline(divergence: Divergence): string {
         `${first} and ${second} differ`
       );
     case 'output':
-      return `at log position ${position}, ${second} sends other messages than ${first}`;
+      return (
+        `at log position ${position}, ${second} sends other messages or asks for other things ` +
+        `than ${first}`
+      );
     default:
       return `at log position ${position}, ${second} has another state than ${first}`;
   }

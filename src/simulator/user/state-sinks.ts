@@ -138,8 +138,17 @@ class TextSink implements StateSink {
     this.#set(this.#path(), bounded(value));
   }
 
+  /** Long bytes are told in parts, so that the part which differs is named. */
   bytes(value: Uint8Array): void {
-    this.#set(this.#path(), bytesText(value));
+    if (value.length <= BYTES_TEXT_MAX) {
+      this.#set(this.#path(), bytesText(value));
+      return;
+    }
+    this.#set(this.#path(), `${value.length} bytes`);
+    for (let at = 0; at < value.length; at += BYTES_TEXT_MAX) {
+      const part = value.subarray(at, at + BYTES_TEXT_MAX);
+      this.#set(`${this.#path()} from byte ${at}`, bytesText(part));
+    }
   }
 
   #path(): string {

@@ -125,7 +125,7 @@ test('what instances share is found, whether in the state or in what they send',
   }
   const sent = failureOf(() => new Sender());
   t.equal(sent.judge, 'divergence');
-  t.match(sent.message, /sends other messages than member/);
+  t.match(sent.message, /sends other messages or asks for other things than member/);
   t.match(sent.message, /output 1 of this event: to session \d+: 1 bytes .* on member/);
   const list: string[] = [];
   class Reaching extends Notes {
@@ -135,6 +135,45 @@ test('what instances share is found, whether in the state or in what they send',
     }
   }
   t.match(failureOf(() => new Reaching()).message, /likely cause: the state changed between two/);
+  t.end();
+});
+
+test('timers are events like others, and one that is set by a clock is found', (t) => {
+  class Reminders extends Notes {
+    cluster: Cluster | undefined;
+    fired = 0;
+    onStart(cluster: Cluster): void {
+      this.cluster = cluster;
+    }
+    override note(text: string, timestamp: number): void {
+      this.notes.push(text);
+      this.cluster?.scheduleTimer(this.notes.length, this.now(timestamp) + 50);
+      this.cluster?.cancelTimer(this.notes.length - 3);
+    }
+    now(timestamp: number): number {
+      return timestamp;
+    }
+    onTimerEvent(correlationId: number): void {
+      this.fired += correlationId;
+    }
+  }
+  const fired: number[] = [];
+  const right = failureOf(() => new Reminders(), {
+    check: ({ services }) => {
+      fired.push(...services.map((service) => service.fired));
+      return undefined;
+    },
+  });
+  t.equal(right.judge, 'none', right.message);
+  t.ok(fired.length > 0 && fired.every((sum) => sum > 0), fired.join(' '));
+  class Hasty extends Reminders {
+    override now(): number {
+      return Date.now();
+    }
+  }
+  const wrong = failureOf(() => new Hasty());
+  t.match(wrong.message, /sends other messages or asks for other things than member/);
+  t.match(wrong.message, /output \d of this event: sets for \d+ timer \d+, with the result true/);
   t.end();
 });
 
@@ -206,7 +245,7 @@ test('a large state is hashed seldom, and the first event that differs is still 
     }
   }
   const { divergence, message } = failureOf(() => new Large(), { commandsPerSecond: 200 });
-  t.match(message, /state\.table: 400000 bytes/);
+  t.match(message, /state\.table from byte 224: 32 bytes .* on member/);
   t.match(message, /called Date\.now\(\) while it handled this/);
   const large = simulate({ ...SHORT, service: () => new Large(), stateOf: (s) => s.table.length });
   t.deepEqual(large.failures, [], 'not seen when it is left out');

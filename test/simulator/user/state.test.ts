@@ -57,7 +57,7 @@ test('whatever differs changes the hash and is named by its path', (t) => {
     ['a date', { d: new Date(1) }, { d: new Date(2) }, 'state.d'],
     ['one object twice, or two', [shared, shared], [{ n: 1 }, { n: 1 }], 'state[1]'],
     ['the end of a long text', { s: 'x'.repeat(500) }, { s: `${'x'.repeat(499)}y` }, 'state.s'],
-    ['the end of long bytes', new Uint8Array(99), new Uint8Array(99).fill(1, 98), 'state'],
+    ['the end of long bytes', new Uint8Array(99), new Uint8Array(99).fill(1, 98), ' from byte 96'],
     [
       'a key that is an object',
       new Map([[{ k: 1 }, 0]]),
