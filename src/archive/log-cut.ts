@@ -5,6 +5,7 @@
 // from the last to the first, so that a crash leaves a log that is longer, never one with a hole.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { type FileHandle, OpenMode, type Storage } from '../ports/storage.js';
 import { POSITION_NULL, type Position } from '../position.js';
@@ -37,6 +38,7 @@ export function* removeSegmentsBehind(
   const bases = (yield* listSegments(storage)).filter((base) => base > keptBase);
   for (const base of bases.reverse()) {
     const path = segmentFileName(base);
+    hit(Mark.TruncationRemovesSegment);
     checkCompletion(yield storage.remove(path), `remove ${path}`);
     yield* syncNames(storage);
   }

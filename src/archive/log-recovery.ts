@@ -5,6 +5,7 @@
 // and the damaged ranges are repaired in place from other members (B41). Segments that a crash left
 // behind the end hold nothing that counts.
 
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { OpenMode, type Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
@@ -105,7 +106,11 @@ export function* examineLog(
     : [];
   const isCutNeeded = isTorn || tail.isShort;
   const appendPosition = walk.end;
+  if (isTorn) {
+    hit(Mark.RecoveryTornTail);
+  }
   if (ranges.length > 0) {
+    hit(Mark.RecoveryDamagedBelowMark);
     const isEndKnown = walk.end > durablePosition || ranges.at(-1)?.to !== durablePosition;
     const health = corruption(ranges, isEndKnown, bases, geometry);
     warnings.push(damageText(ranges, durablePosition, health.reason));
@@ -131,6 +136,7 @@ function* examineBelowMark(
   const ranges: DamagedRange[] = [];
   for (let base = 0; base < segmentBaseOf(from, segmentLength); base += segmentLength) {
     if (!present.has(base)) {
+      hit(Mark.RecoverySegmentMissing);
       ranges.push({ from: base, to: base + segmentLength });
     }
   }

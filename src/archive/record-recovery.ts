@@ -5,6 +5,7 @@
 // damaged record never makes it forget silently (B1, B12).
 
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Storage } from '../ports/storage.js';
 import { TERM_NULL } from '../position.js';
 import {
@@ -91,6 +92,7 @@ function* readTerms(
     throw corrupt(`recording.log is damaged at entry ${reading.entryIndex}: ${reading.reason}`);
   }
   if (reading.isTorn) {
+    hit(Mark.RecoveryRecordingLogTorn);
     warnings.push(
       `recording.log ended in a torn entry behind ${reading.entries.length} valid ones: dropped`,
     );
@@ -120,6 +122,7 @@ function noteMark(reading: DurableMarkReading, warnings: string[]): void {
       `durable-mark.dat is ${reading.kind}: nothing is known about what this member acknowledged`,
     );
   } else if (reading.isDamaged) {
+    hit(Mark.RecoveryMarkSlotDamaged);
     warnings.push('durable-mark.dat had a damaged slot: the other one is used');
   }
 }
@@ -132,11 +135,13 @@ function judgeNodeState(
 ): NodeState {
   const lastTermId = entries[entries.length - 1]?.leadershipTermId ?? TERM_NULL;
   if (reading.kind !== 'found') {
+    hit(Mark.RecoveryVoteLost);
     warnings.push(`node-state.dat is ${reading.kind}: the vote is lost; starting non-voting`);
     return { ...initialNodeState(false), candidateTermId: lastTermId };
   }
   const { state } = reading;
   if (reading.isDamaged) {
+    hit(Mark.RecoveryVoteSlotDamaged);
     warnings.push(
       'node-state.dat had a damaged slot, which may have held a newer vote; starting non-voting',
     );

@@ -10,6 +10,7 @@
 
 import { assert } from '../assert.js';
 import { ErrorCode, type PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { BLOCK_ADDRESS_OFFSET, BLOCK_ADVANCE_OFFSET } from '../memory/core.js';
 import type { Agent } from '../ports/agent.js';
@@ -86,6 +87,8 @@ type RecorderState = (typeof RecorderState)[keyof typeof RecorderState];
 /** Records the log. Shares only a control block and term buffers with its owner. */
 export class Recorder implements Agent {
   readonly roleName = 'recorder';
+  /** The last duty cycle went on until there was nothing left to do. */
+  isSettled = false;
   readonly #tasks: StorageTasks;
   readonly #arena: Arena;
   readonly #control: number;
@@ -105,6 +108,7 @@ export class Recorder implements Agent {
   #submitted: Position = 0;
   #written: Position = 0;
   #durable: Position = 0;
+  #publishedDurable: Position = 0;
   // A group of syncs under way: how many are missing, and what is durable when they are there.
   #syncCount = 0;
   #syncTarget: Position = 0;
@@ -142,7 +146,8 @@ export class Recorder implements Agent {
         work += this.#marks.doWork(nowNs, this.#durable, this.#commitPosition());
       }
       total += work;
-      if (work === 0) {
+      this.isSettled = work === 0;
+      if (this.isSettled) {
         break;
       }
     }
@@ -267,6 +272,7 @@ export class Recorder implements Agent {
     }
     this.#prepareNext(file);
     if (prefix < length) {
+      hit(Mark.RecorderOtherTerm);
       this.#cease(RecorderStop.OtherTerm, this.#submitted);
     }
     return prefix > 0;
@@ -276,6 +282,7 @@ export class Recorder implements Agent {
     const { segmentLength, termLength } = this.#geometry;
     const nextBase = file.base + segmentLength;
     if (nextBase - this.#submitted < termLength) {
+      hit(Mark.RecorderSegmentRolls);
       this.#segments.prepare(nextBase);
     }
   }
@@ -375,6 +382,7 @@ export class Recorder implements Agent {
   }
 
   #takeFullDisk(): void {
+    hit(Mark.RecorderNoSpace);
     const isStarting = this.#state === RecorderState.Starting;
     this.#cease(RecorderStop.NoSpace, this.#submitted);
     if (isStarting) {
@@ -387,6 +395,7 @@ export class Recorder implements Agent {
     if (this.#state === RecorderState.Failed) {
       return;
     }
+    hit(Mark.RecorderPoisoned);
     this.#state = RecorderState.Failed;
     this.#failure = error;
     this.#tasks.poison(error);
@@ -406,7 +415,9 @@ export class Recorder implements Agent {
     const { core } = this.#arena;
     core.counterSet(this.#control + RECORDER_WRITTEN_OFFSET, this.#written);
     core.counterSet(this.#control + RECORDER_DURABLE_OFFSET, this.#durable);
-    this.#hasProgress = true;
+    // Nobody acts on what is written and not durable: the owner sleeps on until it is.
+    this.#hasProgress ||= this.#durable !== this.#publishedDurable;
+    this.#publishedDurable = this.#durable;
   }
 
   #commitPosition(): Position {

@@ -12,6 +12,7 @@
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Storage } from '../ports/storage.js';
 import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
 import { DurableMarkFile, readDurableMark } from './durable-mark.js';
@@ -72,6 +73,7 @@ function* lowerMark(
   if (mark.durablePosition <= position && mark.leadershipTermId <= lastTermId) {
     return;
   }
+  hit(Mark.TruncationLowersMark);
   const file = yield* DurableMarkFile.open(storage, mark, reading.sequence);
   yield* file.rewrite({
     durablePosition: Math.min(mark.durablePosition, position),

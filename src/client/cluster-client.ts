@@ -7,6 +7,7 @@
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Entropy } from '../ports/entropy.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
 import { NewLeaderEventDecoder } from '../protocol/codecs/new-leader-event.js';
@@ -251,6 +252,7 @@ export class ClusterClient {
   #connect(nowNs: number): number {
     const local = this.#egress.localEndpoint;
     if (nowNs - this.#startedNs > this.#options.connectTimeoutNs) {
+      hit(Mark.ClientConnectTimedOut);
       const tried = [...this.#endpoints.values()].join(', ');
       this.#fail(
         ErrorCode.Timeout,
@@ -351,7 +353,9 @@ export class ClusterClient {
   ) => {
     // A deposed leader may still have something to say. What it answers was reported as unknown
     // when its successor presented itself, and later messages may have been answered since.
-    if (leadershipTermId >= this.leadershipTermId && clusterSessionId === this.clusterSessionId) {
+    if (leadershipTermId < this.leadershipTermId) {
+      hit(Mark.ClientDeposedLeaderReply);
+    } else if (clusterSessionId === this.clusterSessionId) {
       this.#handlers.onMessage(view, offset, length, timestamp);
     }
   };
@@ -366,6 +370,7 @@ export class ClusterClient {
     } else if (code === EventCode.Redirect && isAnswer) {
       this.#redirect(event.leaderMemberId(), event.detail());
     } else if (code === EventCode.Closed && event.clusterSessionId() === this.clusterSessionId) {
+      hit(Mark.ClientSessionClosed);
       this.#fail(ErrorCode.SessionClosed, `the cluster closed the session: ${event.detail()}`);
     } else if (
       (code === EventCode.Error || code === EventCode.AuthenticationRejected) &&
@@ -393,6 +398,7 @@ export class ClusterClient {
   }
 
   #redirect(leaderMemberId: number, detail: string): void {
+    hit(Mark.ClientRedirected);
     this.#endpoints = learnEndpoints(detail, this.#endpoints);
     // Ask the named leader at once rather than at the next retry.
     this.#askedAtNs.delete(leaderMemberId);
@@ -404,6 +410,7 @@ export class ClusterClient {
     if (!isMine || !Number.isSafeInteger(termId) || termId <= this.leadershipTermId) {
       return;
     }
+    hit(Mark.ClientNewLeader);
     this.#endpoints = learnEndpoints(event.ingressEndpoints(), this.#endpoints);
     this.leadershipTermId = termId;
     this.leaderMemberId = event.leaderMemberId();
@@ -438,6 +445,7 @@ export class ClusterClient {
   }
 
   #awaitSince(nowNs: number): void {
+    hit(Mark.ClientAwaitsLeader);
     this.#state = ClientState.AwaitingLeader;
     this.#awaitingSinceNs = nowNs;
   }
@@ -448,8 +456,10 @@ export class ClusterClient {
       this.#ingress?.isConnected === true &&
       this.#ingress.positionLimit() > this.#ingress.position()
     ) {
+      hit(Mark.ClientLeaderBack);
       this.#state = ClientState.Connected;
     } else if (nowNs - this.#awaitingSinceNs > this.#options.newLeaderTimeoutNs) {
+      hit(Mark.ClientGaveUpSession);
       this.#fail(
         ErrorCode.Timeout,
         `no leader was heard for ${this.#options.newLeaderTimeoutNs / 1e6} ms: ` +

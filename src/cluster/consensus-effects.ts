@@ -20,6 +20,7 @@ import type {
 } from '../consensus/election-effects.js';
 import type { ElectionState, MemberRole } from '../consensus/election-state.js';
 import type { PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
@@ -264,6 +265,7 @@ export class ConsensusEffects implements ElectionEffects {
       return 0;
     }
     if (recorder.isRecording()) {
+      hit(Mark.LogStopWaitsForRecorder);
       // It was still starting when it was told to stop.
       recorder.stop();
       return 1;
@@ -309,6 +311,7 @@ export class ConsensusEffects implements ElectionEffects {
     const { clock, entropy, leaderLog, logClock, logPublisher } = this.#member;
     const lastMs = opening.tailTime.poll();
     if (lastMs === undefined) {
+      hit(Mark.LogOpeningWaitsForTime);
       return false;
     }
     // No quorum of clocks is asked yet: a clock that is far off is ignored and counted.

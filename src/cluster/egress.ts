@@ -4,6 +4,7 @@
 // has connections; on every other member an offer goes nowhere, so services act the same.
 
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
@@ -140,6 +141,7 @@ export class Egress implements EgressSink {
   answerAgain(sessionId: number): void {
     const connection = this.#connections.get(sessionId);
     if (connection !== undefined && connection.greeting !== Greeting.AwaitCommit) {
+      hit(Mark.EgressAnswersAgain);
       connection.greeting = Greeting.Opened;
       this.#waiting.add(connection);
     }
@@ -222,6 +224,7 @@ export class Egress implements EgressSink {
       if (this.#hooks.isHeard(connection.session.id)) {
         this.#unheard.delete(connection);
       } else if (this.#nowNs >= connection.presentedNs + PRESENT_INTERVAL_NS) {
+        hit(Mark.EgressPresentsAgain);
         connection.presentedNs = this.#nowNs;
         connection.greeting = Greeting.NewLeader;
         this.#waiting.add(connection);
@@ -293,8 +296,10 @@ export class Egress implements EgressSink {
       SESSION_HEADER_LENGTH,
     );
     if (connection.queue.push(bytes)) {
+      hit(Mark.EgressQueued);
       this.#waiting.add(connection);
     } else {
+      hit(Mark.EgressOverflow);
       connection.hasOverflowed = true;
       connection.queue.clear();
       this.#hooks.onOverflow(connection.session.id);

@@ -7,6 +7,7 @@
 import { RecorderStop } from '../archive/recorder-control.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import type { LogJoin } from '../consensus/election-effects.js';
+import { hit, Mark } from '../marks.js';
 import { POSITION_NULL, type Position } from '../position.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import { LOG_STREAM_ID } from '../protocol/streams.js';
@@ -49,6 +50,7 @@ export class FollowerLog implements LiveLog {
         },
         onUnavailableImage: (image) => {
           if (image === this.#image) {
+            hit(Mark.FollowerLogImageGone);
             this.isLost = true;
           }
         },
@@ -82,7 +84,9 @@ export class FollowerLog implements LiveLog {
       image.sessionId === join.logSessionId &&
       image.position <= join.position &&
       image.rebuildPosition >= join.position;
-    if (!isSame) {
+    if (isSame) {
+      hit(Mark.FollowerLogImageKept);
+    } else {
       this.leave();
     }
     this.#join = join;
@@ -122,6 +126,7 @@ export class FollowerLog implements LiveLog {
     image.advance(Math.max(image.position, this.#recorder.durablePosition()));
     const reason = this.#recorder.stopReason();
     if (reason === RecorderStop.OtherTerm || reason === RecorderStop.NoSpace) {
+      hit(Mark.FollowerLogRecordingCeased);
       this.isLost = true;
     }
     const isActive = received !== this.#seenPosition;

@@ -4,6 +4,7 @@
 // TypeScript is rare: connects, closes, keep-alives, and messages longer than a datagram. A member
 // that does not lead answers connects with a redirect and drops the rest, counted.
 
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import {
   INGRESS_AREA_LENGTH,
@@ -168,9 +169,13 @@ export class IngressAdapter {
       frames += count + rejected + 1;
       image.advance(end);
       if (stop === IngressStop.BackPressured) {
+        hit(Mark.IngressBackPressured);
         this.backPressureCount++;
       }
-      this.hasMore ||= stop === IngressStop.FrameLimit || frames >= FRAME_LIMIT;
+      if (stop === IngressStop.FrameLimit || frames >= FRAME_LIMIT) {
+        hit(Mark.IngressFrameLimit);
+        this.hasMore = true;
+      }
       if (stop !== IngressStop.Control || !this.#takeControlFrame(image, source, end)) {
         break;
       }
@@ -214,6 +219,7 @@ export class IngressAdapter {
 
   #onLeaderMessage(source: Source, view: DataView, offset: number, length: number): void {
     if (!this.#handle(view, offset, length)) {
+      hit(Mark.IngressStalledMessage);
       // Taken again, in order, before anything else of this client.
       source.stalled = new Uint8Array(view.buffer, view.byteOffset + offset, length).slice();
       this.#isStalled = true;
@@ -259,6 +265,7 @@ export class IngressAdapter {
       this.#arena.core.sessionState(this.#sessions.table, sessionId) === SessionTableState.Open;
     const headLength = isValid ? MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset) : 0;
     if (!isOpen || length - headLength > this.#messageLengthMax) {
+      hit(Mark.IngressLongMessageRejected);
       this.rejectedCount++;
       return true;
     }
@@ -323,6 +330,7 @@ export class IngressAdapter {
 
   readonly #onFollowerFragment = (view: DataView, offset: number, length: number): void => {
     if (messageTemplateId(view, offset, length) !== TemplateId.SessionConnectRequest) {
+      hit(Mark.IngressNotLeaderDropped);
       this.rejectedCount++;
       return;
     }
@@ -330,6 +338,7 @@ export class IngressAdapter {
     const redirect = this.#redirect;
     // Without a leader there is nothing to say: the client asks again.
     if (request !== undefined && redirect !== undefined) {
+      hit(Mark.IngressRedirect);
       this.#responder.answer(
         request,
         EventCode.Redirect,

@@ -4,6 +4,7 @@
 // yet committed. That opinion lives here and in the session table, and ends with the term.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { SESSION_TABLE_FULL, SessionTableState } from '../memory/core.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
@@ -111,14 +112,17 @@ export class LeaderSessions {
       return OpenResult.Accepted;
     }
     if (this.#opening.has(key)) {
+      hit(Mark.SessionAskedAgainWhileOpening);
       return OpenResult.Accepted;
     }
     if (this.count >= this.#config.sessionCountMax) {
+      hit(Mark.SessionLimitReached);
       return OpenResult.LimitReached;
     }
     const id = this.#log.tail();
     const end = this.#log.appendSessionOpen(this.#leadershipTermId, id, timestamp, details);
     if (end < 0) {
+      hit(Mark.SessionOpenBackPressured);
       return OpenResult.BackPressured;
     }
     this.#opening.set(key, id);
@@ -145,6 +149,7 @@ export class LeaderSessions {
     if (this.#opening.delete(key)) {
       this.#egress.confirm(session.id);
     } else {
+      hit(Mark.SessionOfEarlierLeader);
       // Opened by an earlier leader, whose answer the client may not have got.
       this.#egress.reconnect(session);
     }
@@ -187,6 +192,7 @@ export class LeaderSessions {
       const lastMs = core.sessionLastActivityMs(this.table, session.id);
       const isIdle = lastMs >= 0 && nowMs - lastMs > this.#config.sessionTimeoutMs;
       if (isIdle && !this.#closing.has(session.id)) {
+        hit(Mark.SessionTimedOut);
         this.#closeReasons.set(session.id, CloseReason.Timeout);
         work++;
       }

@@ -6,6 +6,7 @@
 // and so never holds the log's window open.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import {
   MESSAGE_BODY_LENGTH_OFFSET,
@@ -201,6 +202,7 @@ export class LogPoller implements LogReader {
     if (available <= 0) {
       return this.#indexedNothing();
     }
+    hit(Mark.PollerReadsArchive);
     const count = core.scanBytes(this.#recorded.address, available, frameLimit, area);
     this.#scannedEnd = this.#position + (f64[(area + SCAN_END_OFFSET) >> 3] as number);
     return count;

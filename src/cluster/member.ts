@@ -76,6 +76,12 @@ export interface MemberStatus {
 /** What moves in a member's duty cycles. */
 export type MemberObservation = Pick<MemberParts, 'election' | 'recorder' | 'logCare'>;
 
+/**
+ * A little more than the default interval at which members speak to each other in any case: a
+ * stream that carries that needs no heartbeat of its own.
+ */
+const STREAM_HEARTBEAT_INTERVAL_NS = 125_000_000;
+
 const ROLES: Readonly<Record<MemberRole, Role>> = {
   [MemberRole.Follower]: 'follower',
   [MemberRole.Candidate]: 'candidate',
@@ -111,6 +117,7 @@ export class Member implements Agent {
         termLength: member.streamTermLength,
         ipcTermLength: member.streamTermLength,
         initialWindowLength: member.windowLength,
+        heartbeatIntervalNs: STREAM_HEARTBEAT_INTERVAL_NS,
         socketBufferLength: member.socketBufferLength,
         imageTermLengthMax: Math.max(logTermLength, member.streamTermLength, 64 * 1024 * 1024),
       },

@@ -3,6 +3,7 @@
 // An answer waits for its client's subscription to connect, for a bounded time and in bounded
 // number; what does not fit is dropped, because the client asks again.
 
+import { hit, Mark } from '../marks.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
@@ -84,6 +85,9 @@ export class Responder {
       const { publication, bytes } = answer;
       const isSent = publication.isConnected && publication.offer(bytes, 0, bytes.length) > 0;
       if (isSent || nowNs >= answer.expiryNs || publication.isClosed) {
+        if (!isSent) {
+          hit(Mark.ResponderAnswerExpired);
+        }
         publication.close();
         this.#pending.delete(key);
         work++;

@@ -10,6 +10,7 @@
 //       above L's term: a quorum without the member was in L's term after that time;
 //   (2) its durable position has reached the commit position that L had at (1).
 
+import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, POSITION_NULL, type Position } from '../position.js';
 import type { MemberId } from './election-effects.js';
 
@@ -108,6 +109,7 @@ export class AdmissionDesk {
   isWaitingForLog(): boolean {
     for (const learner of this.learners.values()) {
       if (learner.probePosition !== POSITION_NULL && learner.targetPosition === POSITION_NULL) {
+        hit(Mark.AdmissionWaitsForLog);
         return true;
       }
     }
@@ -122,6 +124,7 @@ export class AdmissionDesk {
   ): void {
     if (learner.probePosition === POSITION_NULL) {
       if (nowNs >= learner.joinedNs + this.waitNs) {
+        hit(Mark.AdmissionProbeSet);
         learner.probePosition = appendPosition;
       }
       return;

@@ -5,6 +5,7 @@
 // the rule by which lost votes are forgotten (admission.ts) relies on it.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { LeadershipTermId } from '../position.js';
 import type { ConsensusContext } from './consensus-context.js';
 import type { MemberId } from './election-effects.js';
@@ -40,12 +41,14 @@ export class Candidacy {
 
   onVote(memberId: MemberId, granted: boolean, nowNs: number): void {
     if (nowNs >= this.endNs) {
+      hit(Mark.CandidacyVoteTooLate);
       return;
     }
     if (granted) {
       this.granted.add(memberId);
       this.refused.delete(memberId);
     } else if (!this.granted.has(memberId)) {
+      hit(Mark.CandidacyRefused);
       this.refused.add(memberId);
     }
   }

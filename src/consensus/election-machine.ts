@@ -6,6 +6,7 @@
 // canvass-board.ts judges who should stand. What a message means is read in election.ts.
 
 import { assert, assertNever } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, MEMBER_NULL, type Position, TERM_NULL } from '../position.js';
 import { BallotResult, Candidacy } from './candidacy.js';
 import { CanvassBoard, type CanvassOutlook } from './canvass-board.js';
@@ -194,6 +195,7 @@ export class ElectionMachine {
     }
     this.sendCanvassPositions(nowNs);
     if (!this.mayStand(nowNs) || !this.outlook(nowNs).canWin) {
+      hit(Mark.ElectionBetterCandidate);
       this.enter(ElectionState.Canvass, 'another is the better candidate');
     } else if (nowNs >= this.nominateNs(nowNs)) {
       this.seenTermId = Math.max(this.seenTermId, record.candidateTermId()) + 1;
@@ -207,6 +209,7 @@ export class ElectionMachine {
     assert(candidacy !== undefined, 'a candidate has a ballot');
     const result = candidacy.doWork(nowNs);
     if (result === BallotResult.Lost) {
+      hit(Mark.ElectionBallotLost);
       this.failedBallots++;
       this.toCanvass(`no quorum in term ${candidacy.termId}`);
     } else if (result === BallotResult.Won) {
@@ -220,6 +223,7 @@ export class ElectionMachine {
 
   private followerBallot(nowNs: number): void {
     if (nowNs >= this.ballotEndNs) {
+      hit(Mark.ElectionBallotTimedOut);
       this.toCanvass('the candidate announced no term');
     }
   }
@@ -304,6 +308,7 @@ export class ElectionMachine {
     }
     const { leaderTimeoutNs } = this.context.config;
     if (leader.isDiskStalled(nowNs)) {
+      hit(Mark.ElectionDiskStalled);
       this.stalledUntilNs = nowNs + STALL_COOL_DOWN_LEADER_TIMEOUTS * leaderTimeoutNs;
     }
     this.toCanvass(reason);
@@ -348,6 +353,7 @@ export class ElectionMachine {
     if (follower.isInLeadersTerm()) {
       return false;
     }
+    hit(Mark.ElectionLogImageLost);
     this.enter(ElectionState.FollowerCatchup, 'the image of the log was lost');
     return true;
   }
@@ -357,6 +363,7 @@ export class ElectionMachine {
     const follower = this.follower;
     assert(follower !== undefined, 'a follower has a leader');
     if (!this.hearsLeader(nowNs)) {
+      hit(Mark.ElectionLeaderSilent);
       this.toCanvass(`leader ${follower.leaderMemberId} was not heard within the leader timeout`);
       return undefined;
     }
@@ -454,6 +461,7 @@ export class ElectionMachine {
     if (this.leader === undefined || termId <= this.leader.termId) {
       return false;
     }
+    hit(Mark.ElectionGreaterTermSeen);
     this.toCanvass(`member ${from} is in the greater term ${termId}`);
     return true;
   }
@@ -464,6 +472,7 @@ export class ElectionMachine {
       this.leaderHeardNs = NEVER_NS;
     }
     if (this.follower?.leaderMemberId === memberId) {
+      hit(Mark.ElectionLeaderLeft);
       this.toCanvass(`leader ${memberId} left`);
     }
   }

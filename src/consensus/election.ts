@@ -5,6 +5,7 @@
 // (election-machine.ts) acts.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, MEMBER_NULL, POSITION_NULL, type Position } from '../position.js';
 import type { ConsensusConfig } from './consensus-config.js';
 import {
@@ -170,6 +171,7 @@ export class Election {
       return;
     }
     if (this.gate.admits(from, MemberStanding.Learner) && this.introductions.loseVote()) {
+      hit(Mark.ElectionIncarnationLost);
       const isStanding = this.machine.follower === undefined;
       if (isStanding) {
         this.machine.toCanvass(
@@ -270,10 +272,12 @@ export class Election {
     const candidacy = this.machine.candidacy;
     this.machine.yieldTo(candidateTermId, from);
     if (candidacy === undefined) {
+      hit(Mark.ElectionLateVote);
       this.machine.leader?.onLogTermReported(from, logTermId);
     } else if (granted && candidateTermId === candidacy.termId) {
       candidacy.onVote(from, true, nowNs);
     } else if (!granted && candidateTermId > candidacy.termId) {
+      hit(Mark.ElectionGreaterTermRefusal);
       this.machine.toCanvass(`member ${from} is in the greater term ${candidateTermId}`);
     } else if (!granted) {
       candidacy.onVote(from, false, nowNs);
@@ -348,6 +352,7 @@ export class Election {
       return;
     }
     if (this.machine.leader === undefined) {
+      hit(Mark.ElectionStaleAppendPosition);
       this.counters.messagesStale++;
     } else {
       this.machine.leader.onAppendPosition(from, termId, position, flags, nowNs);
@@ -376,6 +381,7 @@ export class Election {
       assert(follower.leaderMemberId === from, `term ${termId} has one leader`);
       follower.onCommitPosition(position);
     } else if (follower !== undefined || this.machine.candidacy !== undefined) {
+      hit(Mark.ElectionOtherLeaderHeard);
       this.machine.toCanvass(`member ${from} leads term ${termId}`);
     }
   }
@@ -384,6 +390,7 @@ export class Election {
   private isDeposed(from: MemberId, termId: LeadershipTermId): boolean {
     const isDeposed = termId < this.context.record.candidateTermId();
     if (isDeposed) {
+      hit(Mark.ElectionDeposedLeaderTold);
       this.counters.messagesStale++;
       this.machine.voter.refuse(from);
     }

@@ -5,6 +5,7 @@
 // 0, which is true of every log and tells the leader that it is alive.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, POSITION_NULL, type Position } from '../position.js';
 import type { ConsensusContext } from './consensus-context.js';
 import {
@@ -98,6 +99,7 @@ export class FollowerTerm {
     if (!this.isJoined) {
       return;
     }
+    hit(Mark.FollowerLogLost);
     this.leaveLog();
     this.rejoinNs = nowNs + this.context.config.electionStatusIntervalNs;
     this.catchupPosition = this.leaderCommitPosition;
@@ -140,11 +142,13 @@ export class FollowerTerm {
   private followLog(nowNs: number): void {
     const { log } = this.context;
     if (this.limitPosition !== POSITION_NULL && log.durablePosition() >= this.limitPosition) {
+      hit(Mark.FollowerTermEndReached);
       assert(log.durablePosition() === this.limitPosition, 'nothing is taken beyond a term');
       this.leaveLog();
       return;
     }
     if (this.isBehind() && nowNs >= this.silenceDeadlineNs()) {
+      hit(Mark.FollowerSilentLogAskedAgain);
       this.request(CATCHUP_FLAG_JOINED, nowNs);
     }
   }
@@ -177,23 +181,29 @@ export class FollowerTerm {
     switch (step?.action) {
       case ReconcileAction.Truncate:
         assert(!this.isReconciled, 'a log that is a prefix of the leader log is never cut');
+        hit(Mark.ReconcileTruncates);
         this.context.counters.truncations++;
         this.requestNs = Number.NEGATIVE_INFINITY;
         this.answer = undefined;
         log.truncate(step.position, step.termId);
         break;
       case ReconcileAction.BeginTerm:
+        hit(Mark.ReconcileBeginsTerm);
         this.isReconciled = true;
         this.requestNs = Number.NEGATIVE_INFINITY;
         log.appendEntry(step.termId, step.position);
         break;
       case ReconcileAction.Replicate:
+        hit(Mark.ReconcileReplicatesOldTerm);
+        this.join(step.termId, step.position, nowNs);
+        break;
       case ReconcileAction.Live:
         this.join(step.termId, step.position, nowNs);
         break;
       default:
         this.answer = undefined;
         if (nowNs >= this.requestNs + config.electionStatusIntervalNs) {
+          hit(Mark.ReconcileAsksLeader);
           this.request(0, nowNs);
         }
     }

@@ -1,5 +1,6 @@
 // introductions.ts: how members tell each other who they are, and lose or regain their vote by it.
 
+import { hit, Mark } from '../marks.js';
 import type { LeadershipTermId, Position } from '../position.js';
 import type { ConsensusContext } from './consensus-context.js';
 import {
@@ -48,6 +49,7 @@ export class Introductions {
     }
     for (const memberId of this.context.others) {
       if (this.context.members.isInDoubt(memberId)) {
+        hit(Mark.IntroductionInDoubt);
         this.helloNs = nowNs;
         this.sendHello(memberId);
       }
@@ -81,6 +83,7 @@ export class Introductions {
     }
     const refusal = members.onHello(hello);
     if (refusal !== undefined) {
+      hit(Mark.IntroductionForeignIncarnation);
       effects.sendMemberRefused(hello.memberId, refusal);
     }
     if (members.standingOf(hello.memberId) === MemberStanding.Refused) {
@@ -99,6 +102,7 @@ export class Introductions {
     if (!record.isVoting()) {
       return false;
     }
+    hit(Mark.IntroductionVoteLost);
     record.loseVote();
     this.hasVoteToAnnounce = false;
     return true;
@@ -117,6 +121,7 @@ export class Introductions {
     const isMeant = BigInt.asUintN(64, incarnation) === this.ownIncarnation;
     const isWanted = !record.isVoting() && !record.isVoteResting();
     if (isMeant && isWanted && log.durablePosition() >= position) {
+      hit(Mark.IntroductionVoteGained);
       record.gainVote(termId);
       this.hasVoteToAnnounce = true;
     }

@@ -6,6 +6,7 @@
 // no progress gives up (B28): a leader that is stuck must be silent.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { LeadershipTermId, Position } from '../position.js';
 import { type Admission, AdmissionDesk } from './admission.js';
 import { CommitTracker } from './commit-tracker.js';
@@ -96,8 +97,11 @@ export class LeaderTerm {
   doWork(nowNs: number): string | undefined {
     const tracker = this.tracker;
     if (tracker === undefined) {
-      const isLate = nowNs >= this.startedNs + this.context.config.leaderTimeoutNs;
-      return isLate ? 'the own disk did not begin the term in time' : undefined;
+      if (nowNs < this.startedNs + this.context.config.leaderTimeoutNs) {
+        return undefined;
+      }
+      hit(Mark.LeaderDiskTooSlowToBegin);
+      return 'the own disk did not begin the term in time';
     }
     const reason = this.reasonToStepDown(tracker, nowNs);
     if (reason !== undefined) {
@@ -148,6 +152,7 @@ export class LeaderTerm {
   onCanvassPosition(memberId: MemberId, end: LogEnd): void {
     this.logTermIds.set(memberId, end.termId);
     if (this.isOpen()) {
+      hit(Mark.LeaderCanvassAnswered);
       this.sendNewLeadershipTerm(memberId);
     }
   }
@@ -167,6 +172,7 @@ export class LeaderTerm {
     if (isPrefix && (flags & CATCHUP_FLAG_JOINED) !== 0) {
       effects.startDestination(memberId, end.position);
     } else {
+      hit(Mark.LeaderCatchupNotPrefix);
       this.sendNewLeadershipTerm(memberId);
     }
   }
@@ -181,6 +187,7 @@ export class LeaderTerm {
     const { members, counters } = this.context;
     const tracker = this.tracker;
     if (tracker === undefined || termId !== this.termId) {
+      hit(Mark.LeaderStaleAppendPosition);
       counters.messagesStale++;
       return;
     }
@@ -191,6 +198,7 @@ export class LeaderTerm {
       this.admissions.onVoterPosition(memberId);
       return;
     }
+    hit(Mark.LeaderLearnerPosition);
     tracker.forget(memberId);
     const incarnation = members.incarnationOf(memberId);
     if (incarnation !== undefined && (flags & APPEND_FLAG_NON_VOTING) !== 0) {
@@ -201,9 +209,11 @@ export class LeaderTerm {
   private reasonToStepDown(tracker: CommitTracker, nowNs: number): string | undefined {
     const { config } = this.context;
     if (!tracker.hasActiveQuorum(nowNs, config.leaderTimeoutNs)) {
+      hit(Mark.LeaderQuorumLost);
       return 'no quorum acknowledged within the leader timeout';
     }
     if (this.isDiskStalled(nowNs)) {
+      hit(Mark.LeaderOwnDiskStalled);
       return 'the own disk made no progress within the leader timeout';
     }
     return undefined;
@@ -266,6 +276,7 @@ export class LeaderTerm {
     }
     const commit = this.commitPosition();
     for (const admission of this.admissions.advance(log.appendPosition(), commit, nowNs)) {
+      hit(Mark.LeaderAdmits);
       counters.admissions++;
       const { memberId, incarnation, position } = admission;
       members.onAdmitted(memberId, incarnation, this.termId, position);
@@ -281,6 +292,7 @@ export class LeaderTerm {
     }
     this.admissionNs = nowNs;
     for (const admission of this.admissions.announcements()) {
+      hit(Mark.LeaderRepeatsAdmission);
       this.sendMemberAdmitted(admission);
     }
   }

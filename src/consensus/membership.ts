@@ -5,6 +5,7 @@
 // another one later is a *learner*: it receives the log, but its votes and positions do not count
 // until a leader has admitted it. Nothing counts of a member that has not introduced itself.
 
+import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, POSITION_NULL, type Position, TERM_NULL } from '../position.js';
 import type { ConsensusConfig } from './consensus-config.js';
 import {
@@ -169,12 +170,14 @@ export class MemberTable {
     if (known === undefined || isAdmittedLater) {
       // A leader gave this directory its vote while this member was not listening.
       if (admittedTermId > peer.admittedTermId) {
+        hit(Mark.MembershipAdmittedLater);
         peer.admittedTermId = admittedTermId;
         peer.admittedPosition = POSITION_NULL;
       }
       peer.isForeign = false;
       this.remember(memberId, peer, peer.incarnation as bigint);
     } else if (known !== peer.incarnation) {
+      hit(Mark.MembershipForeign);
       peer.isForeign = true;
     } else if (peer.expected === peer.incarnation) {
       peer.isForeign = false;

@@ -3,6 +3,7 @@
 // What arrives from the network is never trusted to be possible: a message with an id, a term or a
 // position that cannot be, or of a member that has not introduced itself, is counted and dropped.
 
+import { hit, Mark } from '../marks.js';
 import { POSITION_NULL, TERM_NULL } from '../position.js';
 import type { ConsensusContext } from './consensus-context.js';
 import type { MemberId } from './election-effects.js';
@@ -27,8 +28,10 @@ export class MessageGate {
       return true;
     }
     if (standing === MemberStanding.Unknown) {
+      hit(Mark.GateUnknownMember);
       counters.messagesUnknownMember++;
     } else {
+      hit(Mark.GateLearnerVoteDropped);
       counters.messagesRefusedMember++;
     }
     return false;

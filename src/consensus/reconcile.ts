@@ -10,6 +10,7 @@
 // dropped.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, POSITION_NULL, type Position, TERM_NULL } from '../position.js';
 import type { TermEntries } from './term-entries.js';
 
@@ -85,6 +86,7 @@ export function reconcileStep(
   const ownTermId = ownEntries.lastTermId();
   const hasNext = reply.nextTermId !== TERM_NULL;
   if (ownTermId < reply.logTermId || (hasNext && ownTermId >= reply.nextTermId)) {
+    hit(Mark.ReconcileStaleAnswer);
     return STALE;
   }
   if (ownTermId > reply.logTermId) {
@@ -95,6 +97,7 @@ export function reconcileStep(
   }
   const endPosition = reply.nextTermBasePosition;
   if (position > endPosition) {
+    hit(Mark.ReconcileWithinSharedTerm);
     return { action: ReconcileAction.Truncate, termId: ownTermId, position: endPosition };
   }
   if (position === endPosition) {
@@ -116,6 +119,7 @@ function truncation(
   reply: ReconcileReply,
   hasNext: boolean,
 ): ReconcileStep {
+  hit(Mark.ReconcileDropsOwnTerms);
   const keptTermId = ownEntries.greatestTermUpTo(reply.logTermId);
   const ownEnd = ownEntries.entryAfter(reply.logTermId)?.basePosition ?? position;
   assert(ownEnd <= position, 'a term begins within the log');

@@ -6,6 +6,7 @@
 // it is only ever repeated to the same candidate (B7, B8).
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { LeadershipTermId } from '../position.js';
 import type { ConsensusContext } from './consensus-context.js';
 import type { MemberId } from './election-effects.js';
@@ -40,22 +41,27 @@ export class Voter {
   ): boolean {
     const { log, record } = this.context;
     if (!record.isVoting()) {
+      hit(Mark.VoterWithoutVote);
       return false;
     }
     const ownTermId = record.candidateTermId();
     if (termId === ownTermId && record.votedForMemberId() === candidateId) {
+      hit(Mark.VoterRepeatsGrant);
       this.repeat(candidateId, termId);
       return false;
     }
     if (termId <= ownTermId || hearsLeader) {
+      hit(Mark.VoterRefusesTerm);
       this.refuse(candidateId);
       return false;
     }
     if (!log.isStopped()) {
+      hit(Mark.VoterLogNotFinal);
       // The own log end is not final yet, so it cannot be compared; the candidate will ask again.
       return false;
     }
     if (compareLogEnd(candidateEnd, log.end()) < 0) {
+      hit(Mark.VoterRefusesShorterLog);
       this.refuse(candidateId);
       return false;
     }

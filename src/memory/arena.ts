@@ -135,11 +135,10 @@ export class Arena {
    */
   reset(): void {
     const { core, u8 } = this;
-    u8.fill(0, ARENA_HEAP_START, this.#touchedEnd);
+    // What was touched stays marked: it is zeroed when it is allocated again, and only then.
     this.#free.length = 0;
     this.#free.push({ address: ARENA_HEAP_START, length: u8.length - ARENA_HEAP_START });
     this.#allocatedLength = 0;
-    this.#touchedEnd = ARENA_HEAP_START;
     core.initialize();
   }
 

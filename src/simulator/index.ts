@@ -27,12 +27,8 @@ export {
   type SeedFailure,
 } from './runner.js';
 export { ArenaPool } from './simulated-cluster.js';
-export {
-  Simulation,
-  type SimulationCounts,
-  type SimulationOptions,
-  type SimulationResult,
-} from './simulation.js';
+export { Simulation, type SimulationOptions, type SimulationResult } from './simulation.js';
+export type { SimulationCounts } from './simulation-counts.js';
 export { FaultClass, PROFILES, type Profile } from './swarm.js';
 export type { Divergence } from './user/divergence-judge.js';
 export type { ForbiddenCall } from './user/forbidden-calls.js';

@@ -60,12 +60,16 @@ export class Nemesis {
   readonly #network: NetworkFaults;
   readonly damage: DiskDamage;
   #isHealed = false;
+  /** Of the fault that strikes now. */
+  #durationPercent = 100;
 
   constructor(parts: NemesisParts) {
     this.#parts = parts;
     this.#random = parts.world.random.fork('nemesis');
     this.#targets = new Targets(parts, this.#random);
-    this.#network = new NetworkFaults(parts, this.#targets, this.#random);
+    this.#network = new NetworkFaults(parts, this.#targets, this.#random, (min, max) =>
+      this.#drawNs(min, max),
+    );
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
   }
@@ -106,7 +110,7 @@ export class Nemesis {
       }
     }
     for (const node of world.nodes) {
-      node.process?.resume();
+      node.process?.recover();
       node.setClockRate(1, 1);
     }
   }
@@ -116,10 +120,31 @@ export class Nemesis {
     const waitNs = 1 + this.#random.below(2 * swarm.faultIntervalNs);
     world.schedule(world.nowNs + waitNs, undefined, () => {
       if (!this.#isHealed) {
-        this.#strike(this.#random.pick(swarm.faults));
+        if (!this.#isCalm()) {
+          this.#strike(this.#pickFault());
+        }
         this.#strikeLater();
       }
     });
+  }
+
+  /** Between two storms members catch up, and there is something to lose again. */
+  #isCalm(): boolean {
+    const { swarm, world } = this.#parts;
+    return world.nowNs % (swarm.stormNs + swarm.calmNs) >= swarm.stormNs;
+  }
+
+  /** One of the classes that are on, by their weights. */
+  #pickFault(): FaultClass {
+    const { faults, strengths } = this.#parts.swarm;
+    const total = faults.reduce((sum, fault) => sum + strengths[fault].weight, 0);
+    let left = this.#random.below(total);
+    const picked = faults.find((fault) => {
+      left -= strengths[fault].weight;
+      return left < 0;
+    }) as FaultClass;
+    this.#durationPercent = strengths[picked].durationPercent;
+    return picked;
   }
 
   #strike(fault: FaultClass): void {
@@ -147,6 +172,18 @@ export class Nemesis {
         break;
       case FaultClass.Flapping:
         this.#network.flap();
+        break;
+      case FaultClass.ClientCut:
+        this.#network.cutClients();
+        break;
+      case FaultClass.SlowLinks:
+        this.#network.slowDown();
+        break;
+      case FaultClass.NarrowLinks:
+        this.#network.narrow();
+        break;
+      case FaultClass.Lag:
+        this.#network.lag();
         break;
       default:
         this.#strikeDiskOrClock(fault);
@@ -189,6 +226,11 @@ export class Nemesis {
       default:
         this.#killClient();
     }
+  }
+
+  /** Ends a member's process, outside of the storms as well. */
+  kill(member: SimulatedMember): void {
+    this.#end(member, EndKind.Kill);
   }
 
   /** The member that had lost its directory has a vote again, perhaps not durably yet. */
@@ -443,7 +485,8 @@ export class Nemesis {
   }
 
   #drawNs(minMs: number, maxMs: number): number {
-    return this.#random.between(minMs, maxMs) * NS_PER_MS;
+    const ms = Math.ceil((this.#random.between(minMs, maxMs) * this.#durationPercent) / 100);
+    return ms * NS_PER_MS;
   }
 
   #say(node: VirtualNode, what: string): void {

@@ -1,22 +1,34 @@
-// network-faults.ts: partitions of all shapes, and links that flap.
+// network-faults.ts: partitions of all shapes, links that flap, and links that are slow or narrow.
 
+import { uniformDelay } from './delay.js';
+import { clientCut, drawPartition, type Partition, type Population } from './partition-shapes.js';
 import type { Prng } from './prng.js';
 import type { NemesisParts, Targets } from './targets.js';
+import type { LinkOptions } from './virtual-link.js';
 import type { VirtualNode } from './virtual-node.js';
 
 const NS_PER_MS = 1_000_000;
+/** Data of a message does not fit, and heartbeats do. */
+const NARROW_DATAGRAM_LENGTH = 200;
+const SLOW_LINKS_BYTES_PER_SECOND = [20_000, 125_000, 1_250_000];
+const SLOW_QUEUE_LENGTH = 64 * 1024;
 
-/** Blocks links, for a while. */
+/** Draws how long the fault that strikes now lasts. */
+export type DrawDuration = (minMs: number, maxMs: number) => number;
+
+/** Blocks and spoils links, for a while. */
 export class NetworkFaults {
   readonly #parts: NemesisParts;
   readonly #targets: Targets;
   readonly #random: Prng;
+  readonly #drawNs: DrawDuration;
   #isHealed = false;
 
-  constructor(parts: NemesisParts, targets: Targets, random: Prng) {
+  constructor(parts: NemesisParts, targets: Targets, random: Prng, drawNs: DrawDuration) {
     this.#parts = parts;
     this.#targets = targets;
     this.#random = random;
+    this.#drawNs = drawNs;
   }
 
   /** Unblocks everything for good. */
@@ -25,97 +37,135 @@ export class NetworkFaults {
     this.#parts.world.network.heal();
   }
 
-  /** Splits the nodes in two; sometimes one node still hears both sides. */
+  /** Splits the nodes in one of the shapes. */
   partition(): void {
-    const { world } = this.#parts;
-    const [left, right] = this.#random.chance(1, 2) ? this.#splitLeader() : this.#splitAll();
-    const isBridged = this.#random.chance(1, 4) && right.length > 1;
-    const bridge = isBridged ? (right.pop() as VirtualNode) : undefined;
-    const names = (group: readonly VirtualNode[]): string =>
-      group.map((node) => node.name).join(', ');
-    const bridged = bridge === undefined ? '' : `, bridged by ${bridge.name}`;
-    this.#parts.timeline.add('network', `splits: ${names(left)} | ${names(right)}${bridged}`);
-    world.network.partition([left, right]);
-    this.#healLater();
+    this.#impose(drawPartition(this.#population(), this.#random));
   }
 
-  /** The leader with the clients and a minority against the others: what it appends is lost. */
-  #splitLeader(): [VirtualNode[], VirtualNode[]] {
-    const { clients, cluster } = this.#parts;
-    const leader = this.#targets.leader() ?? this.#targets.pickMember();
-    const others = this.#random.shuffle(cluster.members.filter((member) => member !== leader));
-    const companionMax = Math.floor((cluster.members.length - 1) / 2);
-    const companions = others.splice(0, this.#random.below(companionMax + 1));
-    const left = [leader, ...companions].map((member) => member.node);
-    const right = others.map((member) => member.node);
-    for (const { node } of clients) {
-      (this.#random.chance(3, 4) ? left : right).push(node);
-    }
-    return [left, right];
-  }
-
-  #splitAll(): [VirtualNode[], VirtualNode[]] {
-    const nodes = this.#random.shuffle(this.#targets.nodes());
-    const cut = this.#random.chance(1, 2) ? 1 : this.#random.between(1, nodes.length - 1);
-    return [nodes.slice(0, cut), nodes.slice(cut)];
+  /** The leader and the clients do not reach each other, and all else is well. */
+  cutClients(): void {
+    this.#impose(clientCut(this.#population()));
   }
 
   /** Some directions between one node and others go dead. */
   oneWay(): void {
-    const { world } = this.#parts;
     const nodes = this.#targets.nodes();
-    const from = this.#random.pick(nodes);
-    const others = nodes.filter((node) => node !== from && this.#random.chance(2, 3));
+    const node = this.#random.pick(nodes);
+    const others = nodes.filter((other) => other !== node && this.#random.chance(2, 3));
     const isDeaf = this.#random.chance(1, 2);
-    this.#say(from, isDeaf ? 'does not hear some' : 'is not heard by some');
-    for (const other of others) {
-      world.network.block(isDeaf ? other : from, isDeaf ? from : other);
-    }
-    this.#healLater();
+    this.#impose({
+      name: `${node.name} ${isDeaf ? 'does not hear some' : 'is not heard by some'}`,
+      dead: others.map((other) => (isDeaf ? { from: other, to: node } : { from: node, to: other })),
+    });
   }
 
   /** A link goes down and up again and again. */
   flap(): void {
-    const { world } = this.#parts;
-    const nodes = this.#random.shuffle(this.#targets.nodes());
-    const [left, right] = nodes;
+    const { network } = this.#parts.world;
+    const [left, right] = this.#random.shuffle(this.#targets.nodes());
     if (left === undefined || right === undefined) {
       return;
     }
-    const periodNs = this.#drawNs(20, 300);
-    const endNs = world.nowNs + this.#drawNs(500, 3_000);
-    this.#say(left, `its link with ${right.name} flaps`);
-    const toggle = (isBlocked: boolean): void => {
-      if (this.#isHealed || world.nowNs >= endNs) {
-        world.network.unblock(left, right);
-        world.network.unblock(right, left);
-        return;
-      }
-      if (isBlocked) {
-        world.network.block(left, right);
-        world.network.block(right, left);
-      } else {
-        world.network.unblock(left, right);
-        world.network.unblock(right, left);
-      }
-      world.schedule(world.nowNs + periodNs, undefined, () => toggle(!isBlocked));
-    };
-    toggle(true);
-  }
-
-  #healLater(): void {
-    const { timeline, world } = this.#parts;
-    world.schedule(world.nowNs + this.#drawNs(50, 4_000), undefined, () => {
-      timeline.add('network', 'heals');
-      world.network.heal();
+    const isOneWay = this.#random.chance(1, 3);
+    this.#say(left, `its link with ${right.name} flaps${isOneWay ? ' one way' : ''}`);
+    this.#alternate((isDown) => {
+      network.linkOf(left, right).isBlocked = isDown;
+      network.linkOf(right, left).isBlocked = isDown && !isOneWay;
     });
   }
 
-  #drawNs(minMs: number, maxMs: number): number {
-    return this.#random.between(minMs, maxMs) * NS_PER_MS;
+  /** Calls with true and false in turn, the last time with false. */
+  #alternate(toggle: (isDown: boolean) => void): void {
+    const { world } = this.#parts;
+    const periodNs = this.#drawNs(20, 300);
+    const endNs = world.nowNs + this.#drawNs(500, 6_000);
+    const turn = (isDown: boolean): void => {
+      const isOver = this.#isHealed || world.nowNs >= endNs;
+      toggle(isDown && !isOver);
+      if (!isOver) {
+        world.schedule(world.nowNs + periodNs, undefined, () => turn(!isDown));
+      }
+    };
+    turn(true);
+  }
+
+  /** Links of one node carry little: what comes faster waits, and then is dropped. */
+  slowDown(): void {
+    const node = this.#random.pick(this.#targets.nodes());
+    const bandwidth = this.#random.pick(SLOW_LINKS_BYTES_PER_SECOND);
+    this.#say(node, `its links carry ${bandwidth} bytes a second`);
+    this.#spoil(node, {
+      bandwidthBytesPerSecond: bandwidth,
+      queueLengthMax: SLOW_QUEUE_LENGTH,
+    });
+  }
+
+  /** Long datagrams to and from a node vanish, as on a path with a smaller MTU. */
+  narrow(): void {
+    const node = this.#random.pick(this.#targets.nodes());
+    this.#say(node, `loses datagrams of more than ${NARROW_DATAGRAM_LENGTH} bytes`);
+    this.#spoil(node, { datagramLengthMax: NARROW_DATAGRAM_LENGTH });
+  }
+
+  /** Everything to and from a node takes long, some of it seconds. */
+  lag(): void {
+    const node = this.#random.pick(this.#targets.nodes());
+    const maxMs = this.#random.pick([50, 300, 1_500]);
+    this.#say(node, `its links take up to ${maxMs} ms`);
+    this.#spoil(node, { delay: uniformDelay(0, maxMs * NS_PER_MS) });
+  }
+
+  #spoil(node: VirtualNode, spoiled: Partial<LinkOptions>): void {
+    const { swarm, timeline, world } = this.#parts;
+    const others = this.#targets.nodes().filter((other) => other !== node);
+    const links = others.flatMap((other) => [
+      { from: node, to: other },
+      { from: other, to: node },
+    ]);
+    for (const { from, to } of links) {
+      world.network.setLink(from, to, spoiled);
+    }
+    world.schedule(world.nowNs + this.#drawNs(200, 6_000), undefined, () => {
+      if (!this.#isHealed) {
+        timeline.add(node.name, 'its links are as before');
+        for (const { from, to } of links) {
+          world.network.setLink(from, to, restored(swarm.link, spoiled));
+        }
+      }
+    });
+  }
+
+  #population(): Population {
+    const { clients, cluster } = this.#parts;
+    return {
+      members: cluster.members.map((member) => member.node),
+      clients: clients.map((client) => client.node),
+      leader: (this.#targets.leader() ?? this.#targets.pickMember()).node,
+    };
+  }
+
+  #impose(partition: Partition): void {
+    const { timeline, world } = this.#parts;
+    const pairs = partition.dead.map(({ from, to }) => `${from.name} > ${to.name}`);
+    timeline.add('network', `splits, ${partition.name}: ${pairs.join(', ')}`);
+    for (const { from, to } of partition.dead) {
+      world.network.block(from, to);
+    }
+    world.schedule(world.nowNs + this.#drawNs(50, 4_000), undefined, () => {
+      if (!this.#isHealed) {
+        timeline.add('network', 'heals');
+        world.network.heal();
+      }
+    });
   }
 
   #say(node: VirtualNode, what: string): void {
     this.#parts.timeline.add(node.name, what);
   }
+}
+
+/** The options that were spoiled, as they are without faults of this kind. */
+function restored(before: LinkOptions, spoiled: Partial<LinkOptions>): Partial<LinkOptions> {
+  const names = Object.keys(spoiled) as (keyof LinkOptions)[];
+  return Object.fromEntries(names.map((name) => [name, before[name]])) as Partial<LinkOptions>;
 }

@@ -1,12 +1,16 @@
 // runner.ts: many seeds, one after another.
 
 import { ErrorCode, PawlError } from '../errors.js';
+import { MARK_NAMES, markHits } from '../marks.js';
 import { ArenaPool } from './simulated-cluster.js';
 import { Simulation, type SimulationResult } from './simulation.js';
+import { addCounts, emptyCounts, type SimulationCounts } from './simulation-counts.js';
 import { PROFILES, type Profile } from './swarm.js';
 
 const NS_PER_SECOND = 1_000_000_000;
 const MS_PER_SECOND = 1_000;
+/** A storm is cut into seeds of at most this. */
+const STORM_SEED_SECONDS_MAX = 60;
 /** Seeds that one call runs at most. */
 export const SEED_COUNT_MAX = 100_000_000;
 
@@ -19,7 +23,10 @@ export interface RunSeedsOptions {
   readonly seed?: number;
   /** `swarm` (default), `quiet` or `storm`. */
   readonly profile?: string;
-  /** Simulated seconds of the safety phase of each seed; otherwise the seed decides. */
+  /**
+   * Simulated seconds with faults of each seed; otherwise the seed decides. A storm whose seeds are
+   * not counted is that long in all.
+   */
   readonly seconds?: number;
   /** Prints what happened, in words. */
   readonly trace?: boolean;
@@ -43,24 +50,20 @@ export interface SeedFailure {
 }
 
 /** Sums over all seeds. */
-export interface RunSeedsResult {
+export interface RunSeedsResult extends SimulationCounts {
   seeds: number;
   events: number;
   simulatedSeconds: number;
   wallSeconds: number;
-  commands: number;
-  acknowledged: number;
-  elections: number;
-  truncations: number;
-  catchUps: number;
-  crashes: number;
-  restarts: number;
-  tornTails: number;
-  diskFailures: number;
-  lostDirectories: number;
-  timersFired: number;
-  rottenRanges: number;
-  repairs: number;
+  /** How many times faster than the clock on the wall; 0 when that is not known. */
+  simulatedSecondsPerSecond: number;
+  eventsPerSecond: number;
+  /** Seeds with an election beyond the first and a crash. */
+  seedsWithElectionAndCrash: number;
+  /** Rare paths of the code that were taken, and how many there are. */
+  marksHit: number;
+  marksTotal: number;
+  marksNeverHit: string[];
   /** Trace hash of the last seed. */
   traceHash: string;
   readonly failures: SeedFailure[];
@@ -74,29 +77,56 @@ export interface RunSeedsResult {
 export function runSeeds(options: RunSeedsOptions): RunSeedsResult {
   const profile = concludeProfile(options.profile);
   const first = options.seed ?? options.firstSeed ?? 1;
-  const count = options.seed === undefined ? (options.seeds ?? 1) : 1;
+  const lengths = safetyLengths(options, profile);
   checkInteger('seed', first, Number.MAX_SAFE_INTEGER - SEED_COUNT_MAX);
-  checkInteger('seeds', count, SEED_COUNT_MAX);
+  checkInteger('seeds', lengths.count, SEED_COUNT_MAX);
   const arenas = new ArenaPool();
   const startMs = options.wallClockMs?.() ?? 0;
+  const hitsBefore = markHits();
   const total = emptyResult();
-  for (let seed = first; seed < first + count; seed++) {
+  for (let seed = first; seed < first + lengths.count; seed++) {
+    const safetyNs = lengths.safetyNs(seed - first);
     const simulation = new Simulation({
       seed,
       arenas,
       profile,
       isTraced: options.trace ?? false,
-      ...(options.seconds === undefined ? {} : { safetyNs: options.seconds * NS_PER_SECOND }),
+      ...(safetyNs === undefined ? {} : { safetyNs }),
     });
     const result = simulation.run();
-    add(total, result, profile);
-    report(options, result, profile);
+    const replay = replayCommand(seed, profile, safetyNs);
+    add(total, result, replay);
+    report(options, result, replay);
     if (total.failures.length >= (options.failureCountMax ?? Number.POSITIVE_INFINITY)) {
       break;
     }
   }
-  total.wallSeconds = ((options.wallClockMs?.() ?? 0) - startMs) / MS_PER_SECOND;
+  addMarks(total, hitsBefore);
+  addRates(total, ((options.wallClockMs?.() ?? 0) - startMs) / MS_PER_SECOND);
   return total;
+}
+
+/** How many seeds there are, and how long the faults of each last. */
+interface SafetyLengths {
+  readonly count: number;
+  /** Undefined when the seed decides. */
+  safetyNs(index: number): number | undefined;
+}
+
+/**
+ * A storm of many seconds is several seeds: without snapshots a log only grows, and each of the
+ * many restarts reads all of it.
+ */
+function safetyLengths(options: RunSeedsOptions, profile: Profile): SafetyLengths {
+  const { seconds } = options;
+  const isOne = options.seed !== undefined;
+  if (seconds === undefined || isOne || options.seeds !== undefined || profile !== 'storm') {
+    const count = isOne ? 1 : (options.seeds ?? 1);
+    return { count, safetyNs: () => (seconds === undefined ? undefined : seconds * NS_PER_SECOND) };
+  }
+  const count = Math.ceil(seconds / STORM_SEED_SECONDS_MAX);
+  const safetyNs = Math.floor((seconds * NS_PER_SECOND) / count);
+  return { count, safetyNs: () => safetyNs };
 }
 
 function concludeProfile(profile: string | undefined): Profile {
@@ -125,59 +155,53 @@ function emptyResult(): RunSeedsResult {
     events: 0,
     simulatedSeconds: 0,
     wallSeconds: 0,
-    commands: 0,
-    acknowledged: 0,
-    elections: 0,
-    truncations: 0,
-    catchUps: 0,
-    crashes: 0,
-    restarts: 0,
-    tornTails: 0,
-    diskFailures: 0,
-    lostDirectories: 0,
-    timersFired: 0,
-    rottenRanges: 0,
-    repairs: 0,
+    simulatedSecondsPerSecond: 0,
+    eventsPerSecond: 0,
+    ...emptyCounts(),
+    seedsWithElectionAndCrash: 0,
+    marksHit: 0,
+    marksTotal: MARK_NAMES.length,
+    marksNeverHit: [],
     traceHash: '',
     failures: [],
   };
 }
 
-function add(total: RunSeedsResult, result: SimulationResult, profile: Profile): void {
+function add(total: RunSeedsResult, result: SimulationResult, replay: string): void {
+  const { counts, violation } = result;
   total.seeds++;
   total.events += result.events;
   total.simulatedSeconds += result.simulatedNs / NS_PER_SECOND;
   total.traceHash = result.traceHash;
-  const { counts, violation } = result;
-  total.commands += counts.commands;
-  total.acknowledged += counts.acknowledged;
-  total.elections += counts.elections;
-  total.truncations += counts.truncations;
-  total.catchUps += counts.catchUps;
-  total.crashes += counts.crashes;
-  total.restarts += counts.restarts;
-  total.tornTails += counts.tornTails;
-  total.diskFailures += counts.diskFailures;
-  total.lostDirectories += counts.lostDirectories;
-  total.timersFired += counts.timersFired;
-  total.rottenRanges += counts.rottenRanges;
-  total.repairs += counts.repairs;
+  total.seedsWithElectionAndCrash += counts.elections > 1 && counts.crashes > 0 ? 1 : 0;
+  addCounts(total, counts);
   if (violation !== undefined) {
-    total.failures.push({
-      seed: result.seed,
-      ...violation,
-      replay: replayCommand(result.seed, profile),
-    });
+    total.failures.push({ seed: result.seed, ...violation, replay });
+  }
+}
+
+function addMarks(total: RunSeedsResult, before: Float64Array): void {
+  const after = markHits();
+  total.marksNeverHit = MARK_NAMES.filter((_, number) => after[number] === before[number]);
+  total.marksHit = MARK_NAMES.length - total.marksNeverHit.length;
+}
+
+function addRates(total: RunSeedsResult, wallSeconds: number): void {
+  total.wallSeconds = wallSeconds;
+  if (wallSeconds > 0) {
+    total.simulatedSecondsPerSecond = total.simulatedSeconds / wallSeconds;
+    total.eventsPerSecond = total.events / wallSeconds;
   }
 }
 
 /** The command that replays a seed. */
-export function replayCommand(seed: number, profile: Profile): string {
-  const suffix = profile === 'swarm' ? '' : ` --profile ${profile}`;
-  return `pawl simulate --seed ${seed}${suffix} --trace`;
+export function replayCommand(seed: number, profile: Profile, safetyNs?: number): string {
+  const profiled = profile === 'swarm' ? '' : ` --profile ${profile}`;
+  const timed = safetyNs === undefined ? '' : ` --seconds ${safetyNs / NS_PER_SECOND}`;
+  return `pawl simulate --seed ${seed}${profiled}${timed} --trace`;
 }
 
-function report(options: RunSeedsOptions, result: SimulationResult, profile: Profile): void {
+function report(options: RunSeedsOptions, result: SimulationResult, replay: string): void {
   const { print } = options;
   if (print === undefined) {
     return;
@@ -189,7 +213,7 @@ function report(options: RunSeedsOptions, result: SimulationResult, profile: Pro
   if (violation !== undefined) {
     const ms = (violation.timeNs / 1_000_000).toFixed(3);
     print(`seed ${seed} FAILED ${violation.invariant} at ${ms} ms: ${violation.message}`);
-    print(`  replay it: ${replayCommand(seed, profile)}`);
+    print(`  replay it: ${replay}`);
   } else if (options.verbose === true || options.trace === true || options.seed !== undefined) {
     const seconds = (result.simulatedNs / NS_PER_SECOND).toFixed(1);
     print(

@@ -227,7 +227,8 @@ class SimulatedRecorder implements RecorderRunner {
           if (recorder.failure !== undefined) {
             throw recorder.failure;
           }
-          return work;
+          // Completions, wakes and deadlines bring the next turn; this one has left nothing.
+          return recorder.isSettled ? 0 : work;
         },
         deadlineNs: () => recorder.deadlineNs(),
         close: () => recorder.close(),

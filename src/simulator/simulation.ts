@@ -1,65 +1,35 @@
 // simulation.ts: one seed: a cluster, its clients, its bad luck, and those who judge.
 //
-// Two phases. In the safety phase the nemesis strikes and nothing untrue may happen. Then
-// everything is healed, and in the liveness phase the cluster must elect, serve, and become equal
-// everywhere, within a bound: a cluster that is safe because it does nothing is no cluster.
+// Two phases. In the safety phase the nemesis strikes and nothing untrue may happen. In the
+// liveness phase (liveness.ts) first a majority and then everybody is healed, and must elect,
+// serve, and become equal within bounds: a cluster that is safe because it does nothing is none.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
-import { areMembersEqual, describeCluster } from './convergence.js';
-import { fixedDelay } from './delay.js';
 import { describeError } from './describe-error.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
 import { Judge, type Violation } from './invariants/judge.js';
 import { Judges } from './judges.js';
+import { Liveness } from './liveness.js';
 import { Nemesis } from './nemesis.js';
 import { Prng } from './prng.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
+import { emptyCounts, type SimulationCounts } from './simulation-counts.js';
 import { drawSwarm, type Profile, type Swarm } from './swarm.js';
 import { Timeline } from './timeline.js';
-import { PERFECT_LINK } from './virtual-link.js';
 import type { VirtualNode } from './virtual-node.js';
-import { PERFECT_SEND } from './virtual-socket.js';
 import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
 
 const NS_PER_MS = 1_000_000;
-const NS_PER_SECOND = 1_000_000_000;
-/** After healing, a leader takes ingress within this. */
-export const LEADER_LIMIT_NS = 5 * NS_PER_SECOND;
-/** Then every client has a new answer within this. */
-export const SERVICE_LIMIT_NS = 10 * NS_PER_SECOND;
-/** Then, without clients, all members are equal within this. */
-export const CONVERGENCE_LIMIT_NS = 10 * NS_PER_SECOND;
-/** The liveness conditions are looked at this often. */
-const CHECK_INTERVAL_NS = 20 * NS_PER_MS;
 /** A member whose process has ended is started again after at most this. */
 const RESTART_DELAY_MAX_MS = 3_000;
 
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
-
-/** What happened in a run. */
-export interface SimulationCounts {
-  elections: number;
-  truncations: number;
-  catchUps: number;
-  crashes: number;
-  restarts: number;
-  tornTails: number;
-  diskFailures: number;
-  commands: number;
-  acknowledged: number;
-  lostDirectories: number;
-  timersFired: number;
-  /** Ranges of logs that rotted or took a misdirected write. */
-  rottenRanges: number;
-  /** Ranges of logs that were repaired from another member. */
-  repairs: number;
-}
 
 /** The outcome of one seed. */
 export interface SimulationResult {
@@ -99,29 +69,23 @@ export class Simulation {
   readonly nemesis: Nemesis;
   readonly judges: Judges;
   readonly application: Application | undefined;
+  readonly liveness: Liveness;
   readonly #random: Prng;
   readonly #guard: GlobalGuard | undefined;
   #isOver = false;
-  readonly #counts: SimulationCounts = {
-    elections: 0,
-    truncations: 0,
-    catchUps: 0,
-    crashes: 0,
-    restarts: 0,
-    tornTails: 0,
-    diskFailures: 0,
-    commands: 0,
-    acknowledged: 0,
-    lostDirectories: 0,
-    timersFired: 0,
-    rottenRanges: 0,
-    repairs: 0,
-  };
+  readonly #counts = emptyCounts();
 
   constructor(options: SimulationOptions) {
     const { arenas, profile = 'swarm', seed, isTraced = false } = options;
     const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
-    const timed = { ...drawn, safetyNs: options.safetyNs ?? drawn.safetyNs };
+    const { safetyNs } = options;
+    // A run that a caller shortens, or whose clients are the caller's, may have fewer commands.
+    const isWhole = safetyNs === undefined && options.makeApplication === undefined;
+    const timed = {
+      ...drawn,
+      safetyNs: safetyNs ?? drawn.safetyNs,
+      commandCountMin: isWhole ? drawn.commandCountMin : 0,
+    };
     this.swarm = options.adjust?.(timed) ?? timed;
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
@@ -148,7 +112,12 @@ export class Simulation {
     const { clients, swarm } = this;
     application?.onClients(clients);
     const committedEnd = (): number => this.judges.committed.end;
-    this.nemesis = new Nemesis({ world, cluster, clients, swarm, timeline, committedEnd });
+    const acted = { world, cluster, clients, swarm, timeline, committedEnd };
+    this.nemesis = new Nemesis(acted);
+    const { judges, nemesis } = this;
+    const random = world.random.fork('liveness');
+    const start = (member: SimulatedMember): void => this.#start(member);
+    this.liveness = new Liveness({ ...acted, judge, judges, nemesis, random, start });
   }
 
   /** Runs both phases. */
@@ -159,9 +128,10 @@ export class Simulation {
   #run(): SimulationResult {
     try {
       this.#begin();
-      this.#runUntil(this.world.nowNs + this.swarm.safetyNs);
-      this.#heal();
-      this.#converge();
+      this.liveness.runUntil(this.world.nowNs + this.swarm.safetyNs);
+      if (this.judge.violation === undefined) {
+        this.liveness.run();
+      }
     } catch (error) {
       // Thrown by the world itself, such as by a socket whose held bytes were changed.
       this.judge.report('exception', describeError(error));
@@ -258,7 +228,7 @@ export class Simulation {
 
   #start(member: SimulatedMember): void {
     const { memberId } = member;
-    if (this.#isOver || member.node.process !== undefined) {
+    if (this.#isOver || member.node.process !== undefined || this.liveness.isHeldDown(member)) {
       return;
     }
     this.judges.onStart(memberId);
@@ -310,87 +280,6 @@ export class Simulation {
       return;
     }
     this.judge.report('fatal', `member ${memberId} ends: ${describeError(error)}`);
-  }
-
-  // --- phases ---
-
-  #runUntil(timeNs: number): void {
-    const { judge, world } = this;
-    if (!world.runUntilTrue(() => judge.violation !== undefined, timeNs)) {
-      world.runUntil(timeNs);
-    }
-  }
-
-  /** Runs until a condition holds; reports `liveness` when it does not in time. */
-  #runUntilHolds(what: string, limitNs: number, condition: () => boolean): boolean {
-    const { judge, world } = this;
-    const endNs = world.nowNs + limitNs;
-    while (judge.violation === undefined) {
-      if (condition()) {
-        return true;
-      }
-      if (world.nowNs >= endNs) {
-        judge.report(
-          'liveness',
-          `not within ${limitNs / NS_PER_SECOND} s: ${what}; ${this.#describe()}`,
-        );
-        return false;
-      }
-      this.#runUntil(world.nowNs + CHECK_INTERVAL_NS);
-    }
-    return false;
-  }
-
-  #heal(): void {
-    if (this.judge.violation !== undefined) {
-      return;
-    }
-    const { world } = this;
-    this.timeline.add('nemesis', 'ends: everything is healed');
-    this.nemesis.heal();
-    world.network.setAllLinks({ ...PERFECT_LINK, delay: fixedDelay(100_000) });
-    for (const node of world.nodes) {
-      node.sendOptions = PERFECT_SEND;
-    }
-    for (const { node } of this.cluster.members) {
-      node.disk.latency = this.swarm.storage;
-    }
-    for (const member of this.cluster.members) {
-      this.#start(member);
-    }
-  }
-
-  #converge(): void {
-    if (this.judge.violation !== undefined) {
-      return;
-    }
-    const isLed = this.#runUntilHolds('a leader takes ingress', LEADER_LIMIT_NS, () =>
-      this.#members().some((member) => member?.status().isIngressOpen === true),
-    );
-    const sent = this.clients.map((client) => client.sentCount);
-    const isServed =
-      isLed &&
-      this.#runUntilHolds('every client has a new answer', SERVICE_LIMIT_NS, () =>
-        this.clients.every((client) => client.answeredSequence > (sent[client.id] ?? 0)),
-      );
-    for (const client of this.clients) {
-      client.stop();
-    }
-    if (isServed) {
-      this.#runUntilHolds(
-        'all members are equal, and every timer that is due has fired',
-        CONVERGENCE_LIMIT_NS,
-        () => areMembersEqual(this.cluster, this.judges) && this.judges.timers.lateCount() === 0,
-      );
-    }
-  }
-
-  #describe(): string {
-    return describeCluster(this.cluster, this.clients, this.judges);
-  }
-
-  #members(): (Member | undefined)[] {
-    return this.cluster.members.map((member) => member.member);
   }
 
   // --- end ---

@@ -39,6 +39,10 @@ export const FaultClass = {
   FullDisk: 'full disk',
   BitRot: 'bit rot',
   MisdirectedWrite: 'misdirected write',
+  ClientCut: 'client cut',
+  SlowLinks: 'slow links',
+  NarrowLinks: 'narrow links',
+  Lag: 'lag',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -64,18 +68,82 @@ export interface Swarm {
   /** From one reading of the whole log, in search of rot, to the next. */
   readonly scrubCycleMs: number;
   readonly turnCostNs: number;
+  /** Fault classes that are on. */
   readonly faults: readonly FaultClass[];
+  /** How strong each class is where it is on. */
+  readonly strengths: Readonly<Record<FaultClass, FaultStrength>>;
   /** Mean time between two faults. */
   readonly faultIntervalNs: number;
+  /** Faults come in storms of this length, and then there is a calm. */
+  readonly stormNs: number;
+  readonly calmNs: number;
+  /** Commands that the log has at the end at least: the clients go on until it does. */
+  readonly commandCountMin: number;
 }
+
+/** How often a class strikes beside the others, and how long its faults last. */
+export interface FaultStrength {
+  readonly weight: number;
+  /** Of the durations that the class has by itself. */
+  readonly durationPercent: number;
+}
+
+/** Simulated time with faults of a seed whose length nobody has chosen. */
+export const SAFETY_NS = 60 * NS_PER_SECOND;
+/** Commands of such a seed at least. */
+export const COMMAND_COUNT_MIN = 500;
+/** Classes that end processes: nearly every seed has one of them. */
+const CRASH_CLASSES: readonly FaultClass[] = [
+  FaultClass.Kill,
+  FaultClass.PowerCut,
+  FaultClass.CrashBetweenEffects,
+];
 
 /** Draws a run. */
 export function drawSwarm(random: Prng, profile: Profile): Swarm {
-  const isQuiet = profile === 'quiet';
-  const isStorm = profile === 'storm';
+  switch (profile) {
+    case 'quiet':
+      return quietRun(random);
+    case 'storm':
+      return drawStorm(random);
+    default:
+      return drawRun(random, false);
+  }
+}
+
+/** Three members with the times and limits that production has by default, and no faults. */
+function quietRun(random: Prng): Swarm {
+  return {
+    ...drawRun(random, false),
+    memberCount: QUIET_MEMBER_COUNT,
+    durability: 'fsync',
+    isRecorderInline: false,
+    segmentTerms: 1,
+    mtuLength: 1408,
+    sessionTimeoutMs: 10_000,
+    workload: QUIET_WORKLOAD,
+    link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
+    send: PERFECT_SEND,
+    storage: { ...INSTANT_STORAGE, sync: fixedDelay(100 * NS_PER_US) },
+    scrubCycleMs: 60_000,
+    turnCostNs: 0,
+    faults: [],
+  };
+}
+
+/** Five members, all faults that the durability allows, and many commands. */
+function drawStorm(random: Prng): Swarm {
+  return {
+    ...drawRun(random, true),
+    faultIntervalNs: random.fork('storm').pick([150, 400, 800]) * NS_PER_MS,
+    workload: STORM_WORKLOAD,
+  };
+}
+
+function drawRun(random: Prng, isStorm: boolean): Swarm {
   const durability = random.chance(1, 2) ? 'fsync' : 'page-cache';
-  const drawnCount = random.pick([3, 3, 3, 3, 5, 5, 5, 4, 2, 1]);
-  const memberCount = isQuiet ? 3 : isStorm ? 5 : drawnCount;
+  const drawnCount = random.pick([3, 3, 3, 3, 5, 5, 5, 4, 2, 1, 6, 7, 7]);
+  const memberCount = isStorm ? STORM_MEMBER_COUNT : drawnCount;
   return {
     memberCount,
     durability,
@@ -83,25 +151,48 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
     sessionTimeoutMs: random.pick([1_500, 3_000, 10_000]),
-    workload: drawWorkload(random.fork('workload'), profile),
-    safetyNs: (isQuiet ? 20 : random.between(8, 16)) * NS_PER_SECOND,
-    link: isQuiet
-      ? { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) }
-      : drawLink(random.fork('link')),
-    send: isQuiet ? PERFECT_SEND : drawSend(random.fork('send')),
-    storage: isQuiet ? INSTANT_STORAGE : drawStorage(random.fork('storage')),
-    scrubCycleMs: isQuiet ? 60_000 : random.fork('scrub').pick([200, 700, 2_000]),
-    turnCostNs: isQuiet ? 0 : random.pick([0, 1, 5, 20]) * NS_PER_US,
-    faults: isQuiet ? [] : drawFaults(random, durability, memberCount, isStorm),
-    faultIntervalNs: random.pick([150, 400, 800, 2_000]) * NS_PER_MS,
+    workload: drawWorkload(random.fork('workload')),
+    safetyNs: SAFETY_NS,
+    commandCountMin: COMMAND_COUNT_MIN,
+    link: drawLink(random.fork('link')),
+    send: drawSend(random.fork('send')),
+    storage: drawStorage(random.fork('storage')),
+    scrubCycleMs: random.fork('scrub').pick([1_000, 5_000, 20_000]),
+    turnCostNs: random.pick([0, 1, 5, 20]) * NS_PER_US,
+    faults: drawFaults(random, durability, memberCount, isStorm),
+    strengths: drawStrengths(random.fork('strengths')),
+    faultIntervalNs: random.pick([250, 600, 1_500, 4_000]) * NS_PER_MS,
+    stormNs: random.pick([4, 12, 60]) * NS_PER_SECOND,
+    calmNs: random.pick([1, 4, 8]) * NS_PER_SECOND,
   };
 }
 
-function drawWorkload(random: Prng, profile: Profile): WorkloadOptions {
-  const intervalMs = profile === 'storm' ? 15 : random.pick([30, 60, 150]);
+/** Ten commands a second, with the times that a client has by default. */
+const QUIET_WORKLOAD: WorkloadOptions = {
+  clientCount: 1,
+  intervalNs: 100 * NS_PER_MS,
+  burstMax: 1,
+  longPerMillion: 0,
+  timerPerMillion: 0,
+  isPatient: true,
+};
+/** Two hundred commands a second from four clients, as far as the faults let them. */
+const STORM_WORKLOAD: WorkloadOptions = {
+  clientCount: 4,
+  intervalNs: 20 * NS_PER_MS,
+  burstMax: 1,
+  longPerMillion: 0,
+  timerPerMillion: 50_000,
+};
+const QUIET_MEMBER_COUNT = 3;
+const STORM_MEMBER_COUNT = 5;
+
+function drawWorkload(random: Prng): WorkloadOptions {
+  const clientCount = random.between(1, 3);
   return {
-    clientCount: profile === 'quiet' ? 1 : random.between(1, 3),
-    intervalNs: intervalMs * NS_PER_MS,
+    clientCount,
+    // Each run has some twenty commands a second at least, so that a crash always finds some.
+    intervalNs: random.pick([20, 40, 60]) * clientCount * NS_PER_MS,
     burstMax: random.pick([1, 4, 20]),
     longPerMillion: random.pick([0, 30_000, 200_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
@@ -128,7 +219,21 @@ function drawFaults(
   }
   const classes = Object.values(FaultClass).filter((fault) => !excluded.includes(fault));
   // A stream of chance for each: a new class changes nothing in the runs without it.
-  return classes.filter((fault) => random.fork(fault).chance(1, 2) || isAll);
+  const drawn = classes.filter((fault) => random.fork(fault).chance(1, 2) || isAll);
+  const hasCrash = drawn.some((fault) => CRASH_CLASSES.includes(fault));
+  return hasCrash || random.fork('no crash').chance(1, 16) ? drawn : [FaultClass.Kill, ...drawn];
+}
+
+function drawStrengths(random: Prng): Record<FaultClass, FaultStrength> {
+  const strengths: Partial<Record<FaultClass, FaultStrength>> = {};
+  for (const fault of Object.values(FaultClass)) {
+    const stream = random.fork(fault);
+    strengths[fault] = {
+      weight: stream.pick([1, 2, 4]),
+      durationPercent: stream.pick([30, 100, 100, 250]),
+    };
+  }
+  return strengths as Record<FaultClass, FaultStrength>;
 }
 
 /** Each value with probability one half, otherwise nothing. */

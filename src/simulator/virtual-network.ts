@@ -214,6 +214,16 @@ export class VirtualNetwork implements EventAction {
     }
   }
 
+  /** Sockets that a node has bound. */
+  socketCountOf(node: VirtualNode): number {
+    const { byPort } = this.#sockets[node.id] as NodeSockets;
+    let count = 0;
+    for (const sockets of byPort.values()) {
+      count += sockets.length;
+    }
+    return count;
+  }
+
   /** Removes the sockets of a process that has ended. */
   releaseSockets(process: VirtualProcess): void {
     const { byPort } = this.#sockets[process.node.id] as NodeSockets;

@@ -6,6 +6,7 @@
 
 import { assert } from '../assert.js';
 import type { Delay } from './delay.js';
+import { HeldSends } from './held-sends.js';
 import { VirtualOscillator } from './virtual-clock.js';
 import { VirtualDisk } from './virtual-disk.js';
 import { EndKind, VirtualProcess } from './virtual-process.js';
@@ -38,6 +39,7 @@ export class VirtualNode {
   readonly hosts: readonly string[];
   readonly oscillator: VirtualOscillator;
   readonly disk: VirtualDisk;
+  readonly heldSends: HeldSends;
   readonly socketOpenDelay: Delay | undefined;
   /** Faults of this node's sockets when they send. */
   sendOptions: SendOptions = PERFECT_SEND;
@@ -68,6 +70,7 @@ export class VirtualNode {
         world.trace,
         options.diskCapacityBytes,
       );
+    this.heldSends = new HeldSends(world, world.network.pool);
     this.socketOpenDelay = options.socketOpenDelay;
     this.turnCostNs = options.turnCostNs ?? 0;
     this.#program = options.program;

@@ -145,6 +145,15 @@ export class VirtualProcess implements EventOwner {
     this.#endKind = kind;
   }
 
+  /** Lets the process live that was going to end before an effect, and its threads go on. */
+  recover(): void {
+    this.#effectsLeft = Number.POSITIVE_INFINITY;
+    this.resume();
+    for (const thread of this.threads) {
+      thread.resume();
+    }
+  }
+
   /** Called by the ports before each effect. Throws the signal when the process ends here. */
   beforeEffect(): void {
     if (this.#state === ProcessState.Ended) {

@@ -4,7 +4,7 @@
 // paused nothing reads the socket, and what arrives is bounded by the system's receive buffer;
 // otherwise by the inbox.
 
-import { assert, InvariantError } from '../assert.js';
+import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import {
   type DatagramHandler,
@@ -19,6 +19,7 @@ import {
 import { type Datagram, PAYLOAD_OFFSET } from './datagram.js';
 import { drawDelay } from './delay.js';
 import { type EventAction, EventKind, WorldEvent } from './event-heap.js';
+import type { Holder } from './held-sends.js';
 import { UDP_PAYLOAD_LENGTH_MAX } from './virtual-link.js';
 import type { VirtualNetwork } from './virtual-network.js';
 import type { VirtualNode } from './virtual-node.js';
@@ -61,14 +62,7 @@ export const PERFECT_SEND: SendOptions = {
   backPressuredPerMillion: 0,
 };
 
-/** A send whose bytes the socket still reads, and what they were. */
-interface HeldSend {
-  readonly buffer: Uint8Array;
-  readonly offset: number;
-  readonly copy: Uint8Array;
-}
-
-export class VirtualSocket implements DatagramSocket, EventAction {
+export class VirtualSocket implements DatagramSocket, EventAction, Holder {
   readonly thread: VirtualThread;
   readonly options: DatagramOptions;
   /** Bound to a loopback address: what it sends does not leave the node. */
@@ -89,7 +83,6 @@ export class VirtualSocket implements DatagramSocket, EventAction {
   readonly #keys = new Map<number, number>();
   // Keys are positive: entry 0 stands for no address.
   readonly #addressIds: number[] = [-1];
-  #held: HeldSend[] = [];
   #heldLength = 0;
 
   constructor(network: VirtualNetwork, thread: VirtualThread, options: DatagramOptions) {
@@ -126,11 +119,22 @@ export class VirtualSocket implements DatagramSocket, EventAction {
     return isLoopback ? this.#loopbackSourceId : this.#sourceId;
   }
 
-  /** Finishes opening, or releases the oldest held bytes. */
-  runEvent(event: WorldEvent): void {
-    if (event.subject !== undefined) {
-      this.#releaseHeld();
-    } else if (this.#state === SocketState.Opening) {
+  get isOpen(): boolean {
+    return this.#state === SocketState.Open;
+  }
+
+  describe(): string {
+    return `from ${this.node.name} to port ${this.options.remote?.port}`;
+  }
+
+  /** The system has read bytes of an earlier send. Nobody is woken: real sends complete unseen. */
+  onReleased(lengthBytes: number): void {
+    this.#heldLength -= lengthBytes;
+  }
+
+  /** Finishes opening. */
+  runEvent(_event: WorldEvent): void {
+    if (this.#state === SocketState.Opening) {
       this.#open();
     }
   }
@@ -175,11 +179,22 @@ export class VirtualSocket implements DatagramSocket, EventAction {
       handler(datagram.buffer, PAYLOAD_OFFSET, datagram.length, key);
       this.#network.pool.release(datagram);
     }
-    if (this.#inboxHead === this.#inbox.length) {
-      this.#inbox.length = 0;
-      this.#inboxHead = 0;
+    if (count > 0) {
+      this.#afterPoll();
     }
     return count;
+  }
+
+  #afterPoll(): void {
+    if (this.#inboxHead < this.#inbox.length) {
+      // The socket stays readable.
+      this.thread.wake();
+      return;
+    }
+    for (let left = this.#inboxHead; left > 0; left--) {
+      this.#inbox.pop();
+    }
+    this.#inboxHead = 0;
   }
 
   /** The system takes over or forgets what is held, as when a process closes a UDP socket. */
@@ -269,31 +284,9 @@ export class VirtualSocket implements DatagramSocket, EventAction {
   }
 
   #hold(buffer: Uint8Array, offset: number, length: number): void {
-    const { world } = this.#network;
-    const copy = new Uint8Array(length);
-    copy.set(buffer.subarray(offset, offset + length));
-    this.#held.push({ buffer, offset, copy });
     this.#heldLength += length;
-    const event = new WorldEvent(EventKind.Socket, this, this.#held, this.node.id, undefined);
-    world.push(event, world.nowNs + this.node.sendOptions.heldNs);
-  }
-
-  #releaseHeld(): void {
-    const held = this.#held.shift();
-    if (held === undefined) {
-      return;
-    }
-    for (let i = 0; i < held.copy.length; i++) {
-      if (held.copy[i] !== held.buffer[held.offset + i]) {
-        throw new InvariantError(
-          `bytes given to send are not reused while the socket still reads them: byte ${i} of ` +
-            `${held.copy.length} from ${this.node.name} to port ${this.options.remote?.port}, ` +
-            `frame type ${held.copy[6]}`,
-        );
-      }
-    }
-    this.#heldLength -= held.copy.length;
-    this.thread.wake();
+    const { heldSends, sendOptions } = this.node;
+    heldSends.hold(this, buffer, offset, length, sendOptions.heldNs);
   }
 
   #open(): void {
@@ -356,7 +349,6 @@ export class VirtualSocket implements DatagramSocket, EventAction {
     this.#inbox = [];
     this.#inboxHead = 0;
     this.#inboxLength = 0;
-    this.#held = [];
     this.#heldLength = 0;
     if (this.#state !== SocketState.Failed) {
       this.#state = state;

@@ -89,6 +89,12 @@ export class VirtualThread implements EventAction {
     }
   }
 
+  /** Ends a stall. */
+  resume(): void {
+    this.#busyUntilNs = this.process.node.world.nowNs;
+    this.wake();
+  }
+
   /** One turn: a duty cycle of every agent. */
   runEvent(_event: WorldEvent): void {
     const { world, turnCostNs } = this.process.node;

@@ -34,7 +34,12 @@ export interface WorkloadOptions {
   readonly longPerMillion: number;
   /** Chance that a command schedules or cancels a timer, in millionths. */
   readonly timerPerMillion: number;
+  /** Waits as long as a client does by default; otherwise it gives up soon, and starts anew. */
+  readonly isPatient?: boolean;
 }
+
+/** Times of a client that gives up soon. */
+const IMPATIENT = { connectTimeoutMs: 2_000, newLeaderTimeoutMs: 2_000, keepAliveIntervalMs: 300 };
 
 export interface WorkloadParts {
   readonly world: World;
@@ -100,12 +105,7 @@ export class SimulatedClient {
     startSimulatedClient(
       this.node,
       arenas,
-      {
-        ingressEndpoints,
-        connectTimeoutMs: 2_000,
-        newLeaderTimeoutMs: 2_000,
-        keepAliveIntervalMs: 300,
-      },
+      this.#options.isPatient === true ? { ingressEndpoints } : { ...IMPATIENT, ingressEndpoints },
       {
         onMessage: (view, offset, length) => this.#onReply(view, offset, length),
         onConnected: (id) => {

@@ -8,9 +8,13 @@ import { grouped, printJson, printLine, progressOf } from './output.js';
 
 const SEED_MAX = 2 ** 32 - 1;
 const SEED_COUNT_MAX = 1_000_000;
+/** Seeds of the profile `swarm`, unless another number is given; of the others it is one. */
+const SWARM_SEED_COUNT = 100;
+/** Simulated seconds that may be asked for: eleven days. */
+const SECONDS_MAX = 1_000_000;
 
 interface SimulateFlags {
-  readonly seeds: number;
+  readonly seeds?: number;
   readonly firstSeed: number;
   readonly seed?: number;
   readonly profile: Profile;
@@ -30,12 +34,17 @@ function resultText(result: RunSeedsResult): string {
     ['truncations', result.truncations],
     ['catch-ups', result.catchUps],
     ['torn tails', result.tornTails],
+    ['repairs', result.repairs],
     ['disk failures', result.diskFailures],
   ] as const;
   return [
     `${grouped(result.seeds)} seeds, ${grouped(result.simulatedSeconds)} simulated seconds in ` +
       `${result.wallSeconds.toFixed(1)} s, ${grouped(result.events)} events`,
     names.map(([name, count]) => `${grouped(count)} ${name}`).join(', '),
+    `${grouped(result.eventsPerSecond)} events and ` +
+      `${grouped(result.simulatedSecondsPerSecond)} simulated seconds per second`,
+    `${result.marksHit} of ${result.marksTotal} marks hit, ${result.seedsWithElectionAndCrash} ` +
+      'seeds with a further election and a crash',
     `${grouped(result.acknowledged)} of ${grouped(result.commands)} commands answered`,
     failures.length === 0
       ? 'no failure'
@@ -46,7 +55,9 @@ function resultText(result: RunSeedsResult): string {
 function simulate(flags: SimulateFlags): void {
   const { json: isJson, ...options } = flags;
   const progress = progressOf(isJson === true);
+  const isSwarm = options.profile === 'swarm';
   const result = runSeeds({
+    ...(isSwarm ? { seeds: SWARM_SEED_COUNT } : {}),
     ...options,
     print: (line) => progress.step(line),
     wallClockMs: () => performance.now(),
@@ -68,7 +79,11 @@ export function addSimulateCommand(program: Command): void {
         'drawn from a seed, and check after every event that nothing promised is broken. A seed ' +
         'repeats its run exactly.',
     )
-    .option('--seeds <n>', 'how many seeds to run', integerOption(1, SEED_COUNT_MAX), 100)
+    .option(
+      '--seeds <n>',
+      'how many seeds to run (default: 100 of the profile swarm)',
+      integerOption(1, SEED_COUNT_MAX),
+    )
     .option('--first-seed <seed>', 'the first of them', integerOption(0, SEED_MAX), 1)
     .option('--seed <seed>', 'run this seed alone, to look at it', integerOption(0, SEED_MAX))
     .option(
@@ -79,8 +94,8 @@ export function addSimulateCommand(program: Command): void {
     )
     .option(
       '--seconds <s>',
-      'simulated seconds with faults (default: the seed decides)',
-      numberOption(0.1, 3_600),
+      'simulated seconds with faults (default: 60 for each seed)',
+      numberOption(0.1, SECONDS_MAX),
     )
     .option('--trace', 'print what happens, in words')
     .option('--verbose', 'print a line for each seed')

@@ -5,6 +5,7 @@
 // answered from the same two places.
 
 import { DATA_HEADER_LENGTH } from '../../assembly/layout/frame.js';
+import { hit, Mark } from '../marks.js';
 import { SEND_FAILED } from '../ports/network.js';
 import { type Position, termOffsetAt } from '../position.js';
 import type { BlockReader, BlockSource } from './block-source.js';
@@ -186,6 +187,7 @@ export class LogDestination extends StreamSender {
     if (this.#aheadCount < AHEAD_COUNT_MIN) {
       return false;
     }
+    hit(Mark.DestinationSkipsAhead);
     this.#forget();
     this.senderPosition = position;
     return true;
@@ -255,6 +257,7 @@ export class LogDestination extends StreamSender {
         break;
       }
       const position = this.senderPosition;
+      hit(Mark.DestinationSendsRecorded);
       const advance = this.#sendBlock(bytes, position, room);
       if (advance <= 0) {
         break;
@@ -302,6 +305,7 @@ export class LogDestination extends StreamSender {
   }
 
   #failSource(reason: string): void {
+    hit(Mark.DestinationSourceFailed);
     this.context.counters.sourceFailures++;
     this.stop();
     this.sourceFailure = new Error(reason);
@@ -317,6 +321,7 @@ export class LogDestination extends StreamSender {
     const { counters, config } = this.context;
     const position = this.#boundaryBefore(start);
     if (this.#repairBytes === undefined || position < 0) {
+      hit(Mark.DestinationNakRefused);
       counters.naksRefused++;
       return;
     }
@@ -327,6 +332,7 @@ export class LogDestination extends StreamSender {
     if (!this.#repairs.some((repair) => start < repair.end && repair.start < end)) {
       // What is not recorded yet is asked for again.
       this.#repairs.push({ position, start, end: Math.min(end, this.recordedPosition) });
+      hit(Mark.DestinationRepairsFromRecording);
       counters.sourceRepairs++;
     }
   }

@@ -22,6 +22,7 @@ import {
   SM_SESSION_ID_OFFSET,
   SM_STREAM_ID_OFFSET,
 } from '../../assembly/layout/frame.js';
+import { hit, Mark } from '../marks.js';
 import {
   GAP_LENGTH_OFFSET,
   GAP_TERM_ID_OFFSET,
@@ -143,6 +144,7 @@ export class NetworkImage extends Image implements Stream {
   #onStrangeSetup(): void {
     this.#strangeSetups++;
     if (this.#strangeSetups >= STRANGE_SETUP_COUNT_MAX && !this.#isClosed) {
+      hit(Mark.ImageStrangeSetups);
       this.close();
     }
   }
@@ -175,14 +177,17 @@ export class NetworkImage extends Image implements Stream {
     const { counters, nowNs } = this.context;
     switch (result) {
       case InsertResult.Underrun:
+        hit(Mark.ImageUnderrun);
         counters.underruns++;
         this.#lastActivityNs = nowNs;
         break;
       case InsertResult.Overrun:
+        hit(Mark.ImageOverrun);
         counters.overruns++;
         this.#lastActivityNs = nowNs;
         break;
       case InsertResult.ChecksumMismatch:
+        hit(Mark.ImageChecksumMismatch);
         counters.checksumMismatches++;
         break;
       default:
@@ -344,6 +349,7 @@ export class NetworkImage extends Image implements Stream {
     if (this.#medium.sendControl(address, NAK_LENGTH, this.#sourceKey) < 0) {
       return 0;
     }
+    hit(Mark.ImageNak);
     this.context.counters.naksSent++;
     return 1;
   }
@@ -369,6 +375,7 @@ export class NetworkImage extends Image implements Stream {
       return 0;
     }
     if (!this.#sendStatusMessage(0)) {
+      hit(Mark.ImageControlWaits);
       this.isWaiting = true;
       return 0;
     }
@@ -409,10 +416,12 @@ export class NetworkImage extends Image implements Stream {
   /** Ends the image when its writer ended it, or fell silent, and the reader has read it all. */
   #endIfOver(nowNs: number): void {
     if (this.isEndOfStream) {
+      hit(Mark.ImageEndOfStream);
       this.#end(true);
       return;
     }
     if (this.#joinNakCount >= JOIN_NAK_COUNT_MAX && this.#rebuildPosition === this.joinPosition) {
+      hit(Mark.ImageJoinNeverFilled);
       this.#end(false);
       return;
     }
@@ -422,6 +431,7 @@ export class NetworkImage extends Image implements Stream {
     this.#isSilent = silentNs >= config.imageLivenessTimeoutNs;
     // The reader has one more such time to read what is there.
     if (silentNs >= config.imageLivenessTimeoutNs * (isRead ? 1 : 2)) {
+      hit(Mark.ImageTimedOut);
       counters.imagesTimedOut++;
       this.#end(false);
     }

@@ -26,6 +26,7 @@ import {
   SM_STREAM_ID_OFFSET,
 } from '../../assembly/layout/frame.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { DatagramHandler, SocketAddress } from '../ports/network.js';
 import { isFrameValid, writeFrameHeader } from '../protocol/frames.js';
 import { SetupFlyweight } from '../protocol/setup-flyweight.js';
@@ -193,6 +194,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
     counters.datagramsReceived++;
     counters.bytesReceived += length;
     if (length < DATA_HEADER_LENGTH || !context.stage(buffer, offset, length)) {
+      hit(Mark.EndpointMalformed);
       counters.malformedDatagrams++;
       return;
     }
@@ -251,6 +253,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
     arena.i32[(address + SM_RECEIVER_ID_OFFSET) >> 2] = receiverIdLow;
     arena.i32[(address + SM_RECEIVER_ID_OFFSET + 4) >> 2] = receiverIdHigh;
     if (this.#medium.sendControl(address, SM_LENGTH, sourceKey) >= 0) {
+      hit(Mark.EndpointAsksForSetup);
       stream.asked.set(sessionId, nowNs + config.setupIntervalNs);
       counters.statusMessagesSent++;
     }
@@ -287,6 +290,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
     const { counters, config } = this.#context;
     const subscription = this.#takerOf(stream, setup);
     if (subscription === undefined) {
+      hit(Mark.EndpointSetupRefused);
       counters.setupsRefused++;
       return;
     }

@@ -4,6 +4,7 @@
 // set the pace: a range that was just sent again is not sent again until it had time to arrive, at
 // most a fixed number of ranges linger at once, and a token bucket bounds the bytes per second.
 
+import { hit, Mark } from '../marks.js';
 import type { TransportConfig } from './transport-config.js';
 import type { TransportCounters } from './transport-counters.js';
 
@@ -37,11 +38,13 @@ export class Retransmits {
       if (nowNs >= (this.#expiries[index] as number)) {
         slot = index;
       } else if (start < (this.#ends[index] as number) && (this.#starts[index] as number) < end) {
+        hit(Mark.RetransmitLingers);
         this.#counters.naksLingering++;
         return false;
       }
     }
     if (slot < 0 || this.#tokens <= 0) {
+      hit(Mark.RetransmitOverflow);
       this.#counters.retransmitOverflows++;
       return false;
     }

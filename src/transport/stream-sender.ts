@@ -29,6 +29,7 @@ import {
   SM_FLAG_END_OF_STREAM,
   SM_FLAG_SEND_SETUP,
 } from '../../assembly/layout/frame.js';
+import { hit, Mark } from '../marks.js';
 import { BLOCK_ADDRESS_OFFSET, BLOCK_ADVANCE_OFFSET } from '../memory/core.js';
 import { type DatagramHandler, SEND_FAILED } from '../ports/network.js';
 import { type Position, termIdAt, termOffsetAt } from '../position.js';
@@ -129,6 +130,7 @@ export class StreamSender {
     let work = this.#announce(nowNs);
     if (this.isConnected) {
       if (nowNs - this.#lastStatusMessageNs >= this.context.config.publicationConnectionTimeoutNs) {
+        hit(Mark.SenderConnectionTimedOut);
         this.context.counters.connectionsTimedOut++;
         this.#disconnect();
         return work;
@@ -170,6 +172,7 @@ export class StreamSender {
       }
       const result = this.medium.send(blockAddress(arena.i32, scratch), length);
       if (result < 0 && result !== SEND_FAILED) {
+        hit(Mark.SenderBlocked);
         this.isBlocked = true;
         break;
       }
@@ -319,6 +322,7 @@ export class StreamSender {
     counters.statusMessagesReceived++;
     const flags = message.flags();
     if ((flags & SM_FLAG_SEND_SETUP) !== 0) {
+      hit(Mark.SenderSetupElicited);
       this.#isSetupElicited = true;
       return;
     }
@@ -327,11 +331,13 @@ export class StreamSender {
     const isGoingOn = (flags & SM_FLAG_END_OF_STREAM) === 0;
     const isAhead = position > this.senderPosition && !(isGoingOn && this.skipTo(position));
     if (isAhead || position < this.senderPosition - trail || position < this.statusMessageFloor()) {
+      hit(Mark.SenderStatusRefused);
       counters.statusMessagesRefused++;
       return;
     }
     if ((flags & SM_FLAG_END_OF_STREAM) !== 0) {
       this.consumedPosition = Math.max(this.consumedPosition, position);
+      hit(Mark.SenderReceiverGone);
       this.isReceiverGone = true;
       this.#disconnect();
       return;

@@ -97,8 +97,11 @@ export class TransportContext {
   /** Runs every queued stream once. Returns how much work that was. */
   runQueue(nowNs: number): number {
     const queue = this.#queue;
-    this.#queue = this.#spare;
     this.isUrgent = false;
+    if (queue.length === 0) {
+      return 0;
+    }
+    this.#queue = this.#spare;
     let work = 0;
     for (let index = 0; index < queue.length; index++) {
       const stream = queue[index] as Stream;

@@ -20,6 +20,8 @@ const RARE = [
   'tornTails',
   'diskFailures',
   'timersFired',
+  'repairs',
+  'lostDirectories',
 ] as const satisfies readonly (keyof RunSeedsResult)[];
 
 const totals = new Map<string, number>();

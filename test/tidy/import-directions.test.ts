@@ -24,7 +24,7 @@ const ROOMS = [
 ];
 
 /** Files directly in src/ that every room may import; they import only each other. */
-const BASICS = ['assert', 'errors', 'position'];
+const BASICS = ['assert', 'errors', 'marks', 'position'];
 
 /** Rooms that touch the outside. All others reach it only through the ports. */
 const OUTER_ROOMS = ['host', 'tools'];

@@ -166,6 +166,11 @@ export class CommittedLog {
     }
   }
 
+  /** Whether a member's disk holds the common log up to a position for certain. */
+  isOnDiskOf(memberId: number, position: number): boolean {
+    return position === 0 || this.#holds(memberId, position);
+  }
+
   /** Whether a disk holds the common log up to a position. */
   #holds(memberId: number, position: number): boolean {
     const log = this.#diskOf(memberId);

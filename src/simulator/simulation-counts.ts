@@ -1,0 +1,48 @@
+// simulation-counts.ts: what happened in a run, in numbers: a run without crashes is no test.
+
+/** What happened in a run. */
+export interface SimulationCounts {
+  elections: number;
+  truncations: number;
+  catchUps: number;
+  crashes: number;
+  restarts: number;
+  /** Logs that ended in the middle of a frame, or behind it in bytes that are none. */
+  tornTails: number;
+  /** Ranges of logs that were repaired from another member. */
+  repairs: number;
+  diskFailures: number;
+  /** Commands in the log. */
+  commands: number;
+  acknowledged: number;
+  lostDirectories: number;
+  timersFired: number;
+  /** Ranges of logs that rotted or took a misdirected write. */
+  rottenRanges: number;
+}
+
+/** Nothing has happened yet. */
+export function emptyCounts(): SimulationCounts {
+  return {
+    elections: 0,
+    truncations: 0,
+    catchUps: 0,
+    crashes: 0,
+    restarts: 0,
+    tornTails: 0,
+    repairs: 0,
+    diskFailures: 0,
+    commands: 0,
+    acknowledged: 0,
+    lostDirectories: 0,
+    timersFired: 0,
+    rottenRanges: 0,
+  };
+}
+
+/** Adds what happened in one run to a sum. */
+export function addCounts(total: SimulationCounts, counts: SimulationCounts): void {
+  for (const name of Object.keys(counts) as (keyof SimulationCounts)[]) {
+    total[name] += counts[name];
+  }
+}
