@@ -8,7 +8,7 @@ import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import { ServiceContainer } from '../service/service-container.js';
 import type { Application } from './application.js';
-import { Acknowledged } from './invariants/acknowledged.js';
+import { Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
 import { CommittedLog } from './invariants/committed-log.js';
 import type { Judge } from './invariants/judge.js';
 import { Progress } from './invariants/progress.js';
@@ -16,6 +16,7 @@ import { Timers } from './invariants/timers.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
 import { LedgerService } from './ledger-service.js';
+import { HistoryJudge } from './linearizability/history-judge.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { World } from './world.js';
 
@@ -29,6 +30,7 @@ export class Judges {
   readonly committed: CommittedLog;
   readonly acknowledged: Acknowledged;
   readonly timers: Timers;
+  readonly history: HistoryJudge;
   readonly #wire: Wire;
   readonly #progress: Progress;
   readonly #services: (LedgerService | undefined)[];
@@ -50,6 +52,7 @@ export class Judges {
     this.judge = judge;
     this.acknowledged = new Acknowledged(judge);
     this.timers = new Timers(judge, world);
+    this.history = new HistoryJudge(judge);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
     this.#wire = new Wire(disks.length, this.votes, this.committed);
@@ -96,8 +99,10 @@ export class Judges {
     const { acknowledged } = this;
     const service = new LedgerService({
       onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
-      onCommand: (position, hash, client, sequence, order) =>
-        acknowledged.onState(memberId, position, hash, { client, sequence, order }),
+      onCommand: (position, hash, client, sequence, order) => {
+        acknowledged.onState(memberId, position, hash, { client, sequence, order });
+        this.history.onApplied(client % CLIENT_COUNT_MAX, sequence, order);
+      },
       onTimers: (position, timestamp, operations) =>
         this.timers.onEvent(position, timestamp, operations),
     });

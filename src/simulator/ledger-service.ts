@@ -7,6 +7,7 @@
 import type { ClientSession, Cluster, ClusteredService } from '../service/clustered-service.js';
 import { finishHash, mixWord } from './invariants/frame-hash.js';
 import type { TimerOperation } from './invariants/timers.js';
+import { NO_REGISTER, Registers } from './register-commands.js';
 
 /**
  * Client, sequence, and length of the whole command plus its timer code times 65,536, as i32. The
@@ -15,6 +16,8 @@ import type { TimerOperation } from './invariants/timers.js';
 export const COMMAND_HEADER_LENGTH = 12;
 /** Client, sequence and number in the order of all commands, as i32. */
 export const REPLY_LENGTH = 12;
+/** The same, and what a command on a register found, as i32. */
+export const REGISTER_REPLY_LENGTH = REPLY_LENGTH + 4;
 /** Cancels the timer that was scheduled last. */
 export const CANCEL_CODE = 0x7fff;
 
@@ -36,7 +39,8 @@ export interface LedgerObserver {
 /** A deterministic service over commands {client, sequence}. */
 export class LedgerService implements ClusteredService {
   readonly #observer: LedgerObserver;
-  readonly #reply = new DataView(new ArrayBuffer(REPLY_LENGTH));
+  readonly #reply = new DataView(new ArrayBuffer(REGISTER_REPLY_LENGTH));
+  readonly #registers = new Registers();
   #cluster: Cluster | undefined;
   #hash = 1;
   #count = 0;
@@ -74,7 +78,7 @@ export class LedgerService implements ClusteredService {
     this.#reply.setInt32(0, client, true);
     this.#reply.setInt32(4, sequence, true);
     this.#reply.setInt32(8, this.#count, true);
-    session.offer(this.#reply, 0, REPLY_LENGTH);
+    session.offer(this.#reply, 0, this.#applyToRegisters(buffer, offset, length));
     this.#observer.onCommand(
       this.#position,
       finishHash(this.#hash),
@@ -128,6 +132,18 @@ export class LedgerService implements ClusteredService {
       this.#cluster?.scheduleTimer(this.#count, deadlineMs);
       this.#operations.push({ kind: 'scheduled', id: this.#count, deadlineMs });
     }
+  }
+
+  /** Writes what a command on a register found into the reply. Returns the reply's length. */
+  #applyToRegisters(buffer: DataView, offset: number, length: number): number {
+    const start = offset + COMMAND_HEADER_LENGTH;
+    const result = this.#registers.apply(buffer, start, length - COMMAND_HEADER_LENGTH);
+    if (result === NO_REGISTER) {
+      return REPLY_LENGTH;
+    }
+    this.#hash = mixWord(this.#hash, result);
+    this.#reply.setInt32(REPLY_LENGTH, result, true);
+    return REGISTER_REPLY_LENGTH;
   }
 
   #tellEvent(timestamp: number): void {

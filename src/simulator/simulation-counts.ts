@@ -19,6 +19,8 @@ export interface SimulationCounts {
   timersFired: number;
   /** Ranges of logs that rotted or took a misdirected write. */
   rottenRanges: number;
+  /** Operations on registers whose history was judged. */
+  judgedOperations: number;
 }
 
 /** Nothing has happened yet. */
@@ -37,6 +39,7 @@ export function emptyCounts(): SimulationCounts {
     lostDirectories: 0,
     timersFired: 0,
     rottenRanges: 0,
+    judgedOperations: 0,
   };
 }
 

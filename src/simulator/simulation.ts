@@ -102,6 +102,7 @@ export class Simulation {
       arenas,
       timeline,
       acknowledged: this.judges.acknowledged,
+      history: this.judges.history,
       ingressEndpoints: cluster.ingressEndpoints,
     };
     this.clients = Array.from(
@@ -132,6 +133,7 @@ export class Simulation {
       if (this.judge.violation === undefined) {
         this.liveness.run();
       }
+      this.judges.history.finish();
     } catch (error) {
       // Thrown by the world itself, such as by a socket whose held bytes were changed.
       this.judge.report('exception', describeError(error));
@@ -307,6 +309,7 @@ export class Simulation {
     counts.timersFired = this.judges.timers.firedCount;
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;
+    counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     const { acknowledged } = this.judges;
     counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
     counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;

@@ -195,6 +195,7 @@ function drawWorkload(random: Prng): WorkloadOptions {
     intervalNs: random.pick([20, 40, 60]) * clientCount * NS_PER_MS,
     burstMax: random.pick([1, 4, 20]),
     longPerMillion: random.pick([0, 30_000, 200_000]),
+    registerPerMillion: random.fork('registers').pick([0, 200_000, 600_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
   };
 }

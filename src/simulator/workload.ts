@@ -5,8 +5,20 @@
 
 import type { ClusterClient } from '../client/cluster-client.js';
 import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
-import { CANCEL_CODE, COMMAND_HEADER_LENGTH, REPLY_LENGTH } from './ledger-service.js';
+import {
+  CANCEL_CODE,
+  COMMAND_HEADER_LENGTH,
+  REGISTER_REPLY_LENGTH,
+  REPLY_LENGTH,
+} from './ledger-service.js';
+import type { HistoryJudge } from './linearizability/history-judge.js';
 import type { Prng } from './prng.js';
+import {
+  REGISTER_COMMAND_LENGTH,
+  RegisterClient,
+  type RegisterCommand,
+  writeRegisterCommand,
+} from './register-commands.js';
 import { type ArenaPool, startSimulatedClient } from './simulated-cluster.js';
 import type { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
@@ -36,6 +48,8 @@ export interface WorkloadOptions {
   readonly timerPerMillion: number;
   /** Waits as long as a client does by default; otherwise it gives up soon, and starts anew. */
   readonly isPatient?: boolean;
+  /** Chance that a command is one on a register, in millionths. */
+  readonly registerPerMillion: number;
 }
 
 /** Times of a client that gives up soon. */
@@ -46,6 +60,7 @@ export interface WorkloadParts {
   readonly arenas: ArenaPool;
   readonly ingressEndpoints: string;
   readonly acknowledged: Acknowledged;
+  readonly history: HistoryJudge;
   readonly timeline: Timeline;
 }
 
@@ -66,6 +81,7 @@ export class SimulatedClient {
   readonly #options: WorkloadOptions;
   readonly #random: Prng;
   readonly #timerRandom: Prng;
+  readonly #registers: RegisterClient;
   readonly #source: CommandSource | undefined;
   readonly #bytes = new Uint8Array(COMMAND_LENGTH_MAX);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -91,6 +107,9 @@ export class SimulatedClient {
     this.#options = options;
     this.#random = parts.world.random.fork(`client ${id}`);
     this.#timerRandom = parts.world.random.fork(`timers of client ${id}`);
+    const registerRandom = parts.world.random.fork(`registers of client ${id}`);
+    const { registerPerMillion } = options;
+    this.#registers = new RegisterClient(id, registerRandom, parts.world, registerPerMillion);
     this.node = parts.world.addNode({ name: `client ${id}` });
   }
 
@@ -102,6 +121,7 @@ export class SimulatedClient {
     }
     this.sessionCount++;
     this.#outstanding = 0;
+    this.#registers.onSessionEnd();
     startSimulatedClient(
       this.node,
       arenas,
@@ -178,6 +198,9 @@ export class SimulatedClient {
     this.#written = 0;
     this.sentCount = sequence;
     this.#outstanding++;
+    if (this.#source === undefined) {
+      this.#parts.history.onInvoke(this.id, sequence, this.#registers.onSent(sequence));
+    }
     return true;
   }
 
@@ -190,11 +213,15 @@ export class SimulatedClient {
   }
 
   #writeCommand(sequence: number, lengthMax: number): number {
-    const length = this.#drawLength(lengthMax);
+    const register = this.#registers.draw(sequence, this.#parts.history.isFull);
+    const length = this.#drawLength(lengthMax, register);
     this.#view.setInt32(0, this.id + this.sessionCount * CLIENT_COUNT_MAX, true);
     this.#view.setInt32(4, sequence, true);
     this.#view.setInt32(8, length + this.#drawTimerCode() * 2 ** 16, true);
     this.#bytes.fill(sequence & 0xff, COMMAND_HEADER_LENGTH, length);
+    if (register !== undefined) {
+      writeRegisterCommand(this.#view, COMMAND_HEADER_LENGTH, register);
+    }
     return length;
   }
 
@@ -212,13 +239,14 @@ export class SimulatedClient {
     return random.chance(1, 4) ? CANCEL_CODE : random.between(1, TIMER_DELAY_MAX_MS);
   }
 
-  #drawLength(lengthMax: number): number {
+  #drawLength(lengthMax: number, register: RegisterCommand | undefined): number {
     const random = this.#random;
+    const least = COMMAND_HEADER_LENGTH + (register === undefined ? 0 : REGISTER_COMMAND_LENGTH);
     const longest = Math.min(COMMAND_LENGTH_MAX, lengthMax);
     if (random.chance(this.#options.longPerMillion, 1_000_000)) {
-      return random.between(COMMAND_HEADER_LENGTH, longest);
+      return Math.max(least, random.between(COMMAND_HEADER_LENGTH, longest));
     }
-    return random.between(COMMAND_HEADER_LENGTH, 300);
+    return Math.max(least, random.between(COMMAND_HEADER_LENGTH, 300));
   }
 
   #onReply(view: DataView, offset: number, length: number): void {
@@ -226,16 +254,16 @@ export class SimulatedClient {
       this.#source.onReply(view, offset, length);
       return;
     }
-    if (length !== REPLY_LENGTH) {
+    if (length !== REPLY_LENGTH && length !== REGISTER_REPLY_LENGTH) {
       return;
     }
     const sequence = view.getInt32(offset + 4, true);
     this.#outstanding = Math.max(0, this.#outstanding - 1);
     this.answeredSequence = Math.max(this.answeredSequence, sequence);
-    this.#parts.acknowledged.onReply({
-      client: view.getInt32(offset, true),
-      sequence,
-      order: view.getInt32(offset + 8, true),
-    });
+    const order = view.getInt32(offset + 8, true);
+    this.#parts.acknowledged.onReply({ client: view.getInt32(offset, true), sequence, order });
+    const result = length === REPLY_LENGTH ? 0 : view.getInt32(offset + REPLY_LENGTH, true);
+    this.#registers.onAnswer(sequence, result);
+    this.#parts.history.onOk(this.id, sequence, order, result);
   }
 }

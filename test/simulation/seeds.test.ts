@@ -22,6 +22,7 @@ const RARE = [
   'timersFired',
   'repairs',
   'lostDirectories',
+  'judgedOperations',
 ] as const satisfies readonly (keyof RunSeedsResult)[];
 
 const totals = new Map<string, number>();
