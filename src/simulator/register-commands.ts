@@ -21,7 +21,7 @@ const KEY_COUNT = 4;
 /** After this time clients use other registers, so that no history grows without end. */
 const EPOCH_NS = 10 * NS_PER_SECOND;
 /** Room for the number of a client in the values that it writes. */
-const CLIENT_LIMIT = 256;
+const CLIENT_LIMIT = 1_024;
 
 export const RegisterAction = { Get: 1, Put: 2, CompareAndSet: 3, Delete: 4 } as const;
 export type RegisterAction = (typeof RegisterAction)[keyof typeof RegisterAction];
@@ -148,8 +148,8 @@ export class RegisterClient {
     }
   }
 
-  /** A session has ended: what is unanswered stays so. */
-  onSessionEnd(): void {
+  /** A session or a leader has gone: what is unanswered is not waited for. */
+  forgetUnanswered(): void {
     this.#open.clear();
   }
 }

@@ -121,7 +121,7 @@ export class SimulatedClient {
     }
     this.sessionCount++;
     this.#outstanding = 0;
-    this.#registers.onSessionEnd();
+    this.#registers.forgetUnanswered();
     startSimulatedClient(
       this.node,
       arenas,
@@ -132,8 +132,10 @@ export class SimulatedClient {
           timeline.add(this.node.name, `has session ${id}`);
           this.#source?.onSession(id);
         },
-        onNewLeader: (termId, memberId) =>
-          timeline.add(this.node.name, `hears that member ${memberId} leads term ${termId}`),
+        onNewLeader: (termId, memberId) => {
+          timeline.add(this.node.name, `hears that member ${memberId} leads term ${termId}`);
+          this.#registers.forgetUnanswered();
+        },
         onClosed: (error) => {
           if (error !== undefined) {
             timeline.add(this.node.name, `lost its session: ${error.message}`);

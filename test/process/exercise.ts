@@ -3,9 +3,15 @@
 import { LedgerClient, type SessionLedger, sum } from './ledger-client.js';
 import { LogAudit } from './log-audit.js';
 import { type ClusterOptions, leaderOf, ProcessCluster } from './process-cluster.js';
+import { RegisterHistory } from './register-recorder.js';
 
 const CLIENT_COUNT = 2;
 const RATE = 600;
+/** Clients whose messages carry commands on registers. */
+const REGISTER_CLIENT_COUNT = 2;
+const REGISTER_RATE = 100;
+/** What the registers' clients do is drawn from it; when they do it is not. */
+const REGISTER_SEED = 7;
 
 /** What a round came to. */
 export interface Balance {
@@ -19,15 +25,17 @@ export class Exercise {
   readonly cluster: ProcessCluster;
   readonly clients: readonly LedgerClient[];
   readonly audit: LogAudit;
+  readonly history = new RegisterHistory(REGISTER_SEED);
   #reportedCount = 0;
   readonly #eventCounts = new Map<number, number>();
 
   private constructor(cluster: ProcessCluster) {
     this.cluster = cluster;
     this.audit = new LogAudit(cluster.geometry);
-    this.clients = Array.from(
-      { length: CLIENT_COUNT },
-      (_, index) => new LedgerClient(index + 1, cluster.ingress, RATE),
+    this.clients = Array.from({ length: CLIENT_COUNT + REGISTER_CLIENT_COUNT }, (_, index) =>
+      index < CLIENT_COUNT
+        ? new LedgerClient(index + 1, cluster.ingress, RATE)
+        : new LedgerClient(index + 1, cluster.ingress, REGISTER_RATE, this.history),
     );
   }
 

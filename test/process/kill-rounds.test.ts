@@ -189,6 +189,9 @@ async function playRounds(t: Test, durability: Durability, seed: number): Promis
         break;
       }
     }
+    const { recordedCount } = exercise.history;
+    t.deepEqual(exercise.history.judge(), [], `${recordedCount} operations are linearizable`);
+    t.ok(recordedCount > faults.length, 'and they are enough to judge');
     t.ok(exercise.audit.leaders.size > 1, `${exercise.audit.leaders.size} terms, one leader each`);
   } finally {
     await exercise.dispose();

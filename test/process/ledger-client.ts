@@ -6,6 +6,7 @@
 
 import { connectClient, type NodeClient } from '../../src/host/node-client.js';
 import { pause } from './process-cluster.js';
+import type { RegisterHistory, RegisterSession } from './register-recorder.js';
 
 const TICK_MS = 10;
 const OWED_COUNT_MAX = 400;
@@ -29,10 +30,13 @@ export class SessionLedger {
   readonly unknown = new Set<number>();
   /** What a reply must never be, in words. */
   readonly problems: string[] = [];
+  /** Where the commands on registers are recorded that its messages carry. */
+  readonly registers: RegisterSession | undefined;
   #lastReply = 0;
 
-  constructor(client: number) {
+  constructor(client: number, registers?: RegisterSession) {
     this.client = client;
+    this.registers = registers;
   }
 
   noteReply(sequence: number, order: number): void {
@@ -50,6 +54,7 @@ export class SessionLedger {
   }
 
   noteLeaderLost(): void {
+    this.registers?.onLeaderLost();
     for (const sequence of this.owed) {
       this.unknown.add(sequence);
     }
@@ -74,13 +79,18 @@ export class LedgerClient {
   readonly #ingress: string;
   readonly #timer: NodeJS.Timeout;
   readonly #perTick: number;
+  readonly #history: RegisterHistory | undefined;
   #session: SessionLedger | undefined;
   #node: NodeClient | undefined;
   #isSending = false;
   #isClosed = false;
 
-  /** @param rate messages per second. */
-  constructor(number: number, ingress: string, rate: number) {
+  /**
+   * @param rate messages per second.
+   * @param history of registers: then each message carries a command on one.
+   */
+  constructor(number: number, ingress: string, rate: number, history?: RegisterHistory) {
+    this.#history = history;
     this.#number = number;
     this.#ingress = ingress;
     this.#perTick = Math.max(1, Math.round((rate * TICK_MS) / 1_000));
@@ -127,7 +137,7 @@ export class LedgerClient {
 
   async #connect(): Promise<void> {
     const number = this.#number * SESSION_NUMBER_LIMIT + this.sessions.length;
-    const session = new SessionLedger(number);
+    const session = new SessionLedger(number, this.#history?.session(number));
     const onLost = (): void => {
       session.noteLeaderLost();
       if (this.#session === session) {
@@ -139,8 +149,11 @@ export class LedgerClient {
       const node = await connectClient(
         { ingressEndpoints: this.#ingress, onFatal: onLost },
         {
-          onMessage: (view, offset) =>
-            session.noteReply(view.getUint32(offset + 4, true), view.getUint32(offset + 8, true)),
+          onMessage: (view, offset) => {
+            const sequence = view.getUint32(offset + 4, true);
+            session.registers?.onReply(sequence, view, offset);
+            session.noteReply(sequence, view.getUint32(offset + 8, true));
+          },
           onNewLeader: () => session.noteLeaderLost(),
           onClosed: onLost,
         },
@@ -167,9 +180,11 @@ export class LedgerClient {
     for (let count = 0; count < this.#perTick && session.owed.size < OWED_COUNT_MAX; count++) {
       const sequence = session.sentCount + 1;
       const bytes = messageBytes(session.client, sequence);
-      if (node.client.offer(bytes, 0, bytes.length) <= 0) {
+      const isReady = session.registers?.write(sequence, bytes) ?? true;
+      if (!isReady || node.client.offer(bytes, 0, bytes.length) <= 0) {
         break;
       }
+      session.registers?.onSent(sequence);
       session.sentCount = sequence;
       session.owed.add(sequence);
     }
