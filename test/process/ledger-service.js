@@ -3,9 +3,11 @@
 // A message is {client u32, sequence u32, filler}. The state is a running hash of all messages with
 // their times, in order, and the last sequence of every client; a message that was applied before,
 // or after a later one of its client, is counted and never forgotten. The reply is {client u32,
-// sequence u32, order u32}, where the order numbers all messages from 1 on. The filler may begin with
-// a command on a register, {mark, action, key, expected, written} as u32; then what it found, a u32,
-// goes behind the order: the value of a get, or 1 for a match or a deletion of something.
+// sequence u32, order u32}, where the order numbers all messages from 1 on.
+//
+// The filler may begin with a command on a register, {mark, action, key, expected, written} as u32.
+// Then what it found goes behind the order as u32: the value of a get, or 1 for a comparison that
+// matched and a deletion of something.
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;

@@ -100,6 +100,12 @@ function withoutOutcome(operation: Operation): Operation {
   };
 }
 
+/** Operations of unknown outcome at the end of an order were tried in vain. */
+function withoutUnknownEnd(order: readonly Operation[]): readonly Operation[] {
+  const lastKnown = order.findLastIndex(({ isKnown }) => isKnown);
+  return order.slice(0, lastKnown + 1);
+}
+
 /** Checks one history, key by key. */
 class HistoryCheck {
   readonly #limits: CheckLimits;
@@ -173,7 +179,7 @@ class HistoryCheck {
       prefixEventCount: operation.returnIndex,
       operation,
       operations: part,
-      longestOrder: search.longest,
+      longestOrder: withoutUnknownEnd(search.longest),
     };
   }
 }
