@@ -22,6 +22,16 @@ const LEAVE_POLL_NS = 5 * NS_PER_MS;
 /** A clock runs at most this many thousandths fast or slow. */
 const RATE_SKEW_MAX = 50;
 
+/** A fault that struck. */
+export interface StruckFault {
+  /** Counts all faults that a seed has, also those that are left out. */
+  readonly number: number;
+  readonly timeNs: number;
+  readonly fault: FaultClass;
+  /** What it did, in words. */
+  readonly what: readonly string[];
+}
+
 /** What the nemesis did. */
 export interface NemesisCounts {
   crashes: number;
@@ -44,6 +54,8 @@ export class Nemesis {
     lostDirectories: 0,
     damagedLogs: 0,
   };
+  /** The faults of the run, in their order. */
+  readonly struck: StruckFault[] = [];
   /** Members whose disk has been told to fail: their end is expected. */
   readonly expectedFailures = new Set<number>();
   /** Members whose disk has ever been full. */
@@ -62,6 +74,7 @@ export class Nemesis {
   #isHealed = false;
   /** Of the fault that strikes now. */
   #durationPercent = 100;
+  #faultCount = 0;
 
   constructor(parts: NemesisParts) {
     this.#parts = parts;
@@ -117,11 +130,15 @@ export class Nemesis {
 
   #strikeLater(): void {
     const { swarm, world } = this.#parts;
+    const number = this.#faultCount++;
+    // A stream of chance for each: it keeps its moment and its dice when others are left out.
+    this.#random.restart(`fault ${number}`);
     const waitNs = 1 + this.#random.below(2 * swarm.faultIntervalNs);
     world.schedule(world.nowNs + waitNs, undefined, () => {
       if (!this.#isHealed) {
+        this.#random.restart(`strike ${number}`);
         if (!this.#isCalm()) {
-          this.#strike(this.#pickFault());
+          this.#strikeUnlessLeftOut(number, this.#pickFault());
         }
         this.#strikeLater();
       }
@@ -145,6 +162,20 @@ export class Nemesis {
     }) as FaultClass;
     this.#durationPercent = strengths[picked].durationPercent;
     return picked;
+  }
+
+  #strikeUnlessLeftOut(number: number, fault: FaultClass): void {
+    const { onlyFaults, timeline, world } = this.#parts;
+    if (onlyFaults?.includes(number) === false) {
+      return;
+    }
+    const what: string[] = [];
+    this.struck.push({ number, timeNs: world.nowNs, fault, what });
+    timeline.listener = (who, text) => {
+      what.push(`${who} ${text}`);
+    };
+    this.#strike(fault);
+    timeline.listener = undefined;
   }
 
   #strike(fault: FaultClass): void {

@@ -34,16 +34,21 @@ export class Prng {
   /** Names from the root to this stream, joined by '/'. */
   readonly path: string;
   readonly #seed: number;
-  #a: number;
-  #b: number;
-  #c: number;
-  #counter: number;
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #counter = 0;
 
   /** @param seed any integer from 0 to 2^53 - 1. */
   constructor(seed: number, path = '') {
     assert(Number.isSafeInteger(seed) && seed >= 0, `seed ${seed} is an integer below 2^53`);
     this.path = path;
     this.#seed = seed;
+    this.#fill(path);
+  }
+
+  #fill(path: string): void {
+    const seed = this.#seed;
     const low = seed >>> 0;
     const high = Math.floor(seed / TWO_POW_32);
     const key = hashName(path, 0x811c9dc5);
@@ -62,6 +67,14 @@ export class Prng {
    */
   fork(name: string): Prng {
     return new Prng(this.#seed, `${this.path}/${name}`);
+  }
+
+  /**
+   * Starts anew as the stream of a part: what this object gives from now on depends on the seed and
+   * the names only, not on what was drawn before.
+   */
+  restart(name: string): void {
+    this.#fill(`${this.path}/${name}`);
   }
 
   /** Uniform integer from 0 to 2^32 - 1. */

@@ -14,12 +14,19 @@ import { GlobalGuard } from './global-guard.js';
 import { Judge, type Violation } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
-import { Nemesis } from './nemesis.js';
+import { Nemesis, type StruckFault } from './nemesis.js';
 import { Prng } from './prng.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
 import { emptyCounts, type SimulationCounts } from './simulation-counts.js';
-import { drawSwarm, type Profile, type Swarm } from './swarm.js';
-import { Timeline } from './timeline.js';
+import { Conversation } from './story/conversation.js';
+import {
+  drawSwarm,
+  type LastingTrouble,
+  type Profile,
+  type Swarm,
+  withoutTrouble,
+} from './swarm.js';
+import { Timeline, type TimelineEntry } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
@@ -41,6 +48,9 @@ export interface SimulationResult {
   readonly violation: Violation | undefined;
   /** What happened, in words; empty unless asked for. */
   readonly timeline: readonly string[];
+  readonly entries: readonly TimelineEntry[];
+  /** Faults that struck. */
+  readonly struck: readonly StruckFault[];
 }
 
 export interface SimulationOptions {
@@ -50,6 +60,10 @@ export interface SimulationOptions {
   /** Length of the safety phase; otherwise the seed decides. */
   readonly safetyNs?: number;
   readonly isTraced?: boolean;
+  /** Numbers of the faults that strike: all when not given. */
+  readonly onlyFaults?: readonly number[] | undefined;
+  /** What is wrong all the time, and is left out. */
+  readonly without?: readonly LastingTrouble[] | undefined;
   /** Changes what the seed decided, before anything is made of it. */
   readonly adjust?: (swarm: Swarm) => Swarm;
   /** What runs on the cluster; a ledger and its clients when not given. */
@@ -86,7 +100,7 @@ export class Simulation {
       safetyNs: safetyNs ?? drawn.safetyNs,
       commandCountMin: isWhole ? drawn.commandCountMin : 0,
     };
-    this.swarm = options.adjust?.(timed) ?? timed;
+    this.swarm = withoutTrouble(options.adjust?.(timed) ?? timed, options.without ?? []);
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
     this.#random = this.world.random.fork('simulation');
@@ -112,9 +126,10 @@ export class Simulation {
     );
     const { clients, swarm } = this;
     application?.onClients(clients);
+    const { onlyFaults } = options;
     const committedEnd = (): number => this.judges.committed.end;
     const acted = { world, cluster, clients, swarm, timeline, committedEnd };
-    this.nemesis = new Nemesis(acted);
+    this.nemesis = new Nemesis({ ...acted, onlyFaults });
     const { judges, nemesis } = this;
     const random = world.random.fork('liveness');
     const start = (member: SimulatedMember): void => this.#start(member);
@@ -177,6 +192,7 @@ export class Simulation {
       },
       onRoleChange: (role, termId) => {
         if (role === 'leader') {
+          timeline.add(name, `LEADS term ${termId}`);
           this.#counts.elections++;
           this.judges.votes.onLeader(memberId, termId);
         }
@@ -219,6 +235,9 @@ export class Simulation {
     }
     this.judges.committed.excusedMember = () => this.nemesis.blankMemberId;
     this.nemesis.onLostDirectory = (memberId) => this.judges.votes.onLostDirectory(memberId);
+    if (this.timeline.isOn) {
+      new Conversation(world, this.timeline).begin();
+    }
     this.nemesis.begin();
     for (const member of cluster.members) {
       this.#start(member);
@@ -257,7 +276,11 @@ export class Simulation {
 
   #onMemberEnd(memberId: number, member: Member | undefined): void {
     const { world } = this;
-    this.#counts.truncations += member?.observe()?.election.counters.truncations ?? 0;
+    const truncations = member?.observe()?.election.counters.truncations ?? 0;
+    this.#counts.truncations += truncations;
+    if (truncations > 0) {
+      this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
+    }
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;
@@ -321,6 +344,8 @@ export class Simulation {
       counts,
       violation: this.judge.violation,
       timeline: this.timeline.lines,
+      entries: this.timeline.entries,
+      struck: this.nemesis.struck,
     };
   }
 }

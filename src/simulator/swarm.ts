@@ -46,6 +46,15 @@ export const FaultClass = {
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
+/** What is wrong all the time and not at moments. */
+export const LastingTrouble = {
+  Links: 'links',
+  Sockets: 'sockets',
+  Disks: 'disks',
+  Turns: 'turns',
+} as const;
+export type LastingTrouble = (typeof LastingTrouble)[keyof typeof LastingTrouble];
+
 /** How much of the run's character a caller fixes. */
 export const PROFILES = ['swarm', 'quiet', 'storm'] as const;
 export type Profile = (typeof PROFILES)[number];
@@ -167,6 +176,19 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
   };
 }
 
+/** The run without some of what is wrong all the time; everything else stays as it was drawn. */
+export function withoutTrouble(swarm: Swarm, without: readonly LastingTrouble[]): Swarm {
+  const isOff = (trouble: LastingTrouble): boolean => without.includes(trouble);
+  const perfect = { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) };
+  return {
+    ...swarm,
+    link: isOff(LastingTrouble.Links) ? perfect : swarm.link,
+    send: isOff(LastingTrouble.Sockets) ? PERFECT_SEND : swarm.send,
+    storage: isOff(LastingTrouble.Disks) ? INSTANT_STORAGE : swarm.storage,
+    turnCostNs: isOff(LastingTrouble.Turns) ? 0 : swarm.turnCostNs,
+  };
+}
+
 /** Ten commands a second, with the times that a client has by default. */
 const QUIET_WORKLOAD: WorkloadOptions = {
   clientCount: 1,
@@ -174,6 +196,7 @@ const QUIET_WORKLOAD: WorkloadOptions = {
   burstMax: 1,
   longPerMillion: 0,
   timerPerMillion: 0,
+  registerPerMillion: 0,
   isPatient: true,
 };
 /** Two hundred commands a second from four clients, as far as the faults let them. */
@@ -183,6 +206,7 @@ const STORM_WORKLOAD: WorkloadOptions = {
   burstMax: 1,
   longPerMillion: 0,
   timerPerMillion: 50_000,
+  registerPerMillion: 0,
 };
 const QUIET_MEMBER_COUNT = 3;
 const STORM_MEMBER_COUNT = 5;

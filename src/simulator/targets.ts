@@ -18,6 +18,8 @@ export interface NemesisParts {
   readonly timeline: Timeline;
   /** End of what is known to be committed. */
   readonly committedEnd: () => number;
+  /** Numbers of the faults that strike; all when undefined. */
+  readonly onlyFaults?: readonly number[] | undefined;
 }
 
 /** Picks members and nodes. */

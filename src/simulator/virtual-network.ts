@@ -23,6 +23,16 @@ import type { World } from './world.js';
 const EPHEMERAL_PORT_MIN = 32_768;
 const EPHEMERAL_PORT_MAX = 60_999;
 
+/** Sees every datagram that passed the filters, and whether it is lost. For stories of a run. */
+export type TrafficObserver = (
+  source: VirtualNode,
+  destination: VirtualNode,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  isLost: boolean,
+) => void;
+
 /**
  * Sees every datagram when it is sent, before any fault. The bytes are valid during the call only.
  *
@@ -59,6 +69,7 @@ export class VirtualNetwork implements EventAction {
   /** Link of every pair of nodes from now on; a node's link to itself is perfect. */
   #defaultOptions: LinkOptions = PERFECT_LINK;
   readonly #random: Prng;
+  onTraffic: TrafficObserver | undefined = undefined;
   readonly #filters: DatagramFilter[] = [];
   readonly #links: VirtualLink[][] = [];
   readonly #sockets: NodeSockets[] = [];
@@ -281,7 +292,9 @@ export class VirtualNetwork implements EventAction {
     const destination = (isLoopback ? source : node) as VirtualNode;
     const link = this.linkOf(source, destination);
     const { nowNs } = this.world;
-    if (link.loses(length, nowNs)) {
+    const isLost = link.loses(length, nowNs);
+    this.onTraffic?.(source, destination, buffer, offset, length, isLost || link.isBlocked);
+    if (isLost) {
       return;
     }
     const datagram = this.pool.copyOf(buffer, offset, length);
