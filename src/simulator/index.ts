@@ -20,6 +20,7 @@ export {
 } from './linearizability/history.js';
 export { type ReadHistory, type ReadOptions, readHistory } from './linearizability/history-text.js';
 export {
+  diagramOfSeed,
   type RunSeedsOptions,
   type RunSeedsResult,
   replayCommand,
@@ -29,7 +30,9 @@ export {
 export { ArenaPool } from './simulated-cluster.js';
 export { Simulation, type SimulationOptions, type SimulationResult } from './simulation.js';
 export type { SimulationCounts } from './simulation-counts.js';
-export { FaultClass, PROFILES, type Profile } from './swarm.js';
+export { MINIMIZE_RUNS_MAX, type SeedStory } from './story/failing-seed.js';
+export { sequenceDiagram } from './story/mermaid.js';
+export { FaultClass, LastingTrouble, PROFILES, type Profile } from './swarm.js';
 export type { Divergence } from './user/divergence-judge.js';
 export type { ForbiddenCall } from './user/forbidden-calls.js';
 export { type SimulateFailure, type SimulateReport, simulate } from './user/simulate.js';

@@ -3,14 +3,20 @@
 import { ErrorCode, PawlError } from '../errors.js';
 import { MARK_NAMES, markHits } from '../marks.js';
 import { ArenaPool } from './simulated-cluster.js';
-import { Simulation, type SimulationResult } from './simulation.js';
+
+import { Simulation, type SimulationOptions, type SimulationResult } from './simulation.js';
 import { addCounts, emptyCounts, type SimulationCounts } from './simulation-counts.js';
-import { PROFILES, type Profile } from './swarm.js';
+import { type SeedStory, storyLines } from './story/failing-seed.js';
+import { sequenceDiagram } from './story/mermaid.js';
+import { storyOf } from './story/seed-story.js';
+import { type LastingTrouble, PROFILES, type Profile } from './swarm.js';
 
 const NS_PER_SECOND = 1_000_000_000;
 const MS_PER_SECOND = 1_000;
 /** A storm is cut into seeds of at most this. */
 const STORM_SEED_SECONDS_MAX = 60;
+/** Failing seeds that are minimised and told; of further ones there is the command. */
+const STORIES_MAX = 3;
 /** Seeds that one call runs at most. */
 export const SEED_COUNT_MAX = 100_000_000;
 
@@ -30,6 +36,12 @@ export interface RunSeedsOptions {
   readonly seconds?: number;
   /** Prints what happened, in words. */
   readonly trace?: boolean;
+  /** Numbers of the faults that strike; all when not given. */
+  readonly onlyFaults?: readonly number[];
+  /** What is wrong all the time, and is left out. */
+  readonly without?: readonly LastingTrouble[];
+  /** Runs that are made to find the fewest faults of a failing seed; 0 for none. */
+  readonly minimizeRuns?: number;
   /** Prints one line per seed. */
   readonly verbose?: boolean;
   readonly print?: (line: string) => void;
@@ -47,6 +59,8 @@ export interface SeedFailure {
   readonly timeNs: number;
   /** Command that replays it. */
   readonly replay: string;
+  /** The fewest faults with which it fails, and how; of the first failing seeds. */
+  readonly story: SeedStory | undefined;
 }
 
 /** Sums over all seeds. */
@@ -86,17 +100,22 @@ export function runSeeds(options: RunSeedsOptions): RunSeedsResult {
   const total = emptyResult();
   for (let seed = first; seed < first + lengths.count; seed++) {
     const safetyNs = lengths.safetyNs(seed - first);
-    const simulation = new Simulation({
+    const simulated: SimulationOptions = {
       seed,
       arenas,
       profile,
       isTraced: options.trace ?? false,
+      onlyFaults: options.onlyFaults,
+      without: options.without,
       ...(safetyNs === undefined ? {} : { safetyNs }),
-    });
-    const result = simulation.run();
+    };
+    const result = new Simulation(simulated).run();
+    const isTold = total.failures.length < STORIES_MAX && options.onlyFaults === undefined;
+    const runs = isTold ? (options.minimizeRuns ?? 0) : 0;
+    const story = runs > 0 ? storyOf(() => simulated, result, runs) : undefined;
     const replay = replayCommand(seed, profile, safetyNs);
-    add(total, result, replay);
-    report(options, result, replay);
+    add(total, result, replay, story);
+    report(options, result, replay, story);
     if (total.failures.length >= (options.failureCountMax ?? Number.POSITIVE_INFINITY)) {
       break;
     }
@@ -167,7 +186,12 @@ function emptyResult(): RunSeedsResult {
   };
 }
 
-function add(total: RunSeedsResult, result: SimulationResult, replay: string): void {
+function add(
+  total: RunSeedsResult,
+  result: SimulationResult,
+  replay: string,
+  story: SeedStory | undefined,
+): void {
   const { counts, violation } = result;
   total.seeds++;
   total.events += result.events;
@@ -176,7 +200,7 @@ function add(total: RunSeedsResult, result: SimulationResult, replay: string): v
   total.seedsWithElectionAndCrash += counts.elections > 1 && counts.crashes > 0 ? 1 : 0;
   addCounts(total, counts);
   if (violation !== undefined) {
-    total.failures.push({ seed: result.seed, ...violation, replay });
+    total.failures.push({ seed: result.seed, ...violation, replay, story });
   }
 }
 
@@ -194,6 +218,21 @@ function addRates(total: RunSeedsResult, wallSeconds: number): void {
   }
 }
 
+/** Runs one seed and draws its end. */
+export function diagramOfSeed(options: RunSeedsOptions): string {
+  const { entries, violation } = new Simulation({
+    seed: options.seed ?? options.firstSeed ?? 1,
+    arenas: new ArenaPool(),
+    profile: concludeProfile(options.profile),
+    isTraced: true,
+    onlyFaults: options.onlyFaults,
+    without: options.without,
+    ...(options.seconds === undefined ? {} : { safetyNs: options.seconds * NS_PER_SECOND }),
+  }).run();
+  const ending = violation === undefined ? 'no failure' : violation.message;
+  return sequenceDiagram(entries, { ending });
+}
+
 /** The command that replays a seed. */
 export function replayCommand(seed: number, profile: Profile, safetyNs?: number): string {
   const profiled = profile === 'swarm' ? '' : ` --profile ${profile}`;
@@ -201,7 +240,12 @@ export function replayCommand(seed: number, profile: Profile, safetyNs?: number)
   return `pawl simulate --seed ${seed}${profiled}${timed} --trace`;
 }
 
-function report(options: RunSeedsOptions, result: SimulationResult, replay: string): void {
+function report(
+  options: RunSeedsOptions,
+  result: SimulationResult,
+  replay: string,
+  story: SeedStory | undefined,
+): void {
   const { print } = options;
   if (print === undefined) {
     return;
@@ -214,6 +258,9 @@ function report(options: RunSeedsOptions, result: SimulationResult, replay: stri
     const ms = (violation.timeNs / 1_000_000).toFixed(3);
     print(`seed ${seed} FAILED ${violation.invariant} at ${ms} ms: ${violation.message}`);
     print(`  replay it: ${replay}`);
+    for (const line of story === undefined ? [] : storyLines(story, replay)) {
+      print(line);
+    }
   } else if (options.verbose === true || options.trace === true || options.seed !== undefined) {
     const seconds = (result.simulatedNs / NS_PER_SECOND).toFixed(1);
     print(

@@ -51,6 +51,8 @@ export interface SimulationResult {
   readonly entries: readonly TimelineEntry[];
   /** Faults that struck. */
   readonly struck: readonly StruckFault[];
+  readonly safetyStartNs: number;
+  readonly safetyEndNs: number;
 }
 
 export interface SimulationOptions {
@@ -93,14 +95,14 @@ export class Simulation {
     const { arenas, profile = 'swarm', seed, isTraced = false } = options;
     const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
     const { safetyNs } = options;
+    const adjusted = withoutTrouble(options.adjust?.(drawn) ?? drawn, options.without ?? []);
     // A run that a caller shortens, or whose clients are the caller's, may have fewer commands.
     const isWhole = safetyNs === undefined && options.makeApplication === undefined;
-    const timed = {
-      ...drawn,
-      safetyNs: safetyNs ?? drawn.safetyNs,
-      commandCountMin: isWhole ? drawn.commandCountMin : 0,
+    this.swarm = {
+      ...adjusted,
+      safetyNs: safetyNs ?? adjusted.safetyNs,
+      commandCountMin: isWhole ? adjusted.commandCountMin : 0,
     };
-    this.swarm = withoutTrouble(options.adjust?.(timed) ?? timed, options.without ?? []);
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
     this.#random = this.world.random.fork('simulation');
@@ -144,6 +146,7 @@ export class Simulation {
   #run(): SimulationResult {
     try {
       this.#begin();
+      this.#safetyStartNs = this.world.nowNs;
       this.liveness.runUntil(this.world.nowNs + this.swarm.safetyNs);
       if (this.judge.violation === undefined) {
         this.liveness.run();
@@ -285,6 +288,7 @@ export class Simulation {
     if (this.#isOver || world.onEvent === undefined) {
       return;
     }
+    this.timeline.add(`member ${memberId}`, 'is down');
     const maxMs = this.#random.pick([5, 300, RESTART_DELAY_MAX_MS]);
     const delayNs = this.#random.between(1, maxMs) * NS_PER_MS;
     world.schedule(world.nowNs + delayNs, undefined, () => {
@@ -323,6 +327,7 @@ export class Simulation {
   }
 
   #finalHash = '';
+  #safetyStartNs = 0;
 
   #result(): SimulationResult {
     const counts = this.#counts;
@@ -346,6 +351,8 @@ export class Simulation {
       timeline: this.timeline.lines,
       entries: this.timeline.entries,
       struck: this.nemesis.struck,
+      safetyStartNs: this.#safetyStartNs,
+      safetyEndNs: this.#safetyStartNs + this.swarm.safetyNs,
     };
   }
 }

@@ -1,10 +1,26 @@
 // command-simulate.ts: `pawl simulate` runs seeds in the simulator and prints the sums.
 
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ExitCode } from '../host/exit-codes.js';
-import { PROFILES, type Profile, type RunSeedsResult, runSeeds } from '../simulator/index.js';
-import { integerOption, numberOption, wordOption } from './options.js';
+import {
+  diagramOfSeed,
+  LastingTrouble,
+  MINIMIZE_RUNS_MAX,
+  PROFILES,
+  type Profile,
+  type RunSeedsResult,
+  runSeeds,
+} from '../simulator/index.js';
+import {
+  integerListOption,
+  integerOption,
+  numberOption,
+  wordListOption,
+  wordOption,
+} from './options.js';
 import { grouped, printJson, printLine, progressOf } from './output.js';
+import { sourceCommit } from './source-commit.js';
 
 const SEED_MAX = 2 ** 32 - 1;
 const SEED_COUNT_MAX = 1_000_000;
@@ -20,8 +36,17 @@ interface SimulateFlags {
   readonly profile: Profile;
   readonly seconds?: number;
   readonly trace?: boolean;
+  readonly mermaid?: string;
+  readonly onlyFaults?: readonly number[];
+  readonly without?: readonly LastingTrouble[];
+  readonly minimize: boolean;
   readonly verbose?: boolean;
   readonly json?: boolean;
+}
+
+/** Reads `3,17`, or `none`. */
+function faultListOption(text: string): readonly number[] {
+  return text === 'none' ? [] : integerListOption(0, SEED_MAX)(text);
 }
 
 /** The sums, for people. */
@@ -53,21 +78,38 @@ function resultText(result: RunSeedsResult): string {
 }
 
 function simulate(flags: SimulateFlags): void {
-  const { json: isJson, ...options } = flags;
+  const { json: isJson, mermaid, minimize, ...options } = flags;
   const progress = progressOf(isJson === true);
   const isSwarm = options.profile === 'swarm';
   const result = runSeeds({
     ...(isSwarm ? { seeds: SWARM_SEED_COUNT } : {}),
     ...options,
+    minimizeRuns: minimize ? MINIMIZE_RUNS_MAX : 0,
     print: (line) => progress.step(line),
     wallClockMs: () => performance.now(),
   });
+  if (result.failures.length > 0) {
+    progress.step(`commit ${sourceCommit()}`);
+  }
+  if (mermaid !== undefined) {
+    writeDiagram(mermaid, flags, result);
+    progress.step(`the diagram is in ${mermaid}`);
+  }
   if (isJson === true) {
-    printJson(result);
+    printJson({ ...result, commit: sourceCommit() });
   } else {
     printLine(resultText(result));
   }
   process.exitCode = result.failures.length === 0 ? ExitCode.Ok : ExitCode.Invariant;
+}
+
+/** The diagram of the failing seed, or of the seed that was asked for. */
+function writeDiagram(path: string, flags: SimulateFlags, result: RunSeedsResult): void {
+  const told = result.failures.find((failure) => failure.story !== undefined);
+  const diagram =
+    told?.story?.diagram ??
+    diagramOfSeed({ ...flags, seed: result.failures[0]?.seed ?? flags.seed ?? flags.firstSeed });
+  writeFileSync(path, diagram);
 }
 
 export function addSimulateCommand(program: Command): void {
@@ -98,6 +140,18 @@ export function addSimulateCommand(program: Command): void {
       numberOption(0.1, SECONDS_MAX),
     )
     .option('--trace', 'print what happens, in words')
+    .option('--mermaid <file>', 'write the end of the (first failing) seed as a sequence diagram')
+    .option(
+      '--only-faults <numbers>',
+      'let only these faults of the seed strike, such as 3,17, or none',
+      faultListOption,
+    )
+    .option(
+      '--without <kinds>',
+      `leave out what is wrong all the time: ${Object.values(LastingTrouble).join(', ')}`,
+      wordListOption(Object.values(LastingTrouble)),
+    )
+    .option('--no-minimize', 'do not look for the fewest faults with which a seed still fails')
     .option('--verbose', 'print a line for each seed')
     .option('--json', 'print one JSON object on the standard output, progress on the other')
     .action(simulate);

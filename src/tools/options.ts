@@ -41,6 +41,14 @@ export function wordOption<T extends string>(words: readonly T[]): (text: string
   };
 }
 
+/** A reader of a list of some words, such as `links,disks`. */
+export function wordListOption<T extends string>(
+  words: readonly T[],
+): (text: string) => readonly T[] {
+  const one = wordOption(words);
+  return (text) => text.split(',').map((part) => one(part.trim()));
+}
+
 /** Reads null, a number, "a text", true or false, as JSON has them. */
 export function scalarOption(text: string): null | boolean | number | string {
   const isScalar = /^(?:null|true|false|-?\d+(?:\.\d+)?|"(?:[^"\\\n]|\\["\\/bfnrt])*")$/.test(text);

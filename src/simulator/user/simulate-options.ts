@@ -101,6 +101,8 @@ export interface SimulateOptions<S extends ClusteredService = ClusteredService> 
   readonly check?: (end: SimulationEnd<S>) => string | undefined;
   /** Clocks, chance and timers are replaced during a run, and calls of them named. Default true. */
   readonly guard?: boolean;
+  /** Looks for the fewest faults with which a seed still fails. Default true. */
+  readonly minimize?: boolean;
   /** Failing seeds after which no more are run. Default 1. */
   readonly failures?: number;
   /** Told after each seed. */
@@ -121,6 +123,7 @@ const NAMES: Record<keyof SimulateOptions, 'function' | 'integer' | 'other'> = {
   stateOf: 'function',
   check: 'function',
   guard: 'other',
+  minimize: 'other',
   failures: 'integer',
   onSeed: 'function',
 };

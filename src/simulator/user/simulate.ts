@@ -8,6 +8,13 @@ import { GlobalGuard } from '../global-guard.js';
 import type { Violation } from '../invariants/judge.js';
 import { ArenaPool } from '../simulated-cluster.js';
 import { Simulation, type SimulationResult } from '../simulation.js';
+import {
+  faultLines,
+  MINIMIZE_RUNS_MAX,
+  type SeedStory,
+  type Selection,
+  tellSeed,
+} from '../story/failing-seed.js';
 import { FaultClass, PROFILES, type Profile, type Swarm } from '../swarm.js';
 import type { Divergence, DivergenceFocus } from './divergence-judge.js';
 import { divergenceText } from './divergence-text.js';
@@ -32,8 +39,12 @@ export interface SimulateFailure {
   readonly divergence: Divergence | undefined;
   /** The options that run this seed again. */
   readonly replay: string;
-  /** What happened until then, in words. */
+  /** The fewest faults with which it fails, in words; with `minimize: false` none are looked for. */
+  readonly faults: readonly string[];
+  /** What happened until it failed, with these faults alone: the last lines. */
   readonly timeline: readonly string[];
+  /** The end of that as a sequence diagram in Mermaid's language. */
+  readonly diagram: string;
 }
 
 /** Sums over all seeds. */
@@ -98,21 +109,32 @@ export function simulate<S extends ClusteredService>(options: SimulateOptions<S>
   return report;
 }
 
+/** How a run of a seed differs from the first one. */
+interface Variation {
+  readonly focus?: DivergenceFocus;
+  readonly isTraced?: boolean;
+  readonly selection?: Selection;
+  readonly safetyNs?: number;
+}
+
 /** Runs a seed; again with the same seed and options gives the same run. */
 function runSeed<S extends ClusteredService>(
   options: SimulateOptions<S>,
   seed: number,
   arenas: ArenaPool,
-  focus?: DivergenceFocus,
-  isTraced = false,
+  variation: Variation = {},
 ): UserRun {
+  const { focus, safetyNs, selection } = variation;
   const guard = options.guard === false ? undefined : new GlobalGuard();
   let made: UserApplication<S> | undefined;
   const simulation = new Simulation({
     seed,
     arenas,
     profile: profileOf(options),
-    isTraced,
+    isTraced: variation.isTraced ?? false,
+    onlyFaults: selection?.only,
+    without: selection?.without,
+    ...(safetyNs === undefined ? {} : { safetyNs }),
     guard: guard ?? false,
     adjust: (swarm) => adjusted(options, swarm),
     makeApplication: (world, judge) => {
@@ -188,10 +210,9 @@ function explain<S extends ClusteredService>(
     best = again(options, seed, arenas, best);
     best = again(options, seed, arenas, best);
   }
-  const isRepeated = best !== run || run.divergence === undefined;
-  const timeline = isRepeated ? runSeed(options, seed, arenas, undefined, true) : undefined;
   const found = best.violation ?? violation;
   const isDivergence = found.invariant === 'divergence';
+  const story = tellRun(options, seed, arenas, run, violation);
   return {
     seed,
     judge: found.invariant,
@@ -199,8 +220,31 @@ function explain<S extends ClusteredService>(
     timeMs: found.timeNs / NS_PER_MS,
     divergence: isDivergence ? best.divergence : undefined,
     replay: `simulate({ ...options, firstSeed: ${seed}, seeds: 1 })`,
-    timeline: timeline?.result.timeline ?? [],
+    faults: options.minimize === false ? [] : faultLines(story),
+    timeline: story.lines,
+    diagram: story.diagram,
   };
+}
+
+function tellRun<S extends ClusteredService>(
+  options: SimulateOptions<S>,
+  seed: number,
+  arenas: ArenaPool,
+  { result }: UserRun,
+  violation: Violation,
+): SeedStory {
+  return tellSeed({
+    violation,
+    struck: result.struck,
+    safetyEndNs: result.safetyEndNs,
+    runsMax: options.minimize === false ? 0 : MINIMIZE_RUNS_MAX,
+    run: (selection, isTraced, untilNs) => {
+      const safetyNs = untilNs - result.safetyStartNs;
+      const run = runSeed(options, seed, arenas, { selection, isTraced, safetyNs });
+      const { entries, struck } = run.result;
+      return { violation: run.violation, entries, struck };
+    },
+  });
 }
 
 /** The run that tells more, or the one before where the seed does not repeat itself. */
@@ -215,9 +259,11 @@ function again<S extends ClusteredService>(
     return run;
   }
   const next = runSeed(options, seed, arenas, {
-    fromPosition: divergence.equalPosition - 1,
-    toPosition: divergence.position,
-    textPosition: divergence.position,
+    focus: {
+      fromPosition: divergence.equalPosition - 1,
+      toPosition: divergence.position,
+      textPosition: divergence.position,
+    },
   });
   return next.divergence === undefined ? run : next;
 }

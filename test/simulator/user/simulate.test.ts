@@ -43,7 +43,14 @@ const workload = ({ random }: WorkloadContext) => ({
 });
 
 /** Short runs, with the faults that make a member replay its log. */
-const SHORT = { workload, seeds: 1, seconds: 1.5, members: 3, faults: ['kill'] } as const;
+const SHORT = {
+  workload,
+  seeds: 1,
+  seconds: 1.5,
+  members: 3,
+  faults: ['kill'],
+  minimize: false,
+} as const;
 
 function failureOf<S extends ClusteredService>(
   service: () => S,
@@ -58,7 +65,9 @@ function failureOf<S extends ClusteredService>(
       timeMs: 0,
       divergence: undefined,
       replay: '',
+      faults: [],
       timeline: [],
+      diagram: '',
     }
   );
 }
@@ -252,6 +261,36 @@ test('a large state is hashed seldom, and the first event that differs is still 
   const before = divergence?.equalPosition ?? 0;
   const lengths = [32, 64, 96, 128, 160];
   t.ok(lengths.includes((divergence?.position ?? 0) - before), `the event after ${before}`);
+  t.end();
+});
+
+test('a failing seed says which faults it needs, and tells the run that has only these', (t) => {
+  let made = 0;
+  class Late extends Notes {
+    // Three members, a restarted one, and the fresh one that is given the log at the end.
+    readonly isLate = ++made % 1_000 > 4;
+    override note(text: string): void {
+      this.notes.push(this.isLate ? text.toUpperCase() : text);
+    }
+  }
+  // A run begins with the three members' first processes, and so does its every repetition.
+  const failure = failureOf(() => new Late(), {
+    faults: ['kill', 'pause', 'partition'],
+    seconds: 6,
+    minimize: true,
+    stateOf: (service) => service.notes,
+    workload: (context) => {
+      made = Math.ceil(made / 1_000) * 1_000;
+      return workload(context);
+    },
+  });
+  t.equal(failure.judge, 'divergence', failure.message);
+  t.match(failure.faults[0] ?? '', /it needs 1 of \d+ faults, none of which can be spared/);
+  t.equal(failure.faults.length, 2, failure.faults.join('; '));
+  t.match(failure.faults[1] ?? '', /ms {2}fault \d+, kill: member \d is killed/);
+  t.ok(failure.timeline.some((line) => / is killed$/.test(line)));
+  t.ok(failure.timeline.every((line) => !/is paused|splits:/.test(line)));
+  t.match(failure.diagram, /^sequenceDiagram\n/);
   t.end();
 });
 
