@@ -127,7 +127,8 @@ export function faultLines(story: SeedStory): string[] {
     `${head}; found in ${runs} runs`,
     ...faults.map(({ fault, number, timeNs, what }) => {
       const ms = (timeNs / NS_PER_MS).toFixed(3);
-      return `  ${ms} ms  fault ${number}, ${fault}: ${what.length > 0 ? what.join('; ') : 'no effect'}`;
+      const effect = what.length > 0 ? what.join('; ') : 'no effect';
+      return `  ${ms} ms  fault ${number}, ${fault}: ${effect}`;
     }),
   ];
 }

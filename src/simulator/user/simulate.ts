@@ -39,7 +39,7 @@ export interface SimulateFailure {
   readonly divergence: Divergence | undefined;
   /** The options that run this seed again. */
   readonly replay: string;
-  /** The fewest faults with which it fails, in words; with `minimize: false` none are looked for. */
+  /** The fewest faults with which it fails, in words; empty with `minimize: false`. */
   readonly faults: readonly string[];
   /** What happened until it failed, with these faults alone: the last lines. */
   readonly timeline: readonly string[];
