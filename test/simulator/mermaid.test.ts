@@ -69,17 +69,18 @@ test('texts cannot break the grammar', (t) => {
 });
 
 test('the diagram of a run is well formed and bounded', (t) => {
-  const simulation = new Simulation({
-    seed: 5,
-    safetyNs: 5_000_000_000,
-    arenas: new ArenaPool(),
-    isTraced: true,
-  });
-  const { entries } = simulation.run();
-  const diagram = sequenceDiagram(entries, { ending: 'here it ends' });
-  t.deepEqual(wrongLines(diagram), []);
-  t.ok(diagram.split('\n').length <= DIAGRAM_ENTRIES_MAX + 20, `${diagram.length} characters`);
-  t.ok(entries.length > DIAGRAM_ENTRIES_MAX, `${entries.length} entries`);
+  const arenas = new ArenaPool();
+  const run = (seed: number, profile: 'quiet' | 'storm'): readonly TimelineEntry[] =>
+    new Simulation({ seed, profile, arenas, safetyNs: 5_000_000_000, isTraced: true }).run()
+      .entries;
+  for (const seed of [1, 2]) {
+    const stormy = run(seed, 'storm');
+    t.ok(stormy.length > DIAGRAM_ENTRIES_MAX, `${stormy.length} entries`);
+    const diagram = sequenceDiagram(stormy, { ending: 'here it ends' });
+    t.deepEqual(wrongLines(diagram), []);
+    t.ok(diagram.split('\n').length <= DIAGRAM_ENTRIES_MAX + 20, `${diagram.length} characters`);
+  }
+  const entries = run(3, 'quiet');
   const halves = sequenceDiagram(entries, { untilNs: 1_000_000_000 });
   t.match(halves, /LEADS term 0/);
   t.match(halves, /M\d->>M\d: [\d.]+ ms votes for \d in term 0/);

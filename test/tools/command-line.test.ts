@@ -1,6 +1,6 @@
 // What the command line says to a newcomer, and what its exit codes mean.
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'tape';
 import { runCli, temporaryDirectory } from './cli.js';
@@ -84,6 +84,18 @@ test('SIGTERM and SIGINT leave cleanly with exit code 0', async (t) => {
     t.match(result.stdout, new RegExp(`"event":"stopped","reason":"${signal}"`));
     t.equal(result.stderr, '', 'nothing on the standard error');
   }
+});
+
+test('simulate tells a seed as a diagram, with only the faults that are asked for', async (t) => {
+  const file = join(temporaryDirectory(t), 'story.mmd');
+  const seed = ['simulate', '--seed', '5', '--seconds', '2'];
+  const { code, stdout } = await runCli(...seed, '--only-faults', 'none', '--mermaid', file);
+  t.equal(code, 0, stdout);
+  t.match(stdout, /^the diagram is in .*story\.mmd$/m);
+  t.match(readFileSync(file, 'utf8'), /^sequenceDiagram\n {2}participant M0 as member 0\n/);
+  const { stderr } = await runCli(...seed, '--without', 'rain');
+  t.match(stderr, /It must be one of links, sockets, disks, turns\./);
+  t.end();
 });
 
 test('simulate runs the given seeds and prints the sums as one JSON object', async (t) => {
