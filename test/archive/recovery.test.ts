@@ -205,6 +205,27 @@ test('a missing segment below the mark is corruption, one above it is the end of
   t.end();
 });
 
+test('a missing or shortened segment is corrupt from where it begins, not from the last term', (t) => {
+  const arena = makeArena();
+  for (const spoil of ['remove', 'shorten'] as const) {
+    const { disk, image } = directoryWith(
+      arena,
+      (log) => log.until(SEGMENT_LENGTH + 5000, 700),
+      (log) => endBefore(log, TERM_LENGTH + 9000),
+    );
+    const path = '0-0.rec';
+    if (spoil === 'remove') {
+      disk.delete(path);
+    } else {
+      disk.put(path, disk.file(path).slice(0, 3000));
+    }
+    const { appendPosition, health } = recover(disk, arena);
+    t.equal(health.kind, 'corrupt', spoil);
+    t.equal(appendPosition, spoil === 'remove' ? 0 : endBefore(image, 3000), 'at the first loss');
+  }
+  t.end();
+});
+
 test('a log that ends in padding at every alignment is found whole (B34)', (t) => {
   const arena = makeArena();
   for (let gap = 32; gap <= 2048; gap += 32) {
