@@ -30,6 +30,8 @@ export const DOUBLE_SLOT_FILE_LENGTH = 2 * SECTOR_LENGTH;
 /** Longest payload of a slot. */
 export const SLOT_PAYLOAD_LENGTH_MAX = 480;
 
+/** Nobody writes so often; what says more was never written here, and could not be counted on. */
+const SEQUENCE_MAX = 2 ** 52;
 const SLOT_VERSION = 1;
 const VERSION_OFFSET = 4;
 const SEQUENCE_OFFSET = 8;
@@ -209,8 +211,8 @@ function slotSequence(bytes: Uint8Array, slot: number, format: DoubleSlotFormat)
     view.getUint32(CHECKSUM_OFFSET, true) === recordChecksum(bytes, start, CHECKSUM_OFFSET) &&
     view.getUint32(0, true) === format.magic &&
     view.getUint32(VERSION_OFFSET, true) === SLOT_VERSION &&
-    Number.isSafeInteger(sequence) &&
     sequence > 0 &&
+    sequence <= SEQUENCE_MAX &&
     sequence % 2 === slot;
   return isValid ? sequence : 0;
 }

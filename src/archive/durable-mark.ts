@@ -129,6 +129,11 @@ function decode(view: DataView): DurableMark | undefined {
   const durablePosition = readInt64(view, DURABLE_POSITION_OFFSET);
   const commitPosition = readInt64(view, COMMIT_POSITION_OFFSET);
   const leadershipTermId = readInt64(view, LEADERSHIP_TERM_OFFSET);
-  const isExact = Number.isSafeInteger(durablePosition + commitPosition + leadershipTermId);
-  return isExact ? { durablePosition, commitPosition, leadershipTermId } : undefined;
+  const isPossible =
+    Number.isSafeInteger(durablePosition) &&
+    Number.isSafeInteger(leadershipTermId) &&
+    commitPosition >= 0 &&
+    commitPosition <= durablePosition &&
+    leadershipTermId >= TERM_NULL;
+  return isPossible ? { durablePosition, commitPosition, leadershipTermId } : undefined;
 }

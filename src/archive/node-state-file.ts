@@ -163,8 +163,10 @@ function decodeNodeState(view: DataView): NodeState | undefined {
   const candidateTermId = readInt64(view, CANDIDATE_TERM_OFFSET);
   const admittedTermId = readInt64(view, ADMITTED_TERM_OFFSET);
   const count = view.getInt32(COUNT_OFFSET, true);
-  const areTermsExact = Number.isSafeInteger(candidateTermId + admittedTermId);
-  if (!areTermsExact || count < 0 || count > KNOWN_INCARNATION_COUNT_MAX) {
+  if (!isTermOrNull(candidateTermId) || !isTermOrNull(admittedTermId)) {
+    return undefined;
+  }
+  if (count < 0 || count > KNOWN_INCARNATION_COUNT_MAX) {
     return undefined;
   }
   const incarnations: KnownIncarnation[] = [];
@@ -180,4 +182,8 @@ function decodeNodeState(view: DataView): NodeState | undefined {
     admittedTermId,
     incarnations,
   };
+}
+
+function isTermOrNull(termId: number): boolean {
+  return Number.isSafeInteger(termId) && termId >= TERM_NULL;
 }

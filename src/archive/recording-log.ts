@@ -321,6 +321,7 @@ function decodeEntry(slot: Uint8Array): TermEntry | undefined {
     view.getInt32(ENTRY_TYPE_OFFSET, true) === ENTRY_TYPE_TERM &&
     entry.leadershipTermId >= 0 &&
     entry.termBaseLogPosition >= 0 &&
-    Number.isSafeInteger(entry.leadershipTermId + entry.termBaseLogPosition + entry.logPosition);
+    entry.logPosition >= POSITION_NULL &&
+    Object.values(entry).every(Number.isSafeInteger);
   return isValid ? entry : undefined;
 }

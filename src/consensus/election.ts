@@ -159,7 +159,10 @@ export class Election {
   // ---- messages ----
 
   onMemberHello(hello: MemberHello, nowNs: number): void {
-    if (!this.machine.hasLeft() && this.introductions.onHello(hello)) {
+    if (this.machine.hasLeft() || !this.gate.isPossibleTermOrNone(hello.admittedTermId)) {
+      return;
+    }
+    if (this.introductions.onHello(hello)) {
       this.onMemberLeaving(hello.memberId, nowNs);
     }
   }
@@ -189,7 +192,10 @@ export class Election {
     _nowNs: number,
   ): void {
     const follower = this.machine.follower;
-    if (this.machine.hasLeft() || follower === undefined || follower.termId !== termId) {
+    if (this.machine.hasLeft() || !this.gate.isPossibleTerm(termId, position)) {
+      return;
+    }
+    if (follower === undefined || follower.termId !== termId) {
       this.counters.messagesStale++;
       return;
     }

@@ -9,6 +9,12 @@ import type { ConsensusContext } from './consensus-context.js';
 import type { MemberId } from './election-effects.js';
 import { MemberStanding } from './membership.js';
 
+/**
+ * No cluster gets here by elections, and the terms after it are still exact: a greater one would
+ * make everybody count on beyond what a number can hold.
+ */
+export const LEADERSHIP_TERM_ID_MAX = 2 ** 52;
+
 export class MessageGate {
   private readonly context: ConsensusContext;
 
@@ -40,8 +46,7 @@ export class MessageGate {
   /** Whether a term that must exist, and a log end that may be empty, are possible. */
   isPossible(termId: number, logTermId: number, logPosition: number): boolean {
     const isPossible =
-      Number.isSafeInteger(termId) &&
-      termId >= TERM_NULL &&
+      isTermOrNone(termId) &&
       Number.isSafeInteger(logTermId) &&
       logTermId >= TERM_NULL &&
       Number.isSafeInteger(logPosition) &&
@@ -51,13 +56,17 @@ export class MessageGate {
     return isPossible;
   }
 
+  /** Whether a term that a member names, TERM_NULL included, is possible. */
+  isPossibleTermOrNone(termId: number): boolean {
+    const isPossible = isTermOrNone(termId);
+    this.context.counters.messagesInvalid += isPossible ? 0 : 1;
+    return isPossible;
+  }
+
   /** Whether the term of a leader and a position of its log are possible. */
   isPossibleTerm(termId: number, position: number): boolean {
     const isPossible =
-      Number.isSafeInteger(termId) &&
-      termId > TERM_NULL &&
-      Number.isSafeInteger(position) &&
-      position >= 0;
+      isTermOrNone(termId) && termId > TERM_NULL && Number.isSafeInteger(position) && position >= 0;
     this.context.counters.messagesInvalid += isPossible ? 0 : 1;
     return isPossible;
   }
@@ -77,4 +86,8 @@ export class MessageGate {
     this.context.counters.messagesInvalid += isPossible ? 0 : 1;
     return isPossible;
   }
+}
+
+function isTermOrNone(termId: number): boolean {
+  return Number.isSafeInteger(termId) && termId >= TERM_NULL && termId <= LEADERSHIP_TERM_ID_MAX;
 }

@@ -8,7 +8,9 @@ import {
   DoubleSlotFile,
   decodeDoubleSlot,
   readDoubleSlot,
+  SECTOR_LENGTH,
 } from '../../src/archive/double-slot-file.js';
+import { readDurableMark } from '../../src/archive/durable-mark.js';
 import {
   initialNodeState,
   type NodeState,
@@ -131,6 +133,45 @@ test('two damaged slots are a lost record, and a missing file is told apart', (t
   t.equal(runOn(disk, (storage) => readDoubleSlot(storage, FORMAT)).kind, 'lost');
   disk.delete(FORMAT.path);
   t.equal(runOn(disk, (storage) => readDoubleSlot(storage, FORMAT)).kind, 'missing');
+  t.end();
+});
+
+test('records whose numbers cannot be are lost, though their checksums fit', (t) => {
+  const smallest = new Uint8Array(8);
+  smallest[7] = 0x80;
+  const greatest = new Uint8Array(8).fill(0xff);
+  greatest[7] = 0x7f;
+  const beyond = Uint8Array.of(0, 0, 0, 0, 0, 0, 0x20, 0);
+  // Each pair adds up to an exact number, though neither is one.
+  const cases = [
+    ['node-state.dat', 'a candidate term below none', [[16, Uint8Array.of(0xfe)]]],
+    [
+      'node-state.dat',
+      'terms that cancel out',
+      [
+        [16, smallest],
+        [32, greatest],
+      ],
+    ],
+    ['durable-mark.dat', 'a commit position beyond the durable one', [[24, Uint8Array.of(32)]]],
+    ['durable-mark.dat', 'a position beyond exact numbers', [[16, beyond]]],
+    ['durable-mark.dat', 'a sequence that cannot be counted on', [[8, beyond]]],
+  ] as const;
+  for (const [file, what, edits] of cases) {
+    const { disk } = bornDisk();
+    const bytes = disk.damage(file);
+    // The first record lies in the second slot.
+    for (const [at, value] of edits) {
+      bytes.set(value, SECTOR_LENGTH + at);
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    view.setUint32(SECTOR_LENGTH + 508, recordChecksum(bytes, SECTOR_LENGTH, 508), true);
+    const reading = runOn<{ kind: string }>(
+      disk,
+      file === 'node-state.dat' ? readNodeState : readDurableMark,
+    );
+    t.equal(reading.kind, 'lost', `${file}: ${what}`);
+  }
   t.end();
 });
 

@@ -11,6 +11,7 @@ import {
   type RecoveredState,
 } from '../../src/consensus/election-effects.js';
 import { ElectionState } from '../../src/consensus/election-state.js';
+import { LEADERSHIP_TERM_ID_MAX } from '../../src/consensus/message-gate.js';
 
 const MS = 1_000_000;
 const RECOVERED: RecoveredState = {
@@ -353,9 +354,34 @@ test('messages that cannot be, and those of strangers, are counted and dropped',
   bench.election.onAppendPosition(1, Number.NaN, 0, 0, 0);
   bench.election.onNewLeadershipTerm({ ...TERM_FOUR, nextTermId: 3 }, 0);
   bench.election.onNewLeadershipTerm({ ...TERM_FOUR, commitPosition: -1 }, 0);
-  t.equal(bench.election.counters.messagesInvalid - before.messagesInvalid, 8);
+  bench.election.onRequestVote(1, 3, 960, LEADERSHIP_TERM_ID_MAX + 1, 0);
+  bench.election.onMemberAdmitted(1, 1n, 4, Number.NaN, 0);
+  t.equal(bench.election.counters.messagesInvalid - before.messagesInvalid, 10);
   bench.work(0);
   t.deepEqual(bench.take(), []);
+  t.end();
+});
+
+test('an admission or a hello with a number that cannot be leaves no trace', (t) => {
+  const bench = new Bench();
+  bench.follow();
+  const hello = {
+    memberId: 2,
+    clusterId: 7,
+    incarnation: 22n,
+    configurationHash: 99n,
+    durability: 0,
+    protocolVersion: 1,
+    flags: HELLO_FLAG_VOTING,
+  };
+  const before = bench.election.counters.messagesInvalid;
+  bench.election.onMemberAdmitted(2, 22n, 4, Number.NaN, 0);
+  bench.election.onMemberHello({ ...hello, admittedTermId: 2 ** 63 }, 0);
+  bench.election.onMemberHello({ ...hello, admittedTermId: Number.NaN }, 0);
+  t.equal(bench.election.counters.messagesInvalid - before, 3, 'they are counted');
+  bench.take();
+  bench.election.onMemberAdmitted(2, 22n, 4, 960, 0);
+  t.deepEqual(bench.take(), ['persist'], 'a later admission of that term still counts');
   t.end();
 });
 

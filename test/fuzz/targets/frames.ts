@@ -124,7 +124,7 @@ class Readers {
   core(bytes: Uint8Array): string {
     const { core, u8, view } = this.#arena;
     const start = this.#area + GUARD_LENGTH;
-    u8.fill(GUARD, this.#area, this.#area + AREA_LENGTH + 2 * GUARD_LENGTH);
+    u8.fill(GUARD, this.#area, start + bytes.length + GUARD_LENGTH);
     u8.set(bytes, start);
     const count = core.scanBytes(start, bytes.length, FRAME_LIMIT, this.#out);
     hold(count >= 0 && count <= FRAME_LIMIT, 'a scan answers a count');
@@ -151,7 +151,7 @@ class Readers {
     }
     const valid = core.verifyBytes(start, bytes.length, 0, TERM_LENGTH, 0, 5);
     hold(valid >= 0 && valid % 32 === 0, 'a valid prefix ends where a frame ends');
-    const guards = u8.subarray(start + bytes.length, this.#area + AREA_LENGTH);
+    const guards = u8.subarray(start + bytes.length, start + bytes.length + GUARD_LENGTH);
     hold(
       guards.every((byte) => byte === GUARD),
       'nothing is written behind the bytes',

@@ -79,13 +79,16 @@ function recoverTwice(disk: MemoryDisk, arena: Arena, isVoteDamaged: boolean): s
     return `${error.code} ${error.message.slice(0, 24)}`;
   }
   checkRecovered(first, isVoteDamaged);
-  const before = disk.contents();
+  const fileCount = disk.names.size;
   const second = recover(disk, arena);
   hold(summary(second) === summary(first), 'a second recovery finds what the first left');
   hold(second.warnings.length <= first.warnings.length, 'and warns of nothing new');
   const description = runOn(disk, (storage) => describeDirectory(storage, arena));
-  hold(description.appendPosition === first.appendPosition, 'describe finds the same end');
-  hold(before.size === disk.contents().size, 'no file comes or goes');
+  hold(
+    description.appendPosition === first.appendPosition,
+    `describe finds ${description.appendPosition} as recovery: ${JSON.stringify([summary(first), description.problems, first.warnings])}`,
+  );
+  hold(fileCount === disk.names.size, 'no file comes or goes');
   return `${first.health.kind} ${nodeKind(first)} ${first.warnings.map((w) => w.slice(0, 18))}`;
 }
 
