@@ -4,7 +4,6 @@
 // of an older term that were left behind would rise again at the next recovery (B15). Segments go
 // from the last to the first, so that a crash leaves a log that is longer, never one with a hole.
 
-import { assert } from '../assert.js';
 import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { type FileHandle, OpenMode, type Storage } from '../ports/storage.js';
@@ -47,7 +46,7 @@ export function* removeSegmentsBehind(
 
 /**
  * Sets the rest of the segment that holds a position to zero, and syncs it. Nothing to do when
- * there is no such segment.
+ * the log ends where a segment begins that is not there.
  */
 export function* zeroSegmentBehind(
   storage: Storage,
@@ -56,9 +55,11 @@ export function* zeroSegmentBehind(
 ): StorageTask<void> {
   const base = segmentBaseOf(position, geometry.segmentLength);
   const path = segmentFileName(base);
-  const file = yield* openIfExists(storage, path, OpenMode.Write);
+  const file =
+    position === base
+      ? yield* openIfExists(storage, path, OpenMode.Write)
+      : yield* openFile(storage, path, OpenMode.Write);
   if (file === undefined) {
-    assert(position === base, 'the segment that holds the end of the log exists');
     return;
   }
   checkCompletion(yield storage.setLength(file, position - base), `shorten ${path}`);
