@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -120,17 +121,23 @@ interface Ending {
   readonly errors: string;
 }
 
-async function endingOf(t: Test, way: string, main: string): Promise<Ending> {
+/** @param standardError a file for it, instead of what this test reads. */
+async function endingOf(
+  t: Test,
+  way: string,
+  main: string,
+  standardError: number | 'pipe' = 'pipe',
+): Promise<Ending> {
   const file = fileURLToPath(new URL('./fixtures/failing-process.ts', import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', file, way, main], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', standardError],
   });
   t.teardown(() => child.kill('SIGKILL'));
   const texts = ['', ''];
-  child.stdout.on('data', (chunk) => {
+  child.stdout?.on('data', (chunk) => {
     texts[0] += chunk;
   });
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     texts[1] += chunk;
   });
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
@@ -156,6 +163,28 @@ for (const [way, exitCode, report] of FAILURES) {
 test('a worker that cannot be loaded ends the process', async (t) => {
   const ending = await endingOf(t, 'missing', 'turns');
   t.equal(ending.code, 1);
+  t.match(ending.output, /fatal: failing failed/);
+  t.end();
+});
+
+test('a worker whose thread ends by itself ends the process', async (t) => {
+  const ending = await endingOf(t, 'exit', 'turns');
+  t.equal(ending.code, 1);
+  t.match(ending.output, /fatal: failing failed/);
+  t.end();
+});
+
+test('a worker that cannot report why it failed ends the process all the same', async (t) => {
+  if (process.platform !== 'linux') {
+    t.skip('the device that takes no byte is one of Linux');
+    t.end();
+    return;
+  }
+  const full = openSync('/dev/full', 'w');
+  t.teardown(() => closeSync(full));
+  const ending = await endingOf(t, 'storage', 'turns', full);
+  t.equal(ending.code, 6);
+  t.equal(ending.errors, '');
   t.match(ending.output, /fatal: failing failed/);
   t.end();
 });
