@@ -90,6 +90,19 @@ export class Egress implements EgressSink {
     this.messageLengthMax = Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
   }
 
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Bytes that wait for the client that takes least. */
+  longestQueue(): number {
+    let longest = 0;
+    for (const { queue } of this.#connections.values()) {
+      longest = Math.max(longest, queue.length);
+    }
+    return longest;
+  }
+
   /** This member leads: sessions may be connected from now on. */
   startTerm(leadershipTermId: number, ingressEndpoints: string): void {
     this.#leadershipTermId = leadershipTermId;

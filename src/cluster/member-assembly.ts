@@ -87,6 +87,9 @@ export interface MemberParts {
   readonly election: Election;
   readonly recorder: RecorderProxy;
   readonly applied: AppliedSessions;
+  readonly sessions: LeaderSessions;
+  readonly egress: Egress;
+  readonly responder: Responder;
   readonly ingress: IngressAdapter;
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;

@@ -24,6 +24,7 @@ import type { Subscription } from '../transport/subscription.js';
 import { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
+import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { Role, ServiceHost } from './service-host.js';
 
 export type { RecorderRunner } from './member-assembly.js';
@@ -74,7 +75,7 @@ export interface MemberStatus {
 }
 
 /** What moves in a member's duty cycles. */
-export type MemberObservation = Pick<MemberParts, 'election' | 'recorder' | 'logCare'>;
+export type MemberObservation = Pick<MemberParts, 'election' | 'logCare' | 'module' | 'recorder'>;
 
 /**
  * A little more than the default interval at which members speak to each other in any case: a
@@ -136,6 +137,15 @@ export class Member implements Agent {
   /** Consensus and recorder, for whoever watches every duty cycle; undefined while it opens. */
   observe(): MemberObservation | undefined {
     return this.#running;
+  }
+
+  /** Visits how much of each limit is in use; none while the member opens its directory. */
+  visitLimits(visit: LimitVisitor): void {
+    const running = this.#running;
+    if (running !== undefined) {
+      const { arena } = this.#member;
+      visitLimits({ arena, config: this.config, tasks: this.#tasks, running }, visit);
+    }
   }
 
   /** End of what the service has consumed. */

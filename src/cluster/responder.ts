@@ -40,6 +40,10 @@ export class Responder {
     this.#events = new SessionEvents(transport.arena, config);
   }
 
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
   /** Sends an event to a client that waits for it, unless one is on its way already. */
   answer(
     asker: Asker,

@@ -1,9 +1,12 @@
 // judges.ts: everybody who judges a run, and where they look.
 
 import { DATA_FLAGS_UNFRAGMENTED } from '../../assembly/layout/frame.js';
+import type { RecoveredDirectory } from '../archive/member-directory.js';
 import type { FragmentHandler, MessageConsumer } from '../cluster/log-poller.js';
 import type { MemberObservation } from '../cluster/member.js';
 import type { ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import { MemberRole } from '../consensus/election-state.js';
+import { TERM_NULL } from '../position.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import { ServiceContainer } from '../service/service-container.js';
@@ -11,7 +14,11 @@ import type { Application } from './application.js';
 import { Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
 import { CommittedLog } from './invariants/committed-log.js';
 import type { Judge } from './invariants/judge.js';
+import { Limits } from './invariants/limits.js';
+import { LogOrder } from './invariants/log-order.js';
 import { Progress } from './invariants/progress.js';
+import { Promises } from './invariants/promises.js';
+import { SentLog } from './invariants/sent-log.js';
 import { Timers } from './invariants/timers.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
@@ -31,6 +38,10 @@ export class Judges {
   readonly acknowledged: Acknowledged;
   readonly timers: Timers;
   readonly history: HistoryJudge;
+  readonly promises: Promises;
+  readonly #members: readonly SimulatedMember[];
+  readonly limits: Limits;
+  readonly #logOrder: LogOrder;
   readonly #wire: Wire;
   readonly #progress: Progress;
   readonly #services: (LedgerService | undefined)[];
@@ -55,7 +66,16 @@ export class Judges {
     this.history = new HistoryJudge(judge);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
-    this.#wire = new Wire(disks.length, this.votes, this.committed);
+    this.promises = new Promises(judge, disks.length);
+    this.#members = members;
+    this.limits = new Limits(judge, disks.length);
+    this.#logOrder = new LogOrder(judge, disks.length);
+    this.#wire = new Wire(disks.length, {
+      votes: this.votes,
+      committed: this.committed,
+      promises: this.promises,
+      sentLog: new SentLog(judge, logTermLength),
+    });
     this.#progress = new Progress(judge, disks.length);
     this.#services = disks.map(() => undefined);
     world.network.addFilter((source, _destination, buffer, offset, length) => {
@@ -71,12 +91,53 @@ export class Judges {
     this.committed.onStart(memberId);
     this.#wire.onStart(memberId);
     this.#progress.onStart(memberId);
+    this.#logOrder.onStart(memberId);
     this.votes.check(memberId);
+  }
+
+  /** A member has recovered its directory, and has done nothing else yet. */
+  onRecovered(memberId: number, directory: RecoveredDirectory): void {
+    const { candidateTermId, voting } = directory.nodeState.state;
+    const { appendPosition, health } = directory;
+    const isVoting = voting && health.kind !== 'corrupt';
+    this.promises.onRecovered(memberId, isVoting, candidateTermId, appendPosition);
+  }
+
+  /** A member begins to lead a term. */
+  onLeader(memberId: number, termId: number): void {
+    this.votes.onLeader(memberId, termId);
+    this.committed.onLeader(memberId, termId);
+  }
+
+  /** A member's directory is lost or damaged: what it had promised is not there any more. */
+  onLostDirectory(memberId: number): void {
+    this.votes.onLostDirectory(memberId);
+    this.promises.forget(memberId);
   }
 
   /** A member has done a duty cycle. */
   onTurn(memberId: number, observed: MemberObservation, servicePosition: number): void {
     this.#progress.check(memberId, observed, servicePosition);
+    this.committed.onServicePosition(memberId, servicePosition);
+    const member = this.#members[memberId]?.member;
+    if (member !== undefined) {
+      this.limits.onTurn(memberId, member);
+    }
+    const { election } = observed;
+    const commitPosition = election.commitPosition();
+    const entry = election.termEntries().at(-1);
+    if (election.role() === MemberRole.Leader && entry?.termId === election.leadershipTermId()) {
+      this.committed.onLeaderCommit(memberId, entry.termId, entry.basePosition, commitPosition);
+    } else {
+      this.committed.onCommitKnown(commitPosition);
+    }
+  }
+
+  /** The cluster has become equal, and clients wait for nothing any more. */
+  onConverged(): void {
+    for (const { member, memberId } of this.#members) {
+      this.acknowledged.onFinal(memberId, member?.servicePosition ?? 0);
+    }
   }
 
   /** State of the service in a member's last process. */
@@ -116,15 +177,20 @@ export class Judges {
     const { committed } = this;
     const see: FragmentHandler = (view, offset, length, flags, position) => {
       committed.onFragment(memberId, view, offset, length, position);
+      this.#logOrder.onFragment(memberId, view, offset, length, flags, position);
       this.#application?.onFragment(view, offset, length, flags, position);
     };
     const pollMessages = poller.pollMessages.bind(poller);
     poller.pollMessages = (consumer, limit, fragmentLimit) => {
       if (limit > poller.position) {
-        committed.onApply(memberId, limit);
+        committed.onApply(memberId, limit, this.#termOf(memberId));
       }
       return pollMessages(watched(consumer, see), limit, fragmentLimit);
     };
+  }
+
+  #termOf(memberId: number): number {
+    return this.#members[memberId]?.member?.observe()?.election.leadershipTermId() ?? TERM_NULL;
   }
 }
 

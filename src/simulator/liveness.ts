@@ -103,6 +103,9 @@ export class Liveness {
       CONVERGENCE_LIMIT_NS + 2 * swarm.scrubCycleMs * NS_PER_MS,
       () => areMembersEqual(this.#parts.cluster, judges) && judges.timers.lateCount() === 0,
     );
+    if (isEqual) {
+      judges.onConverged();
+    }
     if (isEqual && this.#areDisksWhole() && random.chance(1, 4)) {
       this.#rest();
     }

@@ -5,6 +5,7 @@ import { exponentialDelay } from './delay.js';
 import { DiskDamage } from './disk-damage.js';
 import { decayLog } from './fault-atlas.js';
 import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
+import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
 import type { SimulatedMember } from './simulated-cluster.js';
@@ -71,6 +72,7 @@ export class Nemesis {
   readonly #targets: Targets;
   readonly #network: NetworkFaults;
   readonly damage: DiskDamage;
+  readonly #leaderHunt: LeaderHunt;
   #isHealed = false;
   /** Of the fault that strikes now. */
   #durationPercent = 100;
@@ -85,6 +87,10 @@ export class Nemesis {
     );
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
+    const hunting = parts.world.random.fork('leader hunt');
+    this.#leaderHunt = new LeaderHunt(parts, this.#targets, hunting, (member, kind) =>
+      this.#end(member, kind),
+    );
   }
 
   /** Sets what holds for the whole run, and begins. */
@@ -115,6 +121,7 @@ export class Nemesis {
     const { cluster, world } = this.#parts;
     this.#isHealed = true;
     this.#network.heal();
+    this.#leaderHunt.heal();
     for (const { node } of cluster.members) {
       node.disk.faultHook = undefined;
       node.disk.capacityBytes = DISK_CAPACITY_BYTES;
@@ -215,6 +222,9 @@ export class Nemesis {
         break;
       case FaultClass.Lag:
         this.#network.lag();
+        break;
+      case FaultClass.LeaderHunt:
+        this.#leaderHunt.strike();
         break;
       default:
         this.#strikeDiskOrClock(fault);

@@ -197,7 +197,7 @@ export class Simulation {
         if (role === 'leader') {
           timeline.add(name, `LEADS term ${termId}`);
           this.#counts.elections++;
-          this.judges.votes.onLeader(memberId, termId);
+          this.judges.onLeader(memberId, termId);
         }
       },
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
@@ -206,6 +206,7 @@ export class Simulation {
 
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {
     const { health } = directory;
+    this.judges.onRecovered(memberId, directory);
     this.#counts.tornTails += health.kind === 'torn' ? 1 : 0;
     this.timeline.add(
       `member ${memberId}`,
@@ -237,7 +238,7 @@ export class Simulation {
         this.judge.report('fatal', `client ${client.id}: ${describeError(error)}`);
     }
     this.judges.committed.excusedMember = () => this.nemesis.blankMemberId;
-    this.nemesis.onLostDirectory = (memberId) => this.judges.votes.onLostDirectory(memberId);
+    this.nemesis.onLostDirectory = (memberId) => this.judges.onLostDirectory(memberId);
     if (this.timeline.isOn) {
       new Conversation(world, this.timeline).begin();
     }
@@ -308,7 +309,10 @@ export class Simulation {
     if (isStorage && this.nemesis.expectedFailures.delete(memberId)) {
       return;
     }
-    this.judge.report('fatal', `member ${memberId} ends: ${describeError(error)}`);
+    // A member that nobody has damaged, and that refuses its own records, has not recovered.
+    const isRecovery = code === ErrorCode.RecordCorrupt && !this.nemesis.blankMembers.has(memberId);
+    const invariant = isRecovery ? 'recovery' : 'fatal';
+    this.judge.report(invariant, `member ${memberId} ends: ${describeError(error)}`);
   }
 
   // --- end ---

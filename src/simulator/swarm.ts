@@ -43,6 +43,7 @@ export const FaultClass = {
   SlowLinks: 'slow links',
   NarrowLinks: 'narrow links',
   Lag: 'lag',
+  LeaderHunt: 'leader hunt',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -56,7 +57,7 @@ export const LastingTrouble = {
 export type LastingTrouble = (typeof LastingTrouble)[keyof typeof LastingTrouble];
 
 /** How much of the run's character a caller fixes. */
-export const PROFILES = ['swarm', 'quiet', 'storm'] as const;
+export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8'] as const;
 export type Profile = (typeof PROFILES)[number];
 
 /** What a seed decided. */
@@ -115,6 +116,8 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
       return quietRun(random);
     case 'storm':
       return drawStorm(random);
+    case 'figure-8':
+      return drawHunt(random);
     default:
       return drawRun(random, false);
   }
@@ -137,6 +140,18 @@ function quietRun(random: Prng): Swarm {
     scrubCycleMs: 60_000,
     turnCostNs: 0,
     faults: [],
+  };
+}
+
+/** Leaders that end at the moments that matter, one after the other, and nothing else. */
+function drawHunt(random: Prng): Swarm {
+  const run = drawRun(random, false);
+  return {
+    ...run,
+    memberCount: Math.max(HUNT_MEMBER_COUNT_MIN, run.memberCount),
+    faults: [FaultClass.LeaderHunt],
+    faultIntervalNs: random.fork('hunt').pick([250, 600, 1_500]) * NS_PER_MS,
+    stormNs: SAFETY_NS,
   };
 }
 
@@ -210,6 +225,8 @@ const STORM_WORKLOAD: WorkloadOptions = {
 };
 const QUIET_MEMBER_COUNT = 3;
 const STORM_MEMBER_COUNT = 5;
+/** Fewer have no minority that could be left behind. */
+const HUNT_MEMBER_COUNT_MIN = 3;
 
 function drawWorkload(random: Prng): WorkloadOptions {
   const clientCount = random.between(1, 3);

@@ -1,4 +1,5 @@
-// acknowledged.ts: I-14 (what a client was told is in the log for ever, once) and equal states.
+// acknowledged.ts: I-12 (applied once, answered once), I-14 (what a client was told is in the log
+// for ever) and equal states.
 //
 // The services of all members report every command that they apply. The first report of a position
 // defines it; whoever applies that position later must apply the same command, and reach the same
@@ -26,11 +27,12 @@ export class Acknowledged {
   readonly #judge: Judge;
   /** State hash after the event that ends at a position. */
   readonly #states = new Map<number, number>();
-  readonly #orders = new Map<string, number>();
+  readonly #applied = new Map<string, { readonly order: number; readonly position: number }>();
   readonly #lastSequences = new Map<number, number>();
   readonly #acknowledged = new Map<string, number>();
-  /** Replies that came again, as they may after a change of leader. */
-  repeatedCount = 0;
+  /** Position and number of the last command in the log whose reply has arrived. */
+  #lastPosition = 0;
+  #lastOrder = 0;
 
   constructor(judge: Judge) {
     this.#judge = judge;
@@ -38,7 +40,7 @@ export class Acknowledged {
 
   /** Commands in the log. */
   get appliedCount(): number {
-    return this.#orders.size;
+    return this.#applied.size;
   }
 
   /** Commands whose reply has arrived. */
@@ -66,25 +68,25 @@ export class Acknowledged {
   #define(command: AppliedCommand, position: number): void {
     const { client, sequence, order } = command;
     const last = this.#lastSequences.get(client) ?? 0;
-    const isTwice = this.#orders.has(keyOf(client, sequence));
+    const isTwice = this.#applied.has(keyOf(client, sequence));
     if (isTwice || sequence <= last) {
       const fault = isTwice ? 'twice' : 'out of order';
       this.#judge.report(
-        'I-14',
+        'I-12',
         `command ${sequence} of client ${client} is applied ${fault}, at position ${position} ` +
           `after command ${last}`,
       );
     }
     this.#lastSequences.set(client, sequence);
-    this.#orders.set(keyOf(client, sequence), order);
+    this.#applied.set(keyOf(client, sequence), { order, position });
   }
 
   /** A reply has arrived at its client. */
   onReply(reply: AppliedCommand): void {
     const key = keyOf(reply.client, reply.sequence);
-    const order = this.#orders.get(key);
-    if (order !== reply.order) {
-      const found = order === undefined ? 'nowhere' : `as number ${order}`;
+    const applied = this.#applied.get(key);
+    if (applied?.order !== reply.order) {
+      const found = applied === undefined ? 'nowhere' : `as number ${applied.order}`;
       this.#judge.report(
         'I-14',
         `client ${reply.client} was told that command ${reply.sequence} is number ` +
@@ -92,9 +94,27 @@ export class Acknowledged {
       );
     }
     if (this.#acknowledged.has(key)) {
-      this.repeatedCount++;
+      this.#judge.report(
+        'I-12',
+        `client ${reply.client} is answered twice for command ${reply.sequence}`,
+      );
     }
     this.#acknowledged.set(key, reply.order);
+    if (applied !== undefined && applied.position > this.#lastPosition) {
+      this.#lastPosition = applied.position;
+      this.#lastOrder = applied.order;
+    }
+  }
+
+  /** The last scan: a member whose service stands at a position has every acknowledged command. */
+  onFinal(memberId: number, servicePosition: number): void {
+    if (servicePosition < this.#lastPosition) {
+      this.#judge.report(
+        'I-14',
+        `member ${memberId} ends at ${servicePosition}, without command number ` +
+          `${this.#lastOrder} at ${this.#lastPosition}, whose client has its reply`,
+      );
+    }
   }
 }
 

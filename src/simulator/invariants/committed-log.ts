@@ -1,16 +1,16 @@
 // committed-log.ts: the one log that all members must have, as it becomes known.
 //
-// I-4 (log matching), I-6 (state-machine safety) and I-7 (committed means on a quorum of disks).
-// The first member that is about to apply a range defines it, from its own disk; at that moment a
-// quorum of disks must hold it, and whoever applies it later must apply the very same frames.
+// I-4 (log matching), I-5 (leader completeness), I-6 (state-machine safety) and I-7 (committed means
+// on a quorum of disks). The first member that is about to apply a range defines it, from its own
+// disk; at that moment a quorum of disks must hold it, and whoever applies it later must apply the
+// very same frames. How many a quorum is, this file says for itself: the product may be wrong.
 
 import { FRAME_TYPE_DATA } from '../../../assembly/layout/frame.js';
 import type { LogGeometry } from '../../archive/log-geometry.js';
-import { quorumSize } from '../../consensus/quorum.js';
 import type { VirtualDisk } from '../virtual-disk.js';
 import { DiskLog } from './disk-log.js';
 import { FrameChain } from './frame-chain.js';
-import { hashFrame } from './frame-hash.js';
+import { hashFrame, wordsOf } from './frame-hash.js';
 import type { Judge } from './judge.js';
 
 const HEADER_LENGTH = 32;
@@ -28,6 +28,10 @@ export class CommittedLog {
   readonly #byTerm = new Map<number, number>();
   /** Next frame of the common log that each member's service gets. */
   readonly #cursors: number[];
+  /** Ends of what was applied first in each term, ascending in both. */
+  readonly #termEnds: { readonly termId: number; end: number }[] = [];
+  /** Greatest position that any member has known to be committed. */
+  #knownCommit = 0;
 
   /** @param isDurable whether only what is synced counts as on a disk. */
   constructor(
@@ -84,8 +88,49 @@ export class CommittedLog {
     }
   }
 
-  /** A member's service is about to apply everything below a position. */
-  onApply(memberId: number, limit: number): void {
+  /**
+   * A member becomes the leader of a term: its log must hold what earlier terms have committed.
+   * A candidate of an old term may be late, and owes nothing to the terms above its own.
+   */
+  onLeader(memberId: number, termId: number): void {
+    const required = this.#termEnds.filter((mark) => mark.termId < termId).at(-1)?.end ?? 0;
+    // It may have been cut since it was read: elections are rare enough to read all of it.
+    this.#diskOf(memberId).chain.cut(0);
+    if (!this.#holds(memberId, required)) {
+      this.#judge.report(
+        'I-5',
+        `member ${memberId} becomes leader of term ${termId}, but its disk does not hold the ` +
+          `log up to ${required}, which was committed in an earlier term`,
+      );
+    }
+  }
+
+  /**
+   * What a leader of a term, which began at a base, takes for committed after a duty cycle.
+   * Copies of frames of earlier terms commit nothing: the first frame of its own term does.
+   */
+  onLeaderCommit(memberId: number, termId: number, base: number, position: number): void {
+    if (position > this.#knownCommit && position <= base) {
+      this.#judge.report(
+        'I-7',
+        `leader ${memberId} commits up to ${position} in term ${termId}, which begins at ${base}: ` +
+          'what earlier terms left is committed only by a frame of the own term',
+      );
+    }
+    this.onCommitKnown(position);
+  }
+
+  /** A member knows that everything below a position is committed. */
+  onCommitKnown(position: number): void {
+    this.#knownCommit = Math.max(this.#knownCommit, position);
+  }
+
+  /**
+   * A member's service is about to apply everything below a position.
+   *
+   * @param termId leadership term that the member is in; negative when in none.
+   */
+  onApply(memberId: number, limit: number, termId: number): void {
     if (limit <= this.chain.end) {
       if (!this.#holds(memberId, limit)) {
         this.#judge.report(
@@ -96,6 +141,18 @@ export class CommittedLog {
       return;
     }
     this.#extend(memberId, limit);
+    this.onCommitKnown(limit);
+    this.#noteTerm(termId, limit);
+  }
+
+  /** What is applied first in a term was committed in that term or an earlier one. */
+  #noteTerm(termId: number, limit: number): void {
+    const last = this.#termEnds.at(-1);
+    if (last !== undefined && termId >= 0 && last.termId >= termId) {
+      last.end = limit;
+    } else if (termId >= 0) {
+      this.#termEnds.push({ termId, end: limit });
+    }
   }
 
   #extend(memberId: number, limit: number): void {
@@ -123,11 +180,22 @@ export class CommittedLog {
     const excused = this.excusedMember();
     const ids = this.#disks.map((_, id) => id);
     const holders = ids.filter((id) => id === excused || this.#holds(id, limit));
-    if (holders.length < quorumSize(this.#disks.length)) {
+    if (holders.length < majorityOf(this.#disks.length)) {
       this.#judge.report(
         'I-7',
         `member ${memberId} applies up to ${limit}, which only the disks of members ` +
           `${holders.join(', ')} of ${this.#disks.length} are certain to hold`,
+      );
+    }
+  }
+
+  /** Where a member's service stands: it got there past this judge, or this judge is asleep. */
+  onServicePosition(memberId: number, position: number): void {
+    if (position > this.chain.end) {
+      this.#judge.report(
+        'I-6',
+        `the service of member ${memberId} stands at ${position}, but only what lies below ` +
+          `${this.chain.end} was seen to be applied`,
       );
     }
   }
@@ -209,14 +277,6 @@ export class CommittedLog {
   }
 }
 
-const wordViews = new WeakMap<ArrayBufferLike, Int32Array>();
-
-/** All words of the memory behind a view. */
-function wordsOf(view: DataView): Int32Array {
-  let words = wordViews.get(view.buffer);
-  if (words === undefined) {
-    words = new Int32Array(view.buffer);
-    wordViews.set(view.buffer, words);
-  }
-  return words;
+function majorityOf(memberCount: number): number {
+  return Math.floor(memberCount / 2) + 1;
 }

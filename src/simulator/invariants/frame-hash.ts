@@ -42,3 +42,15 @@ export function hashFrame(words: Int32Array, offset: number, length: number, typ
   }
   return finishHash(hash);
 }
+
+const wordViews = new WeakMap<ArrayBufferLike, Int32Array>();
+
+/** All words of the memory behind a view. */
+export function wordsOf(view: DataView): Int32Array {
+  let words = wordViews.get(view.buffer);
+  if (words === undefined) {
+    words = new Int32Array(view.buffer);
+    wordViews.set(view.buffer, words);
+  }
+  return words;
+}

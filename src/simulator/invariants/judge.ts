@@ -5,11 +5,13 @@
 // broke it.
 
 import type { TimeSource } from '../virtual-clock.js';
+import { judgeTitle } from './names.js';
 
 /** A broken invariant, and when. */
 export interface Violation {
   /** Name of the invariant, such as `I-7`. */
   readonly invariant: string;
+  /** What is wrong; begins with the id and the name of the judge. */
   readonly message: string;
   readonly timeNs: number;
 }
@@ -29,6 +31,10 @@ export class Judge {
   }
 
   report(invariant: string, message: string): void {
-    this.#violation ??= { invariant, message, timeNs: this.#time.nowNs };
+    this.#violation ??= {
+      invariant,
+      message: `${judgeTitle(invariant)}: ${message}`,
+      timeNs: this.#time.nowNs,
+    };
   }
 }

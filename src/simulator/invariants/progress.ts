@@ -1,14 +1,20 @@
-// progress.ts: I-8 (what may only grow) and I-9 (order of the positions), for one member at a time.
+// progress.ts: I-3 (a leader only appends), I-8 (what may only grow) and I-9 (order of the
+// positions), for one member at a time.
 
 import type { MemberObservation } from '../../cluster/member.js';
+import { MemberRole } from '../../consensus/election-state.js';
 import type { Judge } from './judge.js';
 
 /** What was last seen of one process. */
-interface Seen {
+export interface Seen {
   commitPosition: number;
   consumablePosition: number;
   servicePosition: number;
   candidateTermId: number;
+  /** Term that is led, negative when none is; and its log as it was then. */
+  ledTermId: number;
+  appendPosition: number;
+  truncationCount: number;
 }
 
 const NOTHING: Seen = {
@@ -16,6 +22,9 @@ const NOTHING: Seen = {
   consumablePosition: 0,
   servicePosition: 0,
   candidateTermId: -1,
+  ledTermId: -1,
+  appendPosition: 0,
+  truncationCount: 0,
 };
 
 /** Watches members after their duty cycles. */
@@ -36,21 +45,33 @@ export class Progress {
   /** A member has done a duty cycle. */
   check(memberId: number, observed: MemberObservation, servicePosition: number): void {
     const { election } = observed;
+    const now: Seen = {
+      commitPosition: election.commitPosition(),
+      consumablePosition: election.consumablePosition(),
+      servicePosition,
+      candidateTermId: election.candidateTermId(),
+      ledTermId: election.role() === MemberRole.Leader ? election.leadershipTermId() : -1,
+      appendPosition: observed.module.appendPosition(),
+      truncationCount: election.counters.truncations,
+    };
+    this.onProgress(memberId, now);
+    this.onDurable(memberId, observed, now.consumablePosition);
+  }
+
+  /** What is seen of a member, against what was seen before. */
+  onProgress(memberId: number, now: Seen): void {
     const seen = this.#seen[memberId] as Seen;
-    const consumablePosition = election.consumablePosition();
-    const commitPosition = election.commitPosition();
-    const candidateTermId = election.candidateTermId();
     const hasFallen =
-      consumablePosition < seen.consumablePosition ||
-      servicePosition < seen.servicePosition ||
-      candidateTermId < seen.candidateTermId;
+      now.consumablePosition < seen.consumablePosition ||
+      now.servicePosition < seen.servicePosition ||
+      now.candidateTermId < seen.candidateTermId;
     if (hasFallen) {
-      const now = { consumablePosition, servicePosition, candidateTermId };
       this.#judge.report(
         'I-8',
         `member ${memberId} went back from ${JSON.stringify(seen)} to ${JSON.stringify(now)}`,
       );
     }
+    const { commitPosition, consumablePosition, servicePosition } = now;
     if (servicePosition > consumablePosition || consumablePosition > commitPosition) {
       this.#judge.report(
         'I-9',
@@ -58,9 +79,33 @@ export class Progress {
           `${consumablePosition}, commit ${commitPosition} are not in this order`,
       );
     }
-    seen.commitPosition = commitPosition;
-    seen.consumablePosition = consumablePosition;
-    seen.servicePosition = servicePosition;
-    seen.candidateTermId = candidateTermId;
+    const isSameTerm = now.ledTermId >= 0 && now.ledTermId === seen.ledTermId;
+    const isCut =
+      now.appendPosition < seen.appendPosition || now.truncationCount > seen.truncationCount;
+    if (isSameTerm && isCut) {
+      this.#judge.report(
+        'I-3',
+        `leader ${memberId} cut its own log from ${seen.appendPosition} to ` +
+          `${now.appendPosition} in its term ${now.ledTermId}`,
+      );
+    }
+    this.#seen[memberId] = now;
+  }
+
+  /** What the recorder of a member claims, while it records. */
+  onDurable(memberId: number, observed: MemberObservation, consumablePosition: number): void {
+    const { module, recorder } = observed;
+    if (!recorder.isRecording() || recorder.isBusy()) {
+      return;
+    }
+    const durable = recorder.durablePosition();
+    const append = module.appendPosition();
+    if (consumablePosition > durable || durable > append) {
+      this.#judge.report(
+        'I-9',
+        `member ${memberId}: consumable position ${consumablePosition}, durable ${durable}, ` +
+          `append ${append} are not in this order`,
+      );
+    }
   }
 }

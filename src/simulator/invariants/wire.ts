@@ -1,4 +1,5 @@
-// wire.ts: what members say to each other, read as it leaves them (I-1, I-2, I-11).
+// wire.ts: what members say to each other, read as it leaves them (I-1, I-2, I-3, I-4, I-8,
+// I-11).
 //
 // A claim is judged when its frame is sent for the first time: what is sent again later was true
 // then.
@@ -12,7 +13,9 @@ import {
   FRAME_ALIGNMENT_MASK,
   FRAME_TYPE_DATA,
   FRAME_TYPE_OFFSET,
+  FRAME_TYPE_PAD,
 } from '../../../assembly/layout/frame.js';
+import { APPEND_FLAG_NON_VOTING } from '../../consensus/election-effects.js';
 import { AppendPositionDecoder } from '../../protocol/codecs/append-position.js';
 import { CommitPositionDecoder } from '../../protocol/codecs/commit-position.js';
 import { NewLeadershipTermDecoder } from '../../protocol/codecs/new-leadership-term.js';
@@ -20,8 +23,10 @@ import { RequestVoteDecoder } from '../../protocol/codecs/request-vote.js';
 import { TemplateId } from '../../protocol/codecs/template-ids.js';
 import { VoteDecoder } from '../../protocol/codecs/vote.js';
 import { messageTemplateId } from '../../protocol/message-header.js';
-import { CONSENSUS_STREAM_ID } from '../../protocol/streams.js';
+import { CONSENSUS_STREAM_ID, LOG_STREAM_ID } from '../../protocol/streams.js';
 import type { CommittedLog } from './committed-log.js';
+import type { Promises } from './promises.js';
+import type { SentLog } from './sent-log.js';
 import type { Votes } from './votes.js';
 
 const views = new WeakMap<ArrayBufferLike, DataView>();
@@ -36,10 +41,20 @@ export function viewOf(buffer: Uint8Array): DataView {
   return view;
 }
 
-/** Reads the consensus stream at its senders. */
+/** Those who judge what is said. */
+export interface WireJudges {
+  readonly votes: Votes;
+  readonly committed: CommittedLog;
+  readonly promises: Promises;
+  readonly sentLog: SentLog;
+}
+
+/** Reads the consensus stream and the log at their senders. */
 export class Wire {
   readonly #votes: Votes;
   readonly #committed: CommittedLog;
+  readonly #promises: Promises;
+  readonly #sentLog: SentLog;
   /** End of what was sent of each stream, by sender and session. */
   readonly #sentEnds: readonly Map<number, number>[];
   readonly #terms: number[];
@@ -49,9 +64,11 @@ export class Wire {
   readonly #commit = new CommitPositionDecoder();
   readonly #newTerm = new NewLeadershipTermDecoder();
 
-  constructor(memberCount: number, votes: Votes, committed: CommittedLog) {
-    this.#votes = votes;
-    this.#committed = committed;
+  constructor(memberCount: number, judges: WireJudges) {
+    this.#votes = judges.votes;
+    this.#committed = judges.committed;
+    this.#promises = judges.promises;
+    this.#sentLog = judges.sentLog;
     this.#sentEnds = Array.from({ length: memberCount }, () => new Map<number, number>());
     this.#terms = Array.from({ length: memberCount }, () => -1);
   }
@@ -66,13 +83,31 @@ export class Wire {
   onDatagram(memberId: number, buffer: Uint8Array, offset: number, length: number): void {
     const view = viewOf(buffer);
     const start = buffer.byteOffset + offset;
-    const isConsensus =
-      length > DATA_HEADER_LENGTH &&
-      view.getUint16(start + FRAME_TYPE_OFFSET, true) === FRAME_TYPE_DATA &&
-      view.getInt32(start + DATA_STREAM_ID_OFFSET, true) === CONSENSUS_STREAM_ID;
-    if (!isConsensus) {
+    const type = view.getUint16(start + FRAME_TYPE_OFFSET, true);
+    if (length < DATA_HEADER_LENGTH || (type !== FRAME_TYPE_DATA && type !== FRAME_TYPE_PAD)) {
       return;
     }
+    const streamId = view.getInt32(start + DATA_STREAM_ID_OFFSET, true);
+    if (streamId === CONSENSUS_STREAM_ID) {
+      this.#onConsensus(memberId, view, start, length);
+    } else if (streamId === LOG_STREAM_ID) {
+      this.#onLog(memberId, view, start, length);
+    }
+  }
+
+  #onLog(memberId: number, view: DataView, start: number, length: number): void {
+    for (let at = start; at < start + length; ) {
+      const frameLength = view.getInt32(at, true);
+      if (frameLength < DATA_HEADER_LENGTH) {
+        // A heartbeat, which names the end of what was sent.
+        return;
+      }
+      this.#sentLog.onFrame(memberId, view, at, frameLength);
+      at += (frameLength + FRAME_ALIGNMENT_MASK) & ~FRAME_ALIGNMENT_MASK;
+    }
+  }
+
+  #onConsensus(memberId: number, view: DataView, start: number, length: number): void {
     for (let at = start; at < start + length; ) {
       const frameLength = view.getInt32(at, true);
       if (frameLength <= DATA_HEADER_LENGTH) {
@@ -118,7 +153,9 @@ export class Wire {
       }
       case TemplateId.AppendPosition: {
         const message = this.#append.wrapAndApplyHeader(view, offset);
-        this.#onAppendPosition(memberId, message.leadershipTermId(), message.logPosition());
+        const isVoting = (message.flags() & APPEND_FLAG_NON_VOTING) === 0;
+        const position = message.logPosition();
+        this.#onAppendPosition(memberId, message.leadershipTermId(), position, isVoting);
         break;
       }
       case TemplateId.CommitPosition: {
@@ -136,9 +173,12 @@ export class Wire {
     }
   }
 
-  #onAppendPosition(memberId: number, termId: number, position: number): void {
+  #onAppendPosition(memberId: number, termId: number, position: number, isVoting: boolean): void {
     if (!this.#votes.onTermAcknowledged(memberId, termId)) {
       return;
+    }
+    if (isVoting) {
+      this.#promises.onAcknowledged(memberId, termId, position);
     }
     if (termId !== this.#terms[memberId]) {
       this.#terms[memberId] = termId;

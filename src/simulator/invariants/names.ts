@@ -1,0 +1,31 @@
+// names.ts: who judges a run. Every failure begins with the id and the name of its judge.
+
+/** Judges by id. The numbers are those of the list of invariants in docs/simulator.md. */
+export const JUDGE_NAMES = {
+  'I-1': 'one leader in a term',
+  'I-2': 'one vote in a term, remembered',
+  'I-3': 'a leader only appends',
+  'I-4': 'equal terms and positions have equal logs',
+  'I-5': 'a leader holds what was committed before it',
+  'I-6': 'all members apply the same frames',
+  'I-7': 'committed means held by a quorum of disks, by a frame of the own term',
+  'I-8': 'nothing that may only grow goes back',
+  'I-9': 'applied, committed and durable positions keep their order',
+  'I-10': 'equal snapshots at equal positions',
+  'I-11': 'durable before it is told',
+  'I-12': 'applied once and answered once',
+  'I-13': 'every queue stays below its limit',
+  'I-14': 'what was acknowledged is in the log for ever',
+  states: 'equal states at equal positions',
+  timers: 'a timer fires once, not early, and is not forgotten',
+  recovery: 'a disk that nobody damaged is found sound',
+  liveness: 'a healed cluster elects, serves and becomes equal',
+  fatal: 'no member and no client ends by an error',
+  exception: 'nothing is thrown by the world',
+} as const;
+
+/** Id and name of a judge; an unknown id stands for itself. */
+export function judgeTitle(id: string): string {
+  const name = (JUDGE_NAMES as Readonly<Record<string, string>>)[id];
+  return name === undefined ? id : `${id} (${name})`;
+}

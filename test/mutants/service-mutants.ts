@@ -1,0 +1,118 @@
+// service-mutants.ts: famous bugs of sessions, services and clients.
+
+import type { Mutant } from './mutant.js';
+
+export const SERVICE_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'B34',
+    bug: 'padding at the end of the log is never consumed',
+    source: 'Aeron 1619',
+    breaks: 'the position of a reader stays before the padding',
+    judges: ['liveness'],
+    edits: [
+      {
+        file: 'src/cluster/log-poller.ts',
+        find: `      this.#scannedEnd = f64[(area + SCAN_END_OFFSET) >> 3] as number;
+      return count;`,
+        replace: `      const end = f64[(area + SCAN_END_OFFSET) >> 3] as number;
+      this.#scannedEnd = count === 0 ? this.#position : end;
+      return count;`,
+      },
+    ],
+  },
+  {
+    id: 'B35',
+    bug: 'each member decides by its own role which sessions it drops',
+    source: 'Aeron 635 and 875',
+    breaks: 'the service of a new leader loses the sessions that the log has opened',
+    judges: ['states'],
+    edits: [
+      {
+        file: 'src/service/service-container.ts',
+        find: '    if (role !== this.role) {\n',
+        replace: `    if (role === 'leader') {
+      this.#sessions.clear();
+    }
+    if (role !== this.role) {
+`,
+      },
+    ],
+  },
+  {
+    id: 'B42',
+    bug: 'a command that was taken is proposed again and again',
+    source: 'RedisRaft 13',
+    breaks: 'a message that had waited for room in the log stays in its place',
+    judges: ['I-12'],
+    edits: [
+      {
+        file: 'src/cluster/ingress-adapter.ts',
+        find: '    source.stalled = undefined;\n    return true;',
+        replace: '    return true;',
+      },
+    ],
+  },
+  {
+    id: 'B25',
+    bug: 'clients are served before what was there before is replayed',
+    source: 'etcd 3879, and 316 by aphyr',
+    breaks: 'a new leader sends what its service says to commands of earlier terms',
+    judges: ['I-12', 'I-14'],
+    edits: [
+      {
+        file: 'src/cluster/egress.ts',
+        find: `    this.#leadershipTermId = leadershipTermId;
+    this.#ingressEndpoints = ingressEndpoints;`,
+        replace: `    this.#leadershipTermId = leadershipTermId;
+    this.#isOpen = true;
+    this.#ingressEndpoints = ingressEndpoints;`,
+      },
+    ],
+  },
+  {
+    id: 'B43',
+    bug: 'a message whose answer is missing is sent again to the next leader, and applied twice',
+    source: 'Raft dissertation 6.3, Kudu 568',
+    breaks: 'the client repeats its last message when it has a new leader',
+    judges: ['I-12'],
+    edits: [
+      {
+        file: 'src/client/cluster-client.ts',
+        find: `    if (result > 0) {
+      this.#lastSendNs = this.#nowNs;
+    }
+    return result;
+  }
+
+  #append(`,
+        replace: `    if (result > 0) {
+      this.#lastSendNs = this.#nowNs;
+      this.lastMessage = buffer.slice(offset, offset + length);
+    }
+    return result;
+  }
+
+  lastMessage = new Uint8Array(0);
+  isRepeating = false;
+
+  #append(`,
+      },
+      {
+        file: 'src/client/cluster-client.ts',
+        find: '    this.#handlers.onNewLeader?.(termId, this.leaderMemberId);',
+        replace: `    this.isRepeating = this.lastMessage.length > 0;
+    this.#handlers.onNewLeader?.(termId, this.leaderMemberId);`,
+      },
+      {
+        file: 'src/client/cluster-client.ts',
+        find: '        this.#keepAlive(nowNs);\n',
+        replace: `        this.#keepAlive(nowNs);
+        if (this.isRepeating) {
+          const { lastMessage } = this;
+          this.isRepeating = this.offer(lastMessage, 0, lastMessage.length) < 0;
+        }
+`,
+      },
+    ],
+  },
+];
