@@ -1,9 +1,9 @@
 // committed-log.ts: the one log that all members must have, as it becomes known.
 //
-// I-4 (log matching), I-5 (leader completeness), I-6 (state-machine safety) and I-7 (committed means
-// on a quorum of disks). The first member that is about to apply a range defines it, from its own
-// disk; at that moment a quorum of disks must hold it, and whoever applies it later must apply the
-// very same frames. How many a quorum is, this file says for itself: the product may be wrong.
+// I-4 (log matching), I-5 (leader completeness), I-6 (state-machine safety) and I-7 (committed
+// means on a quorum of disks). The first member that is about to apply a range defines it, from its
+// own disk; at that moment a quorum of disks must hold it, and whoever applies it later must apply
+// the very same frames. How many a quorum is, this file says for itself: the product may be wrong.
 
 import { FRAME_TYPE_DATA } from '../../../assembly/layout/frame.js';
 import type { LogGeometry } from '../../archive/log-geometry.js';
@@ -113,8 +113,8 @@ export class CommittedLog {
     if (position > this.#knownCommit && position <= base) {
       this.#judge.report(
         'I-7',
-        `leader ${memberId} commits up to ${position} in term ${termId}, which begins at ${base}: ` +
-          'what earlier terms left is committed only by a frame of the own term',
+        `leader ${memberId} commits up to ${position} in term ${termId}, which begins at ` +
+          `${base}: what earlier terms left is committed only by a frame of the own term`,
       );
     }
     this.onCommitKnown(position);
