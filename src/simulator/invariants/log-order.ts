@@ -1,7 +1,8 @@
 // log-order.ts: I-8 for what lies in the log itself, read before any service sees it.
 //
-// Log time never goes back, and sessions are numbered upwards: both are decided by leaders, of
-// which the next one knows only the log. A service container asserts the first; this judge names it.
+// Log time never goes back, and sessions are numbered upwards. Both are decided by leaders, of
+// which the next one knows only the log. A service container asserts the first; this judge names
+// it.
 
 import { eventTimestamp } from '../../cluster/tail-time.js';
 import { SessionOpenEventDecoder } from '../../protocol/codecs/session-open-event.js';

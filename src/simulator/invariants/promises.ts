@@ -2,8 +2,9 @@
 //
 // A member that acknowledged a position in a term with its vote never acknowledges less in that
 // term, and comes back with it after a crash: a leader may have committed on it. Only a greater
-// term frees it. What it may lose without breaking a promise is stated by the level: at `page-cache` a
-// power cut may take what lies above the durable mark, and such a member has to be excused.
+// term frees it. What it may lose without breaking a promise is stated by the level: at
+// `page-cache` a power cut may take what lies above the durable mark, and such a member has to be
+// excused.
 
 import type { Judge } from './judge.js';
 
