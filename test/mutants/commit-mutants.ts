@@ -98,25 +98,18 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'B13',
-    bug: 'a late answer of the leader cuts what was acknowledged since',
+    bug: 'what follows the point where logs were compared is deleted, conflict or not',
     source: 'openraft, from async-raft (9540c904)',
-    breaks: 'an answer for an older log end is obeyed',
+    breaks: 'a follower that joins the log again in one term first cuts what it has of that term',
     judges: ['I-8', 'I-9', 'I-5', 'I-7', 'I-11'],
     edits: [
       {
         file: 'src/consensus/reconcile.ts',
-        find: 'if (ownTermId < reply.logTermId || (hasNext && ownTermId >= reply.nextTermId)) {',
-        replace: 'if (ownTermId < reply.logTermId) {',
-      },
-      {
-        file: FOLLOWER_TERM,
-        find: `        this.isReconciled = true;
-        this.requestNs = Number.NEGATIVE_INFINITY;
-        log.appendEntry`,
-        replace: `        this.isReconciled = true;
-        this.requestNs = Number.NEGATIVE_INFINITY;
-        this.answer = undefined;
-        log.appendEntry`,
+        find: '    return { action: ReconcileAction.Live, termId: ownTermId, position: POSITION_NULL };',
+        replace: `    const basePosition = ownEntries.basePositionOf(ownTermId);
+    return position > basePosition
+      ? { action: ReconcileAction.Truncate, termId: ownTermId, position: basePosition }
+      : { action: ReconcileAction.Live, termId: ownTermId, position: POSITION_NULL };`,
       },
       {
         file: FOLLOWER_TERM,

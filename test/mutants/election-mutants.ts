@@ -155,36 +155,6 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    id: 'B16',
-    bug: 'what an older leader says late cuts a newer log',
-    source: 'camunda 6092, etcd 1763 (there: a snapshot)',
-    breaks: 'a member follows a leader of a lower term again',
-    judges: ['I-4', 'I-5', 'I-6', 'I-7', 'I-8', 'I-9', 'I-11'],
-    profile: 'figure-8',
-    edits: [
-      {
-        file: ELECTION,
-        find: `    this.machine.see(termId);
-    if (this.isDeposed(from, termId)) {
-      return;
-    }`,
-        replace: '    this.machine.see(termId);',
-      },
-      {
-        file: NODE_RECORD,
-        find: 'assert(termId >= this.candidateTerm, ',
-        replace: 'assert(termId >= 0, ',
-      },
-      {
-        file: NODE_RECORD,
-        find: `    if (termId === this.candidateTerm) {
-      return this.requestedSequence;`,
-        replace: `    if (termId <= this.candidateTerm) {
-      return this.requestedSequence;`,
-      },
-    ],
-  },
-  {
     id: 'B19',
     bug: 'a gap between the records of a member that restarts',
     source: 'RedisRaft 17, 28, 43, 44 and 53',
