@@ -98,9 +98,8 @@ export class Judges {
   /** A member has recovered its directory, and has done nothing else yet. */
   onRecovered(memberId: number, directory: RecoveredDirectory): void {
     const { candidateTermId, voting } = directory.nodeState.state;
-    const { appendPosition, health } = directory;
-    const isVoting = voting && health.kind !== 'corrupt';
-    this.promises.onRecovered(memberId, isVoting, candidateTermId, appendPosition);
+    const { appendPosition } = directory;
+    this.promises.onRecovered(memberId, voting, candidateTermId, appendPosition);
   }
 
   /** A member begins to lead a term. */

@@ -21,13 +21,13 @@ const NO_CUT_ASSERTIONS = [
   },
   {
     file: TRUNCATE,
-    find: 'isAbandoned || position >= options.knownCommitPosition,',
-    replace: 'isAbandoned || position >= 0,',
+    find: '    position >= options.knownCommitPosition,',
+    replace: '    position >= 0,',
   },
   {
     file: TRUNCATE,
-    find: 'assert(isAbandoned || mark.commitPosition <= position,',
-    replace: 'assert(isAbandoned || position >= 0,',
+    find: 'assert(mark.commitPosition <= position,',
+    replace: 'assert(position >= 0,',
   },
 ];
 

@@ -83,7 +83,8 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
         find: '  const isTorn = tail.to > walk.end;\n',
         replace: `  const isTorn = tail.to > walk.end;
   if (isTorn) {
-    return corruptAt(walk.end, durablePosition, 'the last frame is torn');
+    const torn = corruption([{ from: walk.end, to: tail.to }], false, bases, geometry);
+    return { appendPosition: walk.end, health: torn, warnings: ['torn'], isCutNeeded: true };
   }
 `,
       },
@@ -151,8 +152,12 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: LOG_RECOVERY,
-        find: '  if (walk.end < durablePosition) {',
-        replace: '  if (walk.end < 0) {',
+        find: `  const isCutNeeded = isTorn || tail.isShort;
+  const appendPosition = walk.end;
+  if (ranges.length > 0) {`,
+        replace: `  const isCutNeeded = isTorn || tail.isShort || ranges.length > 0;
+  const appendPosition = ranges[0]?.from ?? walk.end;
+  if (ranges.length < 0) {`,
       },
     ],
   },
