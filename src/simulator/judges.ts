@@ -19,6 +19,7 @@ import { LogOrder } from './invariants/log-order.js';
 import { Progress } from './invariants/progress.js';
 import { Promises } from './invariants/promises.js';
 import { SentLog } from './invariants/sent-log.js';
+import { StuckLeader } from './invariants/stuck-leader.js';
 import { Timers } from './invariants/timers.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
@@ -44,6 +45,8 @@ export class Judges {
   readonly #logOrder: LogOrder;
   readonly #wire: Wire;
   readonly #progress: Progress;
+  readonly #stuckLeader: StuckLeader;
+  readonly #world: World;
   readonly #services: (LedgerService | undefined)[];
   /** What runs on the cluster in place of the ledger. */
   readonly #application: Application | undefined;
@@ -77,6 +80,9 @@ export class Judges {
       sentLog: new SentLog(judge, logTermLength),
     });
     this.#progress = new Progress(judge, disks.length);
+    const { leaderTimeoutNs } = (members[0] as SimulatedMember).config.consensus;
+    this.#stuckLeader = new StuckLeader(judge, disks.length, leaderTimeoutNs);
+    this.#world = world;
     this.#services = disks.map(() => undefined);
     world.network.addFilter((source, _destination, buffer, offset, length) => {
       if (source.id < disks.length) {
@@ -125,7 +131,11 @@ export class Judges {
     const { election } = observed;
     const commitPosition = election.commitPosition();
     const entry = election.termEntries().at(-1);
-    if (election.role() === MemberRole.Leader && entry?.termId === election.leadershipTermId()) {
+    const isLeading = election.role() === MemberRole.Leader;
+    const durable = observed.recorder.durablePosition();
+    const append = observed.module.appendPosition();
+    this.#stuckLeader.onTurn(memberId, isLeading, durable, append, this.#world.nowNs);
+    if (isLeading && entry?.termId === election.leadershipTermId()) {
       this.committed.onLeaderCommit(memberId, entry.termId, entry.basePosition, commitPosition);
     } else {
       this.committed.onCommitKnown(commitPosition);

@@ -5,6 +5,7 @@ import type { Mutant } from './mutant.js';
 const VOTER = 'src/consensus/voter.ts';
 const NODE_RECORD = 'src/consensus/node-record.ts';
 const NODE_STATE_FILE = 'src/archive/node-state-file.ts';
+const LEADER_TERM = 'src/consensus/leader-term.ts';
 const ELECTION = 'src/consensus/election.ts';
 const MACHINE = 'src/consensus/election-machine.ts';
 const EFFECTS = 'src/cluster/consensus-effects.ts';
@@ -132,6 +133,27 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
         file: 'src/consensus/quorum.ts',
         find: 'return Math.floor(memberCount / 2) + 1;',
         replace: 'return Math.max(1, Math.floor(memberCount / 2));',
+      },
+    ],
+  },
+  {
+    id: 'B28',
+    bug: 'a leader whose disk hangs goes on with its heartbeats, and freezes the cluster',
+    source: 'hashicorp raft 503 and 614',
+    breaks: 'a leader does not ask whether its own log becomes durable',
+    judges: ['liveness'],
+    edits: [
+      {
+        file: LEADER_TERM,
+        find: '    return isBehind && nowNs >=',
+        replace: '    return isBehind && nowNs < 0 && nowNs >=',
+      },
+      {
+        file: LEADER_TERM,
+        find: `      log.appendPosition() > log.durablePosition()
+        ? this.diskProgressNs`,
+        replace: `      log.appendPosition() < 0
+        ? this.diskProgressNs`,
       },
     ],
   },

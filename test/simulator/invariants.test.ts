@@ -16,6 +16,7 @@ import { JUDGE_NAMES, judgeTitle } from '../../src/simulator/invariants/names.js
 import { Progress, type Seen } from '../../src/simulator/invariants/progress.js';
 import { Promises } from '../../src/simulator/invariants/promises.js';
 import { SentLog } from '../../src/simulator/invariants/sent-log.js';
+import { StuckLeader } from '../../src/simulator/invariants/stuck-leader.js';
 import { Timers } from '../../src/simulator/invariants/timers.js';
 import { ArenaPool } from '../../src/simulator/simulated-cluster.js';
 import { Simulation } from '../../src/simulator/simulation.js';
@@ -258,6 +259,17 @@ const BAD: readonly (readonly [string, string, () => Judge])[] = [
         const acknowledged = new Acknowledged(judge);
         acknowledged.onState(0, 96, 1);
         acknowledged.onState(1, 96, 2);
+      }),
+  ],
+  [
+    'a leader that leads on with a disk that stands still',
+    'liveness',
+    () =>
+      judged((judge) => {
+        const stuckLeader = new StuckLeader(judge, MEMBERS, SECOND);
+        stuckLeader.onTurn(0, true, 96, 192, 0);
+        stuckLeader.onTurn(0, true, 128, 192, SECOND);
+        stuckLeader.onTurn(0, true, 128, 192, 3 * SECOND);
       }),
   ],
   [
