@@ -12,7 +12,7 @@ import { Acknowledged } from '../../src/simulator/invariants/acknowledged.js';
 import { Judge } from '../../src/simulator/invariants/judge.js';
 import { Limits } from '../../src/simulator/invariants/limits.js';
 import { LogOrder } from '../../src/simulator/invariants/log-order.js';
-import { JUDGE_NAMES, judgeTitle } from '../../src/simulator/invariants/names.js';
+import { JUDGE_NAMES, judgeMessage } from '../../src/simulator/invariants/names.js';
 import { Progress, type Seen } from '../../src/simulator/invariants/progress.js';
 import { Promises } from '../../src/simulator/invariants/promises.js';
 import { SentLog } from '../../src/simulator/invariants/sent-log.js';
@@ -289,7 +289,7 @@ for (const [what, invariant, bring] of BAD) {
   test(`${what} trips ${invariant}`, (t) => {
     const { violation } = bring();
     t.equal(violation?.invariant, invariant);
-    t.ok(violation?.message.startsWith(judgeTitle(invariant)), violation?.message);
+    t.ok(violation?.message.startsWith(judgeMessage(invariant, '')), violation?.message);
     t.end();
   });
 }

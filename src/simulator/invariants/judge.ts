@@ -5,7 +5,7 @@
 // broke it.
 
 import type { TimeSource } from '../virtual-clock.js';
-import { judgeTitle } from './names.js';
+import { judgeMessage } from './names.js';
 
 /** A broken invariant, and when. */
 export interface Violation {
@@ -33,7 +33,7 @@ export class Judge {
   report(invariant: string, message: string): void {
     this.#violation ??= {
       invariant,
-      message: `${judgeTitle(invariant)}: ${message}`,
+      message: judgeMessage(invariant, message),
       timeNs: this.#time.nowNs,
     };
   }

@@ -1,6 +1,6 @@
 // names.ts: who judges a run. Every failure begins with the id and the name of its judge.
 
-/** Judges by id. The numbers are those of the list of invariants in docs/simulator.md. */
+/** Judges by id. The numbers are those of the list in docs/invariants.md. */
 export const JUDGE_NAMES = {
   'I-1': 'one leader in a term',
   'I-2': 'one vote in a term, remembered',
@@ -24,8 +24,8 @@ export const JUDGE_NAMES = {
   exception: 'nothing is thrown by the world',
 } as const;
 
-/** Id and name of a judge; an unknown id stands for itself. */
-export function judgeTitle(id: string): string {
+/** What a judge says, behind its id and name. The judges of a user's service have no name here. */
+export function judgeMessage(id: string, message: string): string {
   const name = (JUDGE_NAMES as Readonly<Record<string, string>>)[id];
-  return name === undefined ? id : `${id} (${name})`;
+  return name === undefined ? message : `${id} (${name}): ${message}`;
 }
