@@ -55,7 +55,10 @@ export class LeaderHunt {
     }
   }
 
-  /** What a leader appends is on a minority only; when it comes back, its successor goes. */
+  /**
+   * What a leader appends is on a minority only. When it comes back, its successor goes, or it goes
+   * itself while it takes the log of its successor over its own.
+   */
   #isolateLeader(): void {
     const leader = this.#targets.leader();
     if (leader === undefined) {
@@ -67,6 +70,8 @@ export class LeaderHunt {
       const successor = this.#leaders().find((member) => member !== leader);
       if (successor !== undefined && this.#random.chance(2, 3)) {
         this.#end(successor, EndKind.Kill);
+      } else {
+        this.#later(this.#drawNs(20, 700), () => this.#end(leader, this.#drawEnd()));
       }
     });
   }
