@@ -49,6 +49,8 @@ export class ElectionMachine {
   private failedBallots = 0;
   private ballotEndNs = NO_DEADLINE_NS;
   private stalledUntilNs = NEVER_NS;
+  /** A candidate asked before the own log was at rest: it has its ballot, and will ask again. */
+  private askedUntilNs = NEVER_NS;
   private transitions = 0;
   /** Time of the last doWork: what is due is judged by what was known then. */
   private workedNs = 0;
@@ -241,7 +243,8 @@ export class ElectionMachine {
   }
 
   private mayStand(nowNs: number): boolean {
-    return this.context.record.isVoting() && !this.hearsLeader(nowNs);
+    const isFree = !this.hearsLeader(nowNs) && nowNs >= this.askedUntilNs;
+    return isFree && this.context.record.isVoting();
   }
 
   private outlook(nowNs: number): CanvassOutlook {
@@ -485,6 +488,10 @@ export class ElectionMachine {
     nowNs: number,
   ): void {
     const hearsLeader = this.leader !== undefined || this.hearsLeader(nowNs);
+    const isPostponed = !this.context.log.isStopped();
+    if (isPostponed && !hearsLeader && candidateTermId > this.context.record.candidateTermId()) {
+      this.askedUntilNs = nowNs + this.context.config.electionTimeoutNs;
+    }
     if (this.voter.onRequestVote(from, candidateEnd, candidateTermId, hearsLeader)) {
       this.dropTerm();
       this.ballotEndNs = nowNs + this.context.config.electionTimeoutNs;

@@ -282,6 +282,23 @@ test('a candidate that is refused with a greater term gives up', (t) => {
   t.end();
 });
 
+test('who is asked for its vote before its log is at rest lets the candidate have its ballot', (t) => {
+  // Else a deposed leader would raise the term above the one that is just being won.
+  const bench = new Bench();
+  bench.follow();
+  bench.work(600 * MS);
+  t.equal(bench.election.state(), ElectionState.Canvass, 'its leader fell silent');
+  bench.election.onRequestVote(2, 4, 960, 5, bench.nowNs);
+  bench.election.onLogStopped(960);
+  bench.election.onCanvassPosition(1, 4, 960, 4, bench.nowNs);
+  bench.election.onCanvassPosition(2, 4, 960, 4, bench.nowNs);
+  bench.work(MS);
+  t.equal(bench.election.state(), ElectionState.Canvass, 'it does not stand against it');
+  bench.election.onRequestVote(2, 4, 960, 5, bench.nowNs);
+  t.equal(bench.election.state(), ElectionState.FollowerBallot, 'it is asked again, and votes');
+  t.end();
+});
+
 test('a member that hears heartbeats it cannot answer does not stand', (t) => {
   // B27: without links back to the leader it would raise a term for nothing.
   const bench = new Bench();

@@ -148,7 +148,9 @@ function links(stage: Stage, words: Words): void {
       network.block(from, to);
     }
   }
-  heal(stage, words);
+  if (words.plain.length > 0) {
+    heal(stage, words);
+  }
 }
 
 /** `flap 0-1 every=100ms for=10s`: the link is down and up by turns. */
