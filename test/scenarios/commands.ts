@@ -166,7 +166,7 @@ function load(stage: Stage, words: Words): void {
 
 function leaveClient(stage: Stage, words: Words): void {
   for (const id of words.plain) {
-    stage.clientOf(id).node.stop();
+    stage.clientOf(id).leave();
   }
 }
 

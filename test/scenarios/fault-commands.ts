@@ -89,6 +89,13 @@ function leave(stage: Stage, words: Words): void {
   }
 }
 
+/** `may-end 0 1`: their processes may end with an error from here on. */
+function mayEnd(stage: Stage, words: Words): void {
+  for (const id of words.plain) {
+    stage.expectedEnds.add(stage.memberOf(id).memberId);
+  }
+}
+
 // --- network ---
 
 /** Directed pairs of `0->1`, `0-1` (both ways) or `0` (with everybody, both ways). */
@@ -262,6 +269,7 @@ export const FAULT_COMMANDS: ReadonlyMap<string, Command> = new Map<string, Comm
   ['resume', resume],
   ['stall', stall],
   ['leave', leave],
+  ['may-end', mayEnd],
   ['cut', cut],
   ['heal', heal],
   ['partition', partition],

@@ -20,6 +20,12 @@ import { foldTexts } from './script.js';
 /** Stands for a frame that goes on with a message. */
 const MIDDLE = '...';
 
+const CLOSERS: ReadonlyMap<string, string> = new Map([
+  ['ClientAction', 'client'],
+  ['ServiceAction', 'service'],
+  ['Timeout', 'timeout'],
+]);
+
 /** A frame of the log, as far as a reader needs it. */
 export interface LogFrame {
   readonly position: number;
@@ -82,7 +88,7 @@ function describe(view: DataView, offset: number, length: number): string {
     case 'SessionOpenEvent':
       return 'opened';
     case 'SessionCloseEvent':
-      return 'closed';
+      return `closed-by-${CLOSERS.get(String(event.fields.closeReason)) ?? 'nobody'}`;
     case 'NewLeadershipTermEvent':
       return 'new-term';
     default:

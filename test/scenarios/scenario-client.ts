@@ -95,6 +95,17 @@ export class ScenarioClient {
     );
   }
 
+  /** Ends the session, as the owner of a client does: one more turn lets the request leave. */
+  leave(): void {
+    const { client } = this;
+    const { process } = this.node;
+    process?.guard(() => {
+      client?.close();
+      client?.doWork(process.clock.nowNs());
+    });
+    this.node.stop();
+  }
+
   /** Sends texts as soon as the session takes them, in their order. */
   send(texts: readonly string[], length: number): void {
     this.#queue.push(...texts.map((text) => ({ text, length })));
