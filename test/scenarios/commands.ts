@@ -138,6 +138,9 @@ function settle(stage: Stage, words: Words): void {
   }
   stage.runUntil(stage.world.nowNs + SETTLE_NS);
   stage.takeLines();
+  if (stage.judge.violation !== undefined) {
+    return;
+  }
   const { memberId, termId } = stage.reigns[stage.reigns.length - 1] as Reign;
   stage.say(`member ${memberId}`, `leads term ${termId}`);
 }

@@ -93,6 +93,9 @@ export function damage(stage: Stage, words: Words): void {
     member.node.disk.flipBits(segmentFileName(base), frame.position + 40 - base, 1);
     return;
   }
+  if (what.startsWith('node-state')) {
+    stage.judges.votes.onLostDirectory(member.memberId);
+  }
   const at = (words.number('sector') ?? 0) * SECTOR_LENGTH + (words.number('offset') ?? 20);
   member.node.disk.flipBits(what, at, words.number('xor') ?? 1);
 }

@@ -1,6 +1,8 @@
 // predicates.ts: what a script may expect, or run until. Each answers why it does not hold.
 
 import type { MemberStatus } from '../../src/cluster/member.js';
+import { MemberRole } from '../../src/consensus/election-state.js';
+import { TERM_NULL } from '../../src/position.js';
 import { areMembersEqual } from '../../src/simulator/convergence.js';
 import { framesOnDisk } from './log-view.js';
 import { expandRange, parseDurationNs } from './script.js';
@@ -30,16 +32,34 @@ function statusOf(stage: Stage, id: string | undefined): MemberStatus | undefine
   return stage.memberOf(id ?? '').member?.status();
 }
 
-function running(stage: Stage): MemberStatus[] {
-  return stage.cluster.members.flatMap(({ member }) => {
-    return member === undefined ? [] : [member.status()];
+/** What is asked about at every step, which a whole status would be too slow for. */
+interface Glimpse {
+  readonly memberId: number;
+  readonly leads: boolean;
+  readonly takesIngress: boolean;
+  readonly termId: number;
+}
+
+function running(stage: Stage): Glimpse[] {
+  return stage.cluster.members.flatMap(({ member, memberId }) => {
+    const election = member?.observe()?.election;
+    return member === undefined
+      ? []
+      : [
+          {
+            memberId,
+            leads: election?.role() === MemberRole.Leader,
+            takesIngress: election?.isIngressOpen() ?? false,
+            termId: election?.leadershipTermId() ?? TERM_NULL,
+          },
+        ];
   });
 }
 
 /** Splits `a b at 0 1`: the words before `at`, and the members behind it or all that run. */
 function splitAt(stage: Stage, words: readonly string[]): [string[], string[]] {
   const at = words.indexOf('at');
-  const ids = running(stage).map((status) => String(status.memberId));
+  const ids = running(stage).map((glimpse) => String(glimpse.memberId));
   return at < 0 ? [[...words], ids] : [words.slice(0, at), words.slice(at + 1)];
 }
 
@@ -63,8 +83,8 @@ const COMPARISONS: ReadonlyMap<string, (value: number, limit: number) => boolean
 ]);
 
 function leader(stage: Stage, ids: readonly string[]): Finding {
-  const leaders = running(stage).filter((status) => status.isIngressOpen);
-  const latest = leaders.sort((a, b) => b.leadershipTermId - a.leadershipTermId)[0];
+  const leaders = running(stage).filter((glimpse) => glimpse.takesIngress);
+  const latest = leaders.sort((a, b) => b.termId - a.termId)[0];
   if (latest === undefined) {
     return 'no member takes ingress';
   }
@@ -74,7 +94,7 @@ function leader(stage: Stage, ids: readonly string[]): Finding {
 
 /** Claims of leadership, by members that believe in it. */
 function noLeader(stage: Stage): Finding {
-  const leaders = running(stage).filter((status) => status.role === 'leader');
+  const leaders = running(stage).filter((glimpse) => glimpse.leads);
   return leaders.length === 0 ? undefined : `member ${leaders[0]?.memberId} leads`;
 }
 
@@ -193,7 +213,7 @@ const PREDICATES: ReadonlyMap<string, Predicate> = new Map<string, Predicate>([
   ['down', (stage, [id]) => (statusOf(stage, id) === undefined ? undefined : 'it runs')],
   [
     'term',
-    (stage, words) => compare(Math.max(...running(stage).map((s) => s.leadershipTermId)), words),
+    (stage, words) => compare(Math.max(...running(stage).map((each) => each.termId)), words),
   ],
   ['reigns', (stage, words) => compare(stage.reigns.length, words)],
   ['commit', (stage, [id, ...words]) => compare(statusOf(stage, id)?.commitPosition ?? -1, words)],
