@@ -1,5 +1,6 @@
 // All scenarios, each as a test of its own. See README.md here for the language.
 
+import { readFileSync } from 'node:fs';
 import test from 'tape';
 import { playScenario, readScenario, scenarioNames } from './run-script.js';
 import { expandRange, foldTexts, formatScript, parseDurationNs, parseScript } from './script.js';
@@ -21,6 +22,9 @@ test('there are scenarios, and each says what it shows', (t) => {
     ),
   );
   t.deepEqual(careless, [], 'every scenario expects something, whatever is written down');
+  const readme = readFileSync(new URL('README.md', import.meta.url), 'utf8');
+  const unlisted = names.filter((name) => !readme.includes(`[${name}](${name}.txt)`));
+  t.deepEqual(unlisted, [], 'the README lists every scenario');
   t.end();
 });
 
