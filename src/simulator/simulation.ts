@@ -126,11 +126,11 @@ export class Simulation {
       (_, index) =>
         new SimulatedClient(index, parts, this.swarm.workload, application?.commandsOf(index)),
     );
-    const { clients, swarm } = this;
+    const { clients } = this;
     application?.onClients(clients);
     const { onlyFaults } = options;
     const committedEnd = (): number => this.judges.committed.end;
-    const acted = { world, cluster, clients, swarm, timeline, committedEnd };
+    const acted = { world, cluster, clients, swarm: this.swarm, timeline, committedEnd };
     this.nemesis = new Nemesis({ ...acted, onlyFaults });
     const { judges, nemesis } = this;
     const random = world.random.fork('liveness');
