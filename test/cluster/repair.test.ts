@@ -1,0 +1,228 @@
+// repair.test.ts: damaged logs of whole clusters: mended in place, or not served at all.
+
+import test from 'tape';
+import { segmentFileName } from '../../src/archive/log-geometry.js';
+import { RepairRequestEncoder } from '../../src/protocol/codecs/repair-request.js';
+import { durableMarkPosition } from '../../src/simulator/invariants/durable-records.js';
+import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
+import { ClusterFixture, MS, messageOf, SECOND } from './cluster-fixture.js';
+
+const KIB = 1024;
+
+function sendAndAwait(fixture: ClusterFixture, count: number, length = 1000): void {
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  for (let value = 0; value < count; value++) {
+    fixture.send(client, messageOf(value, length));
+  }
+  fixture.await(() => client.received.length === count, 'all messages came back');
+  client.client?.close();
+  fixture.run(300 * MS);
+  client.node.kill();
+}
+
+/** Spoils [from, to) of a member's log, whatever segments that is in. */
+function spoil(member: SimulatedMember, from: number, to: number): void {
+  const { segmentLength } = member.config;
+  for (let at = from; at < to; ) {
+    const base = at - (at % segmentLength);
+    const end = Math.min(to, base + segmentLength);
+    const bytes = new Uint8Array(end - at).fill(0xbd);
+    member.node.disk.decay(segmentFileName(base), at - base, bytes);
+    at = end;
+  }
+}
+
+function killAll(fixture: ClusterFixture): void {
+  for (const { node } of fixture.cluster.members) {
+    node.kill();
+  }
+}
+
+function awaitEqualServices(fixture: ClusterFixture): void {
+  fixture.await(() => {
+    const all = fixture.cluster.members.map((one) => one.member?.status());
+    const position = all[0]?.servicePosition ?? 0;
+    return position > 0 && all.every((status) => status?.servicePosition === position);
+  }, 'all services are at the same position');
+}
+
+test('members with damage in turn all over their logs mend one another and lose nothing (D5)', (t) => {
+  for (const memberCount of [3, 5]) {
+    const fixture = new ClusterFixture({ memberCount });
+    fixture.start();
+    sendAndAwait(fixture, 300);
+    const { commitPosition } = fixture.status(fixture.awaitLeader());
+    killAll(fixture);
+    // Like a helix: every stretch is left to one member alone, to each in its turn, with the frames
+    // that reach into it. The end is left to all, so that every log still tells how long it was.
+    const { members } = fixture.cluster;
+    const stretch = 24 * KIB;
+    const margin = 2 * KIB;
+    const end = Math.min(...members.map(({ node }) => durableMarkPosition(node.disk))) - 8 * KIB;
+    for (const member of members) {
+      for (let from = 0; from + stretch <= end; from += stretch) {
+        const turn = (from / stretch - member.memberId + memberCount) % memberCount;
+        if (turn !== 0) {
+          const isAfterOwn = turn === 1 && from > 0;
+          const isBeforeOwn = turn === memberCount - 1;
+          const to = from + stretch - (isBeforeOwn ? margin : 0);
+          spoil(member, from + (isAfterOwn ? margin : 0), to);
+        }
+      }
+    }
+    fixture.cluster.startAll();
+    fixture.await(
+      () => members.every(({ member }) => member?.status().health === 'corrupt'),
+      'every member finds its damage',
+    );
+    t.ok(
+      members.every(({ member }) => member?.status().isVoting === false),
+      'nobody votes with a damaged log',
+    );
+    fixture.awaitLeader();
+    awaitEqualServices(fixture);
+    for (const member of members) {
+      const status = fixture.status(member);
+      t.equal(status.health, 'repaired');
+      t.equal(status.counters.damagedRanges, 0);
+      t.ok(status.servicePosition >= commitPosition, 'all that was committed is there');
+    }
+    killAll(fixture);
+    fixture.cluster.startAll();
+    fixture.awaitLeader();
+    t.ok(
+      members.every(({ member }) => member?.status().health === 'sound'),
+      'and it is on the disks',
+    );
+    fixture.close();
+  }
+  t.end();
+});
+
+test('when all copies of a range are gone the cluster stops, and says which range', (t) => {
+  const fixture = new ClusterFixture();
+  fixture.start();
+  sendAndAwait(fixture, 100);
+  killAll(fixture);
+  const { members } = fixture.cluster;
+  for (const member of members) {
+    spoil(member, 30 * KIB, 34 * KIB);
+  }
+  fixture.cluster.startAll();
+  fixture.run(20 * SECOND);
+  t.equal(fixture.leader(), undefined, 'nobody serves a log with a hole');
+  const reports = fixture.warnings.filter((text) => /no other member .* has the log/.test(text));
+  t.equal(reports.length, members.length, 'each says so, once');
+  t.match(reports[0] ?? '', /from \d+ to \d+/);
+  t.ok(
+    members.every(({ member }) => member?.status().counters.damagedRanges === 1),
+    'and goes on asking',
+  );
+  fixture.close();
+  t.end();
+});
+
+test('a single member with a damaged log serves nothing', (t) => {
+  const fixture = new ClusterFixture({ memberCount: 1 });
+  const only = fixture.start();
+  sendAndAwait(fixture, 50);
+  only.node.kill();
+  spoil(only, 10 * KIB, 11 * KIB);
+  fixture.cluster.start(only);
+  fixture.run(10 * SECOND);
+  t.equal(fixture.leader(), undefined);
+  t.equal(fixture.status(only).health, 'corrupt');
+  fixture.close();
+  t.end();
+});
+
+test('the scrubber of a leader finds rot and takes it back from a follower', (t) => {
+  const fixture = new ClusterFixture({ member: { scrubCycleMs: 500 } });
+  const leader = fixture.start();
+  sendAndAwait(fixture, 300);
+  const term = fixture.status(leader).leadershipTermId;
+  spoil(leader, 40 * KIB, 41 * KIB);
+  spoil(leader, 200 * KIB, 208 * KIB);
+  fixture.await(() => fixture.status(leader).counters.repairs === 2, 'both ranges are repaired');
+  const { counters, isVoting, leadershipTermId } = fixture.status(leader);
+  t.ok((counters.repairedBytes ?? 0) >= 9 * KIB, `${counters.repairedBytes} bytes`);
+  t.ok((counters.scrubbedBytes ?? 0) >= 200 * KIB, `${counters.scrubbedBytes} bytes were read`);
+  t.equal(counters.damagedRanges, 0);
+  t.ok(isVoting && leadershipTermId === term, 'it led on meanwhile');
+  t.equal(fixture.warnings.filter((text) => /is damaged from/.test(text)).length, 2);
+  t.equal(fixture.warnings.filter((text) => /is whole again from/.test(text)).length, 2);
+  fixture.close();
+  t.end();
+});
+
+test('a follower is never sent what has rotted in the archive of its leader', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
+  const away = fixture.followers()[0] as SimulatedMember;
+  away.node.kill();
+  sendAndAwait(fixture, 600);
+  // What the term buffers no longer hold is read from the archive, and there it is damaged.
+  spoil(leader, 100 * KIB, 104 * KIB);
+  fixture.cluster.start(away);
+  awaitEqualServices(fixture);
+  t.equal(fixture.status(leader).counters.repairs, 1, 'found by reading it, and repaired');
+  t.equal(fixture.status(away).counters.damagedRanges, 0);
+  fixture.close();
+  t.end();
+});
+
+test('damage in a tail that the cluster does not have is cut with it', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
+  sendAndAwait(fixture, 50);
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  const { commitPosition } = fixture.status(leader);
+  for (const other of fixture.followers()) {
+    fixture.world.network.block(leader.node, other.node);
+  }
+  for (let value = 0; value < 30; value++) {
+    fixture.send(client, messageOf(value, 1000));
+  }
+  fixture.run(5 * SECOND);
+  leader.node.kill();
+  client.node.kill();
+  const end = durableMarkPosition(leader.node.disk);
+  t.ok(end > commitPosition + 10 * KIB, `a tail from ${commitPosition} to ${end}`);
+  spoil(leader, commitPosition + 4 * KIB, commitPosition + 5 * KIB);
+  fixture.world.network.heal();
+  const next = fixture.awaitLeader();
+  t.notEqual(next.memberId, leader.memberId);
+  fixture.cluster.start(leader);
+  awaitEqualServices(fixture);
+  fixture.await(() => fixture.status(leader).isVoting, 'its vote counts again');
+  t.equal(fixture.status(leader).counters.damagedRanges, 0);
+  fixture.close();
+  t.end();
+});
+
+test('requests for repair that cannot be are counted and dropped', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
+  const care = leader.member?.observe()?.logCare;
+  const request = { requestId: 1, leadershipTermId: 0, position: 0, lengthBytes: 4096 };
+  const other = (leader.memberId + 1) % 3;
+  t.ok(care?.onRepairRequest(other, request), 'a member that is known');
+  t.notOk(care?.onRepairRequest(7, request), 'a member that is not configured');
+  for (const impossible of [
+    { ...request, position: 33 },
+    { ...request, position: -32 },
+    { ...request, position: Number.NaN },
+    { ...request, lengthBytes: 0 },
+    { ...request, lengthBytes: 1 << 30 },
+  ]) {
+    t.notOk(care?.onRepairRequest(other, impossible), JSON.stringify(impossible));
+  }
+  t.ok(care?.onRepairRequest(other, { ...request, position: 1 << 30 }), 'refused in its turn');
+  fixture.run(SECOND);
+  t.equal(fixture.status(leader).counters.repairRequestsRefused, 1);
+  t.equal(RepairRequestEncoder.BLOCK_LENGTH, 32);
+  fixture.close();
+  t.end();
+});
