@@ -24,6 +24,8 @@ const POLL_MS = 20;
 export interface ClusterOptions {
   readonly durability: Durability;
   readonly geometry?: LogGeometry;
+  /** Settings of every member besides its id. */
+  readonly member?: Readonly<Record<string, unknown>>;
 }
 
 /** A cluster on the loopback interface, in a temporary directory. */
@@ -62,7 +64,7 @@ export class ProcessCluster {
     }
   }
 
-  static async #create({ durability, geometry = GEOMETRY }: ClusterOptions) {
+  static async #create({ durability, geometry = GEOMETRY, member: extra }: ClusterOptions) {
     const directory = mkdtempSync(join(tmpdir(), 'pawl-process-'));
     const endpoints = await findLocalEndpoints(MEMBER_COUNT);
     const settings = {
@@ -76,7 +78,7 @@ export class ProcessCluster {
     for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
       const own = join(directory, `member-${memberId}`);
       const file = join(directory, `member-${memberId}.json`);
-      const member = { memberId };
+      const member = { ...extra, memberId };
       await bootstrapMember({ cluster: settings, member, directory: own });
       const content = { cluster: settings, member, directory: own, service: SERVICE };
       writeFileSync(file, JSON.stringify(content));
