@@ -8,7 +8,13 @@ import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { type FileHandle, OpenMode, type Storage } from '../ports/storage.js';
 import { POSITION_NULL, type Position } from '../position.js';
-import { type LogGeometry, segmentBaseOf, segmentBases, segmentFileName } from './log-geometry.js';
+import {
+  isPreparedFileName,
+  type LogGeometry,
+  segmentBaseOf,
+  segmentBases,
+  segmentFileName,
+} from './log-geometry.js';
 import { readChunk, WALK_CHUNK_LENGTH } from './log-walk.js';
 import {
   checkCompletion,
@@ -27,21 +33,21 @@ export function* listSegments(storage: Storage): StorageTask<Position[]> {
   return segmentBases(listed.names);
 }
 
-/** Removes the segments behind the one that holds a position, from the last to the first. */
-export function* removeSegmentsBehind(
-  storage: Storage,
-  position: Position,
-  geometry: LogGeometry,
-): StorageTask<number> {
-  const keptBase = segmentBaseOf(position, geometry.segmentLength);
-  const bases = (yield* listSegments(storage)).filter((base) => base > keptBase);
-  for (const base of bases.reverse()) {
-    const path = segmentFileName(base);
+/**
+ * Removes the segments that begin at or behind a position, from the last to the first, and before
+ * them what was made ahead of need.
+ */
+export function* removeSegmentsBehind(storage: Storage, position: Position): StorageTask<void> {
+  const listed = yield storage.list('');
+  checkCompletion(listed, 'list the data directory');
+  const { names } = listed;
+  const bases = segmentBases(names).filter((base) => base >= position);
+  const paths = [...names.filter(isPreparedFileName), ...bases.reverse().map(segmentFileName)];
+  for (const path of paths) {
     hit(Mark.TruncationRemovesSegment);
     checkCompletion(yield storage.remove(path), `remove ${path}`);
     yield* syncNames(storage);
   }
-  return bases.length;
 }
 
 /**

@@ -13,6 +13,7 @@ export const LOG_INITIAL_TERM_ID = 0;
 /** Segment files are at most 1 GiB, as in Aeron. */
 export const SEGMENT_LENGTH_MAX = 1024 * 1024 * 1024;
 
+const PREPARED_SUFFIX = '.next';
 const SEGMENT_NAME = /^0-(0|[1-9][0-9]{0,15})\.rec$/;
 
 /** Lengths that are fixed when a log is born. */
@@ -46,6 +47,20 @@ export function segmentBaseOf(position: Position, segmentLength: number): Positi
 export function segmentFileName(base: Position): string {
   assert(Number.isSafeInteger(base) && base >= 0, 'a segment base is a position');
   return `${LOG_RECORDING_ID}-${base}.rec`;
+}
+
+/**
+ * Name of a segment file that is made ahead of need. It gets its own name before its first frame:
+ * whoever looks at segments, such as an Aeron archive, finds none that is empty.
+ */
+export function preparedFileName(base: Position): string {
+  assert(Number.isSafeInteger(base) && base >= 0, 'a segment base is a position');
+  return `${LOG_RECORDING_ID}-${base}${PREPARED_SUFFIX}`;
+}
+
+/** Whether a name is that of a segment file made ahead of need. */
+export function isPreparedFileName(name: string): boolean {
+  return name.startsWith(`${LOG_RECORDING_ID}-`) && name.endsWith(PREPARED_SUFFIX);
 }
 
 /** Base position that a segment's file name tells; -1 when it is no segment of the log. */

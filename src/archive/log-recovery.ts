@@ -198,15 +198,14 @@ function* cutAndSync(
       yield* makeZeroSegment(storage, base, geometry);
     }
   }
-  yield* removeSegmentsBehind(storage, appendPosition, geometry);
+  yield* removeSegmentsBehind(storage, appendPosition);
   if (found.isCutNeeded) {
     yield* zeroSegmentBehind(storage, appendPosition, geometry);
   }
   // What lies below the mark was synced before the mark was written. The rest, which the next mark
   // will claim, may be in the page cache alone.
   const firstBase = segmentBaseOf(mark.durablePosition, geometry.segmentLength);
-  const lastBase = segmentBaseOf(appendPosition, geometry.segmentLength);
-  for (const base of bases.filter((start) => start >= firstBase && start <= lastBase)) {
+  for (const base of bases.filter((start) => start >= firstBase && start < appendPosition)) {
     const path = segmentFileName(base);
     const file = yield* openFile(storage, path, OpenMode.Write);
     yield* syncFile(storage, file, path);

@@ -241,7 +241,7 @@ export class Recorder implements Agent {
       }
       const file = this.#segments.fileOf(this.#submitted);
       if (file === undefined) {
-        this.#segments.prepare(this.#submitted);
+        work += this.#segments.need(this.#submitted) ? 1 : 0;
         break;
       }
       if (!this.#writeBlock(file, limit)) {

@@ -1,15 +1,20 @@
 // segment-writer.ts: the segment files that a recorder writes.
 //
-// A file is made with its full length and synced, with its name, before a frame in it can count as
-// durable: the recorder gets the handle only then. The next one is made ahead of need, because a
-// create costs several syncs. (Filling it with zeros ahead, or recycling an old one, would halve
-// the cost of each sync: `#make` is the place.)
+// A file is made with its full length and synced before a frame in it can count as durable. It is
+// made ahead of need, because a create costs several syncs, and under another name: a segment gets
+// its own when its first frame is about to be written, so no segment is ever empty. The recorder
+// gets the handle only when the name is durable.
 
 import { assert } from '../assert.js';
 import type { PawlError } from '../errors.js';
 import { type FileHandle, OpenMode } from '../ports/storage.js';
 import type { Position } from '../position.js';
-import { type LogGeometry, segmentBaseOf, segmentFileName } from './log-geometry.js';
+import {
+  type LogGeometry,
+  preparedFileName,
+  segmentBaseOf,
+  segmentFileName,
+} from './log-geometry.js';
 import {
   checkCompletion,
   checkSync,
@@ -23,11 +28,13 @@ import {
 /** A segment file that is open for writing. */
 export interface SegmentFile {
   readonly base: Position;
-  readonly handle: FileHandle;
+  handle: FileHandle;
   /** Writes have completed that no sync covers yet. */
   isDirty: boolean;
   /** Writes that have not completed. */
   writeCount: number;
+  /** It has the name of a segment, durably. */
+  isNamed: boolean;
 }
 
 /** Opens, makes and closes segment files for one recorder. */
@@ -60,15 +67,15 @@ export class SegmentWriter {
     return this.#files;
   }
 
-  /** Whether a file is being opened or made. */
+  /** Whether a file is being opened, made or named. */
   get isMaking(): boolean {
     return this.#makingBase >= 0;
   }
 
-  /** The open file that holds a position, or undefined. */
+  /** The open segment that holds a position, or undefined. */
   fileOf(position: Position): SegmentFile | undefined {
-    const base = segmentBaseOf(position, this.#geometry.segmentLength);
-    return this.#files.find((file) => file.base === base);
+    const file = this.#find(segmentBaseOf(position, this.#geometry.segmentLength));
+    return file?.isNamed === true ? file : undefined;
   }
 
   /** Opens the file that a recording goes on in: it exists, unless the position is its base. */
@@ -80,26 +87,25 @@ export class SegmentWriter {
     } else {
       const storage = this.#tasks.storage;
       const handle = yield* openFile(storage, segmentFileName(base), OpenMode.Write);
-      this.#add(base, handle);
+      this.#add(base, handle, true);
     }
   }
 
   /** Starts to make the file with a base, unless it is there or another is being made. */
   prepare(base: Position): void {
-    if (this.isMaking || this.fileOf(base) !== undefined) {
-      return;
+    if (!this.isMaking && this.#find(base) === undefined) {
+      this.#run(base, this.#make(base));
     }
-    this.#makingBase = base;
-    this.#tasks.run(
-      this.#make(base),
-      () => {
-        this.#makingBase = -1;
-      },
-      (error) => {
-        this.#makingBase = -1;
-        this.#onError(error);
-      },
-    );
+  }
+
+  /** A frame is about to be written at a base: starts what is missing. True when it began. */
+  need(base: Position): boolean {
+    if (this.isMaking) {
+      return false;
+    }
+    const file = this.#find(base);
+    this.#run(base, file === undefined ? this.#make(base) : this.#name(file));
+    return true;
   }
 
   /** Closes files wholly below a position whose bytes are all synced. */
@@ -123,11 +129,25 @@ export class SegmentWriter {
     }
   }
 
+  #run(base: Position, task: StorageTask<void>): void {
+    this.#makingBase = base;
+    this.#tasks.run(
+      task,
+      () => {
+        this.#makingBase = -1;
+      },
+      (error) => {
+        this.#makingBase = -1;
+        this.#onError(error);
+      },
+    );
+  }
+
   *#make(base: Position): StorageTask<void> {
     const storage = this.#tasks.storage;
-    const path = segmentFileName(base);
+    const path = preparedFileName(base);
     const handle = yield* openFile(storage, path, OpenMode.WriteOrCreate);
-    // A file made ahead of need may be left from an earlier recording: it holds no frames.
+    // It may be left from an earlier recording.
     checkCompletion(yield storage.setLength(handle, 0), `shorten ${path}`);
     checkCompletion(
       yield storage.setLength(handle, this.#geometry.segmentLength),
@@ -135,11 +155,25 @@ export class SegmentWriter {
     );
     const ticket = this.#isBackground ? storage.syncBackground(handle) : storage.sync(handle);
     checkSync(yield ticket, `sync ${path}`);
-    yield* syncNames(storage);
-    this.#add(base, handle);
+    this.#add(base, handle, false);
   }
 
-  #add(base: Position, handle: FileHandle): void {
-    this.#files.push({ base, handle, isDirty: false, writeCount: 0 });
+  *#name(file: SegmentFile): StorageTask<void> {
+    const storage = this.#tasks.storage;
+    const path = preparedFileName(file.base);
+    const name = segmentFileName(file.base);
+    checkCompletion(yield storage.rename(path, name), `rename ${path} to ${name}`);
+    yield* syncNames(storage);
+    yield* closeFile(storage, file.handle);
+    file.handle = yield* openFile(storage, name, OpenMode.Write);
+    file.isNamed = true;
+  }
+
+  #find(base: Position): SegmentFile | undefined {
+    return this.#files.find((file) => file.base === base);
+  }
+
+  #add(base: Position, handle: FileHandle, isNamed: boolean): void {
+    this.#files.push({ base, handle, isDirty: false, writeCount: 0, isNamed });
   }
 }

@@ -49,7 +49,7 @@ export function* truncateLog(storage: Storage, options: TruncateOptions): Storag
   const keptCount = countTermsToKeep(entries, position, keepTermId);
   const lastKept = entries[keptCount - 1]?.leadershipTermId ?? TERM_NULL;
   yield* lowerMark(storage, position, lastKept);
-  yield* removeSegmentsBehind(storage, position, geometry);
+  yield* removeSegmentsBehind(storage, position);
   yield* zeroSegmentBehind(storage, position, geometry);
   yield* recordingLog.truncate(position, keepTermId);
 }

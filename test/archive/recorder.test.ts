@@ -294,16 +294,50 @@ test('what is under way in the next segment does not count with the last one (B6
 
 test('a segment whose creation cannot be synced poisons the member (B38, B39)', (t) => {
   for (const level of LEVELS) {
-    for (const failing of ['sync', 'syncDirectory']) {
-      const world = new RecorderWorld(level);
-      world.storage.failure = (kind, path) =>
-        kind === failing && (path === '' || path.endsWith('.rec'))
-          ? StorageResult.InputOutput
-          : StorageResult.Ok;
-      world.lead(0).turn();
+    const world = new RecorderWorld(level);
+    world.storage.failure = (kind, path) =>
+      kind === 'sync' && path.endsWith('.next') ? StorageResult.InputOutput : StorageResult.Ok;
+    world.lead(0).turn();
+    t.ok(world.proxy.isPoisoned(), level);
+    t.ok(world.proxy.isBusy(), 'START is never acknowledged');
+  }
+  t.end();
+});
+
+test('a segment whose name cannot be made durable poisons before a frame counts', (t) => {
+  for (const level of LEVELS) {
+    for (const failing of ['rename', 'syncDirectory']) {
+      const world = new RecorderWorld(level).lead(0).turn();
+      world.storage.failure = (kind) =>
+        kind === failing ? StorageResult.InputOutput : StorageResult.Ok;
+      world.append(100);
+      world.offer().turn();
       t.ok(world.proxy.isPoisoned(), `${level}, ${failing}`);
-      t.ok(world.proxy.isBusy(), 'START is never acknowledged');
+      t.equal(world.proxy.durablePosition(), 0, 'nothing is acknowledged');
     }
+  }
+  t.end();
+});
+
+test('a segment gets its name with its first frame: none is ever empty', (t) => {
+  for (const level of LEVELS) {
+    const world = new RecorderWorld(level).lead(0).turn();
+    t.ok(world.disk.has('0-0.next') && !world.disk.has('0-0.rec'), 'made, and not named');
+    world.append(100);
+    world.offer().turn();
+    t.ok(world.disk.has('0-0.rec') && !world.disk.has('0-0.next'), 'named with the first frame');
+    const next = `0-${SEGMENT_LENGTH}`;
+    while (!world.disk.has(`${next}.next`)) {
+      world.append(1000);
+      world.offer().turn();
+    }
+    t.ok(world.log.tailPosition < SEGMENT_LENGTH, 'the next one is made ahead of need');
+    while (world.log.tailPosition <= SEGMENT_LENGTH) {
+      t.notOk(world.disk.has(`${next}.rec`), `not named at ${world.log.tailPosition}`);
+      world.append(1000);
+      world.offer().turn();
+    }
+    t.ok(world.disk.has(`${next}.rec`));
   }
   t.end();
 });

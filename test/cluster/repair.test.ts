@@ -47,7 +47,7 @@ function awaitEqualServices(fixture: ClusterFixture): void {
   }, 'all services are at the same position');
 }
 
-test('members with damage in turn all over their logs mend one another and lose nothing (D5)', (t) => {
+test('members with damage in turn all over their logs mend one another (D5)', (t) => {
   for (const memberCount of [3, 5]) {
     const fixture = new ClusterFixture({ memberCount });
     fixture.start();

@@ -19,6 +19,8 @@ const RARE = [
   'restarts',
   'tornTails',
   'diskFailures',
+  'rottenRanges',
+  'repairs',
   'timersFired',
   'repairs',
   'lostDirectories',
