@@ -22,7 +22,21 @@ import {
 import { type LogGeometry, segmentBaseOf, segmentFileName } from './log-geometry.js';
 import { CHUNK_SCRATCH_LENGTH, WALK_CHUNK_LENGTH, walkLog } from './log-walk.js';
 import type { TermEntry } from './recording-log.js';
-import { closeFile, openFile, type StorageTask, syncFile, syncNames } from './storage-task.js';
+import {
+  checkCompletion,
+  closeFile,
+  openFile,
+  openIfExists,
+  type StorageTask,
+  syncFile,
+  syncNames,
+} from './storage-task.js';
+
+/**
+ * There while the log is not known to be whole again: recovery then verifies all of it. A segment
+ * that was lost is made anew, with zeros, before it is repaired, and would look sound from its name.
+ */
+export const DAMAGE_NOTE_PATH = 'log-damaged';
 
 /** How the log was found. */
 export type LogHealth =
@@ -68,11 +82,37 @@ export function* recoverLog(
   const chunk = arena.allocate(slabLength);
   try {
     const bases = yield* listSegments(storage);
-    const found = yield* examineLog(storage, options, chunk, bases, true);
-    return yield* cutAndSync(storage, options, found, bases);
+    const isNoted = yield* isDamageNoted(storage);
+    const examined = isNoted ? ({ ...options, verifyFrom: 'start' } as const) : options;
+    const found = yield* examineLog(storage, examined, chunk, bases, true);
+    const isCorrupt = found.health.kind === 'corrupt';
+    if (isCorrupt && !isNoted) {
+      yield* noteDamage(storage);
+    }
+    const recovered = yield* cutAndSync(storage, options, found, bases);
+    if (isNoted && !isCorrupt) {
+      checkCompletion(yield storage.remove(DAMAGE_NOTE_PATH), `remove ${DAMAGE_NOTE_PATH}`);
+      yield* syncNames(storage);
+    }
+    return recovered;
   } finally {
     arena.release(chunk, slabLength);
   }
+}
+
+function* isDamageNoted(storage: Storage): StorageTask<boolean> {
+  const file = yield* openIfExists(storage, DAMAGE_NOTE_PATH, OpenMode.Read);
+  if (file !== undefined) {
+    yield* closeFile(storage, file);
+  }
+  return file !== undefined;
+}
+
+function* noteDamage(storage: Storage): StorageTask<void> {
+  const file = yield* openFile(storage, DAMAGE_NOTE_PATH, OpenMode.WriteOrCreate);
+  yield* syncFile(storage, file, DAMAGE_NOTE_PATH);
+  yield* closeFile(storage, file);
+  yield* syncNames(storage);
 }
 
 /** A log as it was found, before anything is cut. */
@@ -148,7 +188,14 @@ function* examineBelowMark(
   while (!scan.isDone) {
     yield* scan.step(storage);
   }
-  return [...ranges, ...scan.found];
+  ranges.push(...scan.found);
+  if (ranges.length > 0 && from > 0) {
+    // What is damaged may begin before the part that was looked at, and all that is not said to be
+    // damaged counts as this member's own.
+    const wholly = { ...options, verifyFrom: 'start' } as const;
+    return yield* examineBelowMark(storage, wholly, chunk, bases);
+  }
+  return ranges;
 }
 
 /** Start of the last term of the log buffer that begins below the mark: a frame starts there. */

@@ -2,6 +2,7 @@
 // ghosts do not rise. Method: exhaustive damage to small logs on a disk in memory.
 
 import test from 'tape';
+import { DAMAGE_NOTE_PATH } from '../../src/archive/log-recovery.js';
 import { openDirectory, type RecoveredDirectory } from '../../src/archive/member-directory.js';
 import { RecordingLog, readRecordingLog } from '../../src/archive/recording-log.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';
@@ -219,10 +220,32 @@ test('a missing or shortened segment is corrupt from where it begins, not from t
     } else {
       disk.put(path, disk.file(path).slice(0, 3000));
     }
-    const { appendPosition, health } = recover(disk, arena);
+    const { health } = recover(disk, arena);
+    const from = health.kind === 'corrupt' ? health.ranges[0]?.from : undefined;
     t.equal(health.kind, 'corrupt', spoil);
-    t.equal(appendPosition, spoil === 'remove' ? 0 : endBefore(image, 3000), 'at the first loss');
+    t.equal(from, spoil === 'remove' ? 0 : endBefore(image, 3000), 'at the first loss');
   }
+  t.end();
+});
+
+test('a lost segment stays damage until it is repaired, however often the member starts', (t) => {
+  const arena = makeArena();
+  const { disk, image } = directoryWith(
+    arena,
+    (log) => log.until(2 * SEGMENT_LENGTH + 8000, 700),
+    (log) => log.position,
+  );
+  const lost = disk.file('0-0.rec').slice();
+  disk.delete('0-0.rec');
+  for (let start = 1; start <= 3; start++) {
+    const { health } = recover(disk, arena);
+    const ranges = health.kind === 'corrupt' ? health.ranges : [];
+    t.deepEqual(ranges, [{ from: 0, to: SEGMENT_LENGTH }], `start ${start}`);
+  }
+  disk.put('0-0.rec', lost);
+  t.equal(recover(disk, arena).health.kind, 'sound', 'once it is there again');
+  t.notOk(disk.has(DAMAGE_NOTE_PATH), 'the note is gone');
+  t.equal(recover(disk, arena).appendPosition, image.position);
   t.end();
 });
 

@@ -7,6 +7,7 @@
 
 import { InvariantError } from '../../../src/assert.js';
 import { ConsensusAdapter } from '../../../src/cluster/consensus-adapter.js';
+import type { LogCare } from '../../../src/cluster/log-care.js';
 import type { Election } from '../../../src/consensus/election.js';
 import { readInt64 } from '../../../src/protocol/encoding.js';
 import { messageTemplateId } from '../../../src/protocol/message-header.js';
@@ -40,6 +41,12 @@ const STEP_NS = 2 * MS;
 /** Fields that Aeron's messages have and Pawl's members do not read. */
 const UNREAD: Readonly<Record<string, readonly string[]>> = {
   NewLeadershipTerm: ['nextLogPosition', 'logPosition', 'leaderRecordingId', 'timestamp'],
+};
+
+/** The messages of a repair are for the archive, and are fuzzed with it. */
+const NO_REPAIR: Pick<LogCare, 'onRepairRequest' | 'onRepairBlock'> = {
+  onRepairRequest: () => false,
+  onRepairBlock: () => false,
 };
 
 /** A subscription that delivers one message. */
@@ -139,7 +146,12 @@ class Hostile {
     const termBefore = election.candidateTermId();
     const commitBefore = election.commitPosition();
     const subscription = this.#source as unknown as Subscription;
-    const adapter = new ConsensusAdapter(subscription, election, () => undefined);
+    const adapter = new ConsensusAdapter(
+      subscription,
+      election,
+      () => undefined,
+      NO_REPAIR as LogCare,
+    );
     this.#source.bytes = message;
     const { counters } = election;
     const refusedBefore = counters.messagesInvalid + counters.messagesUnknownMember;

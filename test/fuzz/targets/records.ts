@@ -19,6 +19,9 @@ import { directoryWith } from '../../archive/damaged-log.js';
 import type { MemoryDisk } from '../../support/memory-storage.js';
 import { type FuzzTarget, hold, joined, mutate } from '../fuzz-target.js';
 
+/** Greatest position that a forged mark may name. */
+const POSITION_MAX = 4 * 1024 * 1024;
+
 const FILES = [
   'node-state.dat',
   'durable-mark.dat',
@@ -119,6 +122,9 @@ export function recordsTarget(): FuzzTarget {
       const isChecked = (input[1] ?? 0) % 2 === 1;
       const bytes = input.slice(2);
       const disk = sound.clone();
+      if (isChecked && file === 'durable-mark.dat' && isAbsurd(bytes)) {
+        return 'a mark that no log of this size has';
+      }
       const changed = isChecked ? withChecksums(file, bytes) : bytes;
       const isSame = Buffer.compare(changed, sound.file(file)) === 0;
       disk.put(file, changed);
@@ -132,4 +138,11 @@ export function recordsTarget(): FuzzTarget {
 /** Bytes behind the two slots are no part of the record. */
 function hasWholeSlots(changed: Uint8Array, sound: Uint8Array): boolean {
   return Buffer.compare(changed.subarray(0, sound.length), sound) === 0;
+}
+
+/** A mark whose checksum fits is believed: up to it, what is not there is searched for. */
+function isAbsurd(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const offsets = [16, 512 + 16].filter((offset) => offset + 8 <= bytes.length);
+  return offsets.some((offset) => view.getBigUint64(offset, true) > BigInt(POSITION_MAX));
 }

@@ -1,8 +1,8 @@
 // segment-recovery.ts: a log on disk that was damaged in any way.
 //
-// Recovery finds a prefix of valid frames and says whether it is torn or corrupt; it never accepts
-// a frame whose checksum or place is wrong, never loses what lies below the mark in silence, and a
-// second recovery finds what the first left.
+// Recovery finds the end of the log and every damaged range below the mark; between them, and up to
+// the end, every frame has its checksum and its place, nothing below the mark is lost in silence,
+// and a second recovery finds what the first left.
 
 import { segmentFileName } from '../../../src/archive/log-geometry.js';
 import type { RecoveredDirectory } from '../../../src/archive/member-directory.js';
@@ -107,8 +107,8 @@ function fitChecksum(arena: Arena, view: DataView, at: number): boolean {
   return true;
 }
 
-/** The recovered prefix, read with the other decoder. */
-function checkPrefix(disk: MemoryDisk, codec: LogCodec, from: number, end: number): void {
+/** What was found to be whole, read with the other decoder. */
+function checkRange(disk: MemoryDisk, codec: LogCodec, from: number, end: number): void {
   const { segmentLength, termLength } = GEOMETRY;
   const first = from - (from % segmentLength);
   for (let base = first; base < end; base += segmentLength) {
@@ -122,8 +122,8 @@ function checkPrefix(disk: MemoryDisk, codec: LogCodec, from: number, end: numbe
 
 function summary(found: RecoveredDirectory): string {
   const { appendPosition, health, mark } = found;
-  const kind = health.kind === 'corrupt' ? health : 'not corrupt';
-  return JSON.stringify([appendPosition, kind, mark]);
+  const ranges = health.kind === 'corrupt' ? health.ranges : [];
+  return JSON.stringify([appendPosition, ranges, mark]);
 }
 
 export function segmentRecoveryTarget(): FuzzTarget {
@@ -149,18 +149,27 @@ export function segmentRecoveryTarget(): FuzzTarget {
       const found = recover(disk, arena, verifyFrom);
       const { appendPosition, health, nodeState } = found;
       hold(appendPosition % 32 === 0 && appendPosition >= 0, 'a log ends where a frame ends');
-      if (health.kind === 'corrupt') {
-        hold(appendPosition < sample.mark, 'corruption lies below the mark');
-        hold(!nodeState.state.voting, 'a member with a corrupt log has no vote');
-      } else {
-        hold(appendPosition >= sample.mark, 'nothing below the mark is lost in silence');
-        hold(appendPosition <= sample.image.position, 'nothing comes behind the end');
-      }
+      hold(appendPosition >= sample.mark, 'nothing below the mark is lost in silence');
+      hold(appendPosition <= sample.image.position, 'nothing comes behind the end');
+      const ranges = health.kind === 'corrupt' ? health.ranges : [];
+      hold(
+        ranges.every(({ from, to }) => from < to && to <= sample.mark),
+        'damage lies below the mark',
+      );
+      const isEndKnown = health.kind !== 'corrupt' || health.isEndKnown;
+      hold(isEndKnown || !nodeState.state.voting, 'a log whose end is not known has no vote');
       const firstOfTerm = Math.max(0, sample.mark - 1);
       const from = isFromStart ? 0 : firstOfTerm - (firstOfTerm % TERM_LENGTH);
-      checkPrefix(disk, codec, Math.min(from, appendPosition), appendPosition);
+      let good = ranges.length > 0 ? 0 : Math.min(from, appendPosition);
+      for (const range of [...ranges, { from: appendPosition, to: appendPosition }]) {
+        checkRange(disk, codec, good, range.from);
+        good = range.to;
+      }
       const again = recover(disk, arena, verifyFrom);
-      hold(summary(again) === summary(found), 'a second recovery finds what the first left');
+      hold(
+        summary(again) === summary(found),
+        `a second recovery finds ${summary(found)}, not ${summary(again)}`,
+      );
       hold(again.health.kind !== 'torn', 'what was torn is cut');
       return `${health.kind} ${Math.floor(appendPosition / 32_768)} ${isFromStart}`;
     },
