@@ -282,7 +282,7 @@ test('a candidate that is refused with a greater term gives up', (t) => {
   t.end();
 });
 
-test('who is asked for its vote before its log is at rest lets the candidate have its ballot', (t) => {
+test('who is asked for a vote before its log is at rest leaves the candidate its ballot', (t) => {
   // Else a deposed leader would raise the term above the one that is just being won.
   const bench = new Bench();
   bench.follow();
