@@ -9,6 +9,7 @@ import { verifyRepair, writeRepair } from '../../src/archive/repair-write.js';
 import { Scrubber } from '../../src/archive/scrubber.js';
 import { StorageTasks } from '../../src/archive/storage-task.js';
 import type { Arena } from '../../src/memory/arena.js';
+import { StorageResult } from '../../src/ports/storage.js';
 import { type MemoryDisk, MemoryStorage } from '../support/memory-storage.js';
 import {
   GEOMETRY,
@@ -281,5 +282,31 @@ test('a terms table with several leaders is followed across a damaged base', (t)
   flip(disk, base + 100);
   const found = scanAll(disk, arena, image.position, CHUNK_LENGTH_MIN);
   t.deepEqual(found, [{ from: base - 512, to: base + 512 }]);
+  t.end();
+});
+
+test('a sector that cannot be read is damage, and what lies around it is kept', (t) => {
+  const arena = makeArena();
+  const { disk, image } = soundDirectory(arena, 30_000);
+  // The read of the chunk fails, and of the pieces that follow the third one.
+  let readCount = 0;
+  const found = runOn(disk, function* (storage) {
+    const reading = yield* readRecordingLog(storage);
+    const entries = reading.kind === 'found' ? reading.entries : [];
+    storage.failure = (kind) => {
+      readCount += kind === 'read' ? 1 : 0;
+      const isBad = kind === 'read' && (readCount === 1 || readCount === 4);
+      return isBad ? StorageResult.InputOutput : StorageResult.Ok;
+    };
+    const chunkLength = CHUNK_LENGTH_MIN;
+    const chunk = arena.allocate(chunkLength + CHUNK_SCRATCH_LENGTH);
+    const options = { arena, chunk, chunkLength, geometry: GEOMETRY, entries: () => entries };
+    const scan = new DamageScan(options, 0, image.position);
+    while (!scan.isDone) {
+      yield* scan.step(storage);
+    }
+    return scan.found;
+  });
+  t.deepEqual(found, [{ from: 8_192, to: 12_288 }], 'the third piece of 4 KiB, and its frames');
   t.end();
 });
