@@ -44,8 +44,8 @@ export interface RecordedLog {
   /**
    * Whole, verified frames at a position.
    *
-   * @returns bytes available at `address` for `position` on; 0 while a read is under way; -1 when
-   *   the archive cannot give them: then the member ends.
+   * @returns bytes available at `address` for `position` on; 0 while a read is under way; -1 while
+   *   they are damaged, until they are repaired.
    */
   read(position: Position, limit: Position): number;
   /** Arena address of the bytes of the last successful `read`. */
