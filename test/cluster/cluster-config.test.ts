@@ -8,9 +8,15 @@ import {
 } from '../../src/cluster/cluster-config.js';
 import { PawlError } from '../../src/errors.js';
 
-const MEMBERS = [0, 1, 2]
-  .map((id) => `${id},${[1, 2, 3, 4, 5].map((n) => `127.0.0.1:${20_000 + id * 10 + n}`).join(',')}`)
-  .join('|');
+const MEMBERS = manyMembers(3);
+
+function manyMembers(count: number): string {
+  const endpoint = (id: number, n: number): string => `127.0.0.1:${20_000 + id * 10 + n}`;
+  return Array.from(
+    { length: count },
+    (_, id) => `${id},${[1, 2, 3, 4, 5].map((n) => endpoint(id, n)).join(',')}`,
+  ).join('|');
+}
 
 function refusal(cluster: Partial<ClusterSettings>, member: Partial<MemberSettings> = {}): string {
   try {
@@ -23,6 +29,12 @@ function refusal(cluster: Partial<ClusterSettings>, member: Partial<MemberSettin
 
 const REFUSED: readonly [string, Partial<ClusterSettings>, Partial<MemberSettings>, RegExp][] = [
   ['a member id that the list does not name', {}, { memberId: 7 }, /memberId is 7.*0, 1, 2/],
+  [
+    'a list of more members than a quorum is fast with',
+    { members: manyMembers(8) },
+    {},
+    /cluster.members names 8 members: at most 7/,
+  ],
   ['an empty member list', { members: '' }, {}, /members/],
   ['a member list with a bad port', { members: '0,a:b,c:d,e:f,g:h,i:j' }, {}, /port/],
   ['a term length that is no power of two', { logTermLength: 100_000 }, {}, /power of two/],

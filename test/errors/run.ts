@@ -41,7 +41,7 @@ function simulationJob(profile: string): Job {
 }
 
 const JOBS = [
-  ...['consensus', 'archive', 'host', 'cluster', 'client', 'errors'].map(tapeJob),
+  ...['consensus', 'archive', 'host', 'cluster', 'client', 'errors', 'fuzz'].map(tapeJob),
   simulationJob('swarm'),
   simulationJob('storm'),
 ];

@@ -1,0 +1,238 @@
+// What a member's parts do when they are refused something: memory, a disk, an address, room in the
+// log. Nothing is lost in silence: it is counted, told, or tried again.
+
+import test from 'tape';
+import { bootstrapDirectory } from '../../src/archive/member-directory.js';
+import type { RecorderProxy } from '../../src/archive/recorder-proxy.js';
+import { completeTask, StorageTasks } from '../../src/archive/storage-task.js';
+import { concludeClusterConfig } from '../../src/cluster/cluster-config.js';
+import { AppliedSessions } from '../../src/cluster/cluster-session.js';
+import { Egress } from '../../src/cluster/egress.js';
+import { LeaderLog } from '../../src/cluster/leader-log.js';
+import { LeaderSessions, OpenResult } from '../../src/cluster/leader-sessions.js';
+import type { LogPublisher } from '../../src/cluster/log-publisher.js';
+import { Member } from '../../src/cluster/member.js';
+import { PENDING_ANSWER_COUNT_MAX, Responder } from '../../src/cluster/responder.js';
+import { Arena } from '../../src/memory/arena.js';
+import { StorageResult } from '../../src/ports/storage.js';
+import { ServiceContainer } from '../../src/service/service-container.js';
+import type { BlockSource } from '../../src/transport/block-source.js';
+import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
+import type { Transport } from '../../src/transport/transport.js';
+import { MemoryNetwork } from '../support/memory-network.js';
+import { MemoryStorage } from '../support/memory-storage.js';
+import { SeededEntropy } from '../support/seeded-entropy.js';
+import { Fixture } from '../transport/transport-fixture.js';
+import { echoService, MS } from './cluster-fixture.js';
+
+const KIB = 1024;
+const MEMBERS = '0,127.0.0.1:9001,127.0.0.1:9002,127.0.0.1:9003,127.0.0.1:9004,127.0.0.1:9005';
+const CONFIG = concludeClusterConfig(
+  { members: MEMBERS, logTermLength: 64 * KIB, segmentLength: 128 * KIB },
+  { memberId: 0, streamTermLength: 64 * KIB, windowLength: 16 * KIB },
+);
+const DETAILS = {
+  correlationIdHigh: 1,
+  correlationIdLow: 2,
+  responseStreamId: 102,
+  responseChannel: 'aeron:udp?endpoint=127.0.0.1:7000',
+  encodedPrincipal: new Uint8Array(0),
+};
+
+function memberOn(storage: MemoryStorage, network: MemoryNetwork): Member {
+  return new Member({
+    config: CONFIG,
+    arena: Arena.create(64 * KIB * KIB),
+    clock: { nowNs: () => 0, wallMs: () => 1_700_000_000_000 },
+    network,
+    entropy: new SeededEntropy(7),
+    storage,
+    service: new ServiceContainer(echoService),
+  });
+}
+
+function runUntilThrown(member: Member): string {
+  for (let turn = 1; turn < 200; turn++) {
+    try {
+      member.doWork(turn * MS);
+    } catch (error) {
+      return String(error);
+    }
+  }
+  return 'nothing was thrown';
+}
+
+function bornStorage(): MemoryStorage {
+  const storage = new MemoryStorage();
+  const born = bootstrapDirectory(storage, {
+    clusterId: CONFIG.clusterId,
+    memberId: 0,
+    configurationHash: CONFIG.configurationHash,
+    voting: true,
+    geometry: { termLength: CONFIG.logTermLength, segmentLength: CONFIG.segmentLength },
+    mtuLength: 1408,
+    entropy: new SeededEntropy(3),
+    wallMs: 0,
+  });
+  completeTask(new StorageTasks(storage), born);
+  return new MemoryStorage(storage.disk);
+}
+
+test('a member whose address is taken ends with the channel and the reason', (t) => {
+  const network = new MemoryNetwork();
+  network.open({
+    host: '127.0.0.1',
+    port: 9001,
+    sendBufferLength: 0,
+    receiveBufferLength: 0,
+    inboxLengthMax: 1,
+  });
+  t.match(
+    runUntilThrown(memberOn(bornStorage(), network)),
+    /cannot listen on aeron:udp\?endpoint=127.0.0.1:9001.*: address 127.0.0.1:9001 is in use/,
+  );
+  t.end();
+});
+
+test('a member that cannot be born on a blank directory ends with what the disk said', (t) => {
+  const storage = new MemoryStorage();
+  storage.failure = (kind) => (kind === 'setLength' ? StorageResult.NoSpace : StorageResult.Ok);
+  const thrown = runUntilThrown(memberOn(storage, new MemoryNetwork()));
+  t.match(thrown, /the disk is full or a quota is reached; free space and start again/);
+  t.end();
+});
+
+test('a follower at a position where no frame of the log can start is not served', (t) => {
+  const log = new LeaderLog({} as Transport, CONFIG, {} as RecorderProxy, {} as BlockSource);
+  log.startDestination(1, 0);
+  t.equal(log.refusedCount, 1, 'there is no log yet, and it is counted');
+  t.end();
+});
+
+test('only so many clients without a session are answered at once; the rest is counted', (t) => {
+  const fixture = new Fixture({ arenaLength: 512 * KIB * KIB });
+  const responder = new Responder(fixture.sender, CONFIG);
+  for (let index = 0; index < PENDING_ANSWER_COUNT_MAX + 3; index++) {
+    const responseChannel = `aeron:udp?endpoint=127.0.0.1:${10_000 + index}`;
+    responder.answer({ ...DETAILS, responseChannel }, 1, 'no', 4, -1, 0);
+  }
+  t.equal(responder.droppedCount, 3);
+  responder.close();
+  fixture.close();
+  t.end();
+});
+
+/** A log that has no room, until it has. */
+class FullLog {
+  isFull = true;
+  opened = 0;
+  closed = 0;
+
+  tail(): number {
+    return 4096;
+  }
+  appendSessionOpen(): number {
+    this.opened += this.isFull ? 0 : 1;
+    return this.isFull ? -2 : 8192;
+  }
+  appendSessionClose(): number {
+    this.closed += this.isFull ? 0 : 1;
+    return this.isFull ? -2 : 8192;
+  }
+}
+
+test('a log without room opens and closes no session, and does so when asked again', (t) => {
+  const arena = Arena.create(16 * KIB * KIB);
+  const applied = new AppliedSessions();
+  const log = new FullLog();
+  const egress = { connect: () => undefined, answerAgain: () => undefined };
+  const sessions = new LeaderSessions(
+    arena,
+    CONFIG,
+    applied,
+    egress as unknown as Egress,
+    log as unknown as LogPublisher,
+  );
+  t.equal(sessions.open(DETAILS, 0), OpenResult.BackPressured);
+  t.equal(sessions.count, 0, 'nothing is remembered of it');
+  applied.open({ ...DETAILS, id: 77, openedAtMs: 0 } as unknown as Parameters<
+    AppliedSessions['open']
+  >[0]);
+  t.notOk(sessions.closeByClient(77, 0), 'the close is to be asked for again');
+  log.isFull = false;
+  const other = { ...DETAILS, correlationIdLow: 3 };
+  t.equal(sessions.open(other, 0), OpenResult.Accepted);
+  t.ok(sessions.closeByClient(77, 0));
+  t.ok(sessions.closeByClient(77, 0), 'once');
+  t.deepEqual([log.opened, log.closed], [1, 1]);
+  t.end();
+});
+
+/** A publication whose window is shut, until it is not. */
+class ShutPublication {
+  isShut = true;
+  readonly isConnected = true;
+  readonly isClosed = false;
+  readonly sent: number[] = [];
+
+  offer(_bytes: Uint8Array, _offset: number, length: number): number {
+    return this.#send(length);
+  }
+  offer2(_head: number, headLength: number, _b: unknown, _o: number, length: number): number {
+    return this.#send(headLength + length);
+  }
+  offerAt(_address: number, length: number): number {
+    return this.#send(length);
+  }
+  close(): void {
+    this.isShut = true;
+  }
+
+  #send(length: number): number {
+    if (!this.isShut) {
+      this.sent.push(length);
+    }
+    return this.isShut ? -2 : 64;
+  }
+}
+
+test('egress to a client whose window is shut waits, greeting first, and leaves in order', (t) => {
+  const arena = Arena.create(4 * KIB * KIB);
+  const publication = new ShutPublication();
+  const transport = {
+    arena,
+    addPublication: () => publication as unknown as ExclusivePublication,
+  };
+  const overflows: number[] = [];
+  const egress = new Egress(transport as unknown as Transport, CONFIG, {
+    onOverflow: (id) => overflows.push(id),
+    onCloseRequest: () => undefined,
+    isHeard: () => true,
+  });
+  egress.startTerm(4, '0=127.0.0.1:9001');
+  egress.open();
+  egress.connect({ ...DETAILS, id: 77 });
+  egress.confirm(77);
+  const message = new Uint8Array(100);
+  egress.offer(77, 1, message, 0, 40);
+  egress.offer(77, 1, message, 0, 50);
+  egress.doWork(0);
+  t.deepEqual(publication.sent, [], 'nothing leaves while the window is shut');
+  publication.isShut = false;
+  egress.doWork(0);
+  const [greeting = 0, ...messages] = publication.sent;
+  t.ok(greeting > 0, 'the greeting leaves first');
+  t.deepEqual(
+    messages.map((length) => length - (messages[0] ?? 0)),
+    [0, 10],
+    'then the messages in order',
+  );
+  publication.isShut = true;
+  egress.offer(77, 2, message, 0, 40);
+  egress.doWork(0);
+  publication.isShut = false;
+  egress.doWork(0);
+  t.equal(publication.sent.length, 4, 'also what met a window that was shut later');
+  t.deepEqual(overflows, []);
+  t.end();
+});
