@@ -34,7 +34,7 @@ import {
 
 /**
  * There while the log is not known to be whole again: recovery then verifies all of it. A segment
- * that was lost is made anew, with zeros, before it is repaired, and would look sound from its name.
+ * that was lost is made anew, with zeros, before it is repaired: its name would make it look sound.
  */
 export const DAMAGE_NOTE_PATH = 'log-damaged';
 

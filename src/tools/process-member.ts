@@ -1,5 +1,6 @@
 // process-member.ts: a member in a process of its own, as its parent sees it.
 
+import { ErrorCode, PawlError } from '../errors.js';
 import { Child, type ChildEnd } from './child-process.js';
 import type { NodeProcessStatus } from './node-process.js';
 
@@ -74,7 +75,12 @@ export class ProcessMember {
     if (!this.isRunning) {
       return undefined;
     }
-    return this.status().catch(() => undefined);
+    return this.status().catch((error: unknown) => {
+      if (error instanceof PawlError && error.code === ErrorCode.Closed) {
+        return undefined;
+      }
+      throw error;
+    });
   }
 
   /** `kill -9`: nothing of the process runs any more. */

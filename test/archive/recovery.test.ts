@@ -206,7 +206,7 @@ test('a missing segment below the mark is corruption, one above it is the end of
   t.end();
 });
 
-test('a missing or shortened segment is corrupt from where it begins, not from the last term', (t) => {
+test('a missing or shortened segment is corrupt from where its loss begins', (t) => {
   const arena = makeArena();
   for (const spoil of ['remove', 'shorten'] as const) {
     const { disk, image } = directoryWith(

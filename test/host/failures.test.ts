@@ -122,7 +122,7 @@ function acquired(path: string, options: FileLockOptions): Promise<FileLock | Er
   return new Promise((resolve) => FileLock.acquire(path, options, resolve));
 }
 
-test('a lock file that cannot be written to is an error of the system, and nothing is held', async (t) => {
+test('a lock file that cannot be written to is an error, and nothing is held', async (t) => {
   if (process.platform !== 'linux') {
     t.skip('the file is one of Linux');
     t.end();
@@ -173,7 +173,7 @@ async function memberEnding(t: Test, way: string): Promise<Ending> {
   return { code, output };
 }
 
-test('a recorder that cannot make its segment ends the member with the code of the disk', async (t) => {
+test('a recorder that cannot make its segment ends the member by the disk', async (t) => {
   const { code, output } = await memberEnding(t, 'recorder');
   t.equal(code, 6, output);
   t.match(output, /recorder: could not open 0-0.rec: the system denied it/);

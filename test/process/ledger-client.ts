@@ -75,6 +75,8 @@ export function messageBytes(client: number, sequence: number): Uint8Array {
 /** Sends at a rate while it is running, over as many sessions as it takes. */
 export class LedgerClient {
   readonly sessions: SessionLedger[] = [];
+  /** Why the last attempt to connect failed. */
+  lastError: unknown;
   readonly #number: number;
   readonly #ingress: string;
   readonly #timer: NodeJS.Timeout;
@@ -165,8 +167,9 @@ export class LedgerClient {
       this.#node = node;
       this.#session = session;
       this.sessions.push(session);
-    } catch {
+    } catch (error) {
       // Nobody leads right now: the next attempt follows.
+      this.lastError = error;
       this.#node = undefined;
     }
   }

@@ -4,7 +4,14 @@
 
 import { readFileSync } from 'node:fs';
 import test from 'tape';
-import { filesBelow, functionsOf, lineOf, readSource, type SourceFile } from './source-text.js';
+import {
+  filesBelow,
+  functionsOf,
+  lineOf,
+  mask,
+  readSource,
+  type SourceFile,
+} from './source-text.js';
 
 const LINE_LENGTH_MAX = 100;
 const FILE_LINES_MAX = 500;
@@ -37,6 +44,22 @@ function isToolConfig(path: string): boolean {
 
 const LOOSE_END = new RegExp(['TO', 'DO|FIX', 'ME|XX', 'X|HA', 'CK'].join(''), 'g');
 
+/** Nothing as a value. */
+const NOTHING = '(?:undefined|null|false|void 0)';
+
+/** A catch clause without a statement or with a bare leave, and a rejection that is answered so. */
+const DROPPED_ERRORS = [
+  /\bcatch\s*(?:\([^)]*\)\s*)?\{\s*\}/g,
+  new RegExp(
+    `\\bcatch\\s*(?:\\([^)]*\\)\\s*)?\\{\\s*(?:return|continue|break)\\s*${NOTHING}?;?\\s*\\}`,
+    'g',
+  ),
+  new RegExp(
+    `\\.catch\\(\\s*(?:\\([^)]*\\)|\\w+)\\s*=>\\s*(?:\\{\\s*\\}|${NOTHING})\\s*,?\\s*\\)`,
+    'g',
+  ),
+];
+
 const RULES: Record<string, Rule> = {
   'lines are at most 100 columns': ({ path, text }) =>
     text
@@ -65,7 +88,9 @@ const RULES: Record<string, Rule> = {
     matchesOf(source, source.code, /(?:[:<,|&(]|\bas)\s*any\b(?=\s*[\])>,;=|&){]|\s*$)/gm),
 
   'no error is caught and dropped': (source) =>
-    matchesOf(source, source.code, /\bcatch\s*(?:\([^)]*\)\s*)?\{\s*\}/g),
+    DROPPED_ERRORS.flatMap((pattern) => matchesOf(source, source.code, pattern)),
+
+  'what is caught is looked at': (source) => matchesOf(source, source.code, /\bcatch\s*\{/g),
 };
 
 type Ratchet = Record<string, Record<string, number>>;
@@ -103,3 +128,30 @@ for (const [name, rule] of Object.entries(RULES)) {
     t.end();
   });
 }
+
+test('an error that is dropped is seen in every way in which it can be', (t) => {
+  const rule = RULES['no error is caught and dropped'] as Rule;
+  const seen = (text: string): boolean => rule({ path: 'a.ts', text, ...mask(text) }).length > 0;
+  for (const text of [
+    'try { a(); } catch {}',
+    'try { a(); } catch (error) { /* never mind */ }',
+    'try { a(); } catch { return; }',
+    'for (;;) try { a(); } catch (error) { continue; }',
+    'try { a(); } catch (e) { return undefined; }',
+    'p.catch(() => {});',
+    'p.catch(() => undefined);',
+    'p.catch((error) => null);',
+    'p.catch(e => {});',
+  ]) {
+    t.ok(seen(text), text);
+  }
+  for (const text of [
+    'try { a(); } catch (error) { note(error); return; }',
+    'p.catch((error) => note(error));',
+    'p.catch(note);',
+    'try { a(); } catch (error) { return error.code === 1; }',
+  ]) {
+    t.notOk(seen(text), text);
+  }
+  t.end();
+});

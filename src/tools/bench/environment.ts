@@ -57,8 +57,11 @@ function commitOf(folder: string): string | null {
       }).trim();
     const isChanged = git('status', '--porcelain') !== '';
     return git('rev-parse', '--short=12', 'HEAD') + (isChanged ? ' with changes' : '');
-  } catch {
+  } catch (error) {
     // No git or no checkout: an installed package is named by its version alone.
+    if (!(error instanceof Error)) {
+      throw error;
+    }
     return null;
   }
 }

@@ -89,7 +89,7 @@ function recoverTwice(disk: MemoryDisk, arena: Arena, isVoteDamaged: boolean): s
   const description = runOn(disk, (storage) => describeDirectory(storage, arena));
   hold(
     description.appendPosition === first.appendPosition,
-    `describe finds ${description.appendPosition} as recovery: ${JSON.stringify([summary(first), description.problems, first.warnings])}`,
+    `describe finds ${description.appendPosition}, recovery ${summary(first)}`,
   );
   hold(fileCount === disk.names.size, 'no file comes or goes');
   return `${first.health.kind} ${nodeKind(first)} ${first.warnings.map((w) => w.slice(0, 18))}`;
