@@ -73,8 +73,9 @@ function runBatch(batch, firstSeed) {
     child.on('close', (code, signal) => {
       try {
         resolve(JSON.parse(output));
-      } catch {
-        const message = `ended with ${signal ?? code}: ${errors.slice(-2_000)}`;
+      } catch (error) {
+        const what = `ended with ${signal ?? code}, ${error.message}`;
+        const message = `${what}: ${errors.slice(-2_000)}`;
         resolve({
           died: { seed: firstSeed, invariant: 'process', message, replay: all.join(' ') },
         });

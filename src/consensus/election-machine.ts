@@ -7,7 +7,7 @@
 
 import { assert, assertNever } from '../assert.js';
 import { hit, Mark } from '../marks.js';
-import { type LeadershipTermId, MEMBER_NULL, type Position, TERM_NULL } from '../position.js';
+import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
 import { BallotResult, Candidacy } from './candidacy.js';
 import { CanvassBoard, type CanvassOutlook } from './canvass-board.js';
 import { type ConsensusContext, randomDelayNs } from './consensus-context.js';
@@ -16,6 +16,7 @@ import { ElectionState, MemberRole, roleOfState } from './election-state.js';
 import { FollowerTerm } from './follower-term.js';
 import type { Introductions } from './introductions.js';
 import { LeaderTerm } from './leader-term.js';
+import { LeaderWatch } from './leader-watch.js';
 import type { LogEnd } from './log-end.js';
 import { Voter } from './voter.js';
 
@@ -40,8 +41,7 @@ export class ElectionMachine {
   private readonly introductions: Introductions;
   /** Greatest term heard of. Invariant: at least the term in the record; lost at a crash. */
   private seenTermId: LeadershipTermId;
-  private leaderHeardNs = NEVER_NS;
-  private heardLeaderId: MemberId = MEMBER_NULL;
+  readonly leaderWatch: LeaderWatch;
   private servicePosition: Position = 0;
   private canvassNs = NEVER_NS;
   private eligibleNs = NEVER_NS;
@@ -62,6 +62,7 @@ export class ElectionMachine {
     this.seenTermId = Math.max(context.record.candidateTermId(), lastTermId);
     this.voter = new Voter(context);
     this.board = new CanvassBoard(context.config, context.members);
+    this.leaderWatch = new LeaderWatch(context.config.leaderTimeoutNs);
   }
 
   /** Term that is led or followed; TERM_NULL without one. */
@@ -243,7 +244,7 @@ export class ElectionMachine {
   }
 
   private mayStand(nowNs: number): boolean {
-    const isFree = !this.hearsLeader(nowNs) && nowNs >= this.askedUntilNs;
+    const isFree = !this.leaderWatch.hears(nowNs) && nowNs >= this.askedUntilNs;
     return isFree && this.context.record.isVoting();
   }
 
@@ -365,7 +366,7 @@ export class ElectionMachine {
   private follow(nowNs: number): FollowerTerm | undefined {
     const follower = this.follower;
     assert(follower !== undefined, 'a follower has a leader');
-    if (!this.hearsLeader(nowNs)) {
+    if (!this.leaderWatch.hears(nowNs)) {
       hit(Mark.ElectionLeaderSilent);
       this.toCanvass(`leader ${follower.leaderMemberId} was not heard within the leader timeout`);
       return undefined;
@@ -375,17 +376,7 @@ export class ElectionMachine {
   }
 
   private followerDeadlineNs(follower: FollowerTerm): number {
-    const timeoutNs = this.leaderHeardNs + this.context.config.leaderTimeoutNs;
-    return Math.min(timeoutNs, follower.deadlineNs());
-  }
-
-  hearsLeader(nowNs: number): boolean {
-    return nowNs < this.leaderHeardNs + this.context.config.leaderTimeoutNs;
-  }
-
-  hearLeader(memberId: MemberId, nowNs: number): void {
-    this.leaderHeardNs = nowNs;
-    this.heardLeaderId = memberId;
+    return Math.min(this.leaderWatch.deadlineNs(), follower.deadlineNs());
   }
 
   /**
@@ -393,8 +384,8 @@ export class ElectionMachine {
    * heartbeats that a broken link had kept back would hold up the very member that sent them.
    */
   unhearLeader(memberId: MemberId): void {
-    if (this.follower === undefined && this.heardLeaderId === memberId) {
-      this.leaderHeardNs = NEVER_NS;
+    if (this.follower === undefined) {
+      this.leaderWatch.forget(memberId);
     }
   }
 
@@ -471,9 +462,7 @@ export class ElectionMachine {
 
   /** The leader that was heard says that it ends: nobody waits for it to fall silent. */
   forgetLeader(memberId: MemberId): void {
-    if (this.heardLeaderId === memberId) {
-      this.leaderHeardNs = NEVER_NS;
-    }
+    this.leaderWatch.forget(memberId);
     if (this.follower?.leaderMemberId === memberId) {
       hit(Mark.ElectionLeaderLeft);
       this.toCanvass(`leader ${memberId} left`);
@@ -487,7 +476,7 @@ export class ElectionMachine {
     candidateTermId: LeadershipTermId,
     nowNs: number,
   ): void {
-    const hearsLeader = this.leader !== undefined || this.hearsLeader(nowNs);
+    const hearsLeader = this.leader !== undefined || this.leaderWatch.hears(nowNs);
     const isPostponed = !this.context.log.isStopped();
     if (isPostponed && !hearsLeader && candidateTermId > this.context.record.candidateTermId()) {
       this.askedUntilNs = nowNs + this.context.config.electionTimeoutNs;

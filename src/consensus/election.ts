@@ -307,7 +307,7 @@ export class Election {
       return;
     }
     assert(this.machine.leader?.termId !== termId, `term ${termId} has one leader`);
-    this.machine.hearLeader(from, nowNs);
+    this.machine.leaderWatch.hear(from, nowNs);
     if (this.machine.follower?.termId === termId) {
       this.machine.follower.onNewLeadershipTerm(message);
     } else {
@@ -381,7 +381,7 @@ export class Election {
       return;
     }
     assert(this.machine.leader?.termId !== termId, `term ${termId} has one leader`);
-    this.machine.hearLeader(from, nowNs);
+    this.machine.leaderWatch.hear(from, nowNs);
     const follower = this.machine.follower;
     if (follower?.termId === termId) {
       assert(follower.leaderMemberId === from, `term ${termId} has one leader`);
@@ -409,7 +409,7 @@ export class Election {
   onLogActivity(nowNs: number): void {
     if (this.machine.follower !== undefined) {
       this.machine.follower.onLogActivity(nowNs);
-      this.machine.hearLeader(this.machine.follower.leaderMemberId, nowNs);
+      this.machine.leaderWatch.hear(this.machine.follower.leaderMemberId, nowNs);
     }
   }
 

@@ -1,15 +1,13 @@
 // nemesis.ts: strikes at moments that its stream of chance decides.
 
-import { StorageResult } from '../ports/storage.js';
-import { exponentialDelay } from './delay.js';
 import { DiskDamage } from './disk-damage.js';
+import { EquipmentFaults } from './equipment-faults.js';
 import { decayLog } from './fault-atlas.js';
 import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
 import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
 import type { SimulatedMember } from './simulated-cluster.js';
-import { OperationKind } from './storage-operation.js';
 import { FaultClass } from './swarm.js';
 import { type NemesisParts, Targets } from './targets.js';
 import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
@@ -20,8 +18,6 @@ const NS_PER_MS = 1_000_000;
 /** A member that was told to leave and does not is killed after this. */
 const LEAVE_LIMIT_NS = 3_000 * NS_PER_MS;
 const LEAVE_POLL_NS = 5 * NS_PER_MS;
-/** A clock runs at most this many thousandths fast or slow. */
-const RATE_SKEW_MAX = 50;
 
 /** A fault that struck. */
 export interface StruckFault {
@@ -59,8 +55,6 @@ export class Nemesis {
   readonly struck: StruckFault[] = [];
   /** Members whose disk has been told to fail: their end is expected. */
   readonly expectedFailures = new Set<number>();
-  /** Members whose disk has ever been full. */
-  readonly fullMembers = new Set<number>();
   /** Members that have ever lost their directory. */
   readonly blankMembers = new Set<number>();
   /** The member that has lost its directory and was not seen with a vote since: one at a time. */
@@ -73,6 +67,7 @@ export class Nemesis {
   readonly #network: NetworkFaults;
   readonly damage: DiskDamage;
   readonly #leaderHunt: LeaderHunt;
+  readonly #equipment: EquipmentFaults;
   #isHealed = false;
   /** Of the fault that strikes now. */
   #durationPercent = 100;
@@ -85,12 +80,27 @@ export class Nemesis {
     this.#network = new NetworkFaults(parts, this.#targets, this.#random, (min, max) =>
       this.#drawNs(min, max),
     );
+    this.#equipment = new EquipmentFaults(
+      parts,
+      this.#targets,
+      this.#random,
+      (min, max) => this.#drawNs(min, max),
+      (memberId) => {
+        this.counts.diskFailures++;
+        this.expectedFailures.add(memberId);
+      },
+    );
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
     const hunting = parts.world.random.fork('leader hunt');
     this.#leaderHunt = new LeaderHunt(parts, this.#targets, hunting, (member, kind) =>
       this.#end(member, kind),
     );
+  }
+
+  /** Members whose disk has ever been full. */
+  get fullMembers(): ReadonlySet<number> {
+    return this.#equipment.fullMembers;
   }
 
   /** Sets what holds for the whole run, and begins. */
@@ -234,19 +244,19 @@ export class Nemesis {
   #strikeDiskOrClock(fault: FaultClass): void {
     switch (fault) {
       case FaultClass.SlowDisk:
-        this.#slowDisk();
+        this.#equipment.slowDisk();
         break;
       case FaultClass.HangingDisk:
-        this.#hangDisk();
+        this.#equipment.hangDisk();
         break;
       case FaultClass.FailingDisk:
-        this.#failDisk();
+        this.#equipment.failDisk();
         break;
       case FaultClass.WallJump:
-        this.#jumpWall();
+        this.#equipment.jumpWall();
         break;
       case FaultClass.ClockRate:
-        this.#skewClock();
+        this.#equipment.skewClock();
         break;
       case FaultClass.Leave:
         this.#leave();
@@ -258,7 +268,7 @@ export class Nemesis {
         this.#damageLog();
         break;
       case FaultClass.FullDisk:
-        this.#fillDisk();
+        this.#equipment.fillDisk();
         break;
       case FaultClass.BitRot:
       case FaultClass.MisdirectedWrite:
@@ -319,7 +329,7 @@ export class Nemesis {
   }
 
   #pause(): void {
-    const node = this.#pickNode();
+    const node = this.#targets.pickNode();
     const durationNs = this.#drawNs(10, 2_000);
     this.counts.pauses++;
     this.#say(node, `is paused for ${durationNs / NS_PER_MS} ms`);
@@ -327,7 +337,7 @@ export class Nemesis {
   }
 
   #stall(): void {
-    const node = this.#pickNode();
+    const node = this.#targets.pickNode();
     const threads = node.process?.threads ?? [];
     if (threads.length > 0) {
       const thread = this.#random.pick(threads);
@@ -436,94 +446,7 @@ export class Nemesis {
     }
   }
 
-  // --- disks and clocks ---
-
-  #slowDisk(): void {
-    const { swarm, world } = this.#parts;
-    const { node } = this.#targets.pickMember();
-    const meanNs = this.#random.pick([5, 30, 150]) * NS_PER_MS;
-    this.#say(node, `has a disk that syncs in ${meanNs / NS_PER_MS} ms`);
-    node.disk.latency = { ...swarm.storage, sync: exponentialDelay(NS_PER_MS, meanNs) };
-    world.schedule(world.nowNs + this.#drawNs(200, 4_000), undefined, () => {
-      node.disk.latency = swarm.storage;
-    });
-  }
-
-  #hangDisk(): void {
-    const { world } = this.#parts;
-    const { node } = this.#targets.pickMember();
-    const durationNs = this.#drawNs(50, 2_000);
-    this.#say(node, `has a disk that hangs for ${durationNs / NS_PER_MS} ms`);
-    node.disk.hang();
-    world.schedule(world.nowNs + durationNs, undefined, () => {
-      if (node.disk.isHung) {
-        node.disk.resume();
-      }
-    });
-  }
-
-  /** One of the next writes or syncs fails; the member that meets it must not go on. */
-  #failDisk(): void {
-    const member = this.#targets.pickMember();
-    const { disk } = member.node;
-    const kinds: OperationKind[] = this.#random.chance(1, 2)
-      ? [OperationKind.Sync]
-      : [OperationKind.Write, OperationKind.Sync, OperationKind.SyncDirectory];
-    let left = this.#random.between(1, 5);
-    this.#say(member.node, `has a disk that will fail at operation ${left}`);
-    disk.faultHook = (operation) => {
-      if (!kinds.includes(operation.kind)) {
-        return undefined;
-      }
-      left--;
-      if (left > 0) {
-        return undefined;
-      }
-      disk.faultHook = undefined;
-      this.counts.diskFailures++;
-      this.expectedFailures.add(member.memberId);
-      this.#say(member.node, `disk fails: ${operation.path}`);
-      return { result: StorageResult.InputOutput };
-    };
-  }
-
-  /** No new file can be made for a while; a member that needs one ends, and says why. */
-  #fillDisk(): void {
-    const { world } = this.#parts;
-    const member = this.#targets.pickMember();
-    const { disk } = member.node;
-    const before = disk.capacityBytes;
-    const leftBytes = this.#random.below(128 * 1024);
-    this.#say(member.node, `has ${leftBytes} bytes left on its disk`);
-    this.fullMembers.add(member.memberId);
-    disk.capacityBytes = before - disk.freeBytes + leftBytes;
-    world.schedule(world.nowNs + this.#drawNs(200, 4_000), undefined, () => {
-      disk.capacityBytes = DISK_CAPACITY_BYTES;
-    });
-  }
-
-  #jumpWall(): void {
-    const node = this.#pickNode();
-    const magnitudeMs = this.#random.pick([5, 500, 30_000, 3_600_000]);
-    const deltaMs = this.#random.between(-magnitudeMs, magnitudeMs);
-    this.#say(node, `wall clock jumps by ${deltaMs} ms`);
-    node.oscillator.jumpWall(deltaMs);
-  }
-
-  #skewClock(): void {
-    const node = this.#pickNode();
-    const skew = this.#random.between(-RATE_SKEW_MAX, RATE_SKEW_MAX);
-    this.#say(node, `clock runs at ${1000 + skew}/1000`);
-    node.setClockRate(1000 + skew, 1000);
-  }
-
   // --- chance ---
-
-  #pickNode(): VirtualNode {
-    return this.#random.chance(7, 8)
-      ? this.#targets.pickMember().node
-      : this.#random.pick(this.#targets.nodes());
-  }
 
   #drawNs(minMs: number, maxMs: number): number {
     const ms = Math.ceil((this.#random.between(minMs, maxMs) * this.#durationPercent) / 100);

@@ -45,6 +45,11 @@ export class Targets {
     return leader !== undefined && this.#random.chance(1, 3) ? leader : this.#random.pick(members);
   }
 
+  /** A member's machine mostly, or a client's. */
+  pickNode(): VirtualNode {
+    return this.#random.chance(7, 8) ? this.pickMember().node : this.#random.pick(this.nodes());
+  }
+
   leader(): SimulatedMember | undefined {
     return this.#parts.cluster.members.find(
       ({ member }) => member?.observe()?.election.role() === MemberRole.Leader,

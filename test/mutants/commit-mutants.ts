@@ -105,7 +105,9 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/consensus/reconcile.ts',
-        find: '    return { action: ReconcileAction.Live, termId: ownTermId, position: POSITION_NULL };',
+        find:
+          '    return { action: ReconcileAction.Live, termId: ownTermId, ' +
+          'position: POSITION_NULL };',
         replace: `    const basePosition = ownEntries.basePositionOf(ownTermId);
     return position > basePosition
       ? { action: ReconcileAction.Truncate, termId: ownTermId, position: basePosition }

@@ -154,10 +154,15 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
         file: LOG_RECOVERY,
         find: `  const isCutNeeded = isTorn || tail.isShort;
   const appendPosition = walk.end;
-  if (ranges.length > 0) {`,
+`,
         replace: `  const isCutNeeded = isTorn || tail.isShort || ranges.length > 0;
   const appendPosition = ranges[0]?.from ?? walk.end;
-  if (ranges.length < 0) {`,
+`,
+      },
+      {
+        file: LOG_RECOVERY,
+        find: '  if (ranges.length > 0) {\n    hit(Mark.RecoveryDamagedBelowMark);',
+        replace: '  if (ranges.length < 0) {\n    hit(Mark.RecoveryDamagedBelowMark);',
       },
     ],
   },

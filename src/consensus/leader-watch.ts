@@ -1,0 +1,42 @@
+// leader-watch.ts: which leader a member has heard, and when.
+//
+// A member that hears a leader neither stands nor votes: so a member that cannot hear does not
+// depose a leader that a quorum hears.
+
+import { MEMBER_NULL } from '../position.js';
+import type { MemberId } from './election-effects.js';
+
+const NEVER_NS = Number.NEGATIVE_INFINITY;
+
+/** The leader that was heard last. */
+export class LeaderWatch {
+  readonly #timeoutNs: number;
+  #heardNs = NEVER_NS;
+  #memberId: MemberId = MEMBER_NULL;
+
+  /** @param timeoutNs a leader that was silent for so long is not heard any more. */
+  constructor(timeoutNs: number) {
+    this.#timeoutNs = timeoutNs;
+  }
+
+  hears(nowNs: number): boolean {
+    return nowNs < this.deadlineNs();
+  }
+
+  hear(memberId: MemberId, nowNs: number): void {
+    this.#heardNs = nowNs;
+    this.#memberId = memberId;
+  }
+
+  /** What was heard of a member is void: it leads no more. */
+  forget(memberId: MemberId): void {
+    if (this.#memberId === memberId) {
+      this.#heardNs = NEVER_NS;
+    }
+  }
+
+  /** When the leader is not heard any more if it stays silent. */
+  deadlineNs(): number {
+    return this.#heardNs + this.#timeoutNs;
+  }
+}

@@ -1,0 +1,126 @@
+// equipment-faults.ts: disks that are slow, hang, fail or are full, and clocks that go wrong.
+
+import { StorageResult } from '../ports/storage.js';
+import { exponentialDelay } from './delay.js';
+import type { DrawDuration } from './network-faults.js';
+import type { Prng } from './prng.js';
+import { OperationKind } from './storage-operation.js';
+import type { NemesisParts, Targets } from './targets.js';
+import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
+import type { VirtualNode } from './virtual-node.js';
+
+const NS_PER_MS = 1_000_000;
+/** A clock runs at most this many thousandths fast or slow. */
+const RATE_SKEW_MAX = 50;
+
+/** Spoils disks and clocks. */
+export class EquipmentFaults {
+  /** Members whose disk has ever been full. */
+  readonly fullMembers = new Set<number>();
+  readonly #parts: NemesisParts;
+  readonly #targets: Targets;
+  readonly #random: Prng;
+  readonly #drawNs: DrawDuration;
+  readonly #onDiskFailure: (memberId: number) => void;
+
+  /** @param onDiskFailure is told when a member's disk fails: the member must not go on. */
+  constructor(
+    parts: NemesisParts,
+    targets: Targets,
+    random: Prng,
+    drawNs: DrawDuration,
+    onDiskFailure: (memberId: number) => void,
+  ) {
+    this.#parts = parts;
+    this.#targets = targets;
+    this.#random = random;
+    this.#drawNs = drawNs;
+    this.#onDiskFailure = onDiskFailure;
+  }
+
+  /** A disk takes long to sync, for a while. */
+  slowDisk(): void {
+    const { swarm, world } = this.#parts;
+    const { node } = this.#targets.pickMember();
+    const meanNs = this.#random.pick([5, 30, 150]) * NS_PER_MS;
+    this.#say(node, `has a disk that syncs in ${meanNs / NS_PER_MS} ms`);
+    node.disk.latency = { ...swarm.storage, sync: exponentialDelay(NS_PER_MS, meanNs) };
+    world.schedule(world.nowNs + this.#drawNs(200, 4_000), undefined, () => {
+      node.disk.latency = swarm.storage;
+    });
+  }
+
+  /** Nothing that a disk is asked for completes, for a while. */
+  hangDisk(): void {
+    const { world } = this.#parts;
+    const { node } = this.#targets.pickMember();
+    const durationNs = this.#drawNs(50, 2_000);
+    this.#say(node, `has a disk that hangs for ${durationNs / NS_PER_MS} ms`);
+    node.disk.hang();
+    world.schedule(world.nowNs + durationNs, undefined, () => {
+      if (node.disk.isHung) {
+        node.disk.resume();
+      }
+    });
+  }
+
+  /** One of the next writes or syncs fails; the member that meets it must not go on. */
+  failDisk(): void {
+    const member = this.#targets.pickMember();
+    const { disk } = member.node;
+    const kinds: OperationKind[] = this.#random.chance(1, 2)
+      ? [OperationKind.Sync]
+      : [OperationKind.Write, OperationKind.Sync, OperationKind.SyncDirectory];
+    let left = this.#random.between(1, 5);
+    this.#say(member.node, `has a disk that will fail at operation ${left}`);
+    disk.faultHook = (operation) => {
+      if (!kinds.includes(operation.kind)) {
+        return undefined;
+      }
+      left--;
+      if (left > 0) {
+        return undefined;
+      }
+      disk.faultHook = undefined;
+      this.#onDiskFailure(member.memberId);
+      this.#say(member.node, `disk fails: ${operation.path}`);
+      return { result: StorageResult.InputOutput };
+    };
+  }
+
+  /** No new file can be made for a while; a member that needs one ends, and says why. */
+  fillDisk(): void {
+    const { world } = this.#parts;
+    const member = this.#targets.pickMember();
+    const { disk } = member.node;
+    const before = disk.capacityBytes;
+    const leftBytes = this.#random.below(128 * 1024);
+    this.#say(member.node, `has ${leftBytes} bytes left on its disk`);
+    this.fullMembers.add(member.memberId);
+    disk.capacityBytes = before - disk.freeBytes + leftBytes;
+    world.schedule(world.nowNs + this.#drawNs(200, 4_000), undefined, () => {
+      disk.capacityBytes = DISK_CAPACITY_BYTES;
+    });
+  }
+
+  /** A wall clock is set. */
+  jumpWall(): void {
+    const node = this.#targets.pickNode();
+    const magnitudeMs = this.#random.pick([5, 500, 30_000, 3_600_000]);
+    const deltaMs = this.#random.between(-magnitudeMs, magnitudeMs);
+    this.#say(node, `wall clock jumps by ${deltaMs} ms`);
+    node.oscillator.jumpWall(deltaMs);
+  }
+
+  /** A monotonic clock runs too fast or too slow from now on. */
+  skewClock(): void {
+    const node = this.#targets.pickNode();
+    const skew = this.#random.between(-RATE_SKEW_MAX, RATE_SKEW_MAX);
+    this.#say(node, `clock runs at ${1000 + skew}/1000`);
+    node.setClockRate(1000 + skew, 1000);
+  }
+
+  #say(node: VirtualNode, what: string): void {
+    this.#parts.timeline.add(node.name, what);
+  }
+}
