@@ -181,6 +181,7 @@ test('damage in a tail that the cluster does not have is cut with it', (t) => {
   const { commitPosition } = fixture.status(leader);
   for (const other of fixture.followers()) {
     fixture.world.network.block(leader.node, other.node);
+    fixture.world.network.block(other.node, leader.node);
   }
   for (let value = 0; value < 30; value++) {
     fixture.send(client, messageOf(value, 1000));

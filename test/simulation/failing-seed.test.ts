@@ -31,7 +31,10 @@ function runPlanted(selection: Selection, isTraced: boolean, untilNs = 8 * SECON
     if (crashes > 0 && pauses > 0) {
       simulation.judge.report('planted', 'one was killed and one was paused');
     }
-    simulation.world.schedule(simulation.world.nowNs + MILLISECOND, undefined, look);
+    // Later it is the liveness phase that ends processes.
+    if (simulation.world.nowNs < simulation.swarm.safetyNs) {
+      simulation.world.schedule(simulation.world.nowNs + MILLISECOND, undefined, look);
+    }
   };
   simulation.world.schedule(MILLISECOND, undefined, look);
   return simulation.run();
