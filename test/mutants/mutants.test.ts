@@ -58,3 +58,12 @@ test('no mutant and no switch for one is in the published package', (t) => {
   t.deepEqual(switches, [], 'none of them speaks of mutants');
   t.end();
 });
+
+test('the table of results is of these mutants, and none has survived', (t) => {
+  const page = readFileSync('test/mutants/RESULTS.md', 'utf8');
+  const listed = [...page.matchAll(/^\| (B\w+) \|/gm)].map(([, id]) => id);
+  const ids = MUTANTS.map(({ id }) => id);
+  t.deepEqual(listed, ids, 'run `npm run test:mutants` after a change of the catalogue');
+  t.doesNotMatch(page, /survived/, 'all were killed');
+  t.end();
+});
