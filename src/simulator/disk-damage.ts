@@ -13,6 +13,10 @@ import { SECTOR_LENGTH } from './virtual-file.js';
 /** Lengths of damage: a bit, a sector, a page, a piece of a RAID stripe. */
 const DAMAGE_LENGTHS = [1, SECTOR_LENGTH, 8 * SECTOR_LENGTH, 16 * SECTOR_LENGTH] as const;
 
+/** Records of two slots, a sector each, and how much of a slot carries the record. */
+const RECORD_FILES = ['node-state.dat', 'durable-mark.dat'] as const;
+const RECORD_HEAD_LENGTH = 40;
+
 /** What was done. */
 export interface DamageCounts {
   rottenRanges: number;
@@ -70,6 +74,16 @@ export class DiskDamage {
       decayLog(member, sector, (before) => bytes.slice(0, before.length), length);
     this.counts.misdirectedWrites += isDone ? 1 : 0;
     return this.#note(member, isDone, sector);
+  }
+
+  /** A slot of the vote or of the durable mark is not what was written. Says which. */
+  spoilRecord(member: SimulatedMember): string {
+    const name = this.#random.pick(RECORD_FILES);
+    const slot = this.#random.below(2);
+    const offset = this.#random.below(RECORD_HEAD_LENGTH);
+    const mask = 1 << this.#random.below(8);
+    member.node.disk.flipBits(name, slot * SECTOR_LENGTH + offset, mask);
+    return `${name} at ${offset} of slot ${slot}`;
   }
 
   /** Where the atlas allows a range to be damaged; -1 when it does not. */

@@ -81,14 +81,14 @@ export class Liveness {
 
   /** All phases, as long as nothing is broken. */
   run(): void {
-    const { clients, judges, random, swarm } = this.#parts;
+    const { clients, cluster, judges, random, swarm } = this.#parts;
     const isQuiet = swarm.faults.length === 0;
     this.#endFaults();
     if (!isQuiet && !this.#serveByCore()) {
       return;
     }
     this.#healAll();
-    if (!this.#serve('the healed cluster') || !this.#fillLog()) {
+    if (!this.#serve('the healed cluster', cluster.members) || !this.#fillLog()) {
       return;
     }
     if (!isQuiet && !this.#loseFollower()) {
@@ -137,7 +137,7 @@ export class Liveness {
     for (const member of cluster.members.filter((each) => !this.#heldDown.has(each))) {
       start(member);
     }
-    if (!this.#serve(`the core ${names}, while the others ${absence}`)) {
+    if (!this.#serve(`the core ${names}, while the others ${absence}`, core)) {
       return false;
     }
     const leader = this.#leaderOf(core);
@@ -199,10 +199,12 @@ export class Liveness {
   }
 
   /** A leader is there, and every client gets answers. */
-  #serve(who: string): boolean {
-    const { clients, cluster } = this.#parts;
-    const isLed = this.#holds(`${who} has a leader that takes ingress`, LEADER_LIMIT_NS, () =>
-      cluster.members.some(({ member }) => member?.status().isIngressOpen === true),
+  #serve(who: string, members: readonly SimulatedMember[]): boolean {
+    const { clients } = this.#parts;
+    const isLed = this.#holds(
+      `${who} has a leader that takes ingress`,
+      LEADER_LIMIT_NS,
+      () => this.#leaderOf(members) !== undefined,
     );
     const sent = clients.map((client) => client.sentCount);
     return (

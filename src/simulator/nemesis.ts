@@ -402,8 +402,13 @@ export class Nemesis {
     }
     const position = this.#random.between(end - (end % logTermLength), end);
     this.counts.damagedLogs++;
-    this.#say(member.node, `is killed, and its log is damaged at ${position}`);
     member.node.kill();
+    if (this.#random.chance(1, 3)) {
+      this.onLostDirectory?.(member.memberId);
+      this.#say(member.node, `is killed, and ${this.damage.spoilRecord(member)} is damaged`);
+      return;
+    }
+    this.#say(member.node, `is killed, and its log is damaged at ${position}`);
     const mask = 1 + this.#random.below(255);
     decayLog(member, position, (before) => before.map((byte) => byte ^ mask), 1);
   }

@@ -80,7 +80,10 @@ export class NetworkFaults {
     const periodNs = this.#drawNs(20, 300);
     const endNs = world.nowNs + this.#drawNs(500, 6_000);
     const turn = (isDown: boolean): void => {
-      const isOver = this.#isHealed || world.nowNs >= endNs;
+      if (this.#isHealed) {
+        return;
+      }
+      const isOver = world.nowNs >= endNs;
       toggle(isDown && !isOver);
       if (!isOver) {
         world.schedule(world.nowNs + periodNs, undefined, () => turn(!isDown));

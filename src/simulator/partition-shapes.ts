@@ -60,7 +60,8 @@ function minority({ members, clients, leader }: Population, random: Prng, isLed:
   const others = random.shuffle(members.filter((member) => member !== leader));
   const countMax = Math.floor((members.length - 1) / 2);
   const left = isLed ? [leader] : [];
-  left.push(...others.splice(0, random.below(countMax + (isLed ? 1 : 2))));
+  const companionMax = isLed ? Math.max(0, countMax - 1) : countMax;
+  left.push(...others.splice(0, random.below(companionMax + 1)));
   const right = isLed ? others : [leader, ...others];
   for (const client of clients) {
     (random.chance(isLed ? 3 : 1, 4) ? left : right).push(client);

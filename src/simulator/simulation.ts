@@ -163,8 +163,8 @@ export class Simulation {
   // --- set-up ---
 
   #makeCluster(arenas: ArenaPool): SimulatedCluster {
-    const { durability, memberCount, mtuLength, scrubCycleMs, segmentTerms, sessionTimeoutMs } =
-      this.swarm;
+    const { durability, memberCount, mtuLength, scrubCycleMs, segmentTerms } = this.swarm;
+    const { egressBufferLengthMax, sessionCountMax, sessionTimeoutMs } = this.swarm;
     const logTermLength = 64 * 1024;
     return new SimulatedCluster({
       world: this.world,
@@ -176,6 +176,8 @@ export class Simulation {
         logTermLength,
         segmentLength: segmentTerms * logTermLength,
         sessionTimeoutMs,
+        sessionCountMax,
+        egressBufferLengthMax,
       },
       member: { mtuLength, scrubCycleMs, scrubBytesPerSecond: SCRUB_BYTES_PER_SECOND },
       makeService: (memberId) => this.judges.makeService(memberId),

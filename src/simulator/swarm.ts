@@ -13,6 +13,10 @@ import type { WorkloadOptions } from './workload.js';
 const NS_PER_US = 1_000;
 const NS_PER_MS = 1_000_000;
 const NS_PER_SECOND = 1_000_000_000;
+const KIB = 1024;
+/** What a cluster has by default. */
+const SESSION_COUNT_MAX = 1_000;
+const EGRESS_BUFFER_LENGTH_MAX = 4 * 1024 * KIB;
 
 /** A directory is lost or damaged only where the others are a quorum. */
 const LOST_DIRECTORY_MEMBERS_MIN = 3;
@@ -69,6 +73,8 @@ export interface Swarm {
   readonly segmentTerms: number;
   readonly mtuLength: number;
   readonly sessionTimeoutMs: number;
+  readonly sessionCountMax: number;
+  readonly egressBufferLengthMax: number;
   readonly workload: WorkloadOptions;
   readonly safetyNs: number;
   /** Link of every pair, faults included. */
@@ -109,6 +115,8 @@ const CRASH_CLASSES: readonly FaultClass[] = [
   FaultClass.CrashBetweenEffects,
 ];
 
+type SessionLimits = Pick<Swarm, 'sessionTimeoutMs' | 'sessionCountMax' | 'egressBufferLengthMax'>;
+
 /** Draws a run. */
 export function drawSwarm(random: Prng, profile: Profile): Swarm {
   switch (profile) {
@@ -133,6 +141,8 @@ function quietRun(random: Prng): Swarm {
     segmentTerms: 1,
     mtuLength: 1408,
     sessionTimeoutMs: 10_000,
+    sessionCountMax: SESSION_COUNT_MAX,
+    egressBufferLengthMax: EGRESS_BUFFER_LENGTH_MAX,
     workload: QUIET_WORKLOAD,
     link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
     send: PERFECT_SEND,
@@ -159,12 +169,14 @@ function drawHunt(random: Prng): Swarm {
 function drawStorm(random: Prng): Swarm {
   return {
     ...drawRun(random, true),
+    sessionCountMax: SESSION_COUNT_MAX,
     faultIntervalNs: random.fork('storm').pick([150, 400, 800]) * NS_PER_MS,
     workload: STORM_WORKLOAD,
   };
 }
 
 function drawRun(random: Prng, isStorm: boolean): Swarm {
+  const workload = drawWorkload(random.fork('workload'));
   const durability = random.chance(1, 2) ? 'fsync' : 'page-cache';
   const drawnCount = random.pick([3, 3, 3, 3, 5, 5, 5, 4, 2, 1, 6, 7, 7]);
   const memberCount = isStorm ? STORM_MEMBER_COUNT : drawnCount;
@@ -174,8 +186,8 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
     isRecorderInline: durability === 'page-cache' && random.fork('inline').chance(2, 3),
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
-    sessionTimeoutMs: random.pick([1_500, 3_000, 10_000]),
-    workload: drawWorkload(random.fork('workload')),
+    ...drawSessionLimits(random.fork('sessions'), workload.clientCount),
+    workload,
     safetyNs: SAFETY_NS,
     commandCountMin: COMMAND_COUNT_MIN,
     link: drawLink(random.fork('link')),
@@ -238,6 +250,18 @@ function drawWorkload(random: Prng): WorkloadOptions {
     longPerMillion: random.pick([0, 30_000, 200_000]),
     registerPerMillion: random.fork('registers').pick([0, 200_000, 600_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
+  };
+}
+
+/** Sessions and what waits for them, with room for all that the clients may leave behind or not. */
+function drawSessionLimits(random: Prng, clientCount: number): SessionLimits {
+  const sessionTimeoutMs = random.pick([1_500, 3_000, 10_000]);
+  // A client that lost its session waits until the old one has timed out: that has to be soon.
+  const isTight = sessionTimeoutMs < 10_000 && random.chance(1, 4);
+  return {
+    sessionTimeoutMs,
+    sessionCountMax: isTight ? clientCount : SESSION_COUNT_MAX,
+    egressBufferLengthMax: random.pick([4 * KIB, 64 * KIB, EGRESS_BUFFER_LENGTH_MAX]),
   };
 }
 
