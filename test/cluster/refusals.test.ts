@@ -15,15 +15,18 @@ import { Member } from '../../src/cluster/member.js';
 import { PENDING_ANSWER_COUNT_MAX, Responder } from '../../src/cluster/responder.js';
 import { Arena } from '../../src/memory/arena.js';
 import { StorageResult } from '../../src/ports/storage.js';
+import { SessionConnectRequestEncoder } from '../../src/protocol/codecs/session-connect-request.js';
+import { SessionEventDecoder } from '../../src/protocol/codecs/session-event.js';
+import { INGRESS_STREAM_ID } from '../../src/protocol/streams.js';
 import { ServiceContainer } from '../../src/service/service-container.js';
 import type { BlockSource } from '../../src/transport/block-source.js';
 import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
-import type { Transport } from '../../src/transport/transport.js';
+import { Transport } from '../../src/transport/transport.js';
 import { MemoryNetwork } from '../support/memory-network.js';
 import { MemoryStorage } from '../support/memory-storage.js';
 import { SeededEntropy } from '../support/seeded-entropy.js';
 import { Fixture } from '../transport/transport-fixture.js';
-import { echoService, MS } from './cluster-fixture.js';
+import { ClusterFixture, echoService, MS } from './cluster-fixture.js';
 
 const KIB = 1024;
 const MEMBERS = '0,127.0.0.1:9001,127.0.0.1:9002,127.0.0.1:9003,127.0.0.1:9004,127.0.0.1:9005';
@@ -39,9 +42,9 @@ const DETAILS = {
   encodedPrincipal: new Uint8Array(0),
 };
 
-function memberOn(storage: MemoryStorage, network: MemoryNetwork): Member {
+function memberOn(storage: MemoryStorage, network: MemoryNetwork, config = CONFIG): Member {
   return new Member({
-    config: CONFIG,
+    config,
     arena: Arena.create(64 * KIB * KIB),
     clock: { nowNs: () => 0, wallMs: () => 1_700_000_000_000 },
     network,
@@ -234,5 +237,82 @@ test('egress to a client whose window is shut waits, greeting first, and leaves 
   egress.doWork(0);
   t.equal(publication.sent.length, 4, 'also what met a window that was shut later');
   t.deepEqual(overflows, []);
+  t.end();
+});
+
+test('a log that the disk does not let the member read ends it while it scrubs', (t) => {
+  const config = concludeClusterConfig(
+    { members: MEMBERS, logTermLength: 64 * KIB, segmentLength: 128 * KIB },
+    { memberId: 0, streamTermLength: 64 * KIB, windowLength: 16 * KIB, scrubCycleMs: 10 },
+  );
+  const storage = bornStorage();
+  const member = memberOn(storage, new MemoryNetwork(), config);
+  let nowNs = 0;
+  for (let turn = 0; turn < 2000 && !member.status().isIngressOpen; turn++) {
+    nowNs += MS;
+    member.doWork(nowNs);
+  }
+  t.ok(member.status().isIngressOpen, 'a member alone leads');
+  storage.failure = (kind, path) =>
+    kind === 'open' && path.endsWith('.rec') ? StorageResult.Denied : StorageResult.Ok;
+  t.throws(() => {
+    for (let turn = 0; turn < 5000; turn++) {
+      nowNs += MS;
+      member.doWork(nowNs);
+    }
+  }, /could not open 0-0.rec: the system denied it/);
+  t.end();
+});
+
+test('a client of another major version is refused with the version to use', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
+  const node = fixture.world.addNode({ name: 'old client' });
+  const channel = `aeron:udp?endpoint=${node.hosts[0]}:7000`;
+  const heard: string[] = [];
+  let ask: (() => number) | undefined;
+  node.start((process) => {
+    process.spawn('main', (ports) => {
+      const { network, entropy } = ports;
+      const transport = new Transport({ arena: Arena.create(16 * KIB * KIB), network, entropy });
+      const subscription = transport.addSubscription(channel, 102);
+      const endpoint = fixture.cluster.ingressEndpoints.split(',')[leader.memberId] ?? '';
+      const ingress = `aeron:udp?endpoint=${endpoint.slice(endpoint.indexOf('=') + 1)}`;
+      const publication = transport.addPublication(ingress, INGRESS_STREAM_ID);
+      ask = () => {
+        const view = new DataView(new ArrayBuffer(512));
+        const request = new SessionConnectRequestEncoder()
+          .wrapAndApplyHeader(view, 0)
+          .correlationId(5n)
+          .responseStreamId(102)
+          .version(0x020000)
+          .putResponseChannel(channel)
+          .putEncodedCredentials('')
+          .putClientInfo('');
+        return publication.offer(new Uint8Array(view.buffer), 0, 8 + request.encodedLength());
+      };
+      return [
+        {
+          roleName: 'old client',
+          doWork: (nowNs) => {
+            subscription.poll((view, offset) => {
+              const event = new SessionEventDecoder().wrapAndApplyHeader(view, offset);
+              heard.push(`${event.code()} ${event.detail()}`);
+            }, 10);
+            return transport.doWork(nowNs);
+          },
+          deadlineNs: () => transport.deadlineNs(),
+          close: () => transport.close(),
+        },
+      ];
+    });
+  });
+  fixture.await(() => (ask?.() ?? -1) > 0, 'the request has left');
+  fixture.await(() => heard.length > 0, 'it is answered');
+  t.match(
+    String(heard[0]),
+    /^1 protocol version 2 is not understood: use a client of major version 0/,
+  );
+  fixture.close();
   t.end();
 });

@@ -20,7 +20,7 @@ const ROOMS = ['archive', 'consensus', 'cluster', 'host'];
 const TAPE = 'node_modules/tape/bin/tape';
 const JOB_TIMEOUT_MS = 10 * 60_000;
 /** Seeds of the simulator, and how many simulated seconds of faults each of them has. */
-const SEEDS_PER_JOB = 60;
+const SEEDS_PER_JOB = 40;
 const FAULT_SECONDS = 6;
 const OUTPUT_LENGTH_MAX = 4000;
 
