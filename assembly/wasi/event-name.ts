@@ -72,6 +72,8 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1020: return 'ReadProbe';
     case 1021: return 'ReadAcknowledgement';
     case 1030: return 'CatchupRequest';
+    case 1031: return 'RepairRequest';
+    case 1032: return 'RepairBlock';
     default: return nameOfSnapshotRecord(templateId);
   }
 }
