@@ -250,6 +250,7 @@ function drawWorkload(random: Prng): WorkloadOptions {
     longPerMillion: random.pick([0, 30_000, 200_000]),
     registerPerMillion: random.fork('registers').pick([0, 200_000, 600_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
+    windowLength: random.fork('window').pick([4 * KIB, 16 * KIB, 16 * KIB]),
   };
 }
 

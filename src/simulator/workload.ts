@@ -3,6 +3,7 @@
 // A client is a process on a machine of its own. When its session ends it begins again as a new
 // process with a new session; its sequence goes on, and what was not answered stays unanswered.
 
+import type { ClientOptions } from '../client/client-options.js';
 import type { ClusterClient } from '../client/cluster-client.js';
 import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
 import {
@@ -46,6 +47,8 @@ export interface WorkloadOptions {
   readonly longPerMillion: number;
   /** Chance that a command schedules or cancels a timer, in millionths. */
   readonly timerPerMillion: number;
+  /** Window of a client for what the leader sends it; a small one fills while it does not read. */
+  readonly windowLength?: number;
   /** Waits as long as a client does by default; otherwise it gives up soon, and starts anew. */
   readonly isPatient?: boolean;
   /** Chance that a command is one on a register, in millionths. */
@@ -115,7 +118,7 @@ export class SimulatedClient {
 
   /** Starts a process with a new session. Nothing happens when one runs, or after `stop`. */
   start(): void {
-    const { arenas, ingressEndpoints, timeline, world } = this.#parts;
+    const { arenas, timeline, world } = this.#parts;
     if (this.#isStopped || this.node.process !== undefined) {
       return;
     }
@@ -125,7 +128,7 @@ export class SimulatedClient {
     startSimulatedClient(
       this.node,
       arenas,
-      this.#options.isPatient === true ? { ingressEndpoints } : { ...IMPATIENT, ingressEndpoints },
+      this.#clientOptions(),
       {
         onMessage: (view, offset, length) => this.#onReply(view, offset, length),
         onConnected: (id) => {
@@ -147,6 +150,15 @@ export class SimulatedClient {
       () => this.#deadlineNs(),
       () => this.#startLater(),
     );
+  }
+
+  #clientOptions(): ClientOptions {
+    const { isPatient = false, windowLength } = this.#options;
+    return {
+      ...(isPatient ? {} : IMPATIENT),
+      ...(windowLength === undefined ? {} : { windowLength }),
+      ingressEndpoints: this.#parts.ingressEndpoints,
+    };
   }
 
   /** Leaves for good. */
