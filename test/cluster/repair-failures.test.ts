@@ -67,7 +67,7 @@ function repairWorld() {
   return { answer, asked, errors, good, range, repair, repaired, storage, tasks };
 }
 
-test('a block that is not the frames of the own log is counted, and another member is asked', (t) => {
+test('a block that is not of the own log is counted, and another member is asked', (t) => {
   const { answer, asked, good, range, repair, repaired, tasks } = repairWorld();
   repair.doWork(0);
   t.equal(asked[0]?.to, 1, 'the leader is asked first');

@@ -18,16 +18,16 @@ export const EXCEPTIONS: readonly BranchException[] = [
     functionName: 'ConsensusEffects.#finishOpening',
     text: 'return 0;',
     reason:
-      'A new log publication has room for the first event of its term from the start; should that ' +
-      'change, the event is appended in the next duty cycle.',
+      'A new log publication has room for the first event of its term from the start; should ' +
+      'that change, the event is appended in the next duty cycle.',
   },
   {
     file: 'src/cluster/member-assembly.ts',
     functionName: 'assembleLog',
     text: 'inputs.onFatal(error)',
     reason:
-      'Hands on what CheckedReader gives up on, which its own test executes; in a whole member the ' +
-      'scrub looks at such a place first and ends it.',
+      'Hands on what CheckedReader gives up on, which its own test executes; in a whole member ' +
+      'the scrub looks at such a place first and ends it.',
   },
   {
     file: 'src/cluster/response-channel.ts',
