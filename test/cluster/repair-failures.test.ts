@@ -8,6 +8,7 @@ import type { LogReader, ReadFailure } from '../../src/archive/segment-reader.js
 import { completeTask, StorageTasks } from '../../src/archive/storage-task.js';
 import { CheckedReader } from '../../src/cluster/checked-reader.js';
 import { LogRepair, REPAIR_TIMEOUT_NS, type RepairRequest } from '../../src/cluster/log-repair.js';
+import { RepairSource } from '../../src/cluster/repair-source.js';
 import { StorageResult } from '../../src/ports/storage.js';
 import { RepairCode } from '../../src/protocol/codecs/enumerations.js';
 import { GEOMETRY, IDENTITY, makeArena } from '../archive/archive-world.js';
@@ -64,7 +65,19 @@ function repairWorld() {
     );
   };
   const good = image.bytes.slice(range.from, range.to);
-  return { answer, asked, errors, good, range, repair, repaired, storage, tasks };
+  return {
+    answer,
+    arena,
+    asked,
+    errors,
+    good,
+    range,
+    recordingLog,
+    repair,
+    repaired,
+    storage,
+    tasks,
+  };
 }
 
 test('a block that is not of the own log is counted, and another member is asked', (t) => {
@@ -120,5 +133,33 @@ test('a place that cannot be read although nothing is wrong there ends the membe
   }
   t.ok(suspected.length > 0, 'it is looked into first');
   t.match(String(errors[0]), /^LOG_CORRUPT .*cannot be read back at position 640: no valid frame/);
+  t.end();
+});
+
+test('a member that cannot read a block says so, and looks into the place itself', (t) => {
+  const { recordingLog, arena } = repairWorld();
+  const answers: string[] = [];
+  const suspected: number[] = [];
+  const reader = { read: () => -1, close: () => undefined } as unknown as LogReader;
+  const source = new RepairSource({
+    arena,
+    recordingLog,
+    guard: { suspect: (position) => suspected.push(position), isInDoubt: () => false },
+    makeReader: () => reader,
+    durablePosition: () => 9000,
+    pieceLengthMax: 1024,
+    send: (to, piece) => {
+      answers.push(`${to} ${piece.requestId} ${piece.code === RepairCode.Damaged}`);
+      return true;
+    },
+  });
+  const request = { requestId: 5, leadershipTermId: 0, position: 320, lengthBytes: 640 };
+  t.ok(source.onRequest(2, request));
+  source.doWork(0);
+  t.deepEqual(answers, ['2 5 true'], 'the asker goes to another member');
+  t.deepEqual(suspected, [320]);
+  t.equal(source.refusedCount, 1);
+  t.notOk(source.onRequest(2, { ...request, position: 321 }), 'no frame starts there');
+  source.close();
   t.end();
 });

@@ -22,7 +22,8 @@ const JOB_TIMEOUT_MS = 10 * 60_000;
 /** Seeds of the simulator, and how many simulated seconds of faults each of them has. */
 const SEEDS_PER_JOB = 40;
 const FAULT_SECONDS = 6;
-const OUTPUT_LENGTH_MAX = 4000;
+const OUTPUT_LENGTH_MAX = 1 << 22;
+const SHOWN_LENGTH_MAX = 4000;
 
 interface Job {
   readonly name: string;
@@ -77,7 +78,9 @@ async function runJobs(coverageFolder: string, isVerbose: boolean): Promise<stri
       print(`${ok ? 'ran ' : 'FAIL'} ${job.name} in ${seconds} s`);
       if (!ok) {
         failed.push(job.name);
-        print(isVerbose ? output : output.split('\n').slice(-30).join('\n'));
+        print(
+          isVerbose ? output : output.replaceAll(/^ok .*\n|^# .*\n/gm, '').slice(-SHOWN_LENGTH_MAX),
+        );
       }
     }
   };

@@ -271,8 +271,8 @@ test('a failing seed says which faults it needs, and tells the run that has only
   let made = 0;
   let latestMs = 0;
   class Late extends Notes {
-    // Three members, a restarted one, and the fresh one that is given the log at the end. Those that
-    // are made late are sound: a healed cluster restarts members, too.
+    // Three members, a restarted one, and the fresh one that is given the log at the end. Those
+    // that are made late are sound: a healed cluster restarts members, too.
     readonly isLate = ++made % 1_000 > 4 && latestMs < FAULTS_END_MS;
     override note(text: string, timestamp: number): void {
       latestMs = Math.max(latestMs, timestamp);
