@@ -23,6 +23,8 @@ export const ErrorCode = {
   DirectoryAlreadyBorn: 'DIRECTORY_ALREADY_BORN',
   LogCorrupt: 'LOG_CORRUPT',
   RecordCorrupt: 'RECORD_CORRUPT',
+  SnapshotInvalid: 'SNAPSHOT_INVALID',
+  SnapshotInstalled: 'SNAPSHOT_INSTALLED',
   StorageFailed: 'STORAGE_FAILED',
   StorageFull: 'STORAGE_FULL',
   AddressInUse: 'ADDRESS_IN_USE',

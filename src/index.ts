@@ -27,3 +27,12 @@ export type {
 } from './service/clustered-service.js';
 export { EgressResult } from './service/clustered-service.js';
 export { REQUEST_HEADER_LENGTH, Replier } from './service/request.js';
+export { type ElementEncoder, SnapshotArray } from './service/snapshot-array.js';
+export { type EntryEncoder, SnapshotMap } from './service/snapshot-map.js';
+export type {
+  SnapshotImage,
+  SnapshotOutput,
+  SnapshotPublication,
+  SnapshotRecordHandler,
+  SnapshotView,
+} from './service/snapshot-publication.js';

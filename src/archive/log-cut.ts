@@ -18,6 +18,7 @@ import {
 import { readChunk, WALK_CHUNK_LENGTH } from './log-walk.js';
 import {
   checkCompletion,
+  checkSync,
   closeFile,
   openFile,
   openIfExists,
@@ -87,6 +88,22 @@ export function* makeZeroSegment(
   yield* syncFile(storage, file, path);
   yield* closeFile(storage, file);
   yield* syncNames(storage);
+}
+
+/** Syncs the segments that hold a range of the log, off the calling thread where the host can. */
+export function* syncLogRange(
+  storage: Storage,
+  from: Position,
+  to: Position,
+  geometry: LogGeometry,
+): StorageTask<void> {
+  const { segmentLength } = geometry;
+  for (let base = segmentBaseOf(from, segmentLength); base < to; base += segmentLength) {
+    const path = segmentFileName(base);
+    const file = yield* openFile(storage, path, OpenMode.Write);
+    checkSync(yield storage.syncBackground(file), `sync ${path}`);
+    yield* closeFile(storage, file);
+  }
 }
 
 /** What lies behind the end of the valid frames. */

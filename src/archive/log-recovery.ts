@@ -62,7 +62,10 @@ export interface LogRecoveryOptions {
   readonly geometry: LogGeometry;
   readonly entries: readonly TermEntry[];
   readonly mark: DurableMark;
-  readonly verifyFrom: 'mark' | 'start';
+  /** The last term below the mark, the whole log, or from a position where a frame starts. */
+  readonly verifyFrom: 'mark' | 'start' | Position;
+  /** Where the log begins: what was before it has been purged. Default 0. */
+  readonly logStartPosition?: Position;
 }
 
 /** The end of the log, and how it was found. */
@@ -171,10 +174,11 @@ function* examineBelowMark(
 ): StorageTask<DamagedRange[]> {
   const { arena, entries, geometry, mark } = options;
   const { segmentLength } = geometry;
-  const from = options.verifyFrom === 'start' ? 0 : walkStart(mark.durablePosition, geometry);
+  const from = Math.min(mark.durablePosition, walkFrom(options, mark.durablePosition));
   const present = new Set(bases);
   const ranges: DamagedRange[] = [];
-  for (let base = 0; base < segmentBaseOf(from, segmentLength); base += segmentLength) {
+  const firstBase = segmentBaseOf(options.logStartPosition ?? 0, segmentLength);
+  for (let base = firstBase; base < segmentBaseOf(from, segmentLength); base += segmentLength) {
     if (!present.has(base)) {
       hit(Mark.RecoverySegmentMissing);
       ranges.push({ from: base, to: base + segmentLength });
@@ -189,13 +193,22 @@ function* examineBelowMark(
     yield* scan.step(storage);
   }
   ranges.push(...scan.found);
-  if (ranges.length > 0 && from > 0) {
+  if (ranges.length > 0 && options.verifyFrom !== 'start') {
     // What is damaged may begin before the part that was looked at, and all that is not said to be
     // damaged counts as this member's own.
     const wholly = { ...options, verifyFrom: 'start' } as const;
     return yield* examineBelowMark(storage, wholly, chunk, bases);
   }
   return ranges;
+}
+
+function walkFrom(options: LogRecoveryOptions, durablePosition: Position): Position {
+  const { geometry, logStartPosition = 0, verifyFrom } = options;
+  if (verifyFrom === 'start') {
+    return logStartPosition;
+  }
+  const from = verifyFrom === 'mark' ? walkStart(durablePosition, geometry) : verifyFrom;
+  return Math.max(logStartPosition, from);
 }
 
 /** Start of the last term of the log buffer that begins below the mark: a frame starts there. */
@@ -239,7 +252,8 @@ function* cutAndSync(
 ): StorageTask<RecoveredLog> {
   const { geometry, mark } = options;
   const { appendPosition } = found;
-  for (let base = 0; base < appendPosition; base += geometry.segmentLength) {
+  const startBase = segmentBaseOf(options.logStartPosition ?? 0, geometry.segmentLength);
+  for (let base = startBase; base < appendPosition; base += geometry.segmentLength) {
     if (!bases.includes(base)) {
       // Its range is damaged as a whole: what is repaired is written into it.
       yield* makeZeroSegment(storage, base, geometry);

@@ -12,18 +12,30 @@ import { type Storage, StorageResult } from '../ports/storage.js';
 import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
 import { BIRTH_PATH, type Birth, type Opaque64, readBirth, writeBirth } from './birth.js';
 import { readCatalog, writeCatalog } from './catalog.js';
-import { type DurableMark, DurableMarkFile, INITIAL_MARK } from './durable-mark.js';
+import {
+  type DurableMark,
+  DurableMarkFile,
+  INITIAL_MARK,
+  readDurableMark,
+} from './durable-mark.js';
 import { listSegments } from './log-cut.js';
 import { checkGeometry, type LogGeometry, segmentFileName } from './log-geometry.js';
+import { removeSegmentsBefore } from './log-purge.js';
 import { type LogHealth, type RecoveredLog, recoverLog } from './log-recovery.js';
 import { initialNodeState, NodeStateFile } from './node-state-file.js';
 import { type FoundRecords, readRecords } from './record-recovery.js';
 import { RecordingLog } from './recording-log.js';
+import { beginLogAt, isInstallPending } from './snapshot-install.js';
+import type { SnapshotManifest } from './snapshot-manifest.js';
+import type { SnapshotEntry } from './snapshot-recording.js';
+import { type FoundSnapshots, findSnapshots, openSnapshots } from './snapshot-recovery.js';
 import { checkCompletion, type StorageTask } from './storage-task.js';
 
 export type { LogHealth } from './log-recovery.js';
 
 export const LOCK_PATH = 'lock';
+/** No snapshot has a version this low. */
+const NO_VERSION = -1;
 
 /** Whose directory it is. */
 export interface DirectoryIdentity {
@@ -51,6 +63,12 @@ export interface OpenOptions extends DirectoryIdentity {
   readonly geometry?: LogGeometry;
   /** `mark`: verifies the last term below the mark; `start`: verifies the whole log. */
   readonly verifyFrom?: 'mark' | 'start';
+  /**
+   * Version of the state that the service reads. When it is given, the log is needed and verified
+   * from the newest snapshot of at most this version on: a start does not depend on how long the
+   * log before it is.
+   */
+  readonly snapshotVersionMax?: number;
   readonly lockHeld?: boolean;
 }
 
@@ -68,6 +86,11 @@ export interface RecoveredDirectory {
   /** Term of the log end; TERM_NULL when the log has none. */
   readonly logTermId: LeadershipTermId;
   readonly health: LogHealth;
+  /** Where the log begins; what was before it is in the snapshots. */
+  readonly logStartPosition: Position;
+  /** What the service starts from; undefined when it replays the log from its first byte. */
+  readonly snapshot: SnapshotEntry | undefined;
+  readonly snapshots: SnapshotManifest;
   /** What was found wrong and what was done, in words. */
   readonly warnings: readonly string[];
 }
@@ -117,6 +140,10 @@ export function* openDirectory(
   const birth = yield* readOwnBirth(storage, options);
   const { geometry } = yield* readCatalog(storage);
   checkConfigured(geometry, options.geometry);
+  const appVersionMax = options.snapshotVersionMax ?? NO_VERSION;
+  const newest = yield* findSnapshots(storage, options.arena, geometry, { appVersionMax });
+  const { logStartPosition } = newest.index;
+  yield* finishInstall(storage, options.arena, geometry, newest);
   const records = yield* readRecords(storage);
   const { mark } = records;
   const log = yield* recoverLog(storage, {
@@ -124,9 +151,33 @@ export function* openDirectory(
     geometry,
     entries: records.entries,
     mark,
-    verifyFrom: options.verifyFrom ?? 'mark',
+    verifyFrom: newest.usable?.logPosition ?? options.verifyFrom ?? 'mark',
+    logStartPosition,
   });
-  return yield* writeBack(storage, birth, geometry, records, log);
+  const limits = { appVersionMax, logPositionMax: log.appendPosition };
+  const isBeyond = (newest.usable?.logPosition ?? 0) > log.appendPosition;
+  const found = isBeyond ? yield* findSnapshots(storage, options.arena, geometry, limits) : newest;
+  if (found.usable === undefined && logStartPosition > 0) {
+    throw noSnapshotLeft(logStartPosition, found.warnings);
+  }
+  return yield* writeBack(storage, birth, geometry, records, log, found);
+}
+
+/** A snapshot was installed, and the log does not begin there yet. */
+function* finishInstall(
+  storage: Storage,
+  arena: Arena,
+  geometry: LogGeometry,
+  found: FoundSnapshots,
+): StorageTask<void> {
+  const reading = yield* readDurableMark(storage);
+  const durablePosition = reading.kind === 'found' ? reading.mark.durablePosition : 0;
+  const { index, usable } = found;
+  if (usable !== undefined && isInstallPending(index, durablePosition)) {
+    yield* beginLogAt(storage, arena, geometry, usable);
+  } else if (index.logStartPosition > 0) {
+    yield* removeSegmentsBefore(storage, index.logStartPosition, geometry);
+  }
 }
 
 /** Writes and syncs what was found, and what follows from it. */
@@ -136,9 +187,11 @@ function* writeBack(
   geometry: LogGeometry,
   records: FoundRecords,
   log: RecoveredLog,
+  found: FoundSnapshots,
 ): StorageTask<RecoveredDirectory> {
   const isEndKnown = log.health.kind !== 'corrupt' || log.health.isEndKnown;
-  const warnings = [...records.warnings, ...log.warnings];
+  const warnings = [...records.warnings, ...found.warnings, ...log.warnings];
+  const snapshots = yield* openSnapshots(storage, found.index);
   const entries = records.entries.filter(
     (entry) => entry.termBaseLogPosition <= log.appendPosition,
   );
@@ -146,7 +199,11 @@ function* writeBack(
   const logTermId = recordingLog.lastTerm()?.leadershipTermId ?? TERM_NULL;
   const mark = {
     durablePosition: log.appendPosition,
-    commitPosition: Math.min(records.mark.commitPosition, log.appendPosition),
+    // A snapshot is of what was committed, which the mark may not know yet.
+    commitPosition: Math.min(
+      Math.max(records.mark.commitPosition, found.usable?.logPosition ?? 0),
+      log.appendPosition,
+    ),
     leadershipTermId: logTermId,
   };
   yield* records.writeMark(mark);
@@ -165,8 +222,21 @@ function* writeBack(
     commitPosition: mark.commitPosition,
     logTermId,
     health: log.health,
+    logStartPosition: found.index.logStartPosition,
+    snapshot: found.usable,
+    snapshots,
     warnings,
   };
+}
+
+function noSnapshotLeft(logStartPosition: Position, reasons: readonly string[]): PawlError {
+  return new PawlError(
+    ErrorCode.SnapshotInvalid,
+    `the log begins at position ${logStartPosition}, and no snapshot can be used for what was ` +
+      `before it (${reasons.join('; ')}): start the version of the service that wrote them, or ` +
+      'let the member join anew from an empty directory',
+    'corruption',
+  );
 }
 
 function* takeLock(storage: Storage): StorageTask<void> {

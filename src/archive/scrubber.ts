@@ -36,6 +36,10 @@ export interface ScrubberOptions {
   /** From the start of one round to the start of the next, nanoseconds. */
   readonly cycleNs: number;
   readonly bytesPerSecond: number;
+  /** Where the log begins now. Default 0. */
+  readonly startPosition?: () => Position;
+  /** Whether the start has verified the whole log. Default true. */
+  readonly isVerified?: boolean;
   /** A range was found that was not known. */
   readonly onFound: (range: DamagedRange) => void;
   readonly onFatal: (error: PawlError) => void;
@@ -70,8 +74,8 @@ export class Scrubber {
    * @param end of the durable log. @returns steps begun.
    */
   doWork(nowNs: number, end: Position): number {
-    // The start has just read all of it: the first round waits.
-    this.#nextRoundNs ??= nowNs + this.#options.cycleNs;
+    // Where the start has just read all of it, the first round waits.
+    this.#nextRoundNs ??= nowNs + (this.#options.isVerified === false ? 0 : this.#options.cycleNs);
     if (this.#isBusy || this.#isResting || this.#isClosed) {
       return 0;
     }
@@ -82,7 +86,7 @@ export class Scrubber {
     }
     if (this.#round === undefined && nowNs >= this.#nextRoundNs) {
       this.#nextRoundNs = nowNs + this.#options.cycleNs;
-      this.#round = this.#scan(0, end);
+      this.#round = this.#scan(this.#startPosition(), end);
     }
     if (this.#round?.isDone === true) {
       this.#finish(this.#round);
@@ -195,11 +199,17 @@ export class Scrubber {
 
   #finish(scan: DamageScan): void {
     const { damage, onFound } = this.#options;
+    const start = this.#startPosition();
     for (const range of scan.found) {
-      if (damage.add(range)) {
+      // What was purged meanwhile is gone, not damaged.
+      if (range.to > start && damage.add(range)) {
         onFound(range);
       }
     }
+  }
+
+  #startPosition(): Position {
+    return this.#options.startPosition?.() ?? 0;
   }
 
   #termStart(position: Position): Position {

@@ -17,6 +17,8 @@ const FALSE_ALARM_COUNT_MAX = 4;
 export interface ReadGuard {
   /** A frame could not be read at a position. */
   suspect(position: Position): void;
+  /** Whether the log before and at a position was purged: nobody can be given it. */
+  isPurged(position: Position): boolean;
   /** Whether it is being looked at, or waits for repair. */
   isInDoubt(position: Position): boolean;
 }
@@ -47,7 +49,7 @@ export class CheckedReader implements RecordedLog, BlockReader {
       this.#alarmCount = 0;
       return available;
     }
-    if (available === 0 || failure === undefined || this.#guard.isInDoubt(failure.position)) {
+    if (available === 0 || failure === undefined || this.#isAwaited(failure.position)) {
       return available;
     }
     this.#alarmCount = failure.position === this.#alarmPosition ? this.#alarmCount + 1 : 1;
@@ -69,6 +71,10 @@ export class CheckedReader implements RecordedLog, BlockReader {
       this.#reader.reset();
     }
     return available;
+  }
+
+  #isAwaited(position: Position): boolean {
+    return this.#guard.isInDoubt(position) || this.#guard.isPurged(position);
   }
 
   close(): void {

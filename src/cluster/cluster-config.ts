@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import type { Opaque64 } from '../archive/birth.js';
+import { SNAPSHOT_COUNT_MAX } from '../archive/snapshot-manifest.js';
 import { type ConsensusConfig, concludeConsensusConfig } from '../consensus/consensus-config.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
@@ -107,6 +108,21 @@ const memberSchema = z.strictObject({
     .min(64 * KIB)
     .max(1024 * MIB)
     .default(8 * MIB),
+  /** Bytes of log after which a leader has a snapshot taken; 0 for never. */
+  snapshotIntervalLength: z
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .default(1024 * MIB),
+  /** Time after which a leader has a snapshot taken, if the log has grown; 0 for never. */
+  snapshotIntervalMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /** Snapshots that are kept: a damaged one is replaced by the one before. */
+  snapshotCountKept: z.int().min(1).max(SNAPSHOT_COUNT_MAX).default(2),
+  /**
+   * `all` keeps the whole log; `snapshots` purges what lies before the oldest kept snapshot: a
+   * member that needs it is given the newest snapshot instead.
+   */
+  logRetention: z.enum(['all', 'snapshots']).default('all'),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
   insecure: z.boolean().default(false),
 });

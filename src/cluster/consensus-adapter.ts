@@ -2,6 +2,7 @@
 //
 // Anything that is not a whole, valid message of a kind we know is counted and dropped.
 
+import type { SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { Election } from '../consensus/election.js';
 import { AppendPositionDecoder } from '../protocol/codecs/append-position.js';
 import { CanvassPositionDecoder } from '../protocol/codecs/canvass-position.js';
@@ -14,11 +15,15 @@ import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term
 import { RepairBlockDecoder } from '../protocol/codecs/repair-block.js';
 import { RepairRequestDecoder } from '../protocol/codecs/repair-request.js';
 import { RequestVoteDecoder } from '../protocol/codecs/request-vote.js';
+import { SnapshotBlockDecoder } from '../protocol/codecs/snapshot-block.js';
+import { SnapshotOfferDecoder } from '../protocol/codecs/snapshot-offer.js';
+import { SnapshotRequestDecoder } from '../protocol/codecs/snapshot-request.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { VoteDecoder } from '../protocol/codecs/vote.js';
 import { messageTemplateId } from '../protocol/message-header.js';
 import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
+import type { Installs } from './installs.js';
 import type { LogCare } from './log-care.js';
 
 /** Messages of other members that one duty cycle takes. */
@@ -49,6 +54,10 @@ export class ConsensusAdapter {
   readonly #commit = new CommitPositionDecoder();
   readonly #repairRequest = new RepairRequestDecoder();
   readonly #repairBlock = new RepairBlockDecoder();
+  readonly #installs: Installs;
+  readonly #snapshotOffer = new SnapshotOfferDecoder();
+  readonly #snapshotRequest = new SnapshotRequestDecoder();
+  readonly #snapshotBlock = new SnapshotBlockDecoder();
   #nowNs = 0;
   /** Messages that were not valid, or of a kind that this version does not know. */
   invalidCount = 0;
@@ -58,11 +67,13 @@ export class ConsensusAdapter {
     election: Election,
     onRefused: RefusalHandler,
     logCare: LogCare,
+    installs: Installs,
   ) {
     this.#subscription = subscription;
     this.#election = election;
     this.#onRefused = onRefused;
     this.#logCare = logCare;
+    this.#installs = installs;
   }
 
   poll(nowNs: number): number {
@@ -234,6 +245,41 @@ export class ConsensusAdapter {
         return true;
       }
       default:
+        return this.#dispatchSnapshot(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchSnapshot(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.SnapshotOffer: {
+        if (!SnapshotOfferDecoder.isValid(view, offset, length)) return false;
+        const message = this.#snapshotOffer.wrapAndApplyHeader(view, offset);
+        const termId = message.leadershipTermId();
+        return this.#installs.onOffer(message.memberId(), termId, entryOf(message), nowNs);
+      }
+      case TemplateId.SnapshotRequest: {
+        if (!SnapshotRequestDecoder.isValid(view, offset, length)) return false;
+        const message = this.#snapshotRequest.wrapAndApplyHeader(view, offset);
+        const request = {
+          logPosition: message.logPosition(),
+          offsetBytes: message.offsetBytes(),
+          lengthBytes: message.lengthBytes(),
+        };
+        return this.#installs.onRequest(message.memberId(), request, nowNs);
+      }
+      case TemplateId.SnapshotBlock: {
+        if (!SnapshotBlockDecoder.isValid(view, offset, length)) return false;
+        const message = this.#snapshotBlock.wrapAndApplyHeader(view, offset);
+        const start = view.byteOffset + message.dataOffset();
+        return this.#installs.onBlock(
+          message.memberId(),
+          message.logPosition(),
+          message.offsetBytes(),
+          new Uint8Array(view.buffer, start, message.dataLength()),
+          nowNs,
+        );
+      }
+      default:
         return false;
     }
   }
@@ -269,4 +315,19 @@ export class ConsensusAdapter {
       nowNs,
     );
   }
+}
+
+/** The snapshot that an offer describes. It has no recording here yet. */
+function entryOf(message: SnapshotOfferDecoder): SnapshotEntry {
+  return {
+    recordingId: 0,
+    logPosition: message.logPosition(),
+    leadershipTermId: message.logLeadershipTermId(),
+    termBaseLogPosition: message.termBaseLogPosition(),
+    timestampMs: message.timestamp(),
+    length: message.lengthBytes(),
+    hash: message.hash(),
+    formatVersion: message.formatVersion(),
+    appVersion: message.appVersion(),
+  };
 }

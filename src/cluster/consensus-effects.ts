@@ -52,6 +52,8 @@ export interface EffectsDependencies {
   readonly makeReader: () => RecordedLog;
   /** Who reads and mends the recording: it must not meet a truncation. */
   readonly logCare: LogCare;
+  /** A follower needs log that is purged here. */
+  onPurgedLogWanted(memberId: MemberId): void;
   /** The live log changed (opened, joined, left). */
   onLogChange(): void;
   onStateChange(state: ElectionState, reason: string): void;
@@ -238,8 +240,14 @@ export class ConsensusEffects implements ElectionEffects {
   }
 
   openLeaderLog(termId: LeadershipTermId, basePosition: Position): void {
-    const { arena, config, makeReader } = this.#member;
-    const tailTime = new TailTime(arena, makeReader, config.logTermLength, basePosition);
+    const { arena, config, directory, makeReader } = this.#member;
+    const { logStartPosition, snapshots } = directory.snapshots.index;
+    const newest = snapshots.at(-1);
+    const floor = {
+      position: newest?.logPosition ?? logStartPosition,
+      timestampMs: newest?.timestampMs ?? 0,
+    };
+    const tailTime = new TailTime(arena, makeReader, config.logTermLength, basePosition, floor);
     this.#opening = { termId, basePosition, tailTime };
   }
 
@@ -248,7 +256,11 @@ export class ConsensusEffects implements ElectionEffects {
   }
 
   startDestination(memberId: MemberId, position: Position): void {
-    this.#member.leaderLog.startDestination(memberId, position);
+    if (position < this.#member.directory.snapshots.index.logStartPosition) {
+      this.#member.onPurgedLogWanted(memberId);
+    } else {
+      this.#member.leaderLog.startDestination(memberId, position);
+    }
   }
 
   onStateChange(state: ElectionState, reason: string): void {

@@ -17,6 +17,7 @@ import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter, Redirect } from './ingress-adapter.js';
+import type { Installs } from './installs.js';
 import type { LeaderLog } from './leader-log.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { LogApplier } from './log-applier.js';
@@ -25,6 +26,9 @@ import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
 import type { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
+import type { SnapshotLoader } from './snapshot-loader.js';
+import type { SnapshotSchedule } from './snapshot-schedule.js';
+import type { SnapshotTaker } from './snapshot-taker.js';
 import type { TimerProposer } from './timer-proposer.js';
 
 /** Parts of the module, made by the member. */
@@ -43,11 +47,16 @@ export interface ConsensusModuleParts {
   readonly leaderLog: LeaderLog;
   readonly followerLog: FollowerLog;
   readonly logCare: LogCare;
+  readonly installs: Installs;
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
   readonly sessions: LeaderSessions;
   readonly timers: TimerProposer;
+  readonly schedule: SnapshotSchedule;
+  readonly taker: SnapshotTaker;
+  /** The snapshot that the member starts from, while it is loaded. */
+  readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
   readonly egress: Egress;
   readonly responder: Responder;
@@ -78,6 +87,11 @@ export class ConsensusModule {
     return this.#isIngressOpen;
   }
 
+  /** Timers that this member has appended to the log as a leader. */
+  get timersProposed(): number {
+    return this.#parts.timers.proposedCount;
+  }
+
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
     const { adapter, effects, election, egress, logCare, publisher, responder, sendNow } =
@@ -97,7 +111,7 @@ export class ConsensusModule {
     work += this.#apply(nowNs);
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
-    work += logCare.doWork(nowNs);
+    work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -114,6 +128,7 @@ export class ConsensusModule {
       inlineRecorder?.deadlineNs() ?? Number.POSITIVE_INFINITY,
       responder.deadlineNs(),
       logCare.deadlineNs(),
+      this.#parts.installs.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }
@@ -187,8 +202,10 @@ export class ConsensusModule {
     const isIngressOpen = isLeading && election.isIngressOpen();
     if (isIngressOpen && !this.#isIngressOpen) {
       egress.open();
+      const nowMs = logClock.timeMs(nowNs, clock.wallMs());
       this.#parts.timers.startTerm(election.leadershipTermId());
-      sessions.openIngress(logClock.timeMs(nowNs, clock.wallMs()));
+      this.#parts.schedule.startTerm(election.leadershipTermId(), nowMs);
+      sessions.openIngress(nowMs);
     }
     this.#isIngressOpen = isIngressOpen;
   }
@@ -197,19 +214,25 @@ export class ConsensusModule {
    * Applies what is committed: sessions first, so that the service's replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, logClock, service, sessions, timers } = this.#parts;
-    const limit = election.consumablePosition();
+    const { applier, clock, election, logClock, service, sessions } = this.#parts;
+    const { loader, schedule, taker, timers } = this.#parts;
+    const isLoading = loader?.isDone === false;
+    const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
     if (this.#isIngressOpen) {
       nowMs = logClock.timeMs(nowNs, clock.wallMs());
     }
-    let work = applier.poll(limit, this.#isIngressOpen, nowMs);
+    const snapshotWork = (loader?.doWork() ?? 0) + taker.doWork();
+    this.#hasMore ||= snapshotWork > 0;
+    let work = snapshotWork;
+    work += applier.poll(limit, this.#isIngressOpen, nowMs);
     work += service.doWork(Math.min(limit, applier.position));
     this.#hasMore ||= work > 0 && service.position < limit;
     applier.finishCloses(service.position);
     election.onServicePosition(Math.min(applier.position, service.position));
     if (this.#isIngressOpen) {
-      const appended = sessions.doWork(nowMs) + timers.doWork(nowMs);
+      const appended =
+        sessions.doWork(nowMs) + timers.doWork(nowMs) + schedule.doWork(nowMs, service.position);
       this.#hasMore ||= timers.hasMore;
       if (appended > 0) {
         // Events were appended after this turn's recording: it goes on at once.

@@ -4,6 +4,7 @@
 // it now is simply not told now, and that is counted.
 
 import type { Opaque64 } from '../archive/birth.js';
+import type { SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { MemberId, NewLeadershipTerm } from '../consensus/election-effects.js';
 import type { Position } from '../position.js';
 import { AppendPositionEncoder } from '../protocol/codecs/append-position.js';
@@ -17,6 +18,9 @@ import { NewLeadershipTermEncoder } from '../protocol/codecs/new-leadership-term
 import { RepairBlockEncoder } from '../protocol/codecs/repair-block.js';
 import { RepairRequestEncoder } from '../protocol/codecs/repair-request.js';
 import { RequestVoteEncoder } from '../protocol/codecs/request-vote.js';
+import { SnapshotBlockEncoder } from '../protocol/codecs/snapshot-block.js';
+import { SnapshotOfferEncoder } from '../protocol/codecs/snapshot-offer.js';
+import { SnapshotRequestEncoder } from '../protocol/codecs/snapshot-request.js';
 import { VoteEncoder } from '../protocol/codecs/vote.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
@@ -24,6 +28,7 @@ import { CONSENSUS_STREAM_ID } from '../protocol/streams.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+import type { SnapshotPartRequest } from './install-source.js';
 import type { RepairRequest } from './log-repair.js';
 import type { OutgoingPiece } from './repair-source.js';
 
@@ -53,6 +58,9 @@ export class ConsensusPublisher {
   readonly #commit = new CommitPositionEncoder();
   readonly #repairRequest = new RepairRequestEncoder();
   readonly #repairBlock = new RepairBlockEncoder();
+  readonly #snapshotOffer = new SnapshotOfferEncoder();
+  readonly #snapshotRequest = new SnapshotRequestEncoder();
+  readonly #snapshotBlock = new SnapshotBlockEncoder();
   // Noted for the end of the turn: one position for all, because they all follow this leader.
   readonly #commitTargets = new Set<MemberId>();
   #commitTermId = -1;
@@ -230,6 +238,49 @@ export class ConsensusPublisher {
       .memberId(this.#memberId)
       .lengthBytes(request.lengthBytes);
     this.#send(to, this.#repairRequest.encodedLength());
+  }
+
+  snapshotOffer(to: MemberId, termId: number, entry: SnapshotEntry): void {
+    this.#snapshotOffer
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logPosition(entry.logPosition)
+      .logLeadershipTermId(entry.leadershipTermId)
+      .termBaseLogPosition(entry.termBaseLogPosition)
+      .timestamp(entry.timestampMs)
+      .lengthBytes(entry.length)
+      .hash(entry.hash)
+      .formatVersion(entry.formatVersion)
+      .appVersion(entry.appVersion)
+      .memberId(this.#memberId);
+    this.#send(to, this.#snapshotOffer.encodedLength());
+  }
+
+  snapshotRequest(to: MemberId, request: SnapshotPartRequest): void {
+    this.#snapshotRequest
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .logPosition(request.logPosition)
+      .offsetBytes(request.offsetBytes)
+      .lengthBytes(request.lengthBytes)
+      .memberId(this.#memberId);
+    this.#send(to, this.#snapshotRequest.encodedLength());
+  }
+
+  /** False when the peer cannot take it now: the piece is sent again. */
+  snapshotBlock(
+    to: MemberId,
+    logPosition: Position,
+    offsetBytes: number,
+    address: number,
+    length: number,
+  ): boolean {
+    this.#snapshotBlock
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .logPosition(logPosition)
+      .offsetBytes(offsetBytes)
+      .memberId(this.#memberId)
+      .putData(this.#transport.arena.u8.subarray(address, address + length));
+    return this.#send(to, this.#snapshotBlock.encodedLength());
   }
 
   /** False when the peer cannot take it now: the piece is sent again. */

@@ -106,6 +106,17 @@ export class LeaderLog implements LiveLog {
     }
   }
 
+  /** The least position that a follower that listens is still to be sent; Infinity for none. */
+  lowestNeededPosition(): Position {
+    const publication = this.#publication;
+    const { endpoints, member } = this.#config;
+    const followers = endpoints.filter((one) => one.memberId !== member.memberId);
+    const positions = followers
+      .filter((one) => publication?.isDestinationConnected(one.memberId) === true)
+      .map((one) => publication?.destinationPosition(one.memberId) ?? Number.POSITIVE_INFINITY);
+    return Math.min(...positions, Number.POSITIVE_INFINITY);
+  }
+
   /** Lets the recorder go on to the tail, and the publication know what is durable. */
   updateProgress(): void {
     const publication = this.#publication;

@@ -4,12 +4,14 @@
 // same position, so what it holds is what every member holds at that position.
 
 import type { Position } from '../position.js';
+import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
 import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { messageTemplateId } from '../protocol/message-header.js';
 import type { AppliedSessions } from './cluster-session.js';
+import { type SnapshotEvent, snapshotEventOf } from './cluster-snapshot.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
 
@@ -28,15 +30,24 @@ export class LogApplier {
   readonly #leader: LeaderSessions;
   readonly #openEvent = new SessionOpenEventDecoder();
   readonly #closeEvent = new SessionCloseEventDecoder();
+  readonly #actionEvent = new ClusterActionRequestDecoder();
+  readonly #onSnapshotEvent: (event: SnapshotEvent) => void;
   // Closes that the service has not reached yet: its last replies are still to leave before them.
   readonly #closes: { position: Position; id: number; detail: string }[] = [];
   #isIngressOpen = false;
   #nowMs = 0;
 
-  constructor(poller: LogPoller, applied: AppliedSessions, leader: LeaderSessions) {
+  /** @param onSnapshotEvent is told of a snapshot event while the state is that of its position. */
+  constructor(
+    poller: LogPoller,
+    applied: AppliedSessions,
+    leader: LeaderSessions,
+    onSnapshotEvent: (event: SnapshotEvent) => void,
+  ) {
     this.#poller = poller;
     this.#applied = applied;
     this.#leader = leader;
+    this.#onSnapshotEvent = onSnapshotEvent;
   }
 
   get position(): Position {
@@ -78,10 +89,20 @@ export class LogApplier {
       case TemplateId.SessionCloseEvent:
         this.#onClose(this.#closeEvent.wrapAndApplyHeader(view, offset), position);
         break;
+      case TemplateId.ClusterActionRequest:
+        this.#onAction(this.#actionEvent.wrapAndApplyHeader(view, offset), position);
+        break;
       default:
         break;
     }
   };
+
+  #onAction(event: ClusterActionRequestDecoder, position: Position): void {
+    const snapshot = snapshotEventOf(event, position);
+    if (snapshot !== undefined) {
+      this.#onSnapshotEvent(snapshot);
+    }
+  }
 
   #onOpen(event: SessionOpenEventDecoder, position: Position): void {
     const session = {

@@ -76,6 +76,8 @@ export class LogCare implements ReadGuard {
       recordingLog,
       damage: this.damage,
       cycleNs: config.member.scrubCycleMs * NS_PER_MS,
+      startPosition: () => directory.snapshots.index.logStartPosition,
+      isVerified: directory.snapshot === undefined,
       bytesPerSecond: config.member.scrubBytesPerSecond,
       onFound: (range) => this.#onFound(range),
       onFatal: parts.onFatal,
@@ -151,6 +153,10 @@ export class LogCare implements ReadGuard {
 
   suspect(position: Position): void {
     this.#scrubber.suspect(position);
+  }
+
+  isPurged(position: Position): boolean {
+    return position < this.#parts.directory.snapshots.index.logStartPosition;
   }
 
   isInDoubt(position: Position): boolean {

@@ -6,6 +6,8 @@
 
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
+import { ClusterActionRequestEncoder } from '../protocol/codecs/cluster-action-request.js';
+import { ClusterAction } from '../protocol/codecs/enumerations.js';
 import { NewLeadershipTermEventEncoder } from '../protocol/codecs/new-leadership-term-event.js';
 import { SessionCloseEventEncoder } from '../protocol/codecs/session-close-event.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
@@ -43,6 +45,7 @@ export class LogPublisher {
   readonly #openEvent = new SessionOpenEventEncoder();
   readonly #closeEvent = new SessionCloseEventEncoder();
   readonly #messageHeader = new SessionMessageHeaderEncoder();
+  readonly #actionRequest = new ClusterActionRequestEncoder();
   readonly #timerEvent = new TimerEventEncoder();
   #meta = 0;
 
@@ -142,6 +145,20 @@ export class LogPublisher {
         .correlationIdLow(correlationId >>> 0)
         .correlationIdHigh(Math.floor(correlationId / TWO_POW_32) >>> 0)
         .timestamp(timestamp)
+        .encodedLength();
+    return this.#append(length);
+  }
+
+  /** A snapshot is to be taken at the end of this event. */
+  appendSnapshotRequest(leadershipTermId: number, timestamp: number): Position {
+    const length =
+      MESSAGE_HEADER_LENGTH +
+      this.#actionRequest
+        .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+        .leadershipTermId(leadershipTermId)
+        .logPosition(this.tail())
+        .timestamp(timestamp)
+        .action(ClusterAction.Snapshot)
         .encodedLength();
     return this.#append(length);
   }

@@ -8,6 +8,8 @@ import { Recorder } from '../archive/recorder.js';
 import { allocateRecorderControl, RECORDER_CONTROL_LENGTH } from '../archive/recorder-control.js';
 import { RecorderProxy } from '../archive/recorder-proxy.js';
 import { LogReader } from '../archive/segment-reader.js';
+import { SnapshotReader } from '../archive/snapshot-reader.js';
+import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { StorageTasks } from '../archive/storage-task.js';
 import { assert } from '../assert.js';
 import { Election } from '../consensus/election.js';
@@ -38,6 +40,9 @@ import { ConsensusPublisher } from './consensus-publisher.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
 import { IngressAdapter } from './ingress-adapter.js';
+import { InstallSource } from './install-source.js';
+import { InstallTarget } from './install-target.js';
+import { Installs } from './installs.js';
 import { LeaderLog } from './leader-log.js';
 import { LeaderSessions } from './leader-sessions.js';
 import { LogApplier } from './log-applier.js';
@@ -45,8 +50,12 @@ import { LogCare } from './log-care.js';
 import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
+import { LogPurger } from './log-purger.js';
 import { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
+import { SnapshotLoader } from './snapshot-loader.js';
+import { SnapshotSchedule } from './snapshot-schedule.js';
+import { SnapshotTaker } from './snapshot-taker.js';
 import { TimerProposer } from './timer-proposer.js';
 
 /** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
@@ -76,6 +85,7 @@ export interface AssemblyInputs {
   onStateChange(state: ElectionState, reason: string): void;
   onRoleChange(role: MemberRole, termId: number): void;
   readonly onRefused: RefusalHandler;
+  onSnapshot(entry: SnapshotEntry): void;
   onWarning(message: string): void;
   onFatal(error: PawlError): void;
 }
@@ -94,6 +104,10 @@ export interface MemberParts {
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;
   readonly logCare: LogCare;
+  readonly taker: SnapshotTaker;
+  readonly purger: LogPurger;
+  readonly installs: Installs;
+  readonly schedule: SnapshotSchedule;
   readonly subscriptions: readonly Subscription[];
   close(): void;
 }
@@ -102,8 +116,9 @@ export interface MemberParts {
 export function assembleMember(inputs: AssemblyInputs): MemberParts {
   const { arena, clock, config, directory, service } = inputs;
   const log = assembleLog(inputs);
-  const sessions = assembleSessions(inputs, log);
-  const consensus = assembleConsensus(inputs, log, sessions);
+  const snapshots = assembleSnapshots(inputs, log);
+  const sessions = assembleSessions(inputs, log, snapshots);
+  const consensus = assembleConsensus(inputs, log, sessions, snapshots);
   service.start({
     arena,
     memberId: config.member.memberId,
@@ -111,7 +126,10 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     egress: sessions.egress,
     messageLengthMax: messageLengthMax(config),
     fragmentLimit: config.member.serviceFragmentLimit,
+    snapshots: snapshots.taker,
+    snapshot: directory.snapshot,
   });
+  const loader = assembleLoader(inputs, sessions);
   const module = new ConsensusModule({
     config,
     clock,
@@ -119,11 +137,15 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     ...log,
     ...sessions,
     ...consensus,
+    ...snapshots,
+    loader,
     timers: new TimerProposer(service.timers, log.logPublisher),
     sendNow: (nowNs) => inputs.transport.flush(nowNs),
     ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
   });
   const close = (): void => {
+    loader?.close();
+    snapshots.taker.close();
     consensus.close();
     sessions.close();
     log.close();
@@ -133,10 +155,20 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     consensus.subscription,
     log.followerLog.subscription,
   ];
-  return { directory, module, ...log, ...sessions, ...consensus, subscriptions, close };
+  return {
+    directory,
+    module,
+    ...log,
+    ...snapshots,
+    ...sessions,
+    ...consensus,
+    subscriptions,
+    close,
+  };
 }
 
 type LogParts = ReturnType<typeof assembleLog>;
+type SnapshotParts = ReturnType<typeof assembleSnapshots>;
 type SessionParts = ReturnType<typeof assembleSessions>;
 
 function assembleLog(inputs: AssemblyInputs) {
@@ -154,7 +186,9 @@ function assembleLog(inputs: AssemblyInputs) {
     const reader = new LogReader({ tasks, arena, recordingLog, geometry });
     return new CheckedReader(reader, logCare, (error) => inputs.onFatal(error));
   };
-  const makePoller = (): LogPoller => new LogPoller(arena, makeReader(), config.logTermLength, 0);
+  const start = directory.snapshot?.logPosition ?? directory.logStartPosition;
+  const makePoller = (): LogPoller =>
+    new LogPoller(arena, makeReader(), config.logTermLength, start);
   const control = allocateRecorderControl(arena);
   const recorder = new RecorderProxy({
     arena,
@@ -191,7 +225,61 @@ function assembleLog(inputs: AssemblyInputs) {
   };
 }
 
-function assembleSessions(inputs: AssemblyInputs, log: LogParts) {
+function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
+  const { arena, config, directory, service, tasks } = inputs;
+  const purger = new LogPurger({
+    config,
+    directory,
+    tasks,
+    leaderLog: log.leaderLog,
+    damage: log.logCare.damage,
+    onFatal: (error) => inputs.onFatal(error),
+  });
+  /** Who gives snapshots away is there when consensus is. */
+  const given: { source?: InstallSource } = {};
+  const taker = new SnapshotTaker({
+    arena,
+    tasks,
+    directory,
+    keptCount: config.member.snapshotCountKept,
+    isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
+    snapshotVersion: () => service.snapshotVersion,
+    onSnapshot: (entry) => {
+      purger.onSnapshot();
+      inputs.onSnapshot(entry);
+    },
+    onWarning: (message) => inputs.onWarning(message),
+    onFatal: (error) => inputs.onFatal(error),
+  });
+  const schedule = new SnapshotSchedule(
+    config,
+    log.logPublisher,
+    { canTake: () => service.snapshotVersion >= 0, isBusy: () => taker.isBusy },
+    directory.snapshot?.logPosition ?? 0,
+    directory.snapshot?.timestampMs ?? 0,
+  );
+  return { taker, schedule, purger, given };
+}
+
+/** What brings sessions and service to the snapshot that the member starts from. */
+function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLoader | undefined {
+  const { arena, directory, service, tasks } = inputs;
+  const { applied, sessions } = parts;
+  if (directory.snapshot === undefined) {
+    return undefined;
+  }
+  return new SnapshotLoader({
+    reader: new SnapshotReader(tasks, arena, directory.geometry, directory.snapshot),
+    service,
+    onSession: (session) => {
+      applied.open(session);
+      sessions.onOpened(session, false, 0);
+    },
+    onFatal: (error) => inputs.onFatal(error),
+  });
+}
+
+function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: SnapshotParts) {
   const { arena, config, transport } = inputs;
   const applied = new AppliedSessions();
   const egress = new Egress(transport, config, {
@@ -200,7 +288,10 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts) {
     isHeard: (id) => sessions.isHeard(id),
   });
   const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);
-  const applier = new LogApplier(log.makePoller(), applied, sessions);
+  const applier = new LogApplier(log.makePoller(), applied, sessions, (event) => {
+    snapshots.taker.onEvent(event, applied.values());
+    snapshots.schedule.onEvent(event.logPosition, event.timestampMs);
+  });
   const responder = new Responder(transport, config);
   const subscription = transport.addSubscription(
     channelOf(ownEndpoints(config).ingress),
@@ -228,13 +319,19 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts) {
   return { applied, egress, sessions, applier, responder, ingress, subscription, close };
 }
 
-function assembleConsensus(inputs: AssemblyInputs, log: LogParts, sessions: SessionParts) {
+function assembleConsensus(
+  inputs: AssemblyInputs,
+  log: LogParts,
+  sessions: SessionParts,
+  snapshots: SnapshotParts,
+) {
   const { config, directory, entropy, service, transport } = inputs;
   const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
   const effects = new ConsensusEffects({
     ...inputs,
     ...log,
     publisher,
+    onPurgedLogWanted: (memberId) => snapshots.given.source?.offer(memberId),
     onLogChange: () => {
       const live = log.leaderLog.isOpen ? log.leaderLog : log.followerLog;
       sessions.applier.setLive(live);
@@ -250,17 +347,60 @@ function assembleConsensus(inputs: AssemblyInputs, log: LogParts, sessions: Sess
     CONSENSUS_STREAM_ID,
     { checksum: 'required', windowLength: config.member.windowLength },
   );
-  const adapter = new ConsensusAdapter(subscription, election, inputs.onRefused, log.logCare);
+  const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
+  const { onRefused } = inputs;
+  const adapter = new ConsensusAdapter(subscription, election, onRefused, log.logCare, installs);
   const close = (): void => {
     effects.close();
+    installs.close();
     publisher.close();
   };
-  return { publisher, effects, election, adapter, subscription, close };
+  return { publisher, effects, election, adapter, installs, subscription, close };
+}
+
+function assembleInstalls(
+  inputs: AssemblyInputs,
+  log: LogParts,
+  snapshots: SnapshotParts,
+  election: Election,
+  publisher: ConsensusPublisher,
+): Installs {
+  const { arena, config, directory, service, tasks } = inputs;
+  const source = new InstallSource({
+    arena,
+    tasks,
+    directory,
+    pieceLengthMax: publisher.repairPieceLengthMax,
+    sendOffer: (to, entry) => publisher.snapshotOffer(to, election.leadershipTermId(), entry),
+    sendBlock: (to, position, offset, address, length) =>
+      publisher.snapshotBlock(to, position, offset, address, length),
+  });
+  snapshots.given.source = source;
+  const target = new InstallTarget({
+    arena,
+    tasks,
+    directory,
+    // The rest of the window is for what keeps this member in the term.
+    requestLength: Math.min(SNAPSHOT_CHUNK_LENGTH, config.member.windowLength / 4),
+    snapshotVersion: () => service.snapshotVersion,
+    leaderMemberId: () => election.leaderMemberId(),
+    durablePosition: () => log.recorder.durablePosition(),
+    allocateRecordingId: () => snapshots.taker.allocateRecordingId(),
+    send: (to, request) => publisher.snapshotRequest(to, request),
+    onWarning: (message) => inputs.onWarning(message),
+    onFatal: (error) => inputs.onFatal(error),
+  });
+  return new Installs(source, target, election);
 }
 
 /** What recovery found, as consensus wants it. */
 function recoveredState(directory: RecoveredDirectory): RecoveredState {
   const { appendPosition, birth, commitPosition, health, nodeState, recordingLog } = directory;
+  // The snapshot stands for what lies before it, whether that has rotted or not.
+  const start = directory.snapshot?.logPosition ?? 0;
+  const ranges = health.kind === 'corrupt' ? health.ranges : [];
+  const damaged = ranges.find((range) => range.to > start);
+  const damagedPosition = damaged === undefined ? undefined : Math.max(damaged.from, start);
   return {
     nodeState: {
       ...nodeState.state,
@@ -276,7 +416,7 @@ function recoveredState(directory: RecoveredDirectory): RecoveredState {
     durablePosition: appendPosition,
     commitPosition: Math.min(commitPosition, appendPosition),
     incarnation: toOpaque64(birth.incarnation),
-    ...(health.kind === 'corrupt' ? { damagedPosition: health.position } : {}),
+    ...(damagedPosition === undefined ? {} : { damagedPosition }),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   openDirectory,
   type RecoveredDirectory,
 } from '../archive/member-directory.js';
+import type { SnapshotEntry } from '../archive/snapshot-recording.js';
 import { StorageTasks } from '../archive/storage-task.js';
 import { ElectionState, electionStateName, MemberRole } from '../consensus/election-state.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -33,6 +34,8 @@ export interface MemberEvents {
   onRecovered?(directory: RecoveredDirectory): void;
   onStateChange?(state: string, reason: string): void;
   onRoleChange?(role: Role, leadershipTermId: number): void;
+  /** A snapshot is complete: it counts from now on. */
+  onSnapshot?(entry: SnapshotEntry): void;
   /** Something that an operator should know and act upon. */
   onWarning?(message: string): void;
 }
@@ -65,6 +68,8 @@ export interface MemberStatus {
   readonly durablePosition: Position;
   readonly commitPosition: Position;
   readonly servicePosition: Position;
+  /** Position of the newest snapshot that counts; 0 without one. */
+  readonly snapshotPosition: Position;
   readonly sessionCount: number;
   /**
    * `sound` or `torn` as the start found the log; `corrupt` while ranges of it are damaged;
@@ -186,6 +191,11 @@ export class Member implements Agent {
     return Math.min(this.#transport.deadlineNs(), moduleNs);
   }
 
+  /** Has a snapshot taken on every member, as soon as this one leads. */
+  requestSnapshot(): void {
+    this.#running?.schedule.request();
+  }
+
   /** Leaves the cluster cleanly: the others are told, the log is stopped and durable. */
   leave(nowNs: number): void {
     if (!this.#isLeaving) {
@@ -219,6 +229,7 @@ export class Member implements Agent {
       durablePosition: running?.recorder.durablePosition() ?? 0,
       commitPosition: running?.election.commitPosition() ?? 0,
       servicePosition: service.position,
+      snapshotPosition: running?.taker.newestPosition() ?? 0,
       sessionCount: running?.applied.count ?? 0,
       health: healthOf(running),
       counters: this.#counters(running),
@@ -242,6 +253,13 @@ export class Member implements Agent {
     counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
     counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
     counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
+    counters.snapshotsTaken = running?.taker.takenCount ?? 0;
+    counters.snapshotsSkipped = running?.taker.skippedCount ?? 0;
+    counters.snapshotsFailed = running?.taker.failedCount ?? 0;
+    counters.snapshotsOffered = running?.installs.source.offerCount ?? 0;
+    counters.snapshotBlocksSent = running?.installs.source.blockCount ?? 0;
+    counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
+    counters.timersProposed = running?.module.timersProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;
   }
@@ -287,8 +305,10 @@ export class Member implements Agent {
         arena,
         geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
         lockHeld: this.#isBirthTried,
-        // The service replays the whole log: damage is found before the member votes, not after.
+        // Damage is found before the member votes, not after.
         verifyFrom: 'start',
+        // Of what a snapshot holds nothing is replayed.
+        snapshotVersionMax: this.#member.service.snapshotVersion,
       }),
       (directory) => this.#start(directory, nowNs),
       (error) => {
@@ -347,6 +367,7 @@ export class Member implements Agent {
       onStateChange: (state, reason) => events?.onStateChange?.(electionStateName(state), reason),
       onRoleChange: (role, termId) => this.#onRoleChange(ROLES[role], termId),
       onRefused: (from, refused, reason) => this.#onRefused(from, refused, reason),
+      onSnapshot: (entry) => events?.onSnapshot?.(entry),
       onWarning: (message) => events?.onWarning?.(message),
       onFatal: (error) => {
         this.#failure = error;

@@ -137,6 +137,7 @@ export class RepairSource {
     const { leadershipTermId, position } = request;
     const isHeld =
       position < durablePosition() &&
+      !guard.isPurged(position) &&
       recordingLog.termAt(position)?.leadershipTermId === leadershipTermId;
     if (!isHeld) {
       this.#refuse(to, request, RepairCode.NotHeld);
@@ -156,7 +157,9 @@ export class RepairSource {
     const available = this.#reader.read(position, durablePosition());
     if (available < 0) {
       this.#closeReader();
-      guard.suspect(position);
+      if (!guard.isPurged(position)) {
+        guard.suspect(position);
+      }
       this.#refuse(service.to, service.request, RepairCode.Damaged);
       this.#service = undefined;
     }

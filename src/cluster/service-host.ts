@@ -41,6 +41,38 @@ export interface TimerSource {
   forgetProposals(): void;
 }
 
+/** Adds one message to a snapshot: a head, and a body that is not copied before. */
+export type SnapshotWrite = (
+  head: Uint8Array,
+  headLength: number,
+  body?: Uint8Array,
+  offset?: number,
+  length?: number,
+) => void;
+
+/** State that was frozen at one position of the log, written in bounded steps. */
+export interface SnapshotSection {
+  /** Writes about `lengthMax` bytes; true when all is written. */
+  write(append: SnapshotWrite, lengthMax: number): boolean;
+  /** Nothing has to stand still any more. */
+  close(): void;
+}
+
+/** Where a container brings its part of a snapshot. */
+export interface SnapshotSink {
+  /** Whether this member writes a snapshot at the position that the service has reached. */
+  wants(logPosition: Position): boolean;
+  /** The service's part at that position. */
+  offer(section: SnapshotSection): void;
+}
+
+/** The snapshot that a container starts from. */
+export interface SnapshotStart {
+  readonly logPosition: Position;
+  readonly timestampMs: number;
+  readonly appVersion: number;
+}
+
 /** What a container gets to work with. */
 export interface ServiceHostContext {
   readonly arena: Arena;
@@ -50,6 +82,9 @@ export interface ServiceHostContext {
   /** Longest message that the log can hold, bytes. */
   readonly messageLengthMax: number;
   readonly fragmentLimit: number;
+  readonly snapshots: SnapshotSink;
+  /** What the poller's position is that of; undefined when the log is replayed from its start. */
+  readonly snapshot: SnapshotStart | undefined;
 }
 
 /** Runs a service. Implemented by the service room. */
@@ -57,7 +92,11 @@ export interface ServiceHost {
   /** End of what the service has consumed. */
   readonly position: Position;
   readonly timers: TimerSource;
+  /** Greatest version of a snapshot that the service can load; -1 when it takes none. */
+  readonly snapshotVersion: number;
   start(context: ServiceHostContext): void;
+  /** One message of the service's section of the snapshot it starts from, before any work. */
+  loadSnapshot(view: DataView, offset: number, length: number): void;
   /** The live log changed. */
   setLive(live: LiveLog | undefined): void;
   onRoleChange(role: Role): void;

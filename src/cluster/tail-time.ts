@@ -36,22 +36,39 @@ export function eventTimestamp(view: DataView, offset: number, length: number): 
   return length < start + TIMESTAMP_LENGTH ? -1 : readInt64(view, offset + start);
 }
 
+/** A position where a frame starts, and the log time there. */
+export interface TimeFloor {
+  readonly position: Position;
+  readonly timestampMs: number;
+}
+
+const LOG_BEGINNING: TimeFloor = { position: 0, timestampMs: 0 };
+
 /** Looks for the last timestamp below a position; polled, because it reads the archive. */
 export class TailTime {
   readonly #arena: Arena;
   readonly #makeReader: () => RecordedLog;
   readonly #termLength: number;
   readonly #end: Position;
+  readonly #floor: TimeFloor;
   #start: Position;
   #poller: LogPoller;
   #lastMs = -1;
 
-  constructor(arena: Arena, makeReader: () => RecordedLog, termLength: number, end: Position) {
+  /** @param floor what is known already: nothing is read before it. */
+  constructor(
+    arena: Arena,
+    makeReader: () => RecordedLog,
+    termLength: number,
+    end: Position,
+    floor: TimeFloor = LOG_BEGINNING,
+  ) {
     this.#arena = arena;
     this.#makeReader = makeReader;
     this.#termLength = termLength;
     this.#end = end;
-    this.#start = Math.max(0, Math.ceil(end / termLength) - 1) * termLength;
+    this.#floor = floor;
+    this.#start = Math.max(floor.position, (Math.ceil(end / termLength) - 1) * termLength);
     this.#poller = this.#makePoller();
   }
 
@@ -63,18 +80,23 @@ export class TailTime {
     if (this.#poller.position < this.#end) {
       return undefined;
     }
-    if (this.#lastMs >= 0 || this.#start === 0) {
+    if (this.#lastMs >= 0 || this.#start === this.#floor.position) {
       this.close();
-      return Math.max(0, this.#lastMs);
+      return Math.max(this.#floor.timestampMs, this.#lastMs);
     }
     this.#poller.close();
-    this.#start -= this.#termLength;
+    this.#start = Math.max(this.#floor.position, this.#previousTerm());
     this.#poller = this.#makePoller();
     return undefined;
   }
 
   close(): void {
     this.#poller.close();
+  }
+
+  /** Start of the term before the one that was read. */
+  #previousTerm(): Position {
+    return (Math.ceil(this.#start / this.#termLength) - 1) * this.#termLength;
   }
 
   #makePoller(): LogPoller {

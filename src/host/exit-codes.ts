@@ -68,6 +68,8 @@ const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
   [ErrorCode.DirectoryAlreadyBorn]: ExitCode.Directory,
   [ErrorCode.LogCorrupt]: ExitCode.Corrupt,
   [ErrorCode.RecordCorrupt]: ExitCode.Corrupt,
+  [ErrorCode.SnapshotInvalid]: ExitCode.Corrupt,
+  [ErrorCode.SnapshotInstalled]: ExitCode.Directory,
   [ErrorCode.StorageFailed]: ExitCode.Storage,
   [ErrorCode.StorageFull]: ExitCode.Storage,
   [ErrorCode.AddressInUse]: ExitCode.Network,

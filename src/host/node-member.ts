@@ -6,6 +6,7 @@ import {
   type MemberSettings,
 } from '../cluster/cluster-config.js';
 import { Member, type MemberStatus } from '../cluster/member.js';
+import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { ServiceContainer } from '../service/service-container.js';
@@ -27,6 +28,7 @@ export type MemberEvent =
   | { readonly event: 'recovered'; readonly health: string; readonly appendPosition: number }
   | { readonly event: 'state'; readonly state: string; readonly reason: string }
   | { readonly event: 'role'; readonly role: string; readonly leadershipTermId: number }
+  | { readonly event: 'snapshot'; readonly logPosition: number; readonly length: number }
   | { readonly event: 'warning'; readonly message: string };
 
 export interface NodeMemberOptions {
@@ -52,6 +54,8 @@ export interface NodeMemberStatus extends MemberStatus {
 /** A member that runs. */
 export interface RunningMember {
   status(): NodeMemberStatus;
+  /** Has a snapshot taken on every member, as soon as this one leads. */
+  requestSnapshot(): void;
   /** Leaves the cluster cleanly and ends. */
   stop(): Promise<void>;
   /** Resolves when the member has ended: with the error that ended it, or undefined. */
@@ -67,7 +71,52 @@ export function runMember(options: NodeMemberOptions): RunningMember {
   return new NodeMember(options);
 }
 
+/**
+ * A member over its lives in this process: one that has installed a snapshot ends, and starts again
+ * from it.
+ */
 class NodeMember implements RunningMember {
+  readonly closed: Promise<unknown>;
+  readonly #options: NodeMemberOptions;
+  #life: MemberLife;
+  #isStopping = false;
+
+  constructor(options: NodeMemberOptions) {
+    this.#options = options;
+    this.#life = new MemberLife(options);
+    this.closed = this.#follow();
+  }
+
+  status(): NodeMemberStatus {
+    return this.#life.status();
+  }
+
+  requestSnapshot(): void {
+    this.#life.requestSnapshot();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#life.stop();
+  }
+
+  /** Resolves with what ended the last life. */
+  async #follow(): Promise<unknown> {
+    for (;;) {
+      const error = await this.#life.closed;
+      const isInstalled = error instanceof PawlError && error.code === ErrorCode.SnapshotInstalled;
+      if (!isInstalled || this.#isStopping) {
+        return error;
+      }
+      this.#options.onEvent?.({ event: 'warning', message: error.message });
+      await this.#life.released();
+      this.#life = new MemberLife(this.#options);
+    }
+  }
+}
+
+/** A member from its start to its end. */
+class MemberLife {
   readonly closed: Promise<unknown>;
   readonly #loop: EventLoop;
   readonly #member: Member;
@@ -128,6 +177,7 @@ class NodeMember implements RunningMember {
           emit({ event: 'recovered', health: health.kind, appendPosition }),
         onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
         onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
+        onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
         onWarning: (message) => emit({ event: 'warning', message }),
       },
     });
@@ -160,6 +210,16 @@ class NodeMember implements RunningMember {
       stateHash: container.service.stateHash?.(),
       stateHashPosition: container.position,
     };
+  }
+
+  requestSnapshot(): void {
+    this.#member.requestSnapshot();
+    this.#loop.wake();
+  }
+
+  /** Resolves when everything that it held is free again. */
+  async released(): Promise<void> {
+    await this.#recorder.stopped();
   }
 
   async stop(): Promise<void> {

@@ -214,4 +214,41 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ],
     [['bytes', 'frames']],
   ),
+  cluster(1040, 'SnapshotRecord', 4, "Precedes a piece of a service's state in a snapshot.", [
+    ['int32', 'serviceId', 0],
+  ]),
+  cluster(1041, 'SnapshotTerm', 16, 'A leadership term of the log before a snapshot.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'termBaseLogPosition', 8],
+  ]),
+  cluster(1042, 'SnapshotOffer', 64, 'A leader offers a snapshot for the log that it has purged.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'logPosition', 8],
+    ['int64', 'logLeadershipTermId', 16],
+    ['int64', 'termBaseLogPosition', 24],
+    ['int64', 'timestamp', 32],
+    ['int64', 'lengthBytes', 40],
+    ['uint32', 'hash', 48],
+    ['int32', 'formatVersion', 52],
+    ['int32', 'appVersion', 56],
+    ['int32', 'memberId', 60],
+  ]),
+  cluster(1043, 'SnapshotRequest', 24, 'A member asks for a part of a snapshot.', [
+    ['int64', 'logPosition', 0],
+    ['int64', 'offsetBytes', 8],
+    ['int32', 'lengthBytes', 16],
+    ['int32', 'memberId', 20],
+  ]),
+  cluster(
+    1044,
+    'SnapshotBlock',
+    20,
+    'A piece of a snapshot that was asked for.',
+    [
+      ['int64', 'logPosition', 0],
+      ['int64', 'offsetBytes', 8],
+      ['int32', 'memberId', 16],
+    ],
+    [['bytes', 'data']],
+  ),
 ];

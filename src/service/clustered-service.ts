@@ -2,6 +2,7 @@
 
 import type { Role } from '../cluster/service-host.js';
 import type { CloseReason } from '../protocol/codecs/enumerations.js';
+import type { SnapshotImage, SnapshotPublication } from './snapshot-publication.js';
 
 export type { CloseReason, Role };
 
@@ -90,8 +91,24 @@ export interface Cluster {
  * An error thrown from a callback ends the member with exit code 8.
  */
 export interface ClusteredService {
-  /** Once, before any event. Local: no offers. */
-  onStart?(cluster: Cluster): void;
+  /**
+   * Version of the state that `onTakeSnapshot` writes, from 0; default 0. A snapshot of a greater
+   * version is not loaded: an older one and a longer replay are.
+   */
+  readonly snapshotVersion?: number;
+  /**
+   * Once, before any event. Local: no offers.
+   *
+   * @param snapshot the state to start from; the service must `read` it. Without one, the service
+   *   gets every event of the log.
+   */
+  onStart?(cluster: Cluster, snapshot?: SnapshotImage): void;
+  /**
+   * Writes the state at this position of the log. Called on every member at the same positions;
+   * all must write the same records. It must change nothing. A service without it is never
+   * snapshotted, and replays the whole log when it starts.
+   */
+  onTakeSnapshot?(snapshot: SnapshotPublication): void;
   onSessionOpen?(session: ClientSession, timestamp: number): void;
   onSessionClose?(session: ClientSession, timestamp: number, reason: CloseReason): void;
   /**

@@ -6,10 +6,18 @@
 import { assert } from '../assert.js';
 import type { LiveLog, LogReader, MessageConsumer } from '../cluster/log-poller.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
-import type { EgressSink, Role, ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import type {
+  EgressSink,
+  Role,
+  ServiceHost,
+  ServiceHostContext,
+  SnapshotSink,
+  SnapshotStart,
+} from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Position } from '../position.js';
-import type { CloseReason } from '../protocol/codecs/enumerations.js';
+import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
+import { type CloseReason, ClusterAction } from '../protocol/codecs/enumerations.js';
 import { NewLeadershipTermEventDecoder } from '../protocol/codecs/new-leadership-term-event.js';
 import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
@@ -28,7 +36,10 @@ import type {
   ServiceFactory,
 } from './clustered-service.js';
 import { ContainerSession } from './container-session.js';
+import { ServiceImage } from './service-image.js';
+import { ServiceSnapshot } from './service-snapshot.js';
 import { ServiceTimers } from './service-timers.js';
+import { SnapshotRecords } from './snapshot-records.js';
 
 const TWO_POW_32 = 2 ** 32;
 
@@ -41,12 +52,15 @@ export class ServiceContainer implements ServiceHost, Cluster {
   readonly #closeEvent = new SessionCloseEventDecoder();
   readonly #termEvent = new NewLeadershipTermEventDecoder();
   readonly #timerEvent = new TimerEventDecoder();
+  readonly #actionEvent = new ClusterActionRequestDecoder();
   readonly timers = new ServiceTimers();
   #consumer: MessageConsumer | undefined;
   // The session of the last message: the next one mostly comes from it too.
   #lastSession: ContainerSession | undefined;
   #poller: LogReader | undefined;
   #egress: EgressSink | undefined;
+  #snapshots: SnapshotSink | undefined;
+  #image: ServiceImage | undefined;
   #fragmentLimit = 0;
   #time = 0;
   #logPosition: Position = 0;
@@ -72,6 +86,11 @@ export class ServiceContainer implements ServiceHost, Cluster {
     return this.#service;
   }
 
+  get snapshotVersion(): number {
+    const { onTakeSnapshot, snapshotVersion } = this.#service;
+    return onTakeSnapshot === undefined ? -1 : (snapshotVersion ?? 0);
+  }
+
   get position(): Position {
     return this.#poller?.position ?? 0;
   }
@@ -89,7 +108,13 @@ export class ServiceContainer implements ServiceHost, Cluster {
       onSessionMessage: this.#onSessionMessage,
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
-    this.#call(() => this.#service.onStart?.(this), false);
+    this.#snapshots = context.snapshots;
+    this.#image = context.snapshot === undefined ? undefined : this.#makeImage(context.snapshot);
+    this.#call(() => this.#service.onStart?.(this, this.#image), false);
+  }
+
+  loadSnapshot(view: DataView, offset: number, length: number): void {
+    this.#call(() => this.#image?.onMessage(view, offset, length), false);
   }
 
   setLive(live: LiveLog | undefined): void {
@@ -201,6 +226,9 @@ export class ServiceContainer implements ServiceHost, Cluster {
       case TemplateId.TimerEvent:
         this.#onTimer(view, offset);
         break;
+      case TemplateId.ClusterActionRequest:
+        this.#onClusterAction(view, offset);
+        break;
       case TemplateId.NewLeadershipTermEvent:
         this.#onNewLeadershipTerm(view, offset);
         break;
@@ -296,6 +324,57 @@ export class ServiceContainer implements ServiceHost, Cluster {
       logPosition: this.#logPosition,
     };
     this.#call(() => this.#service.onNewLeadershipTermEvent?.(term, this.#time), true);
+  }
+
+  #onClusterAction(view: DataView, offset: number): void {
+    const event = this.#actionEvent.wrapAndApplyHeader(view, offset);
+    this.#advanceTime(event.timestamp());
+    const isWanted = this.#snapshots?.wants(this.#logPosition) === true;
+    if (event.action() === ClusterAction.Snapshot && isWanted) {
+      this.#takeSnapshot(event.leadershipTermId());
+    }
+  }
+
+  /** Freezes the state, here and now; it is encoded and written in later duty cycles. */
+  #takeSnapshot(leadershipTermId: number): void {
+    const records = new SnapshotRecords();
+    this.#call(() => this.#service.onTakeSnapshot?.(records), false);
+    const sessions = [...this.#sessions.values()];
+    const closing = sessions.filter((session) => session.isClosing);
+    this.#snapshots?.offer(
+      new ServiceSnapshot({
+        logPosition: this.#logPosition,
+        leadershipTermId,
+        appVersion: this.snapshotVersion,
+        sessions,
+        closing: new Set(closing.map((session) => session.id)),
+        timers: [...this.timers.values()],
+        records,
+      }),
+    );
+  }
+
+  #makeImage(snapshot: SnapshotStart): ServiceImage {
+    const { appVersion, logPosition, timestampMs } = snapshot;
+    this.#logPosition = logPosition;
+    this.#time = timestampMs;
+    this.timers.advance(timestampMs);
+    return new ServiceImage(logPosition, timestampMs, appVersion, {
+      onSession: (id, responseStreamId, responseChannel) => {
+        const session = new ContainerSession(this, id, responseStreamId, responseChannel);
+        this.#sessions.set(id, session);
+      },
+      onClosing: (id) => {
+        const session = this.#sessions.get(id);
+        if (session !== undefined) {
+          session.isClosing = true;
+          this.#egress?.requestClose(id);
+        }
+      },
+      onTimer: (correlationId, deadlineMs) => {
+        this.timers.schedule(correlationId, deadlineMs);
+      },
+    });
   }
 
   #advanceTime(timestamp: number): void {

@@ -19,6 +19,7 @@ import { LogOrder } from './invariants/log-order.js';
 import { Progress } from './invariants/progress.js';
 import { Promises } from './invariants/promises.js';
 import { SentLog } from './invariants/sent-log.js';
+import { Snapshots } from './invariants/snapshots.js';
 import { StuckLeader } from './invariants/stuck-leader.js';
 import { Timers } from './invariants/timers.js';
 import { Votes } from './invariants/votes.js';
@@ -43,6 +44,7 @@ export class Judges {
   readonly #members: readonly SimulatedMember[];
   readonly limits: Limits;
   readonly #logOrder: LogOrder;
+  readonly snapshots: Snapshots;
   readonly #wire: Wire;
   readonly #progress: Progress;
   readonly #stuckLeader: StuckLeader;
@@ -67,6 +69,7 @@ export class Judges {
     this.acknowledged = new Acknowledged(judge);
     this.timers = new Timers(judge, world);
     this.history = new HistoryJudge(judge);
+    this.snapshots = new Snapshots(judge);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
     this.promises = new Promises(judge, disks.length);
@@ -184,6 +187,7 @@ export class Judges {
   #watchPoller(memberId: number, context: ServiceHostContext): void {
     const { poller } = context;
     const { committed } = this;
+    committed.onServiceStart(memberId, poller.position);
     const see: FragmentHandler = (view, offset, length, flags, position) => {
       committed.onFragment(memberId, view, offset, length, position);
       this.#logOrder.onFragment(memberId, view, offset, length, flags, position);

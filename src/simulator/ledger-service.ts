@@ -5,6 +5,7 @@
 // the order of all commands.
 
 import type { ClientSession, Cluster, ClusteredService } from '../service/clustered-service.js';
+import type { SnapshotImage, SnapshotPublication } from '../service/snapshot-publication.js';
 import { finishHash, mixWord } from './invariants/frame-hash.js';
 import type { TimerOperation } from './invariants/timers.js';
 import { NO_REGISTER, Registers } from './register-commands.js';
@@ -20,6 +21,11 @@ export const REPLY_LENGTH = 12;
 export const REGISTER_REPLY_LENGTH = REPLY_LENGTH + 4;
 /** Cancels the timer that was scheduled last. */
 export const CANCEL_CODE = 0x7fff;
+/** Hash, number of commands, and last timer, as i32. */
+const SNAPSHOT_RECORD_LENGTH = 12;
+const FILLING_MODULUS = 40;
+/** The longest filling is longer than two chunks of a snapshot. */
+const FILLING_FACTOR = 4_001;
 
 /** Told after each event that the service has handled. */
 export interface LedgerObserver {
@@ -45,6 +51,8 @@ export class LedgerService implements ClusteredService {
   #hash = 1;
   #count = 0;
   #lastTimerId = 0;
+  /** Records of the snapshot that this instance started from. */
+  #recordCount = 0;
   #operations: TimerOperation[] = [];
 
   constructor(observer: LedgerObserver) {
@@ -56,8 +64,22 @@ export class LedgerService implements ClusteredService {
     return this.#count;
   }
 
-  onStart(cluster: Cluster): void {
+  onStart(cluster: Cluster, snapshot?: SnapshotImage): void {
     this.#cluster = cluster;
+    snapshot?.read((buffer, offset, length) => this.#onRecord(buffer, offset, length));
+  }
+
+  /** State, filling that differs with it, so that sizes vary, and the registers. */
+  onTakeSnapshot(snapshot: SnapshotPublication): void {
+    const state = new DataView(new ArrayBuffer(SNAPSHOT_RECORD_LENGTH));
+    state.setInt32(0, this.#hash, true);
+    state.setInt32(4, this.#count, true);
+    state.setInt32(8, this.#lastTimerId, true);
+    snapshot.offer(state, 0, SNAPSHOT_RECORD_LENGTH);
+    const filling = new Uint8Array((this.#count % FILLING_MODULUS) * FILLING_FACTOR);
+    filling.fill(this.#count & 0xff);
+    snapshot.offer(filling, 0, filling.length);
+    snapshot.offerView(this.#registers.snapshot());
   }
 
   onSessionMessage(
@@ -117,6 +139,23 @@ export class LedgerService implements ClusteredService {
 
   get #position(): number {
     return this.#cluster?.logPosition() ?? 0;
+  }
+
+  #onRecord(buffer: DataView, offset: number, length: number): void {
+    const number = this.#recordCount++;
+    if (number === 0) {
+      this.#hash = buffer.getInt32(offset, true);
+      this.#count = buffer.getInt32(offset + 4, true);
+      this.#lastTimerId = buffer.getInt32(offset + 8, true);
+      return;
+    }
+    if (number > 1) {
+      this.#registers.restore(buffer, offset);
+      return;
+    }
+    const isWhole = length === (this.#count % FILLING_MODULUS) * FILLING_FACTOR;
+    // A snapshot that came back altered makes another state, which the judges see.
+    this.#hash = isWhole ? this.#hash : mixWord(this.#hash, length);
   }
 
   /** The number of the command is the id of its timer: no two commands share one. */

@@ -4,6 +4,8 @@
 // registers are part of the service's state; what a command found there goes back in its answer.
 
 import { assertNever } from '../assert.js';
+import { SnapshotMap } from '../service/snapshot-map.js';
+import type { SnapshotView } from '../service/snapshot-publication.js';
 import type { Prng } from './prng.js';
 import type { TimeSource } from './virtual-clock.js';
 
@@ -12,6 +14,8 @@ const NS_PER_SECOND = 1_000_000_000;
 const MARK = 0x52454749;
 /** Mark, action, key, expected and written, as i32. */
 export const REGISTER_COMMAND_LENGTH = 20;
+/** Key and value, as i32. */
+const REGISTER_RECORD_LENGTH = 8;
 /** Answer to a command that is none on a register. */
 export const NO_REGISTER = -1;
 /** A client waits with the next command on a register while so many are unanswered. */
@@ -50,7 +54,22 @@ export function writeRegisterCommand(view: DataView, offset: number, command: Re
 
 /** The registers of one service. */
 export class Registers {
-  readonly #values = new Map<number, number>();
+  readonly #values = new SnapshotMap<number, number>();
+
+  /** What the registers hold now, a record for each, written while they go on changing. */
+  snapshot(): SnapshotView {
+    const record = new DataView(new ArrayBuffer(REGISTER_RECORD_LENGTH));
+    return this.#values.snapshot((key, value, output) => {
+      record.setInt32(0, key, true);
+      record.setInt32(4, value, true);
+      output.offer(record, 0, REGISTER_RECORD_LENGTH);
+    });
+  }
+
+  /** Takes back a record. */
+  restore(view: DataView, offset: number): void {
+    this.#values.set(view.getInt32(offset, true), view.getInt32(offset + 4, true));
+  }
 
   /**
    * Applies the command that stands at an offset, if one does.

@@ -21,6 +21,13 @@ export interface SimulationCounts {
   rottenRanges: number;
   /** Operations on registers whose history was judged. */
   judgedOperations: number;
+  /** Snapshots that members completed, and starts from one. */
+  snapshots: number;
+  snapshotLoads: number;
+  /** Snapshots that members took from others. */
+  installs: number;
+  /** Segments of the log that members gave up. */
+  purgedSegments: number;
 }
 
 /** Nothing has happened yet. */
@@ -40,6 +47,10 @@ export function emptyCounts(): SimulationCounts {
     timersFired: 0,
     rottenRanges: 0,
     judgedOperations: 0,
+    snapshots: 0,
+    snapshotLoads: 0,
+    installs: 0,
+    purgedSegments: 0,
   };
 }
 

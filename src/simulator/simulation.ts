@@ -165,6 +165,7 @@ export class Simulation {
   #makeCluster(arenas: ArenaPool): SimulatedCluster {
     const { durability, memberCount, mtuLength, scrubCycleMs, segmentTerms } = this.swarm;
     const { egressBufferLengthMax, sessionCountMax, sessionTimeoutMs } = this.swarm;
+    const { logRetention, snapshotIntervalLength, snapshotIntervalMs } = this.swarm;
     const logTermLength = 64 * 1024;
     return new SimulatedCluster({
       world: this.world,
@@ -179,7 +180,14 @@ export class Simulation {
         sessionCountMax,
         egressBufferLengthMax,
       },
-      member: { mtuLength, scrubCycleMs, scrubBytesPerSecond: SCRUB_BYTES_PER_SECOND },
+      member: {
+        mtuLength,
+        scrubCycleMs,
+        scrubBytesPerSecond: SCRUB_BYTES_PER_SECOND,
+        snapshotIntervalLength,
+        snapshotIntervalMs,
+        logRetention,
+      },
       makeService: (memberId) => this.judges.makeService(memberId),
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
@@ -202,6 +210,10 @@ export class Simulation {
           this.judges.onLeader(memberId, termId);
         }
       },
+      onSnapshot: (entry) => {
+        this.judges.snapshots.onSnapshot(memberId, entry);
+        timeline.add(name, `has a snapshot of position ${entry.logPosition}`);
+      },
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
     };
   }
@@ -209,6 +221,9 @@ export class Simulation {
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {
     const { health } = directory;
     this.judges.onRecovered(memberId, directory);
+    const newest = directory.snapshots.index.snapshots.at(-1);
+    const isWhole = health.kind !== 'corrupt';
+    this.judges.snapshots.onStart(memberId, isWhole ? newest : undefined, directory.snapshot);
     this.#counts.tornTails += health.kind === 'torn' ? 1 : 0;
     this.timeline.add(
       `member ${memberId}`,
@@ -287,6 +302,7 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
+    this.#counts.purgedSegments += member?.status().counters.segmentsPurged ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;
@@ -308,6 +324,11 @@ export class Simulation {
       return;
     }
     this.timeline.add(member.node.name, `ends: ${describeError(error)}`);
+    if (code === ErrorCode.SnapshotInstalled) {
+      // It starts again, as every member that ends.
+      this.#counts.installs++;
+      return;
+    }
     if (isStorage && this.nemesis.expectedFailures.delete(memberId)) {
       return;
     }
@@ -340,6 +361,8 @@ export class Simulation {
     counts.crashes = this.nemesis.counts.crashes;
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
+    counts.snapshots = this.judges.snapshots.takenCount;
+    counts.snapshotLoads = this.judges.snapshots.loadedCount;
     counts.timersFired = this.judges.timers.firedCount;
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;

@@ -60,6 +60,13 @@ export const LastingTrouble = {
 } as const;
 export type LastingTrouble = (typeof LastingTrouble)[keyof typeof LastingTrouble];
 
+/** Faults that damage the recorded log at rest. */
+const ROTTING: readonly FaultClass[] = [
+  FaultClass.DamagedLog,
+  FaultClass.BitRot,
+  FaultClass.MisdirectedWrite,
+];
+
 /** How much of the run's character a caller fixes. */
 export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8'] as const;
 export type Profile = (typeof PROFILES)[number];
@@ -76,6 +83,9 @@ export interface Swarm {
   readonly sessionCountMax: number;
   readonly egressBufferLengthMax: number;
   readonly workload: WorkloadOptions;
+  readonly snapshotIntervalLength: number;
+  readonly snapshotIntervalMs: number;
+  readonly logRetention: 'all' | 'snapshots';
   readonly safetyNs: number;
   /** Link of every pair, faults included. */
   readonly link: LinkOptions;
@@ -180,7 +190,8 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
   const durability = random.chance(1, 2) ? 'fsync' : 'page-cache';
   const drawnCount = random.pick([3, 3, 3, 3, 5, 5, 5, 4, 2, 1, 6, 7, 7]);
   const memberCount = isStorm ? STORM_MEMBER_COUNT : drawnCount;
-  return {
+  const faults = drawFaults(random, durability, memberCount, isStorm);
+  const swarm: Swarm = {
     memberCount,
     durability,
     isRecorderInline: durability === 'page-cache' && random.fork('inline').chance(2, 3),
@@ -195,11 +206,41 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
     storage: drawStorage(random.fork('storage')),
     scrubCycleMs: random.fork('scrub').pick([1_000, 5_000, 20_000]),
     turnCostNs: random.pick([0, 1, 5, 20]) * NS_PER_US,
-    faults: drawFaults(random, durability, memberCount, isStorm),
+    faults,
+    logRetention: 'all',
+    ...drawSnapshots(random.fork('snapshots')),
     strengths: drawStrengths(random.fork('strengths')),
     faultIntervalNs: random.pick([250, 600, 1_500, 4_000]) * NS_PER_MS,
     stormNs: random.pick([4, 12, 60]) * NS_PER_SECOND,
     calmNs: random.pick([1, 4, 8]) * NS_PER_SECOND,
+  };
+  return withRetention(random.fork('retention'), swarm);
+}
+
+/**
+ * Where the log is purged, it does not rot: the one good copy of a range may be what others have
+ * purged. It grows fast there, so that members are left behind.
+ */
+function withRetention(random: Prng, swarm: Swarm): Swarm {
+  if (swarm.faults.length === 0 || random.chance(2, 3)) {
+    return swarm;
+  }
+  const { workload } = swarm;
+  return {
+    ...swarm,
+    logRetention: 'snapshots',
+    segmentTerms: 1,
+    snapshotIntervalLength: random.pick([20_000, 60_000]),
+    snapshotIntervalMs: random.pick([0, 300]),
+    workload: { ...workload, longPerMillion: Math.max(workload.longPerMillion, 400_000) },
+    faults: swarm.faults.filter((fault) => !ROTTING.includes(fault)),
+  };
+}
+
+function drawSnapshots(random: Prng) {
+  return {
+    snapshotIntervalLength: random.pick([0, 10_000, 100_000]),
+    snapshotIntervalMs: random.pick([0, 400, 2_000]),
   };
 }
 

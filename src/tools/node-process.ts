@@ -89,6 +89,8 @@ function eventText(event: NodeEvent): string {
       return `state ${event.state}: ${event.reason}`;
     case 'role':
       return `role ${event.role} in term ${event.leadershipTermId}`;
+    case 'snapshot':
+      return `snapshot of position ${event.logPosition}, ${event.length} bytes`;
     case 'warning':
       return `warning: ${event.message}`;
     case 'stopped':

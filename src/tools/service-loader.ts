@@ -6,9 +6,13 @@ import { pathToFileURL } from 'node:url';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { createService as createEchoService } from './services/echo-service.js';
+import { createService as createKeyValueService } from './services/key-value-service.js';
 
 /** Services that are named without a path. */
-const BUILT_IN: Readonly<Record<string, ServiceFactory>> = { echo: createEchoService };
+const BUILT_IN: Readonly<Record<string, ServiceFactory>> = {
+  echo: createEchoService,
+  'key-value': createKeyValueService,
+};
 
 export interface LoadedService {
   readonly factory: ServiceFactory;
@@ -74,7 +78,7 @@ function guarded(createService: () => unknown, path: string): ServiceFactory {
 /**
  * Loads a service.
  *
- * @param name `echo`, or the path of a module that exports `createService`.
+ * @param name `echo`, `key-value`, or the path of a module that exports `createService`.
  * @throws PawlError SERVICE_INVALID.
  */
 export async function loadService(name: string): Promise<LoadedService> {

@@ -52,7 +52,7 @@ for (const level of LEVELS) {
     t.notOk(world.proxy.isRecording());
     t.equal(world.proxy.lastResultPosition(), end);
     t.equal(markOf(world), end, 'the last mark is at the end');
-    t.equal(world.storage.openCount, 2, 'vote and recording log alone are open');
+    t.equal(world.storage.openCount, 3, 'vote, recording log and snapshots alone are open');
     const found = recover(world.disk.crashed('drop'), makeArena(), 'start');
     t.equal(found.appendPosition, end, 'after STOP all of it survives a power cut');
     t.equal(found.health.kind, 'sound');

@@ -3,7 +3,7 @@
 import type { ClientOptions } from '../../src/client/client-options.js';
 import type { ClusterClient } from '../../src/client/cluster-client.js';
 import type { ClusterSettings, MemberSettings } from '../../src/cluster/cluster-config.js';
-import type { MemberStatus } from '../../src/cluster/member.js';
+import type { MemberEvents, MemberStatus } from '../../src/cluster/member.js';
 import type { PawlError } from '../../src/errors.js';
 import type { ClusteredService } from '../../src/service/clustered-service.js';
 import { ServiceContainer } from '../../src/service/service-container.js';
@@ -30,6 +30,7 @@ export interface FixtureOptions {
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
   readonly service?: (memberId: number) => ClusteredService;
+  readonly events?: (memberId: number) => MemberEvents;
 }
 
 /** Echoes every message. */
@@ -72,7 +73,10 @@ export class ClusterFixture {
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
       ...(options.member === undefined ? {} : { member: options.member }),
       makeService: (memberId) => new ServiceContainer(() => service(memberId)),
-      events: () => ({ onWarning: (message) => this.warnings.push(message) }),
+      events: (memberId) => ({
+        onWarning: (message) => this.warnings.push(message),
+        ...options.events?.(memberId),
+      }),
     });
     this.cluster.bootstrap();
     this.#setDelays();
@@ -163,6 +167,15 @@ export class ClusterFixture {
     test.outbox.push(bytes);
     for (const thread of test.node.process?.threads ?? []) {
       thread.wake();
+    }
+  }
+
+  /** Gives every member a turn, as after a call from outside. */
+  wakeAll(): void {
+    for (const { node } of this.cluster.members) {
+      for (const thread of node.process?.threads ?? []) {
+        thread.wake();
+      }
     }
   }
 

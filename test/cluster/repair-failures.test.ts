@@ -125,7 +125,11 @@ test('a place that cannot be read although nothing is wrong there ends the membe
   const errors: string[] = [];
   const checked = new CheckedReader(
     reader as unknown as LogReader,
-    { suspect: (position) => suspected.push(position), isInDoubt: () => false },
+    {
+      suspect: (position) => suspected.push(position),
+      isInDoubt: () => false,
+      isPurged: () => false,
+    },
     (error) => errors.push(`${error.code} ${error.message}`),
   );
   for (let turn = 0; turn < 8 && errors.length === 0; turn++) {

@@ -25,6 +25,10 @@ const RARE = [
   'repairs',
   'lostDirectories',
   'judgedOperations',
+  'snapshots',
+  'snapshotLoads',
+  'installs',
+  'purgedSegments',
 ] as const satisfies readonly (keyof RunSeedsResult)[];
 
 const totals = new Map<string, number>();

@@ -55,5 +55,10 @@ export const TemplateId = {
   CatchupRequest: 1030,
   RepairRequest: 1031,
   RepairBlock: 1032,
+  SnapshotRecord: 1040,
+  SnapshotTerm: 1041,
+  SnapshotOffer: 1042,
+  SnapshotRequest: 1043,
+  SnapshotBlock: 1044,
 } as const;
 export type TemplateId = (typeof TemplateId)[keyof typeof TemplateId];

@@ -56,15 +56,24 @@ export class CommittedLog {
   isReadable(memberId: number): boolean {
     const { chain } = this.#readable[memberId] as DiskLog;
     const log = this.#readable[memberId] as DiskLog;
-    chain.cut(0);
+    // What was purged is in the snapshots.
+    log.skipPurged(this.chain);
     return log.extendTo(this.end) && chain.hashAt(this.end) === this.chain.hashAt(this.end);
   }
 
   /** A member's process starts: its disk is read anew, its service begins at 0. */
   onStart(memberId: number): void {
     const log = this.#diskOf(memberId);
-    log.chain.cut(0);
+    log.beginAnew(this.chain);
     this.#cursors[memberId] = 0;
+  }
+
+  /** A member's service starts at a position: it has the state of a snapshot. */
+  onServiceStart(memberId: number, position: number): void {
+    const { chain } = this;
+    this.#cursors[memberId] = chain.indexOf(position) + 1;
+    // The snapshot stands for the log before it, which may be purged here, or have rotted.
+    this.#diskOf(memberId).chain.copyFrom(chain, position);
   }
 
   /** A member begins to take part in another term: its log may have been cut. */
@@ -95,7 +104,7 @@ export class CommittedLog {
   onLeader(memberId: number, termId: number): void {
     const required = this.#termEnds.filter((mark) => mark.termId < termId).at(-1)?.end ?? 0;
     // It may have been cut since it was read: elections are rare enough to read all of it.
-    this.#diskOf(memberId).chain.cut(0);
+    this.#diskOf(memberId).beginAnew(this.chain);
     if (!this.#holds(memberId, required)) {
       this.#judge.report(
         'I-5',

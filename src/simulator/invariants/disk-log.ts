@@ -12,6 +12,7 @@ import {
 } from '../../../assembly/layout/frame.js';
 import { type LogGeometry, segmentBaseOf, segmentFileName } from '../../archive/log-geometry.js';
 import type { FileView, VirtualDisk } from '../virtual-disk.js';
+import { durableLogStart, durableSnapshotPosition } from './durable-records.js';
 import { FrameChain } from './frame-chain.js';
 import { hashFrame } from './frame-hash.js';
 
@@ -47,6 +48,19 @@ export class DiskLog {
     this.#disk = disk;
     this.#geometry = geometry;
     this.#snapshot = SNAPSHOTS[evidence];
+  }
+
+  /**
+   * Forgets what was read of the disk. A snapshot on it stands for the log before its position,
+   * which may be purged: up to there the disk holds what all members have.
+   */
+  beginAnew(common: FrameChain): void {
+    this.chain.copyFrom(common, durableSnapshotPosition(this.#disk));
+  }
+
+  /** Forgets what was read, and begins where the log on the disk begins. */
+  skipPurged(common: FrameChain): void {
+    this.chain.copyFrom(common, durableLogStart(this.#disk));
   }
 
   /**

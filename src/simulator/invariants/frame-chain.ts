@@ -33,6 +33,18 @@ export class FrameChain {
     this.isPadding.push(isPadding);
   }
 
+  /** Becomes what another chain is up to a position where a frame ends. */
+  copyFrom(other: FrameChain, position: number): void {
+    this.cut(0);
+    const count = other.indexOf(position) + 1;
+    for (let index = 0; index < count; index++) {
+      this.ends.push(other.ends[index] as number);
+      this.frames.push(other.frames[index] as number);
+      this.chained.push(other.chained[index] as number);
+      this.isPadding.push(other.isPadding[index] as boolean);
+    }
+  }
+
   /** Drops the frames that end beyond a position. */
   cut(position: number): void {
     while (this.end > position) {

@@ -163,6 +163,9 @@ export class UserApplication<S extends ClusteredService> implements Application 
       egress,
       messageLengthMax: REPLAY_MESSAGE_LENGTH_MAX,
       fragmentLimit: this.#fragments.length + 1,
+      // The log alone makes the state.
+      snapshots: { wants: () => false, offer: (section) => section.close() },
+      snapshot: undefined,
     });
     container.doWork(Number.MAX_SAFE_INTEGER);
     container.close();

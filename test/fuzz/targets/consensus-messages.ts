@@ -7,6 +7,7 @@
 
 import { InvariantError } from '../../../src/assert.js';
 import { ConsensusAdapter } from '../../../src/cluster/consensus-adapter.js';
+import type { Installs } from '../../../src/cluster/installs.js';
 import type { LogCare } from '../../../src/cluster/log-care.js';
 import type { Election } from '../../../src/consensus/election.js';
 import { readInt64 } from '../../../src/protocol/encoding.js';
@@ -47,6 +48,13 @@ const UNREAD: Readonly<Record<string, readonly string[]>> = {
 const NO_REPAIR: Pick<LogCare, 'onRepairRequest' | 'onRepairBlock'> = {
   onRepairRequest: () => false,
   onRepairBlock: () => false,
+};
+
+/** Snapshots on their way are for the archive as well. */
+const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
+  onOffer: () => false,
+  onRequest: () => false,
+  onBlock: () => false,
 };
 
 /** A subscription that delivers one message. */
@@ -151,6 +159,7 @@ class Hostile {
       election,
       () => undefined,
       NO_REPAIR as LogCare,
+      NO_INSTALLS as Installs,
     );
     this.#source.bytes = message;
     const { counters } = election;

@@ -1,0 +1,104 @@
+// snapshot-recovery.ts: what a member that starts knows of its snapshots.
+//
+// A snapshot counts when the record names it and every byte of it is what was written. One that is
+// damaged, or newer than this program or its service, is passed over: an older one and a longer
+// replay of the log give the same state. Files that no record names are what a crash left.
+
+import type { Arena } from '../memory/arena.js';
+import type { Storage } from '../ports/storage.js';
+import type { Position } from '../position.js';
+import type { LogGeometry } from './log-geometry.js';
+import {
+  EMPTY_INDEX,
+  readSnapshotIndex,
+  type SnapshotIndex,
+  SnapshotManifest,
+} from './snapshot-manifest.js';
+import { verifySnapshot } from './snapshot-reader.js';
+import { recordingIdOf, type SnapshotEntry } from './snapshot-recording.js';
+import { checkCompletion, type StorageTask, syncNames } from './storage-task.js';
+
+/** What was found of snapshots. */
+export interface FoundSnapshots {
+  readonly index: SnapshotIndex;
+  /** The newest that can be used; undefined for a replay of the whole log. */
+  readonly usable: SnapshotEntry | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** What a snapshot must be for this member to load it. */
+export interface SnapshotLimits {
+  /** Version of the state that the service of this program reads. */
+  readonly appVersionMax: number;
+  /** End of the log: a snapshot beyond it is of events that the log does not hold. */
+  readonly logPositionMax?: Position;
+}
+
+/** Reads the record, and finds the newest snapshot that is whole. Nothing is changed. */
+export function* findSnapshots(
+  storage: Storage,
+  arena: Arena,
+  geometry: LogGeometry,
+  limits: SnapshotLimits,
+): StorageTask<FoundSnapshots> {
+  const reading = yield* readSnapshotIndex(storage);
+  const warnings: string[] = [];
+  if (reading.kind === 'lost') {
+    warnings.push('snapshots.dat is damaged: no snapshot is known');
+  } else if (reading.kind === 'found' && reading.isDamaged) {
+    warnings.push('snapshots.dat had a damaged slot: the other one is used');
+  }
+  const index = reading.kind === 'found' ? reading.index : EMPTY_INDEX;
+  for (const entry of [...index.snapshots].reverse()) {
+    const reason =
+      refusalOf(entry, limits) ?? (yield* verifySnapshot(storage, arena, geometry, entry));
+    if (reason === undefined) {
+      return { index, usable: entry, warnings };
+    }
+    warnings.push(
+      `the snapshot at position ${entry.logPosition} (recording ${entry.recordingId}) is not ` +
+        `used: ${reason}`,
+    );
+  }
+  return { index, usable: undefined, warnings };
+}
+
+function refusalOf(entry: SnapshotEntry, limits: SnapshotLimits): string | undefined {
+  const { appVersionMax, logPositionMax = Number.MAX_SAFE_INTEGER } = limits;
+  if (entry.logPosition > logPositionMax) {
+    return `the log ends before it, at ${logPositionMax}`;
+  }
+  return entry.appVersion > appVersionMax
+    ? `its state is of version ${entry.appVersion}, and the service reads up to ${appVersionMax}`
+    : undefined;
+}
+
+/** Opens the record for writing, and removes the files that it does not name. */
+export function* openSnapshots(
+  storage: Storage,
+  index: SnapshotIndex,
+): StorageTask<SnapshotManifest> {
+  const manifest = yield* SnapshotManifest.open(storage, index);
+  const named = new Set(index.snapshots.map((entry) => entry.recordingId));
+  yield* removeRecordings(storage, (id) => !named.has(id));
+  return manifest;
+}
+
+/** Removes the files of recordings. Only after the record has ceased to name them. */
+export function* removeRecordings(
+  storage: Storage,
+  isGone: (recordingId: number) => boolean,
+): StorageTask<void> {
+  const listed = yield storage.list('');
+  checkCompletion(listed, 'list the data directory');
+  const names = listed.names.filter((name) => {
+    const id = recordingIdOf(name);
+    return id > 0 && isGone(id);
+  });
+  for (const name of names) {
+    checkCompletion(yield storage.remove(name), `remove ${name}`);
+  }
+  if (names.length > 0) {
+    yield* syncNames(storage);
+  }
+}

@@ -1,0 +1,257 @@
+// snapshot-taker.ts: writes this member's snapshots while the log goes on.
+//
+// The applier and the service each reach the event on their own, and freeze their state there. From
+// then on the two sections are encoded and written in bounded steps, one of them a duty cycle. The
+// record that makes the snapshot count is written last, when everything else is durable. A member
+// that is still writing when the next event comes passes that one over: it slows nobody.
+
+import { syncLogRange } from '../archive/log-cut.js';
+import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { SNAPSHOT_COUNT_MAX, SNAPSHOT_MANIFEST_QUEUE } from '../archive/snapshot-manifest.js';
+import { SNAPSHOT_FORMAT_VERSION, type SnapshotEntry } from '../archive/snapshot-recording.js';
+import { removeRecordings } from '../archive/snapshot-recovery.js';
+import { SnapshotWriter, type WrittenRecording } from '../archive/snapshot-writer.js';
+import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
+import type { PawlError } from '../errors.js';
+import type { Arena } from '../memory/arena.js';
+import type { Position } from '../position.js';
+import type { ClusterSession } from './cluster-session.js';
+import { ClusterSnapshot, type SnapshotEvent, termsBelow } from './cluster-snapshot.js';
+import type { SnapshotSection, SnapshotSink, SnapshotWrite } from './service-host.js';
+
+/** Bytes that are encoded in one duty cycle, about. */
+export const SNAPSHOT_STEP_LENGTH = 32 * 1024;
+/** Encoding waits while more than this is not written yet. */
+const PENDING_LENGTH_MAX = 256 * 1024;
+
+export interface SnapshotTakerParts {
+  readonly arena: Arena;
+  readonly tasks: StorageTasks;
+  readonly directory: RecoveredDirectory;
+  /** Snapshots that are kept. */
+  readonly keptCount: number;
+  /** Whether another member is being given a snapshot. */
+  isGivenAway(entry: SnapshotEntry): boolean;
+  readonly snapshotVersion: () => number;
+  /** A snapshot is complete and counts. */
+  onSnapshot(entry: SnapshotEntry): void;
+  onWarning(message: string): void;
+  onFatal(error: PawlError): void;
+}
+
+/** A snapshot that is being written. */
+interface Writing {
+  readonly event: SnapshotEvent;
+  readonly recordingId: number;
+  readonly writer: SnapshotWriter;
+  readonly sections: SnapshotSection[];
+  isFinishing: boolean;
+}
+
+/** Takes snapshots, one at a time. */
+export class SnapshotTaker implements SnapshotSink {
+  readonly #parts: SnapshotTakerParts;
+  // Reached by the applier, and not yet by the service.
+  #awaited: { readonly event: SnapshotEvent; readonly section: SnapshotSection } | undefined;
+  #writing: Writing | undefined;
+  #nextRecordingId: number;
+  /** Snapshots that this process wrote. */
+  takenCount = 0;
+  /** Events passed over because the snapshot before was still being written. */
+  skippedCount = 0;
+  /** Snapshots given up, such as for want of space. */
+  failedCount = 0;
+
+  constructor(parts: SnapshotTakerParts) {
+    this.#parts = parts;
+    const { snapshots } = parts.directory.snapshots.index;
+    this.#nextRecordingId = 1 + Math.max(0, ...snapshots.map((entry) => entry.recordingId));
+  }
+
+  /** Number of the next recording of this member. */
+  allocateRecordingId(): number {
+    return this.#nextRecordingId++;
+  }
+
+  /** Whether one is being written, or waits for the service. */
+  get isBusy(): boolean {
+    return this.#writing !== undefined || this.#awaited !== undefined;
+  }
+
+  /** Position of the newest snapshot that counts; 0 without one. */
+  newestPosition(): Position {
+    return this.#parts.directory.snapshots.index.snapshots.at(-1)?.logPosition ?? 0;
+  }
+
+  /** The applier has reached a snapshot event. */
+  onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>): void {
+    const { directory, snapshotVersion } = this.#parts;
+    if (event.logPosition <= this.newestPosition() || snapshotVersion() < 0) {
+      return;
+    }
+    if (this.isBusy) {
+      this.skippedCount++;
+      return;
+    }
+    const terms = termsBelow(directory.recordingLog.entries(), event.logPosition);
+    this.#awaited = { event, section: new ClusterSnapshot(event, terms, [...sessions]) };
+  }
+
+  wants(logPosition: Position): boolean {
+    return this.#awaited?.event.logPosition === logPosition;
+  }
+
+  offer(section: SnapshotSection): void {
+    const awaited = this.#awaited;
+    this.#awaited = undefined;
+    if (awaited === undefined) {
+      section.close();
+      return;
+    }
+    const { arena, directory, tasks } = this.#parts;
+    const { event } = awaited;
+    const recordingId = this.allocateRecordingId();
+    const writer = new SnapshotWriter({
+      arena,
+      tasks,
+      geometry: directory.geometry,
+      recordingId,
+      leadershipTermId: event.leadershipTermId,
+    });
+    const sections = [awaited.section, section];
+    this.#writing = { event, recordingId, writer, sections, isFinishing: false };
+  }
+
+  /** Encodes the next piece. Returns 0 while there is nothing to do but to wait for the disk. */
+  doWork(): number {
+    const writing = this.#writing;
+    if (writing === undefined) {
+      return 0;
+    }
+    const { sections, writer } = writing;
+    if (writer.failure !== undefined) {
+      this.#giveUp(writing, writer.failure);
+      return 1;
+    }
+    const section = sections[0];
+    if (section === undefined) {
+      return this.#finish(writing);
+    }
+    if (writer.pendingLength > PENDING_LENGTH_MAX) {
+      return 0;
+    }
+    const append: SnapshotWrite = (head, headLength, body, offset, length) =>
+      writer.append(head, headLength, body, offset, length);
+    if (section.write(append, SNAPSHOT_STEP_LENGTH)) {
+      section.close();
+      sections.shift();
+    }
+    return 1;
+  }
+
+  close(): void {
+    for (const section of this.#writing?.sections ?? []) {
+      section.close();
+    }
+    this.#writing?.writer.abort();
+    this.#writing = undefined;
+    this.#awaited = undefined;
+  }
+
+  #finish(writing: Writing): number {
+    if (writing.isFinishing) {
+      return 0;
+    }
+    writing.isFinishing = true;
+    writing.writer.finish((written) => {
+      if (this.#writing === writing) {
+        this.#record(writing, written);
+      }
+    });
+    return 1;
+  }
+
+  /** All bytes are durable: the record makes the snapshot count. */
+  #record(writing: Writing, written: WrittenRecording): void {
+    const { directory, tasks } = this.#parts;
+    const { event, recordingId } = writing;
+    const term = directory.recordingLog.termAt(event.eventPosition);
+    const entry: SnapshotEntry = {
+      recordingId,
+      logPosition: event.logPosition,
+      leadershipTermId: event.leadershipTermId,
+      termBaseLogPosition: term?.termBaseLogPosition ?? 0,
+      timestampMs: event.timestampMs,
+      length: written.length,
+      hash: written.hash,
+      formatVersion: SNAPSHOT_FORMAT_VERSION,
+      appVersion: this.#parts.snapshotVersion(),
+    };
+    tasks.run(
+      this.#makeValid(entry),
+      (isValid) => {
+        this.#writing = undefined;
+        if (isValid) {
+          this.takenCount++;
+          this.#parts.onSnapshot(entry);
+        }
+      },
+      (error) => this.#giveUp(writing, error),
+      SNAPSHOT_MANIFEST_QUEUE,
+    );
+  }
+
+  /** False when it is of no use any more. */
+  *#makeValid(entry: SnapshotEntry): StorageTask<boolean> {
+    const { directory, isGivenAway, keptCount, tasks } = this.#parts;
+    const { snapshots: manifest, geometry } = directory;
+    const { storage } = tasks;
+    const { index } = manifest;
+    if (entry.logPosition <= this.newestPosition()) {
+      // A newer one was installed meanwhile.
+      yield* removeRecordings(storage, (id) => id === entry.recordingId);
+      return false;
+    }
+    const { logStartPosition } = index;
+    const from = Math.max(logStartPosition, index.snapshots.at(-1)?.logPosition ?? 0);
+    // A snapshot must never be newer than what a power cut leaves of the log.
+    yield* syncLogRange(storage, from, entry.logPosition, geometry);
+    // One that another member is being given stays, as long as the record has room.
+    const former = index.snapshots.slice(1 - SNAPSHOT_COUNT_MAX);
+    const spare = former.length + 1 - keptCount;
+    const kept = former.filter((one, age) => age >= spare || isGivenAway(one));
+    const snapshots = [...kept, entry];
+    yield* manifest.write({ ...manifest.index, snapshots });
+    const ids = new Set(snapshots.map((one) => one.recordingId));
+    const gone = index.snapshots.filter((one) => !ids.has(one.recordingId));
+    if (gone.length > 0) {
+      const goneIds = new Set(gone.map((one) => one.recordingId));
+      yield* removeRecordings(storage, (id) => goneIds.has(id));
+    }
+    return true;
+  }
+
+  #giveUp(writing: Writing, error: PawlError): void {
+    const { onFatal, onWarning, tasks } = this.#parts;
+    for (const section of writing.sections) {
+      section.close();
+    }
+    writing.writer.abort();
+    this.#writing = undefined;
+    this.failedCount++;
+    if (error.category === 'fatal') {
+      onFatal(error);
+      return;
+    }
+    onWarning(
+      `the snapshot at position ${writing.event.logPosition} was given up: ${error.message}`,
+    );
+    const { recordingId } = writing;
+    tasks.run(
+      removeRecordings(tasks.storage, (id) => id === recordingId),
+      () => undefined,
+      (failure) => onWarning(`what is left of it could not be removed: ${failure.message}`),
+      SNAPSHOT_MANIFEST_QUEUE,
+    );
+  }
+}

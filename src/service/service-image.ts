@@ -1,0 +1,92 @@
+// service-image.ts: reads a service's section of a snapshot back into a container.
+
+import { ErrorCode, PawlError } from '../errors.js';
+import { ClientSessionDecoder } from '../protocol/codecs/client-session.js';
+import { CloseSessionDecoder } from '../protocol/codecs/close-session.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
+import { TimerDecoder } from '../protocol/codecs/timer.js';
+import {
+  MESSAGE_HEADER_LENGTH,
+  messageBlockLength,
+  messageTemplateId,
+} from '../protocol/message-header.js';
+import type { SnapshotImage, SnapshotRecordHandler } from './snapshot-publication.js';
+
+const TWO_POW_32 = 2 ** 32;
+
+/** What a container does with what a snapshot holds. */
+export interface ImageTarget {
+  onSession(id: number, responseStreamId: number, responseChannel: string): void;
+  onClosing(id: number): void;
+  onTimer(correlationId: number, deadlineMs: number): void;
+}
+
+/** The snapshot that a container loads. */
+export class ServiceImage implements SnapshotImage {
+  readonly logPosition: number;
+  readonly timestamp: number;
+  readonly version: number;
+  readonly #target: ImageTarget;
+  readonly #session = new ClientSessionDecoder();
+  readonly #close = new CloseSessionDecoder();
+  readonly #timer = new TimerDecoder();
+  #handler: SnapshotRecordHandler | undefined;
+
+  constructor(logPosition: number, timestamp: number, version: number, target: ImageTarget) {
+    this.logPosition = logPosition;
+    this.timestamp = timestamp;
+    this.version = version;
+    this.#target = target;
+  }
+
+  /** Whether the service has said who gets the records. */
+  get isRead(): boolean {
+    return this.#handler !== undefined;
+  }
+
+  read(handler: SnapshotRecordHandler): void {
+    this.#handler = handler;
+  }
+
+  /** Takes one message of the section. */
+  onMessage(view: DataView, offset: number, length: number): void {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.ClientSession: {
+        const session = this.#session.wrapAndApplyHeader(view, offset);
+        this.#target.onSession(
+          session.clusterSessionId(),
+          session.responseStreamId(),
+          session.responseChannel(),
+        );
+        break;
+      }
+      case TemplateId.CloseSession:
+        this.#target.onClosing(this.#close.wrapAndApplyHeader(view, offset).clusterSessionId());
+        break;
+      case TemplateId.Timer: {
+        const timer = this.#timer.wrapAndApplyHeader(view, offset);
+        const high = (timer.correlationIdHigh() | 0) * TWO_POW_32;
+        this.#target.onTimer(high + timer.correlationIdLow(), timer.deadline());
+        break;
+      }
+      case TemplateId.SnapshotRecord:
+        this.#onRecord(view, offset, length);
+        break;
+      default:
+        // Markers, which the loader has understood.
+        break;
+    }
+  }
+
+  #onRecord(view: DataView, offset: number, length: number): void {
+    const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
+    if (this.#handler === undefined) {
+      throw new PawlError(
+        ErrorCode.ServiceInvalid,
+        `the service was given a snapshot of position ${this.logPosition} and did not read it: ` +
+          'call snapshot.read(handler) in onStart',
+      );
+    }
+    this.#handler(view, offset + headLength, length - headLength);
+  }
+}

@@ -1,0 +1,147 @@
+// service-snapshot.ts: the section of a snapshot that holds one service: sessions, timers, records.
+//
+//   SnapshotMarker BEGIN | ClientSession, and CloseSession when the service has closed it, each
+//   | Timer, each, in the order of scheduling | SnapshotRecord, each | SnapshotMarker END
+//
+// Everything in it was frozen when the service reached the event; it is encoded in bounded steps.
+
+import type { SnapshotSection, SnapshotWrite } from '../cluster/service-host.js';
+import { ClientSessionEncoder } from '../protocol/codecs/client-session.js';
+import { CloseSessionEncoder } from '../protocol/codecs/close-session.js';
+import { SnapshotMark } from '../protocol/codecs/enumerations.js';
+import { SnapshotMarkerEncoder } from '../protocol/codecs/snapshot-marker.js';
+import { SnapshotRecordEncoder } from '../protocol/codecs/snapshot-record.js';
+import { TimerEncoder } from '../protocol/codecs/timer.js';
+import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import type { ContainerSession } from './container-session.js';
+import type { PendingTimer } from './service-timers.js';
+import type { SnapshotRecords } from './snapshot-records.js';
+
+/** The only service of a container so far. */
+export const SERVICE_ID = 0;
+/** `typeId` of a service's markers, as in Aeron. */
+export const SERVICE_SNAPSHOT_TYPE = 2;
+const HEAD_LENGTH_MAX = 16 * 1024;
+const MILLIS = 0;
+const TWO_POW_32 = 2 ** 32;
+const NO_PRINCIPAL = new Uint8Array(0);
+
+/** What a section is made of. */
+export interface ServiceSnapshotParts {
+  readonly logPosition: number;
+  readonly leadershipTermId: number;
+  readonly appVersion: number;
+  readonly sessions: readonly ContainerSession[];
+  /** Sessions of these whose end the service has asked for. */
+  readonly closing: ReadonlySet<number>;
+  readonly timers: readonly PendingTimer[];
+  readonly records: SnapshotRecords;
+}
+
+/** Encodes a service's section. */
+export class ServiceSnapshot implements SnapshotSection {
+  readonly #parts: ServiceSnapshotParts;
+  readonly #head = new Uint8Array(HEAD_LENGTH_MAX);
+  readonly #view = new DataView(this.#head.buffer);
+  readonly #marker = new SnapshotMarkerEncoder();
+  readonly #session = new ClientSessionEncoder();
+  readonly #close = new CloseSessionEncoder();
+  readonly #timer = new TimerEncoder();
+  readonly #record = new SnapshotRecordEncoder();
+  #sessionIndex = 0;
+  #timerIndex = 0;
+  #hasBegun = false;
+
+  constructor(parts: ServiceSnapshotParts) {
+    this.#parts = parts;
+  }
+
+  write(append: SnapshotWrite, lengthMax: number): boolean {
+    let written = 0;
+    const count: SnapshotWrite = (head, headLength, body, offset, length) => {
+      append(head, headLength, body, offset, length);
+      written += headLength + (length ?? 0);
+    };
+    while (written < lengthMax) {
+      if (!this.#writeNext(count)) {
+        this.#writeMarker(count, SnapshotMark.End);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#parts.records.close();
+  }
+
+  /** Writes one piece; false when there is none left. */
+  #writeNext(append: SnapshotWrite): boolean {
+    const { records, sessions, timers } = this.#parts;
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#writeMarker(append, SnapshotMark.Begin);
+      return true;
+    }
+    const session = sessions[this.#sessionIndex];
+    if (session !== undefined) {
+      this.#sessionIndex++;
+      this.#writeSession(append, session);
+      return true;
+    }
+    const timer = timers[this.#timerIndex];
+    if (timer !== undefined) {
+      this.#timerIndex++;
+      this.#writeTimer(append, timer);
+      return true;
+    }
+    this.#record.wrapAndApplyHeader(this.#view, 0).serviceId(SERVICE_ID);
+    const headLength = MESSAGE_HEADER_LENGTH + SnapshotRecordEncoder.BLOCK_LENGTH;
+    return records.next((bytes, offset, length) => {
+      append(this.#head, headLength, bytes, offset, length);
+    });
+  }
+
+  #writeMarker(append: SnapshotWrite, mark: number): void {
+    const length = this.#marker
+      .wrapAndApplyHeader(this.#view, 0)
+      .typeId(SERVICE_SNAPSHOT_TYPE)
+      .logPosition(this.#parts.logPosition)
+      .leadershipTermId(this.#parts.leadershipTermId)
+      .index(SERVICE_ID)
+      .mark(mark)
+      .timeUnit(MILLIS)
+      .appVersion(this.#parts.appVersion)
+      .encodedLength();
+    append(this.#head, MESSAGE_HEADER_LENGTH + length);
+  }
+
+  #writeSession(append: SnapshotWrite, session: ContainerSession): void {
+    const length = this.#session
+      .wrapAndApplyHeader(this.#view, 0)
+      .clusterSessionId(session.id)
+      .responseStreamId(session.responseStreamId)
+      .putResponseChannel(session.responseChannel)
+      .putEncodedPrincipal(NO_PRINCIPAL)
+      .encodedLength();
+    append(this.#head, MESSAGE_HEADER_LENGTH + length);
+    if (this.#parts.closing.has(session.id)) {
+      const closeLength = this.#close
+        .wrapAndApplyHeader(this.#view, 0)
+        .clusterSessionId(session.id)
+        .encodedLength();
+      append(this.#head, MESSAGE_HEADER_LENGTH + closeLength);
+    }
+  }
+
+  #writeTimer(append: SnapshotWrite, timer: PendingTimer): void {
+    const { correlationId, deadlineMs } = timer;
+    const length = this.#timer
+      .wrapAndApplyHeader(this.#view, 0)
+      .correlationIdLow(correlationId >>> 0)
+      .correlationIdHigh(Math.floor(correlationId / TWO_POW_32) >>> 0)
+      .deadline(deadlineMs)
+      .encodedLength();
+    append(this.#head, MESSAGE_HEADER_LENGTH + length);
+  }
+}

@@ -1,0 +1,208 @@
+// snapshot-install.test.ts: members whose log the others have purged are given a snapshot and the
+// rest of the log.
+
+import test from 'tape';
+import { segmentBases } from '../../src/archive/log-geometry.js';
+import { ErrorCode, PawlError } from '../../src/errors.js';
+import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
+import type { TestClient } from './cluster-fixture.js';
+import { MS, SECOND } from './cluster-fixture.js';
+import {
+  areEqual,
+  type SnapshotWorld,
+  sendMessages,
+  startSnapshots,
+  takeSnapshot,
+} from './snapshot-fixture.js';
+
+const PURGING = {
+  member: { logRetention: 'snapshots', snapshotCountKept: 2 },
+} as const;
+
+/** Starts members again that have installed a snapshot. Returns how many did. */
+function restartInstalled(world: SnapshotWorld): { count: number } {
+  const installs = { count: 0 };
+  for (const member of world.fixture.cluster.members) {
+    member.node.onFatal = (_process, error) => {
+      if (error instanceof PawlError && error.code === ErrorCode.SnapshotInstalled) {
+        installs.count++;
+        world.fixture.world.schedule(world.fixture.world.nowNs + MS, undefined, () =>
+          world.fixture.cluster.start(member),
+        );
+        return;
+      }
+      throw error;
+    };
+  }
+  return installs;
+}
+
+/** Base of the first segment of a member's log. */
+function firstSegment(member: SimulatedMember): number {
+  return segmentBases(member.node.disk.listCached(''))[0] ?? -1;
+}
+
+function startClient(world: SnapshotWorld): TestClient {
+  const client = world.fixture.connect();
+  world.fixture.await(() => client.isConnected, 'the client is connected');
+  return client;
+}
+
+/** Messages and snapshots until the members that run have purged their first segments. */
+function fillAndPurge(world: SnapshotWorld, client: TestClient): void {
+  const running = world.fixture.cluster.members.filter((one) => one.member !== undefined);
+  // A follower that is silent for so long is not waited for.
+  world.fixture.run(6 * SECOND);
+  for (let round = 0; round < 10; round++) {
+    sendMessages(world, client, 1_000 + round * 200, 200, 600);
+    takeSnapshot(world);
+    if (running.every((one) => firstSegment(one) > 0)) {
+      return;
+    }
+  }
+  throw new Error(`nothing was purged: ${running.map(firstSegment).join()}`);
+}
+
+test('the log before the oldest kept snapshot is purged, and members restart without it', (t) => {
+  const world = startSnapshots(PURGING);
+  const { fixture } = world;
+  fixture.start();
+  const client = startClient(world);
+  fillAndPurge(world, client);
+  for (const member of fixture.cluster.members) {
+    t.ok(firstSegment(member) > 0, `member ${member.memberId} begins at ${firstSegment(member)}`);
+    member.node.kill();
+  }
+  fixture.cluster.startAll();
+  fixture.awaitLeader();
+  fixture.await(() => areEqual(world), 'all are equal');
+  const again = startClient(world);
+  sendMessages(world, again, 5_000, 50);
+  fixture.await(() => areEqual(world), 'all are equal after more messages');
+  t.pass('the cluster goes on');
+  fixture.close();
+  t.end();
+});
+
+test('without purging the whole log stays', (t) => {
+  const world = startSnapshots({ member: { snapshotCountKept: 1 } });
+  world.fixture.start();
+  const client = startClient(world);
+  for (let round = 0; round < 3; round++) {
+    sendMessages(world, client, round * 200, 200, 600);
+    takeSnapshot(world);
+  }
+  t.equal(firstSegment(world.fixture.cluster.members[0] as SimulatedMember), 0);
+  world.fixture.close();
+  t.end();
+});
+
+test('a member that slept while the log was purged is given a snapshot and the rest', (t) => {
+  const world = startSnapshots(PURGING);
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  fixture.start();
+  const client = startClient(world);
+  sendMessages(world, client, 0, 20);
+  const sleeper = fixture.followers()[0] as SimulatedMember;
+  sleeper.node.kill();
+  services.delete(sleeper.memberId);
+  fillAndPurge(world, client);
+  sendMessages(world, client, 9_000, 30);
+  fixture.cluster.start(sleeper);
+  fixture.await(() => services.size === 3 && areEqual(world), 'the sleeper has the same state');
+  t.equal(installs.count, 1, 'it took a snapshot');
+  t.ok((services.get(sleeper.memberId)?.loadedPosition ?? 0) > 0, 'and started from it');
+  t.ok(fixture.status(sleeper).isVoting, 'it still votes');
+  const other = fixture.followers().find((one) => one !== sleeper) as SimulatedMember;
+  other.node.kill();
+  services.delete(other.memberId);
+  sendMessages(world, client, 9_100, 30);
+  t.pass('it is part of the quorum');
+  fixture.close();
+  t.end();
+});
+
+test('a member whose disk is empty is given a snapshot, and votes when it has caught up', (t) => {
+  const world = startSnapshots(PURGING);
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  fixture.start();
+  const client = startClient(world);
+  fillAndPurge(world, client);
+  const blank = fixture.followers()[0] as SimulatedMember;
+  blank.node.kill();
+  services.delete(blank.memberId);
+  blank.node.disk.reformat();
+  fixture.cluster.start(blank);
+  fixture.await(() => services.size === 3 && areEqual(world), 'it has the same state');
+  t.equal(installs.count, 1, 'it took a snapshot');
+  sendMessages(world, client, 9_000, 30);
+  fixture.await(() => fixture.status(blank).isVoting, 'it is admitted');
+  t.pass('it votes');
+  fixture.close();
+  t.end();
+});
+
+test('an installed member leads, and serves those that need the log or a snapshot', (t) => {
+  const world = startSnapshots(PURGING);
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  fixture.start();
+  const client = startClient(world);
+  sendMessages(world, client, 0, 20);
+  const [sleeper, other] = fixture.followers() as [SimulatedMember, SimulatedMember];
+  sleeper.node.kill();
+  fillAndPurge(world, client);
+  fixture.cluster.start(sleeper);
+  fixture.await(() => installs.count === 1 && areEqual(world), 'it has the same state');
+  other.node.kill();
+  other.node.disk.reformat();
+  sendMessages(world, client, 9_000, 30);
+  const old = fixture.awaitLeader();
+  // With the former leader in the minority, the installed member must carry the cluster.
+  fixture.cluster.start(other);
+  fixture.await(() => installs.count === 2 && areEqual(world), 'the blank one has it as well');
+  fixture.await(() => fixture.status(other).isVoting, 'and votes');
+  old.node.kill();
+  services.delete(old.memberId);
+  fixture.awaitLeader();
+  const again = startClient(world);
+  sendMessages(world, again, 9_500, 30);
+  fixture.cluster.start(old);
+  fixture.await(() => services.size === 3 && areEqual(world), 'all are equal');
+  t.pass('nothing was lost on the way');
+  fixture.close();
+  t.end();
+});
+
+test('a member that crashes while it takes a snapshot takes it again', (t) => {
+  let crashes = 0;
+  for (let moment = 0; moment < 8; moment++) {
+    const world = startSnapshots({ ...PURGING, seed: 50 + moment });
+    const { fixture, services } = world;
+    const installs = restartInstalled(world);
+    fixture.start();
+    const client = startClient(world);
+    const sleeper = fixture.followers()[0] as SimulatedMember;
+    sleeper.node.kill();
+    services.delete(sleeper.memberId);
+    fillAndPurge(world, client);
+    fixture.cluster.start(sleeper);
+    fixture.run(60 * MS + moment * 12 * MS);
+    if (sleeper.member !== undefined) {
+      crashes++;
+      sleeper.node.kill();
+      sleeper.node.disk.powerCut();
+      services.delete(sleeper.memberId);
+      fixture.run(10 * MS);
+      fixture.cluster.start(sleeper);
+    }
+    fixture.await(() => services.size === 3 && areEqual(world), 'the sleeper has the same state');
+    t.ok(installs.count >= 1, `${installs.count} installs, crashed ${60 + moment * 12} ms in`);
+    fixture.run(SECOND / 10);
+    fixture.close();
+  }
+  t.ok(crashes > 4, `${crashes} crashes`);
+  t.end();
+});

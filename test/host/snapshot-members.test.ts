@@ -1,0 +1,202 @@
+// Three members of a key/value store on real sockets and disks: snapshots, a log that is purged, a
+// restart, and a member whose directory is gone.
+
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'tape';
+import { bootstrapMember } from '../../src/host/bootstrap.js';
+import { connect, type RequestSession } from '../../src/host/connect.js';
+import { type MemberEvent, type RunningMember, runMember } from '../../src/host/node-member.js';
+import { findLocalEndpoints } from '../../src/tools/free-ports.js';
+import {
+  decodeAnswer,
+  encodeRequest,
+  type KeyValueAnswer,
+  KeyValueOperation,
+  type KeyValueRequest,
+  KeyValueResult,
+} from '../../src/tools/services/key-value-messages.js';
+import { createService } from '../../src/tools/services/key-value-service.js';
+import { until } from './until.js';
+
+const KIB = 1024;
+const MEMBER_COUNT = 3;
+
+/** Members in this process, in directories of their own. */
+class Members {
+  readonly directory = mkdtempSync(join(tmpdir(), 'pawl-snapshots-'));
+  readonly running: RunningMember[] = [];
+  readonly events: MemberEvent[][] = [];
+  readonly #settings: { members: string };
+
+  private constructor(members: string) {
+    this.#settings = { members };
+  }
+
+  static async start(): Promise<{ members: Members; ingress: string }> {
+    const { ingress, members } = await findLocalEndpoints(MEMBER_COUNT);
+    const made = new Members(members);
+    for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
+      await bootstrapMember(made.#optionsOf(memberId));
+      made.startMember(memberId);
+    }
+    return { members: made, ingress };
+  }
+
+  startMember(memberId: number): void {
+    const events: MemberEvent[] = [];
+    this.events[memberId] = events;
+    this.running[memberId] = runMember({
+      ...this.#optionsOf(memberId),
+      serviceFactory: createService,
+      onEvent: (event) => events.push(event),
+    });
+  }
+
+  pathOf(memberId: number): string {
+    return join(this.directory, `member-${memberId}`);
+  }
+
+  leader(): RunningMember | undefined {
+    return this.running.find((member) => member.status().isIngressOpen);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.running.map((member) => member.stop()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #optionsOf(memberId: number) {
+    return {
+      cluster: {
+        ...this.#settings,
+        durability: 'fsync' as const,
+        logTermLength: 64 * KIB,
+        segmentLength: 64 * KIB,
+      },
+      member: {
+        memberId,
+        memoryLength: 64 * 1024 * KIB,
+        logRetention: 'snapshots' as const,
+      },
+      directory: this.pathOf(memberId),
+    };
+  }
+}
+
+async function ask(session: RequestSession, request: KeyValueRequest): Promise<KeyValueAnswer> {
+  return decodeAnswer((await session.request(encodeRequest(request))).bytes);
+}
+
+async function putMany(session: RequestSession, from: number, count: number): Promise<void> {
+  for (let start = from; start < from + count; start += 50) {
+    const puts: Promise<KeyValueAnswer>[] = [];
+    for (let number = start; number < Math.min(start + 50, from + count); number++) {
+      const value = new Uint8Array(500).fill(number & 0xff);
+      puts.push(ask(session, { operation: KeyValueOperation.Put, key: `key ${number}`, value }));
+    }
+    await Promise.all(puts);
+  }
+}
+
+/** Has a snapshot taken and waits until all that run have it. */
+async function takeSnapshot(members: Members, running: readonly RunningMember[]): Promise<void> {
+  const before = Math.max(...running.map((one) => one.status().snapshotPosition));
+  members.leader()?.requestSnapshot();
+  await until(
+    () => running.every((one) => one.status().snapshotPosition > before),
+    'all have a snapshot',
+  );
+}
+
+function firstSegment(path: string): number {
+  const bases = readdirSync(path).map((name) => /^0-(\d+)\.rec$/.exec(name)?.[1]);
+  return Math.min(...bases.filter((base) => base !== undefined).map(Number));
+}
+
+test('real members take snapshots, purge their log, restart and install', async (t) => {
+  const { members, ingress } = await Members.start();
+  await until(() => members.leader() !== undefined, 'a leader opens its ingress');
+  const session = await connect({ ingressEndpoints: ingress });
+  await putMany(session, 0, 400);
+  await takeSnapshot(members, members.running);
+  await putMany(session, 400, 400);
+  await takeSnapshot(members, members.running);
+  const states = members.running.map((one) => one.status().stateHash);
+  t.equal(states[1], states[0], 'states are equal');
+  const follower = members.running.findIndex((one) => !one.status().isIngressOpen);
+  await until(() => firstSegment(members.pathOf(follower)) > 0, 'the follower has purged');
+  t.pass('the follower purged the beginning of its log');
+
+  await members.running[follower]?.stop();
+  members.startMember(follower);
+  await until(
+    () => members.running[follower]?.status().stateHash === states[0],
+    'it has its state',
+  );
+  t.ok((members.running[follower]?.status().messageCount ?? 1_000) < 400, 'it replayed the rest');
+
+  await members.running[follower]?.stop();
+  rmSync(members.pathOf(follower), { recursive: true });
+  // A follower that left is not waited for when the log is purged.
+  const others = members.running.filter((_, memberId) => memberId !== follower);
+  await putMany(session, 800, 300);
+  await takeSnapshot(members, others);
+  await putMany(session, 1_100, 300);
+  await takeSnapshot(members, others);
+  members.startMember(follower);
+  const expected = members.leader()?.status().stateHash;
+  await until(() => members.running[follower]?.status().stateHash === expected, 'it has the state');
+  const texts = (members.events[follower] ?? []).map((event) => JSON.stringify(event));
+  t.ok(
+    texts.some((text) => text.includes('was taken from the leader')),
+    'the member with the empty directory took a snapshot and started again from it',
+  );
+  const got = await ask(session, { operation: KeyValueOperation.Get, key: 'key 7' });
+  t.deepEqual([got.result, got.value[0], got.value.length], [KeyValueResult.Ok, 7, 500]);
+  t.ok(got.logPosition > 0, `the answer holds at ${got.logPosition}`);
+  session.close();
+  await members.close();
+  t.end();
+});
+
+test('the key/value store compares and sets, deletes, and says what it cannot read', async (t) => {
+  const { members, ingress } = await Members.start();
+  await until(() => members.leader() !== undefined, 'a leader opens its ingress');
+  const session = await connect({ ingressEndpoints: ingress });
+  const { CompareAndSet, Delete, Get, Put } = KeyValueOperation;
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const results = [
+    await ask(session, { operation: Get, key: 'a' }),
+    await ask(session, { operation: CompareAndSet, key: 'a', value: bytes('1') }),
+    await ask(session, { operation: CompareAndSet, key: 'a', value: bytes('2') }),
+    await ask(session, {
+      operation: CompareAndSet,
+      key: 'a',
+      value: bytes('2'),
+      expected: bytes('1'),
+    }),
+    await ask(session, {
+      operation: CompareAndSet,
+      key: 'a',
+      value: bytes('3'),
+      expected: bytes('1'),
+    }),
+    await ask(session, { operation: Put, key: 'ä', value: bytes('4') }),
+    await ask(session, { operation: Get, key: 'ä' }),
+    await ask(session, { operation: Delete, key: 'a' }),
+    await ask(session, { operation: Delete, key: 'a' }),
+    decodeAnswer((await session.request(new Uint8Array(3))).bytes),
+  ];
+  const { Invalid, Mismatch, NotFound, Ok } = KeyValueResult;
+  t.deepEqual(
+    results.map((answer) => answer.result),
+    [NotFound, Ok, Mismatch, Ok, Mismatch, Ok, Ok, Ok, NotFound, Invalid],
+  );
+  t.equal(new TextDecoder().decode(results[4]?.value), '2', 'a mismatch tells the value');
+  t.equal(new TextDecoder().decode(results[6]?.value), '4');
+  session.close();
+  await members.close();
+  t.end();
+});
