@@ -148,7 +148,11 @@ test('a member that cannot read a block says so, and looks into the place itself
   const source = new RepairSource({
     arena,
     recordingLog,
-    guard: { suspect: (position) => suspected.push(position), isInDoubt: () => false },
+    guard: {
+      suspect: (position) => suspected.push(position),
+      isInDoubt: () => false,
+      isPurged: () => false,
+    },
     makeReader: () => reader,
     durablePosition: () => 9000,
     pieceLengthMax: 1024,
