@@ -74,6 +74,11 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1030: return 'CatchupRequest';
     case 1031: return 'RepairRequest';
     case 1032: return 'RepairBlock';
+    case 1040: return 'SnapshotRecord';
+    case 1041: return 'SnapshotTerm';
+    case 1042: return 'SnapshotOffer';
+    case 1043: return 'SnapshotRequest';
+    case 1044: return 'SnapshotBlock';
     default: return nameOfSnapshotRecord(templateId);
   }
 }
