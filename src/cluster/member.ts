@@ -214,6 +214,7 @@ export class Member implements Agent {
   }
 
   status(): MemberStatus {
+    const member = this;
     const running = this.#running;
     const { memberId } = this.config.member;
     const { service } = this.#member;
@@ -232,7 +233,10 @@ export class Member implements Agent {
       snapshotPosition: running?.taker.newestPosition() ?? 0,
       sessionCount: running?.applied.count ?? 0,
       health: healthOf(running),
-      counters: this.#counters(running),
+      // Collected for those who look only: others ask for a status often.
+      get counters() {
+        return member.#counters(running);
+      },
     };
   }
 

@@ -94,7 +94,8 @@ export class EquipmentFaults {
     const member = this.#targets.pickMember();
     const { disk } = member.node;
     const before = disk.capacityBytes;
-    const leftBytes = this.#random.below(128 * 1024);
+    // Mostly so little that it is gone at once: a log grows slowly.
+    const leftBytes = this.#random.below(this.#random.pick([1, 4 * 1024, 128 * 1024]));
     this.#say(member.node, `has ${leftBytes} bytes left on its disk`);
     this.fullMembers.add(member.memberId);
     disk.capacityBytes = before - disk.freeBytes + leftBytes;

@@ -1,5 +1,6 @@
 // The register of rare paths: known before anything runs, and counted when it does.
 
+import { readFileSync } from 'node:fs';
 import test from 'tape';
 import { hit, MARK_NAMES, Mark, markHits } from '../../src/marks.js';
 import { runSeeds } from '../../src/simulator/index.js';
@@ -33,5 +34,15 @@ test('a run counts only its own hits and names what it did not reach', (t) => {
   t.equal(result.marksTotal, MARK_NAMES.length);
   t.equal(result.marksHit + result.marksNeverHit.length, result.marksTotal);
   t.ok(result.marksNeverHit.includes('EgressOverflow'), 'a hit before the run is not of the run');
+  t.end();
+});
+
+test('what a long run need not reach is a mark that exists, with a reason', (t) => {
+  const text = readFileSync('test/simulation/unreached-marks.json', 'utf8');
+  const explained = JSON.parse(text) as Record<string, string>;
+  for (const [name, reason] of Object.entries(explained)) {
+    t.ok(MARK_NAMES.includes(name), name);
+    t.ok(reason.length > 20, reason);
+  }
   t.end();
 });
