@@ -32,6 +32,8 @@ import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
 
 const NS_PER_MS = 1_000_000;
+/** Faults that a run has about, at least. */
+const FAULTS_MIN = 10;
 /** A member whose process has ended is started again after at most this. */
 const RESTART_DELAY_MAX_MS = 3_000;
 
@@ -101,6 +103,10 @@ export class Simulation {
     this.swarm = {
       ...adjusted,
       safetyNs: safetyNs ?? adjusted.safetyNs,
+      // A short run has its faults too.
+      faultIntervalNs: Math.ceil(
+        Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
+      ),
       commandCountMin: isWhole ? adjusted.commandCountMin : 0,
     };
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
