@@ -100,6 +100,7 @@ export const Mark = {
   RecoveryTornTail: nextMark(),
   RecoveryDamagedBelowMark: nextMark(),
   RecoverySegmentMissing: nextMark(),
+  RecoveryRewritesNotedLog: nextMark(),
   RecoveryVoteSlotDamaged: nextMark(),
   RecoveryVoteLost: nextMark(),
   RecoveryMarkSlotDamaged: nextMark(),

@@ -10,6 +10,7 @@ import type { Arena } from '../memory/arena.js';
 import { OpenMode, type Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
 import type { DamagedRange } from './damage-list.js';
+import { isDamageNoted, noteDamage, removeDamageNote, rewriteSegments } from './damage-note.js';
 import { DamageScan } from './damage-scan.js';
 import type { DurableMark } from './durable-mark.js';
 import {
@@ -22,21 +23,7 @@ import {
 import { type LogGeometry, segmentBaseOf, segmentFileName } from './log-geometry.js';
 import { CHUNK_SCRATCH_LENGTH, WALK_CHUNK_LENGTH, walkLog } from './log-walk.js';
 import type { TermEntry } from './recording-log.js';
-import {
-  checkCompletion,
-  closeFile,
-  openFile,
-  openIfExists,
-  type StorageTask,
-  syncFile,
-  syncNames,
-} from './storage-task.js';
-
-/**
- * There while the log is not known to be whole again: recovery then verifies all of it. A segment
- * that was lost is made anew, with zeros, before it is repaired: its name would make it look sound.
- */
-export const DAMAGE_NOTE_PATH = 'log-damaged';
+import { closeFile, openFile, type StorageTask, syncFile, syncNames } from './storage-task.js';
 
 /** How the log was found. */
 export type LogHealth =
@@ -92,30 +79,18 @@ export function* recoverLog(
     if (isCorrupt && !isNoted) {
       yield* noteDamage(storage);
     }
+    if (isNoted) {
+      hit(Mark.RecoveryRewritesNotedLog);
+      yield* rewriteSegments(storage, bases, options.geometry, arena, chunk);
+    }
     const recovered = yield* cutAndSync(storage, options, found, bases);
     if (isNoted && !isCorrupt) {
-      checkCompletion(yield storage.remove(DAMAGE_NOTE_PATH), `remove ${DAMAGE_NOTE_PATH}`);
-      yield* syncNames(storage);
+      yield* removeDamageNote(storage);
     }
     return recovered;
   } finally {
     arena.release(chunk, slabLength);
   }
-}
-
-function* isDamageNoted(storage: Storage): StorageTask<boolean> {
-  const file = yield* openIfExists(storage, DAMAGE_NOTE_PATH, OpenMode.Read);
-  if (file !== undefined) {
-    yield* closeFile(storage, file);
-  }
-  return file !== undefined;
-}
-
-function* noteDamage(storage: Storage): StorageTask<void> {
-  const file = yield* openFile(storage, DAMAGE_NOTE_PATH, OpenMode.WriteOrCreate);
-  yield* syncFile(storage, file, DAMAGE_NOTE_PATH);
-  yield* closeFile(storage, file);
-  yield* syncNames(storage);
 }
 
 /** A log as it was found, before anything is cut. */

@@ -8,6 +8,7 @@ import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
 import { OpenMode, type Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
+import { isDamageNoted, noteDamage } from './damage-note.js';
 import { type LogGeometry, segmentBaseOf, segmentFileName } from './log-geometry.js';
 import { CHUNK_SCRATCH_LENGTH, verifyFrames } from './log-walk.js';
 import type { TermEntry } from './recording-log.js';
@@ -44,7 +45,10 @@ export function verifyRepair(
   return valid >= length && position + valid <= segmentEnd ? valid : 0;
 }
 
-/** Writes verified frames and syncs them. Run it in TRUNCATE_QUEUE. */
+/**
+ * Writes verified frames and syncs them, with a note before that the log may not be whole. Run it in
+ * TRUNCATE_QUEUE.
+ */
 export function* writeRepair(
   storage: Storage,
   geometry: LogGeometry,
@@ -56,6 +60,9 @@ export function* writeRepair(
   const base = segmentBaseOf(position, geometry.segmentLength);
   const path = segmentFileName(base);
   assert(position - base + length <= geometry.segmentLength, 'a repair stays in its segment');
+  if (!(yield* isDamageNoted(storage))) {
+    yield* noteDamage(storage);
+  }
   const file = yield* openFile(storage, path, OpenMode.Write);
   checkCompletion(
     yield storage.write(file, position - base, arena.u8, address, length),

@@ -2,7 +2,7 @@
 // ghosts do not rise. Method: exhaustive damage to small logs on a disk in memory.
 
 import test from 'tape';
-import { DAMAGE_NOTE_PATH } from '../../src/archive/log-recovery.js';
+import { DAMAGE_NOTE_PATH } from '../../src/archive/damage-note.js';
 import { openDirectory, type RecoveredDirectory } from '../../src/archive/member-directory.js';
 import { RecordingLog, readRecordingLog } from '../../src/archive/recording-log.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';

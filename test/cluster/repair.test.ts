@@ -2,9 +2,11 @@
 
 import test from 'tape';
 import { segmentFileName } from '../../src/archive/log-geometry.js';
+import { StorageResult } from '../../src/ports/storage.js';
 import { RepairRequestEncoder } from '../../src/protocol/codecs/repair-request.js';
 import { durableMarkPosition } from '../../src/simulator/invariants/durable-records.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
+import { OperationKind } from '../../src/simulator/storage-operation.js';
 import { ClusterFixture, MS, messageOf, SECOND } from './cluster-fixture.js';
 
 const KIB = 1024;
@@ -224,6 +226,42 @@ test('requests for repair that cannot be are counted and dropped', (t) => {
   fixture.run(SECOND);
   t.equal(fixture.status(leader).counters.repairRequestsRefused, 1);
   t.equal(RepairRequestEncoder.BLOCK_LENGTH, 32);
+  fixture.close();
+  t.end();
+});
+
+test('a repair whose sync failed is written again: what a start reads may be in the cache alone', (t) => {
+  const fixture = new ClusterFixture();
+  fixture.start();
+  sendAndAwait(fixture, 300);
+  const victim = fixture.followers()[0] as SimulatedMember;
+  const { disk } = victim.node;
+  const path = segmentFileName(0);
+  const whole = disk
+    .snapshotDurable(path)
+    ?.bytes()
+    .slice(30 * KIB, 34 * KIB);
+  victim.node.kill();
+  spoil(victim, 30 * KIB, 34 * KIB);
+  fixture.cluster.start(victim);
+  disk.faultHook = ({ kind, path: of }) =>
+    kind === OperationKind.Sync && of === path ? { result: StorageResult.InputOutput } : undefined;
+  const errors: string[] = [];
+  victim.node.onFatal = (_process, error) => errors.push((error as Error).message);
+  fixture.await(() => errors.length > 0, 'the member that cannot repair ends');
+  t.match(errors.join(), /could not sync 0-0.rec/);
+  disk.faultHook = undefined;
+  fixture.cluster.start(victim);
+  awaitEqualServices(fixture);
+  fixture.await(() => fixture.status(victim).isVoting, 'it votes again');
+  t.deepEqual(
+    disk
+      .snapshotDurable(path)
+      ?.bytes()
+      .slice(30 * KIB, 34 * KIB),
+    whole,
+    'the disk has it, too',
+  );
   fixture.close();
   t.end();
 });
