@@ -38,6 +38,8 @@ export const ErrorCode = {
   SessionRefused: 'SESSION_REFUSED',
   SessionClosed: 'SESSION_CLOSED',
   OutcomeUnknown: 'OUTCOME_UNKNOWN',
+  ReplyDropped: 'REPLY_DROPPED',
+  RequestRefused: 'REQUEST_REFUSED',
   Timeout: 'TIMEOUT',
   Closed: 'CLOSED',
 } as const;

@@ -85,6 +85,9 @@ export const Mark = {
   IngressLongMessageRejected: nextMark(),
   IngressRedirect: nextMark(),
   IngressNotLeaderDropped: nextMark(),
+  IngressRequestRejected: nextMark(),
+  RequestAnsweredAgain: nextMark(),
+  RequestRefused: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
   // The client.
@@ -96,6 +99,9 @@ export const Mark = {
   ClientLeaderBack: nextMark(),
   ClientGaveUpSession: nextMark(),
   ClientSessionClosed: nextMark(),
+  ClientRequestRetried: nextMark(),
+  ClientReopensSession: nextMark(),
+  ClientForgotten: nextMark(),
   // Recovery, truncation, recording.
   RecoveryTornTail: nextMark(),
   RecoveryDamagedBelowMark: nextMark(),

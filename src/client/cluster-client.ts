@@ -11,14 +11,9 @@ import { hit, Mark } from '../marks.js';
 import type { Entropy } from '../ports/entropy.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
 import { NewLeaderEventDecoder } from '../protocol/codecs/new-leader-event.js';
-import { SessionCloseRequestEncoder } from '../protocol/codecs/session-close-request.js';
-import { SessionConnectRequestEncoder } from '../protocol/codecs/session-connect-request.js';
+import { ReplyHeaderDecoder } from '../protocol/codecs/reply-header.js';
 import { SessionEventDecoder } from '../protocol/codecs/session-event.js';
-import { SessionKeepAliveEncoder } from '../protocol/codecs/session-keep-alive.js';
-import {
-  SessionMessageHeaderDecoder,
-  SessionMessageHeaderEncoder,
-} from '../protocol/codecs/session-message-header.js';
+import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import {
@@ -26,7 +21,7 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
-import { INGRESS_STREAM_ID, SESSION_PROTOCOL_VERSION } from '../protocol/streams.js';
+import { INGRESS_STREAM_ID } from '../protocol/streams.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import { FragmentAssembler } from '../transport/fragment-assembler.js';
 import type { FragmentHandler } from '../transport/fragment-header.js';
@@ -35,9 +30,12 @@ import type { Transport } from '../transport/transport.js';
 import type { ConcludedClientOptions } from './client-options.js';
 import { type EgressConsumer, EgressReader } from './egress-reader.js';
 import { type IngressEndpoints, ingressEndpoints, learnEndpoints } from './ingress-endpoints.js';
-
-const SESSION_HEADER_LENGTH = 32;
-const SCRATCH_LENGTH = 4096;
+import {
+  IngressWriter,
+  REQUEST_MESSAGE_HEADER_LENGTH,
+  type RequestNumbers,
+  SESSION_HEADER_LENGTH,
+} from './ingress-writer.js';
 
 export const ClientState = {
   /** Looking for the leader and asking for a session. */
@@ -52,11 +50,24 @@ export type ClientState = (typeof ClientState)[keyof typeof ClientState];
 /** What a client's owner hears. Called from doWork; bytes are valid during the call. */
 export interface ClientHandlers {
   onMessage(view: DataView, offset: number, length: number, timestamp: number): void;
+  /** The reply to an exactly-once request. It may come more than once. */
+  onReply?(reply: ClientReply, view: DataView, offset: number, length: number): void;
   onConnected?(clusterSessionId: number): void;
   /** Another member leads: what was sent before and is unanswered may or may not be in the log. */
   onNewLeader?(leadershipTermId: number, leaderMemberId: number): void;
   /** The session ended: by the cluster, by a timeout, or because it could not be opened. */
   onClosed?(error: PawlError | undefined): void;
+}
+
+/** What precedes the body of a reply. */
+export interface ClientReply {
+  readonly requestId: number;
+  /** See ReplyCode. */
+  readonly code: number;
+  /** Log time of the request, milliseconds. */
+  readonly timestamp: number;
+  /** Log position after the request. */
+  readonly logPosition: number;
 }
 
 export interface ClusterClientDependencies {
@@ -75,12 +86,8 @@ export class ClusterClient {
   readonly #correlationId: bigint;
   readonly #egress: Subscription;
   readonly #egressReader: EgressReader;
-  readonly #scratch: number;
-  // A session header, and behind it room for a message that fits one frame.
-  readonly #head: number;
-  // Term that the header at #head was encoded for. A session's id is set before its first term.
-  #headTermId = -1;
-  readonly #messageEncoder = new SessionMessageHeaderEncoder();
+  readonly #writer: IngressWriter;
+  readonly #replyDecoder = new ReplyHeaderDecoder();
   readonly #messageDecoder = new SessionMessageHeaderDecoder();
   readonly #sessionEvent = new SessionEventDecoder();
   readonly #newLeaderEvent = new NewLeaderEventDecoder();
@@ -106,8 +113,7 @@ export class ClusterClient {
     this.#handlers = dependencies.handlers;
     this.#correlationId = (BigInt(entropy.nextUint32()) << 32n) | BigInt(entropy.nextUint32());
     this.#endpoints = ingressEndpoints(options.ingressEndpoints);
-    this.#scratch = transport.arena.allocate(SCRATCH_LENGTH);
-    this.#head = transport.arena.allocate(SESSION_HEADER_LENGTH + options.mtuLength);
+    this.#writer = new IngressWriter(transport, this, options.mtuLength);
     this.#egress = transport.addSubscription(options.egressChannel, options.egressStreamId, {
       termLengthMax: options.egressTermLengthMax,
       windowLength: options.windowLength,
@@ -134,6 +140,12 @@ export class ClusterClient {
     return publication === undefined ? 0 : publication.maxMessageLength - SESSION_HEADER_LENGTH;
   }
 
+  /** Longest body of a request, bytes; 0 before the session is open. */
+  get maxRequestLength(): number {
+    const longest = this.maxMessageLength + SESSION_HEADER_LENGTH - REQUEST_MESSAGE_HEADER_LENGTH;
+    return Math.max(0, longest);
+  }
+
   /**
    * Sends a message to the leader, at most once.
    *
@@ -142,53 +154,30 @@ export class ClusterClient {
    */
   offer(buffer: Uint8Array, offset: number, length: number): number {
     const publication = this.#ingress;
-    if (this.#state === ClientState.Closed) {
-      return CLOSED;
-    }
     if (publication === undefined || this.#state !== ClientState.Connected) {
-      return NOT_CONNECTED;
+      return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
     }
-    if (length > this.maxMessageLength) {
-      throw new PawlError(
-        ErrorCode.MessageTooLong,
-        `the message has ${length} bytes: at most ${this.maxMessageLength} fit; ` +
-          'split it, or raise ingressTermLength',
-      );
+    return this.#sent(this.#writer.message(publication, buffer, offset, length));
+  }
+
+  /**
+   * Sends a request, which may have been sent before: the cluster executes it once.
+   *
+   * @returns as `offer`. @throws PawlError MESSAGE_TOO_LONG.
+   */
+  offerRequest(numbers: RequestNumbers, body: Uint8Array): number {
+    const publication = this.#ingress;
+    if (publication === undefined || this.#state !== ClientState.Connected) {
+      return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
     }
-    if (this.#headTermId !== this.leadershipTermId) {
-      this.#encodeHead();
-    }
-    const result = this.#append(publication, buffer, offset, length);
+    return this.#sent(this.#writer.request(publication, numbers, body));
+  }
+
+  #sent(result: number): number {
     if (result > 0) {
       this.#lastSendNs = this.#nowNs;
     }
     return result;
-  }
-
-  #append(
-    publication: ExclusivePublication,
-    buffer: Uint8Array,
-    offset: number,
-    length: number,
-  ): number {
-    const head = this.#head;
-    const body = head + SESSION_HEADER_LENGTH;
-    if (SESSION_HEADER_LENGTH + length > publication.maxPayloadLength) {
-      return publication.offer2(head, SESSION_HEADER_LENGTH, buffer, offset, length);
-    }
-    assert(offset >= 0 && length >= 0 && offset + length <= buffer.length, 'bytes to send exist');
-    const isWhole = offset === 0 && length === buffer.length;
-    this.#transport.arena.u8.set(isWhole ? buffer : buffer.subarray(offset, offset + length), body);
-    return publication.offerAt(head, SESSION_HEADER_LENGTH + length);
-  }
-
-  /** The header of every message of a session in a term. */
-  #encodeHead(): void {
-    this.#headTermId = this.leadershipTermId;
-    this.#messageEncoder
-      .wrapAndApplyHeader(this.#transport.arena.view, this.#head)
-      .leadershipTermId(this.leadershipTermId)
-      .clusterSessionId(this.clusterSessionId);
   }
 
   /** Asks the cluster to end the session, and stops. Idempotent. */
@@ -197,13 +186,16 @@ export class ClusterClient {
       return;
     }
     if (this.#ingress !== undefined && this.clusterSessionId >= 0) {
-      const encoder = new SessionCloseRequestEncoder()
-        .wrapAndApplyHeader(this.#transport.arena.view, this.#scratch)
-        .leadershipTermId(this.leadershipTermId)
-        .clusterSessionId(this.clusterSessionId);
-      this.#ingress.offerAt(this.#scratch, MESSAGE_HEADER_LENGTH + encoder.encodedLength());
+      this.#writer.close(this.#ingress);
     }
     this.#end(undefined);
+  }
+
+  /** After the end: returns the memory, where the transport serves a further client. */
+  release(): void {
+    assert(this.#state === ClientState.Closed, 'a client is closed before its memory is returned');
+    this.#writer.release();
+    this.#egressReader.release();
   }
 
   /** One duty cycle, transport included. */
@@ -295,22 +287,19 @@ export class ClusterClient {
   }
 
   #ask(publication: ExclusivePublication, localEndpoint: string): boolean {
-    const encoder = new SessionConnectRequestEncoder()
-      .wrapAndApplyHeader(this.#transport.arena.view, this.#scratch)
-      .correlationId(this.#correlationId)
-      .responseStreamId(this.#options.egressStreamId)
-      .version(SESSION_PROTOCOL_VERSION)
-      .putResponseChannel(`aeron:udp?endpoint=${localEndpoint}`)
-      .putEncodedCredentials('')
-      .putClientInfo('name=pawl');
-    const length = MESSAGE_HEADER_LENGTH + encoder.encodedLength();
-    return publication.offerAt(this.#scratch, length) > 0;
+    const { egressStreamId } = this.#options;
+    return (
+      this.#writer.connect(publication, this.#correlationId, egressStreamId, localEndpoint) > 0
+    );
   }
 
   readonly #onEgress: FragmentHandler = (view, offset, length) => {
     switch (messageTemplateId(view, offset, length)) {
       case TemplateId.SessionMessageHeader:
         this.#onLongMessage(view, offset, length);
+        break;
+      case TemplateId.ReplyHeader:
+        this.#onReply(view, offset, length);
         break;
       case TemplateId.SessionEvent:
         if (SessionEventDecoder.isValid(view, offset, length)) {
@@ -340,6 +329,23 @@ export class ClusterClient {
         header.clusterSessionId(),
         header.timestamp(),
       );
+    }
+  }
+
+  // A deposed leader's reply is as good as any: only what is committed is executed.
+  #onReply(view: DataView, offset: number, length: number): void {
+    if (ReplyHeaderDecoder.isValid(view, offset, length)) {
+      const header = this.#replyDecoder.wrapAndApplyHeader(view, offset);
+      const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
+      const reply = {
+        requestId: header.requestId(),
+        code: header.code(),
+        timestamp: header.timestamp(),
+        logPosition: header.logPosition(),
+      };
+      if (header.clusterSessionId() === this.clusterSessionId) {
+        this.#handlers.onReply?.(reply, view, offset + headLength, length - headLength);
+      }
     }
   }
 
@@ -433,12 +439,7 @@ export class ClusterClient {
       return;
     }
     this.#lastSendNs = nowNs;
-    const encoder = new SessionKeepAliveEncoder()
-      .wrapAndApplyHeader(this.#transport.arena.view, this.#scratch)
-      .leadershipTermId(this.leadershipTermId)
-      .clusterSessionId(this.clusterSessionId);
-    const length = MESSAGE_HEADER_LENGTH + encoder.encodedLength();
-    const result = publication.offerAt(this.#scratch, length);
+    const result = this.#writer.keepAlive(publication);
     if (result === NOT_CONNECTED || result === BACK_PRESSURED || result === CLOSED) {
       this.#awaitSince(nowNs);
     }

@@ -65,6 +65,11 @@ export class EgressReader {
     this.#messageArea = arena.allocate(SCAN_FRAME_LIMIT * MESSAGE_ENTRY_LENGTH);
   }
 
+  release(): void {
+    this.#arena.release(this.#scanArea, scanAreaLength(SCAN_FRAME_LIMIT));
+    this.#arena.release(this.#messageArea, SCAN_FRAME_LIMIT * MESSAGE_ENTRY_LENGTH);
+  }
+
   /** Delivers what has arrived. Returns how many fragments. */
   poll(): number {
     let work = 0;

@@ -7,14 +7,18 @@ import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/fra
 import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
+import { ReplyHeaderEncoder } from '../protocol/codecs/reply-header.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
-import type { EgressSink } from './service-host.js';
+import type { EgressReply, EgressSink } from './service-host.js';
 import { SessionEvents } from './session-events.js';
+
+/** Header and block of a reply. */
+const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
 
 /** What a connection says before any message. */
 const Greeting = { None: 0, AwaitCommit: 1, Opened: 2, NewLeader: 3 } as const;
@@ -60,11 +64,13 @@ export class Egress implements EgressSink {
   readonly #hooks: EgressHooks;
   readonly #events: SessionEvents;
   readonly #head: number;
+  readonly #replyHead: number;
   // What the header at #head says; -1 when it has to be encoded anew.
   #headSessionId = -1;
   #headTimestamp = -1;
   readonly #memory: ArrayBufferLike;
   readonly #header = new SessionMessageHeaderEncoder();
+  readonly #replyHeader = new ReplyHeaderEncoder();
   readonly #connections = new Map<number, Connection>();
   // Where the last reply went: the next one mostly goes there too.
   #last: Connection | undefined;
@@ -84,6 +90,7 @@ export class Egress implements EgressSink {
     this.#config = config;
     this.#hooks = hooks;
     this.#head = this.#arena.allocate(SESSION_HEADER_LENGTH);
+    this.#replyHead = this.#arena.allocate(REPLY_HEADER_LENGTH);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
     // Aeron's rule, an eighth of the term, less the header: the same on every member by config.
@@ -187,16 +194,9 @@ export class Egress implements EgressSink {
     offset: number,
     length: number,
   ): void {
-    if (!this.#isOpen) {
+    const connection = this.#connectionOf(sessionId);
+    if (connection === undefined) {
       return;
-    }
-    let connection = this.#last;
-    if (connection === undefined || connection.session.id !== sessionId) {
-      connection = this.#connections.get(sessionId);
-      if (connection === undefined) {
-        return;
-      }
-      this.#last = connection;
     }
     if (sessionId !== this.#headSessionId || timestamp !== this.#headTimestamp) {
       this.#encodeHead(sessionId, timestamp);
@@ -207,7 +207,45 @@ export class Egress implements EgressSink {
         return;
       }
     }
-    this.#enqueue(connection, buffer, offset, length);
+    this.#enqueue(connection, this.#head, SESSION_HEADER_LENGTH, buffer, offset, length);
+  }
+
+  offerReply(sessionId: number, reply: EgressReply): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection === undefined) {
+      return;
+    }
+    const { bytes } = reply;
+    const head = this.#replyHead;
+    this.#replyHeader
+      .wrapAndApplyHeader(this.#arena.view, head)
+      .leadershipTermId(this.#leadershipTermId)
+      .clusterSessionId(sessionId)
+      .timestamp(reply.timestamp)
+      .requestId(reply.requestId)
+      .logPosition(reply.logPosition)
+      .code(reply.code);
+    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
+      const { publication } = connection;
+      const result = publication.offer2(head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
+      if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
+        return;
+      }
+    }
+    this.#enqueue(connection, head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
+  }
+
+  /** Where messages for a session go; undefined when nothing may leave. */
+  #connectionOf(sessionId: number): Connection | undefined {
+    if (!this.#isOpen) {
+      return undefined;
+    }
+    let connection = this.#last;
+    if (connection === undefined || connection.session.id !== sessionId) {
+      connection = this.#connections.get(sessionId);
+      this.#last = connection ?? this.#last;
+    }
+    return connection;
   }
 
   /** Replies of one batch mostly share a session and a time: their header is encoded once. */
@@ -249,6 +287,7 @@ export class Egress implements EgressSink {
     this.endTerm();
     this.#events.close();
     this.#arena.release(this.#head, SESSION_HEADER_LENGTH);
+    this.#arena.release(this.#replyHead, REPLY_HEADER_LENGTH);
   }
 
   #connect(session: EgressSession, greeting: Greeting): void {
@@ -298,16 +337,20 @@ export class Egress implements EgressSink {
     return result;
   }
 
-  #enqueue(connection: Connection, buffer: ArrayBufferView, offset: number, length: number): void {
+  #enqueue(
+    connection: Connection,
+    head: number,
+    headLength: number,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
     if (connection.hasOverflowed) {
       return;
     }
-    const bytes = new Uint8Array(SESSION_HEADER_LENGTH + length);
-    bytes.set(this.#arena.u8.subarray(this.#head, this.#head + SESSION_HEADER_LENGTH));
-    bytes.set(
-      new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length),
-      SESSION_HEADER_LENGTH,
-    );
+    const bytes = new Uint8Array(headLength + length);
+    bytes.set(this.#arena.u8.subarray(head, head + headLength));
+    bytes.set(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length), headLength);
     if (connection.queue.push(bytes)) {
       hit(Mark.EgressQueued);
       this.#waiting.add(connection);

@@ -17,6 +17,7 @@ import {
   SessionTableState,
 } from '../memory/core.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
+import { RequestHeaderDecoder } from '../protocol/codecs/request-header.js';
 import { SessionCloseRequestDecoder } from '../protocol/codecs/session-close-request.js';
 import { SessionConnectRequestDecoder } from '../protocol/codecs/session-connect-request.js';
 import { SessionKeepAliveDecoder } from '../protocol/codecs/session-keep-alive.js';
@@ -80,6 +81,7 @@ export class IngressAdapter {
   readonly #closeRequest = new SessionCloseRequestDecoder();
   readonly #keepAlive = new SessionKeepAliveDecoder();
   readonly #message = new SessionMessageHeaderDecoder();
+  readonly #request = new RequestHeaderDecoder();
   #term: IngressTerm | undefined;
   #redirect: Redirect | undefined;
   #timestamp = 0;
@@ -241,6 +243,8 @@ export class IngressAdapter {
     switch (messageTemplateId(view, offset, length)) {
       case TemplateId.SessionMessageHeader:
         return this.#onLongMessage(view, offset, length);
+      case TemplateId.RequestHeader:
+        return this.#onRequest(view, offset, length);
       case TemplateId.SessionConnectRequest:
         return this.#onConnect(view, offset, length);
       case TemplateId.SessionCloseRequest:
@@ -276,6 +280,36 @@ export class IngressAdapter {
     );
     this.#arena.core.sessionTouch(this.#sessions.table, sessionId, this.#timestamp);
     return this.#log.appendMessage(term.leadershipTermId, sessionId, this.#timestamp, body) >= 0;
+  }
+
+  /** An exactly-once request. Which it is, and whether it was there before, is judged at apply. */
+  #onRequest(view: DataView, offset: number, length: number): boolean {
+    const term = this.#term as IngressTerm;
+    const sessionId = this.#sessionOfRequest(view, offset, length, term.leadershipTermId);
+    if (sessionId < 0 || length > this.#messageLengthMax) {
+      hit(Mark.IngressRequestRejected);
+      this.rejectedCount++;
+      return true;
+    }
+    const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length);
+    this.#arena.core.sessionTouch(this.#sessions.table, sessionId, this.#timestamp);
+    return this.#log.appendRequest(this.#timestamp, bytes) >= 0;
+  }
+
+  /** The open session that a request of this term names; -1 when there is none. */
+  #sessionOfRequest(view: DataView, offset: number, length: number, termId: number): number {
+    if (!RequestHeaderDecoder.isValid(view, offset, length)) {
+      return -1;
+    }
+    const header = this.#request.wrapAndApplyHeader(view, offset);
+    const sessionId = header.clusterSessionId();
+    const isOpen =
+      header.leadershipTermId() === termId &&
+      Number.isSafeInteger(sessionId) &&
+      Number.isSafeInteger(header.requestId()) &&
+      Number.isSafeInteger(header.lowestUnansweredRequestId()) &&
+      this.#arena.core.sessionState(this.#sessions.table, sessionId) === SessionTableState.Open;
+    return isOpen ? sessionId : -1;
   }
 
   #onConnect(view: DataView, offset: number, length: number): boolean {

@@ -9,6 +9,7 @@ import type { Position } from '../position.js';
 import { ClusterActionRequestEncoder } from '../protocol/codecs/cluster-action-request.js';
 import { ClusterAction } from '../protocol/codecs/enumerations.js';
 import { NewLeadershipTermEventEncoder } from '../protocol/codecs/new-leadership-term-event.js';
+import { RequestHeaderEncoder } from '../protocol/codecs/request-header.js';
 import { SessionCloseEventEncoder } from '../protocol/codecs/session-close-event.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import { SessionOpenEventEncoder } from '../protocol/codecs/session-open-event.js';
@@ -46,6 +47,7 @@ export class LogPublisher {
   readonly #closeEvent = new SessionCloseEventEncoder();
   readonly #messageHeader = new SessionMessageHeaderEncoder();
   readonly #actionRequest = new ClusterActionRequestEncoder();
+  readonly #requestHeader = new RequestHeaderEncoder();
   readonly #timerEvent = new TimerEventEncoder();
   #meta = 0;
 
@@ -177,6 +179,14 @@ export class LogPublisher {
       .timestamp(timestamp);
     this.#arena.u8.set(body, this.#scratch + SESSION_HEADER_LENGTH);
     return this.#append(SESSION_HEADER_LENGTH + body.length);
+  }
+
+  /** A client's request of this term, header included, stamped with the time. */
+  appendRequest(timestamp: number, message: Uint8Array): Position {
+    this.#arena.u8.set(message, this.#scratch);
+    const block = this.#scratch + MESSAGE_HEADER_LENGTH;
+    this.#requestHeader.wrap(this.#arena.view, block).timestamp(timestamp);
+    return this.#append(message.length);
   }
 
   /** Appends what no service sees, so that an idle log moves on. */

@@ -9,6 +9,18 @@ import type { LiveLog, LogReader } from './log-poller.js';
 
 export type Role = 'follower' | 'candidate' | 'leader';
 
+/** The answer to an exactly-once request. */
+export interface EgressReply {
+  readonly requestId: number;
+  /** Log position after the request. */
+  readonly logPosition: Position;
+  /** Log time of the request, milliseconds. */
+  readonly timestamp: number;
+  /** See ReplyCode. */
+  readonly code: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Takes what services send to clients, and decides whether and how it leaves the machine. */
 export interface EgressSink {
   /** Longest message, bytes. Equal on all members. */
@@ -21,6 +33,8 @@ export interface EgressSink {
     offset: number,
     length: number,
   ): void;
+  /** The reply to a request, for the client of the session that asked (again). */
+  offerReply(sessionId: number, reply: EgressReply): void;
   /** A service wants the session closed; the leader makes it an event. */
   requestClose(sessionId: number): void;
 }

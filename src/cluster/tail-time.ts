@@ -17,6 +17,7 @@ const FRAGMENT_LIMIT = 8_192;
 /** Offset of the timestamp in the blocks of the events that have one. */
 const TIMESTAMP_OFFSETS: ReadonlyMap<number, number> = new Map([
   [TemplateId.SessionMessageHeader, 16],
+  [TemplateId.RequestHeader, 16],
   [TemplateId.TimerEvent, 16],
   [TemplateId.SessionOpenEvent, 24],
   [TemplateId.SessionCloseEvent, 16],

@@ -83,6 +83,8 @@ const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
   [ErrorCode.SessionRefused]: ExitCode.Refused,
   [ErrorCode.SessionClosed]: ExitCode.Refused,
   [ErrorCode.OutcomeUnknown]: ExitCode.Unexpected,
+  [ErrorCode.ReplyDropped]: ExitCode.Unexpected,
+  [ErrorCode.RequestRefused]: ExitCode.Refused,
   [ErrorCode.Timeout]: ExitCode.Unexpected,
   [ErrorCode.Closed]: ExitCode.Unexpected,
 };

@@ -38,6 +38,27 @@ export interface ClientSession {
   offer(buffer: ArrayBufferView, offset: number, length: number): number;
 }
 
+/** A request that is executed now. Valid during the callback only. */
+export interface ClientRequest {
+  /** The session that carried it: a retry may come over another one. */
+  readonly session: ClientSession;
+  /** The client over all its sessions: the id of its first one. */
+  readonly clientId: number;
+  /** Unique within the client. */
+  readonly requestId: number;
+  /** Longest reply, bytes. Equal on all members. */
+  readonly replyLengthMax: number;
+  /**
+   * Answers the request; once. The reply is replicated state: whoever asks again gets it again.
+   *
+   * @param buffer bytes, which are copied. @param offset first byte, relative to the view.
+   * @param length bytes.
+   * @returns length, or EgressResult.TooLong: then it is not answered yet.
+   * @throws PawlError SERVICE_FAILED when it was answered before, or its callback is over.
+   */
+  reply(buffer: ArrayBufferView, offset: number, length: number): number;
+}
+
 /** Beginning of a leader's reign, as the log tells it. */
 export interface LeadershipTerm {
   readonly leadershipTermId: number;
@@ -117,6 +138,18 @@ export interface ClusteredService {
    */
   onSessionMessage(
     session: ClientSession,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void;
+  /**
+   * A client's request, executed exactly once however often it is sent: `request.reply` answers it.
+   * A request that is not answered here is reported to its client as unanswered. The bytes are as
+   * in `onSessionMessage`. Without this function requests are refused.
+   */
+  onRequest?(
+    request: ClientRequest,
     timestamp: number,
     buffer: DataView,
     offset: number,

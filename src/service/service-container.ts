@@ -38,6 +38,8 @@ import type {
 import { ContainerSession } from './container-session.js';
 import { ServiceImage } from './service-image.js';
 import { ServiceSnapshot } from './service-snapshot.js';
+import type { ReplyLimits } from './reply-cache.js';
+import { ServiceRequests } from './service-requests.js';
 import { ServiceTimers } from './service-timers.js';
 import { SnapshotRecords } from './snapshot-records.js';
 
@@ -54,6 +56,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
   readonly #timerEvent = new TimerEventDecoder();
   readonly #actionEvent = new ClusterActionRequestDecoder();
   readonly timers = new ServiceTimers();
+  readonly requests: ServiceRequests;
   #consumer: MessageConsumer | undefined;
   // The session of the last message: the next one mostly comes from it too.
   #lastSession: ContainerSession | undefined;
@@ -71,7 +74,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
   /** Session messages given to the service. */
   messageCount = 0;
 
-  constructor(factory: ServiceFactory) {
+  /** @param replyLimits how many replies to requests are retained; equal on all members. */
+  constructor(factory: ServiceFactory, replyLimits?: ReplyLimits) {
     this.#service = factory();
     if (typeof this.#service?.onSessionMessage !== 'function') {
       throw new PawlError(
@@ -79,6 +83,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
         'the service has no onSessionMessage: createService() must return an object with it',
       );
     }
+    this.requests = new ServiceRequests(this.#service, replyLimits);
   }
 
   /** The hosted service, for state hashes. */
@@ -103,6 +108,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.memberId = context.memberId;
     this.#poller = context.poller;
     this.#egress = context.egress;
+    this.requests.start(context.egress);
     this.#fragmentLimit = context.fragmentLimit;
     this.#consumer = {
       onSessionMessage: this.#onSessionMessage,
@@ -217,6 +223,9 @@ export class ServiceContainer implements ServiceHost, Cluster {
       case TemplateId.SessionMessageHeader:
         this.#onLongMessage(view, offset, length, position);
         break;
+      case TemplateId.RequestHeader:
+        this.#onRequest(view, offset, length);
+        break;
       case TemplateId.SessionOpenEvent:
         this.#onSessionOpen(view, offset);
         break;
@@ -277,6 +286,17 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#service.onSessionMessage(session, timestamp, view, offset, length);
     this.#isInCallback = false;
   };
+
+  #onRequest(view: DataView, offset: number, length: number): void {
+    const request = this.requests.decode(view, offset);
+    this.#advanceTime(request.timestamp);
+    const session = this.#sessions.get(request.clusterSessionId);
+    // As with messages: one may follow the close of its session. It is executed when it comes again.
+    if (session !== undefined) {
+      const position = this.#logPosition;
+      this.#call(() => this.requests.apply(session, request, view, offset, length, position), true);
+    }
+  }
 
   #onSessionOpen(view: DataView, offset: number): void {
     const event = this.#openEvent.wrapAndApplyHeader(view, offset);

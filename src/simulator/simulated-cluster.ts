@@ -10,7 +10,11 @@ import { Recorder } from '../archive/recorder.js';
 import { RECORDER_SLEEPING_OFFSET } from '../archive/recorder-control.js';
 import { StorageTasks } from '../archive/storage-task.js';
 import { assert } from '../assert.js';
-import { type ClientOptions, concludeClientOptions } from '../client/client-options.js';
+import {
+  type ClientOptions,
+  type ConcludedClientOptions,
+  concludeClientOptions,
+} from '../client/client-options.js';
 import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
 import {
   type ClusterConfig,
@@ -247,7 +251,7 @@ class SimulatedRecorder implements RecorderRunner {
 }
 
 /** A process may end in the middle of its own code, which still unwinds over the arena. */
-function giveLater(world: World, arenas: ArenaPool, arena: Arena): void {
+export function giveLater(world: World, arenas: ArenaPool, arena: Arena): void {
   world.schedule(world.nowNs, undefined, () => arenas.give(arena));
 }
 
@@ -258,6 +262,29 @@ function pollingAgent(roleName: string, poll: () => number): Agent {
     deadlineNs: () => Number.POSITIVE_INFINITY,
     close: () => undefined,
   };
+}
+
+/** The transport of a client's process. */
+export function clientTransport(arena: Arena, ports: VirtualPorts): Transport {
+  return new Transport({
+    arena,
+    network: ports.network,
+    entropy: ports.entropy,
+    config: {
+      initialWindowLength: SMALL_TERM_LENGTH / 4,
+      imageLivenessTimeoutNs: CLIENT_IMAGE_LIVENESS_NS,
+    },
+  });
+}
+
+/** What a client on a machine is made with. */
+export function clientOptionsOn(node: VirtualNode, options: ClientOptions): ConcludedClientOptions {
+  return concludeClientOptions({
+    ingressTermLength: SMALL_TERM_LENGTH,
+    egressChannel: `aeron:udp?endpoint=${node.hosts[0]}:0`,
+    windowLength: SMALL_TERM_LENGTH / 4,
+    ...options,
+  });
 }
 
 /** A client's machine: connects when its process starts. */
@@ -273,24 +300,11 @@ export function startSimulatedClient(
   node.start((process) => {
     const arena = arenas.take();
     process.spawn('main', (ports) => {
-      const transport = new Transport({
-        arena,
-        network: ports.network,
-        entropy: ports.entropy,
-        config: {
-          initialWindowLength: SMALL_TERM_LENGTH / 4,
-          imageLivenessTimeoutNs: CLIENT_IMAGE_LIVENESS_NS,
-        },
-      });
+      const transport = clientTransport(arena, ports);
       const client = new ClusterClient({
         transport,
         entropy: ports.entropy,
-        options: concludeClientOptions({
-          ingressTermLength: SMALL_TERM_LENGTH,
-          egressChannel: `aeron:udp?endpoint=${node.hosts[0]}:0`,
-          windowLength: SMALL_TERM_LENGTH / 4,
-          ...options,
-        }),
+        options: clientOptionsOn(node, options),
         handlers,
       });
       return [

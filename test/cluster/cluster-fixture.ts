@@ -31,6 +31,8 @@ export interface FixtureOptions {
   readonly member?: Partial<MemberSettings>;
   readonly service?: (memberId: number) => ClusteredService;
   readonly events?: (memberId: number) => MemberEvents;
+  /** In place of a service in a container of its own. */
+  readonly container?: (memberId: number) => ServiceContainer;
 }
 
 /** Echoes every message. */
@@ -72,14 +74,14 @@ export class ClusterFixture {
       arenas,
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
       ...(options.member === undefined ? {} : { member: options.member }),
-      makeService: (memberId) => new ServiceContainer(() => service(memberId)),
       events: (memberId) => ({
         onWarning: (message) => this.warnings.push(message),
         ...options.events?.(memberId),
       }),
+      makeService: options.container ?? ((id) => new ServiceContainer(() => service(id))),
     });
     this.cluster.bootstrap();
-    this.#setDelays();
+    this.setDelays();
   }
 
   /** Starts all members and waits for a leader that takes ingress. */
@@ -127,7 +129,7 @@ export class ClusterFixture {
   connect(options: Partial<ClientOptions> = {}): TestClient {
     this.#clientCount++;
     const node = this.world.addNode({ name: `client ${this.#clientCount}` });
-    this.#setDelays();
+    this.setDelays();
     const test: TestClient = {
       node,
       client: undefined,
@@ -186,7 +188,8 @@ export class ClusterFixture {
     }
   }
 
-  #setDelays(): void {
+  /** Gives links of new machines their delay, too. */
+  setDelays(): void {
     this.world.network.setAllLinks({ delay: fixedDelay(this.#delayNs) });
   }
 }

@@ -154,6 +154,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
     const egress = {
       messageLengthMax: this.#egressLengthMax,
       offer: () => undefined,
+      offerReply: () => undefined,
       requestClose: () => undefined,
     };
     container.start({
