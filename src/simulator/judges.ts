@@ -18,6 +18,7 @@ import { Limits } from './invariants/limits.js';
 import { LogOrder } from './invariants/log-order.js';
 import { Progress } from './invariants/progress.js';
 import { Promises } from './invariants/promises.js';
+import { Requests } from './invariants/requests.js';
 import { SentLog } from './invariants/sent-log.js';
 import { Snapshots } from './invariants/snapshots.js';
 import { StuckLeader } from './invariants/stuck-leader.js';
@@ -41,6 +42,7 @@ export class Judges {
   readonly timers: Timers;
   readonly history: HistoryJudge;
   readonly promises: Promises;
+  readonly requests: Requests;
   readonly #members: readonly SimulatedMember[];
   readonly limits: Limits;
   readonly #logOrder: LogOrder;
@@ -50,6 +52,7 @@ export class Judges {
   readonly #stuckLeader: StuckLeader;
   readonly #world: World;
   readonly #services: (LedgerService | undefined)[];
+  readonly #containers: (ServiceContainer | undefined)[];
   /** What runs on the cluster in place of the ledger. */
   readonly #application: Application | undefined;
 
@@ -70,6 +73,7 @@ export class Judges {
     this.timers = new Timers(judge, world);
     this.history = new HistoryJudge(judge);
     this.snapshots = new Snapshots(judge);
+    this.requests = new Requests(judge, world);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
     this.promises = new Promises(judge, disks.length);
@@ -87,6 +91,7 @@ export class Judges {
     this.#stuckLeader = new StuckLeader(judge, disks.length, leaderTimeoutNs);
     this.#world = world;
     this.#services = disks.map(() => undefined);
+    this.#containers = disks.map(() => undefined);
     world.network.addFilter((source, _destination, buffer, offset, length) => {
       if (source.id < disks.length) {
         this.#wire.onDatagram(source.id, buffer, offset, length);
@@ -152,6 +157,11 @@ export class Judges {
     }
   }
 
+  /** Requests that were answered from what was retained: as the member has it that saw most. */
+  repeatedRequestCount(): number {
+    return Math.max(0, ...this.#containers.map((one) => one?.requests.repeatedCount ?? 0));
+  }
+
   /** State of the service in a member's last process. */
   stateOf(memberId: number): string {
     return this.#services[memberId]?.stateHash() ?? '';
@@ -176,11 +186,14 @@ export class Judges {
         acknowledged.onState(memberId, position, hash, { client, sequence, order });
         this.history.onApplied(client % CLIENT_COUNT_MAX, sequence, order);
       },
+      onRequest: (request, position) => this.requests.onExecuted(request, position),
       onTimers: (position, timestamp, operations) =>
         this.timers.onEvent(position, timestamp, operations),
     });
     this.#services[memberId] = service;
-    return new ServiceContainer(() => service);
+    const container = new ServiceContainer(() => service);
+    this.#containers[memberId] = container;
+    return container;
   }
 
   /** Sees everything that a service is given, before it gets it. */

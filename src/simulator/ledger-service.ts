@@ -4,11 +4,18 @@
 // members have seen the same events with the same times. It answers each command with its number in
 // the order of all commands.
 
-import type { ClientSession, Cluster, ClusteredService } from '../service/clustered-service.js';
+import type {
+  ClientRequest,
+  ClientSession,
+  Cluster,
+  ClusteredService,
+} from '../service/clustered-service.js';
 import type { SnapshotImage, SnapshotPublication } from '../service/snapshot-publication.js';
 import { finishHash, mixWord } from './invariants/frame-hash.js';
+import type { ExecutedRequest } from './invariants/requests.js';
 import type { TimerOperation } from './invariants/timers.js';
 import { NO_REGISTER, Registers } from './register-commands.js';
+import { REQUEST_HEADER_LENGTH, REQUEST_REPLY_LENGTH } from './request-workload.js';
 
 /**
  * Client, sequence, and length of the whole command plus its timer code times 65,536, as i32. The
@@ -21,8 +28,8 @@ export const REPLY_LENGTH = 12;
 export const REGISTER_REPLY_LENGTH = REPLY_LENGTH + 4;
 /** Cancels the timer that was scheduled last. */
 export const CANCEL_CODE = 0x7fff;
-/** Hash, number of commands, and last timer, as i32. */
-const SNAPSHOT_RECORD_LENGTH = 12;
+/** Hash, number of commands, last timer, and number of requests, as i32. */
+const SNAPSHOT_RECORD_LENGTH = 16;
 const FILLING_MODULUS = 40;
 /** The longest filling is longer than two chunks of a snapshot. */
 const FILLING_FACTOR = 4_001;
@@ -38,6 +45,8 @@ export interface LedgerObserver {
     order: number,
     timestamp: number,
   ): void;
+  /** An exactly-once request was executed. */
+  onRequest?(request: ExecutedRequest, position: number): void;
   /** What an event did to the timers; told for every event. */
   onTimers(position: number, timestamp: number, operations: readonly TimerOperation[]): void;
 }
@@ -50,6 +59,7 @@ export class LedgerService implements ClusteredService {
   #cluster: Cluster | undefined;
   #hash = 1;
   #count = 0;
+  #requestCount = 0;
   #lastTimerId = 0;
   /** Records of the snapshot that this instance started from. */
   #recordCount = 0;
@@ -75,6 +85,7 @@ export class LedgerService implements ClusteredService {
     state.setInt32(0, this.#hash, true);
     state.setInt32(4, this.#count, true);
     state.setInt32(8, this.#lastTimerId, true);
+    state.setInt32(12, this.#requestCount, true);
     snapshot.offer(state, 0, SNAPSHOT_RECORD_LENGTH);
     const filling = new Uint8Array((this.#count % FILLING_MODULUS) * FILLING_FACTOR);
     filling.fill(this.#count & 0xff);
@@ -112,6 +123,32 @@ export class LedgerService implements ClusteredService {
     this.#tellTimers(timestamp);
   }
 
+  /** Answers with requester, sequence, number in the order of all requests, and its filling. */
+  onRequest(
+    request: ClientRequest,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void {
+    const requester = buffer.getInt32(offset, true);
+    const sequence = buffer.getInt32(offset + 4, true);
+    const order = ++this.#requestCount;
+    this.#fold(requester, sequence, length, timestamp);
+    this.#hash = mixWord(this.#hash, order);
+    const fillingLength = length - REQUEST_HEADER_LENGTH;
+    const reply = new DataView(new ArrayBuffer(REQUEST_REPLY_LENGTH + fillingLength));
+    reply.setInt32(0, requester, true);
+    reply.setInt32(4, sequence, true);
+    reply.setInt32(8, order, true);
+    const start = buffer.byteOffset + offset + REQUEST_HEADER_LENGTH;
+    const filling = new Uint8Array(buffer.buffer, start, fillingLength);
+    new Uint8Array(reply.buffer).set(filling, REQUEST_REPLY_LENGTH);
+    request.reply(reply, 0, reply.byteLength);
+    this.#observer.onRequest?.({ requester, sequence, order }, this.#position);
+    this.#tellEvent(timestamp);
+  }
+
   onTimerEvent(correlationId: number, timestamp: number): void {
     this.#fold(4, correlationId, 0, timestamp);
     this.#operations.push({ kind: 'fired', id: correlationId });
@@ -147,6 +184,7 @@ export class LedgerService implements ClusteredService {
       this.#hash = buffer.getInt32(offset, true);
       this.#count = buffer.getInt32(offset + 4, true);
       this.#lastTimerId = buffer.getInt32(offset + 8, true);
+      this.#requestCount = buffer.getInt32(offset + 12, true);
       return;
     }
     if (number > 1) {

@@ -81,7 +81,7 @@ export class Liveness {
 
   /** All phases, as long as nothing is broken. */
   run(): void {
-    const { clients, cluster, judges, random, swarm } = this.#parts;
+    const { clients, cluster, judges, random, requesters, swarm } = this.#parts;
     const isQuiet = swarm.faults.length === 0;
     this.#endFaults();
     if (!isQuiet && !this.#serveByCore()) {
@@ -94,7 +94,7 @@ export class Liveness {
     if (!isQuiet && !this.#loseFollower()) {
       return;
     }
-    for (const client of clients) {
+    for (const client of [...clients, ...requesters]) {
       client.stop();
     }
     // What has rotted unseen is found by the next scrub, and repaired.
@@ -170,8 +170,8 @@ export class Liveness {
     core: readonly SimulatedMember[],
     absence: Absence,
   ): void {
-    const { clients, nemesis, world } = this.#parts;
-    const inside = [...core, ...clients].map(({ node }) => node);
+    const { clients, nemesis, requesters, world } = this.#parts;
+    const inside = [...core, ...clients, ...requesters].map(({ node }) => node);
     for (const member of others) {
       if (absence === Absence.Down) {
         this.#heldDown.add(member);
@@ -200,17 +200,22 @@ export class Liveness {
 
   /** A leader is there, and every client gets answers. */
   #serve(who: string, members: readonly SimulatedMember[]): boolean {
-    const { clients } = this.#parts;
+    const { clients, requesters } = this.#parts;
     const isLed = this.#holds(
       `${who} has a leader that takes ingress`,
       LEADER_LIMIT_NS,
       () => this.#leaderOf(members) !== undefined,
     );
     const sent = clients.map((client) => client.sentCount);
+    const made = requesters.map((requester) => requester.madeCount);
     return (
       isLed &&
-      this.#holds(`${who} answers every client`, SERVICE_LIMIT_NS, () =>
-        clients.every((client) => client.answeredSequence > (sent[client.id] ?? 0)),
+      this.#holds(
+        `${who} answers every client`,
+        SERVICE_LIMIT_NS,
+        () =>
+          clients.every((client) => client.answeredSequence > (sent[client.id] ?? 0)) &&
+          requesters.every(({ answeredSequence, id }) => answeredSequence > (made[id] ?? 0)),
       )
     );
   }
@@ -286,6 +291,7 @@ export class Liveness {
     const { clients, cluster, judge, judges, world } = this.#parts;
     const endNs = world.nowNs + limitNs;
     while (judge.violation === undefined) {
+      judges.requests.check();
       if (condition()) {
         return true;
       }

@@ -105,10 +105,10 @@ export class Nemesis {
 
   /** Sets what holds for the whole run, and begins. */
   begin(): void {
-    const { cluster, swarm, world } = this.#parts;
+    const { clients, cluster, requesters, swarm, world } = this.#parts;
     world.network.setAllLinks(swarm.link);
     // What clients send carries no checksum of its own; there the network's has to do.
-    for (const client of this.#parts.clients) {
+    for (const client of [...clients, ...requesters]) {
       for (const { node } of cluster.members) {
         world.network.setLink(client.node, node, { corruptPerMillion: 0 });
         world.network.setLink(node, client.node, { corruptPerMillion: 0 });

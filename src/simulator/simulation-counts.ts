@@ -17,6 +17,12 @@ export interface SimulationCounts {
   acknowledged: number;
   lostDirectories: number;
   timersFired: number;
+  /** Exactly-once requests that were executed. */
+  requests: number;
+  /** Requests that clients sent again. */
+  requestRetries: number;
+  /** Retries that were answered from what is retained of the first execution. */
+  retriesAnswered: number;
   /** Ranges of logs that rotted or took a misdirected write. */
   rottenRanges: number;
   /** Operations on registers whose history was judged. */
@@ -45,6 +51,9 @@ export function emptyCounts(): SimulationCounts {
     acknowledged: 0,
     lostDirectories: 0,
     timersFired: 0,
+    requests: 0,
+    requestRetries: 0,
+    retriesAnswered: 0,
     rottenRanges: 0,
     judgedOperations: 0,
     snapshots: 0,

@@ -16,6 +16,7 @@ import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
 import { Nemesis, type StruckFault } from './nemesis.js';
 import { Prng } from './prng.js';
+import { SimulatedRequester } from './request-workload.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
 import { emptyCounts, type SimulationCounts } from './simulation-counts.js';
 import { Conversation } from './story/conversation.js';
@@ -82,6 +83,7 @@ export class Simulation {
   readonly swarm: Swarm;
   readonly cluster: SimulatedCluster;
   readonly clients: readonly SimulatedClient[];
+  readonly requesters: readonly SimulatedRequester[];
   readonly judge: Judge;
   readonly timeline: Timeline;
   readonly nemesis: Nemesis;
@@ -133,10 +135,20 @@ export class Simulation {
         new SimulatedClient(index, parts, this.swarm.workload, application?.commandsOf(index)),
     );
     const { clients } = this;
+    this.requesters = this.#makeRequesters(arenas);
+    const { requesters } = this;
     application?.onClients(clients);
     const { onlyFaults } = options;
     const committedEnd = (): number => this.judges.committed.end;
-    const acted = { world, cluster, clients, swarm: this.swarm, timeline, committedEnd };
+    const acted = {
+      world,
+      cluster,
+      clients,
+      requesters,
+      swarm: this.swarm,
+      timeline,
+      committedEnd,
+    };
     this.nemesis = new Nemesis({ ...acted, onlyFaults });
     const { judges, nemesis } = this;
     const random = world.random.fork('liveness');
@@ -200,6 +212,19 @@ export class Simulation {
     });
   }
 
+  /** None where the caller brings a service of its own. */
+  #makeRequesters(arenas: ArenaPool): SimulatedRequester[] {
+    const { cluster, swarm, timeline, world } = this;
+    const { requests } = this.judges;
+    const { ingressEndpoints } = cluster;
+    const parts = { world, arenas, ingressEndpoints, requests, timeline };
+    const count = this.application === undefined ? swarm.requests.requesterCount : 0;
+    return Array.from(
+      { length: count },
+      (_, index) => new SimulatedRequester(index, parts, swarm.requests),
+    );
+  }
+
   #eventsOf(memberId: number): MemberEvents {
     const { timeline } = this;
     const name = `member ${memberId}`;
@@ -256,9 +281,9 @@ export class Simulation {
     for (const member of cluster.members) {
       member.node.onFatal = (_process, error) => this.#onFatal(member, error);
     }
-    for (const client of this.clients) {
-      client.node.onFatal = (_process, error) =>
-        this.judge.report('fatal', `client ${client.id}: ${describeError(error)}`);
+    for (const { node } of [...this.clients, ...this.requesters]) {
+      node.onFatal = (_process, error) =>
+        this.judge.report('fatal', `${node.name}: ${describeError(error)}`);
     }
     this.judges.committed.excusedMember = () => this.nemesis.blankMemberId;
     this.nemesis.onLostDirectory = (memberId) => this.judges.onLostDirectory(memberId);
@@ -269,7 +294,7 @@ export class Simulation {
     for (const member of cluster.members) {
       this.#start(member);
     }
-    for (const client of this.clients) {
+    for (const client of [...this.clients, ...this.requesters]) {
       client.start();
     }
   }
@@ -373,6 +398,9 @@ export class Simulation {
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
+    counts.requests = this.judges.requests.executedCount;
+    counts.requestRetries = this.requesters.reduce((sum, one) => sum + one.retryCount, 0);
+    counts.retriesAnswered = this.judges.repeatedRequestCount();
     const { acknowledged } = this.judges;
     counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
     counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;

@@ -5,6 +5,7 @@
 
 import { type Delay, exponentialDelay, fixedDelay, uniformDelay, withSpikes } from './delay.js';
 import type { Prng } from './prng.js';
+import type { RequestOptions } from './request-workload.js';
 import { INSTANT_STORAGE, type StorageLatency } from './storage-operation.js';
 import { type LinkOptions, PERFECT_LINK } from './virtual-link.js';
 import { PERFECT_SEND, type SendOptions } from './virtual-socket.js';
@@ -86,6 +87,7 @@ export interface Swarm {
   readonly snapshotIntervalLength: number;
   readonly snapshotIntervalMs: number;
   readonly logRetention: 'all' | 'snapshots';
+  readonly requests: RequestOptions;
   readonly safetyNs: number;
   /** Link of every pair, faults included. */
   readonly link: LinkOptions;
@@ -154,6 +156,7 @@ function quietRun(random: Prng): Swarm {
     sessionCountMax: SESSION_COUNT_MAX,
     egressBufferLengthMax: EGRESS_BUFFER_LENGTH_MAX,
     workload: QUIET_WORKLOAD,
+    requests: NO_REQUESTS,
     link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
     send: PERFECT_SEND,
     storage: { ...INSTANT_STORAGE, sync: fixedDelay(100 * NS_PER_US) },
@@ -182,6 +185,7 @@ function drawStorm(random: Prng): Swarm {
     sessionCountMax: SESSION_COUNT_MAX,
     faultIntervalNs: random.fork('storm').pick([150, 400, 800]) * NS_PER_MS,
     workload: STORM_WORKLOAD,
+    requests: { ...drawRequests(random.fork('requests')), requesterCount: 1 },
   };
 }
 
@@ -191,14 +195,18 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
   const drawnCount = random.pick([3, 3, 3, 3, 5, 5, 5, 4, 2, 1, 6, 7, 7]);
   const memberCount = isStorm ? STORM_MEMBER_COUNT : drawnCount;
   const faults = drawFaults(random, durability, memberCount, isStorm);
+  const limits = drawSessionLimits(random.fork('sessions'), workload.clientCount);
+  const requests = drawRequests(random.fork('requests'));
   const swarm: Swarm = {
     memberCount,
     durability,
     isRecorderInline: durability === 'page-cache' && random.fork('inline').chance(2, 3),
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
-    ...drawSessionLimits(random.fork('sessions'), workload.clientCount),
+    ...limits,
     workload,
+    // Where sessions are few, the clients have them all.
+    requests: limits.sessionCountMax < SESSION_COUNT_MAX ? NO_REQUESTS : requests,
     safetyNs: SAFETY_NS,
     commandCountMin: COMMAND_COUNT_MIN,
     link: drawLink(random.fork('link')),
@@ -276,6 +284,14 @@ const STORM_WORKLOAD: WorkloadOptions = {
   timerPerMillion: 50_000,
   registerPerMillion: 0,
 };
+const NO_REQUESTS: RequestOptions = {
+  requesterCount: 0,
+  intervalNs: 100 * NS_PER_MS,
+  requestTimeoutNs: 10 * NS_PER_SECOND,
+  retryIntervalNs: NS_PER_SECOND,
+  windowMax: 64,
+  longPerMillion: 0,
+};
 const QUIET_MEMBER_COUNT = 3;
 const STORM_MEMBER_COUNT = 5;
 /** Fewer have no minority that could be left behind. */
@@ -292,6 +308,18 @@ function drawWorkload(random: Prng): WorkloadOptions {
     registerPerMillion: random.fork('registers').pick([0, 200_000, 600_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
     windowLength: random.fork('window').pick([4 * KIB, 16 * KIB, 16 * KIB]),
+  };
+}
+
+function drawRequests(random: Prng): RequestOptions {
+  return {
+    requesterCount: random.pick([0, 1, 1, 2]),
+    intervalNs: random.pick([30, 100, 300]) * NS_PER_MS,
+    requestTimeoutNs: random.pick([2, 10, 30]) * NS_PER_SECOND,
+    // The shortest sends again what is merely slow, so that many retries find their reply.
+    retryIntervalNs: random.pick([20, 200, 1_000]) * NS_PER_MS,
+    windowMax: random.pick([1, 16, 64]),
+    longPerMillion: random.pick([0, 100_000]),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { MemberRole } from '../consensus/election-state.js';
 import type { Prng } from './prng.js';
+import type { SimulatedRequester } from './request-workload.js';
 import type { SimulatedCluster, SimulatedMember } from './simulated-cluster.js';
 import type { Swarm } from './swarm.js';
 import type { Timeline } from './timeline.js';
@@ -14,6 +15,7 @@ export interface NemesisParts {
   readonly world: World;
   readonly cluster: SimulatedCluster;
   readonly clients: readonly SimulatedClient[];
+  readonly requesters: readonly SimulatedRequester[];
   readonly swarm: Swarm;
   readonly timeline: Timeline;
   /** End of what is known to be committed. */
