@@ -74,6 +74,9 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1030: return 'CatchupRequest';
     case 1031: return 'RepairRequest';
     case 1032: return 'RepairBlock';
+    case 1012: return 'RequestClients';
+    case 1013: return 'RequestClient';
+    case 1014: return 'RetainedReply';
     case 1040: return 'SnapshotRecord';
     case 1041: return 'SnapshotTerm';
     case 1042: return 'SnapshotOffer';

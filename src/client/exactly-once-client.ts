@@ -359,7 +359,8 @@ function expiry(request: SentRequest, why: string): PawlError {
   return new PawlError(
     ErrorCode.OutcomeUnknown,
     `the outcome of request ${request.requestId} is unknown: ${why}. It was sent ` +
-      `${request.attempts} times and was executed once or not at all: ask the service for its state`,
+      `${request.attempts} times and was executed once or not at all: ask the service for its ` +
+      'state',
     'environment',
   );
 }

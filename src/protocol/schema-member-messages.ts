@@ -175,6 +175,20 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['int64', 'logPosition', 32],
     ['int32', 'code', 40],
   ]),
+  cluster(1012, 'RequestClients', 8, 'Begins the retained replies of a snapshot.', [
+    ['int64', 'forgottenThrough', 0],
+  ]),
+  cluster(1013, 'RequestClient', 24, 'A client that makes requests, in a snapshot.', [
+    ['int64', 'clientId', 0],
+    ['int64', 'floor', 8],
+    ['int64', 'lastUsed', 16],
+  ]),
+  cluster(1014, 'RetainedReply', 28, 'Precedes a reply to the client before, in a snapshot.', [
+    ['int64', 'requestId', 0],
+    ['int64', 'logPosition', 8],
+    ['int64', 'timestamp', 16],
+    ['int32', 'code', 24],
+  ]),
   cluster(1020, 'ReadProbe', 20, 'A leader asks whether it still leads.', [
     ['int64', 'leadershipTermId', 0],
     ['int64', 'round', 8],

@@ -65,6 +65,12 @@ export interface ClientReplies {
   readonly replies: Iterable<Reply>;
 }
 
+/** What a snapshot holds. */
+export interface FrozenReplies {
+  readonly forgottenThrough: number;
+  readonly clients: readonly (ClientReplies & { readonly replies: readonly Reply[] })[];
+}
+
 /** What a request says of itself. */
 export interface RequestIds {
   readonly clientId: number;
@@ -111,15 +117,30 @@ export class ReplyCache {
     }
   }
 
-  /** Loads from a snapshot, into an empty cache: clients in the order of `values`. */
-  restore(clients: Iterable<ClientReplies>, forgottenThrough: number): void {
+  /** All of it as it is now; what is applied later does not change it. */
+  freeze(): FrozenReplies {
+    const clients = [...this.values()].map((client) => ({
+      ...client,
+      replies: [...client.replies],
+    }));
+    return { forgottenThrough: this.#forgottenThrough, clients };
+  }
+
+  /** A snapshot is loaded into an empty cache. */
+  restoreForgotten(forgottenThrough: number): void {
     this.#forgottenThrough = forgottenThrough;
-    for (const { clientId, floor, lastUsedMs, replies } of clients) {
-      const client: Client = { clientId, floor, lastUsedMs, replies: new Map() };
-      this.#clients.set(clientId, client);
-      for (const reply of replies) {
-        this.#add(client, reply);
-      }
+  }
+
+  /** The next client of a snapshot, in the order of `values`. */
+  restoreClient({ clientId, floor, lastUsedMs }: Omit<ClientReplies, 'replies'>): void {
+    this.#clients.set(clientId, { clientId, floor, lastUsedMs, replies: new Map() });
+  }
+
+  /** The next reply to a client of a snapshot. */
+  restoreReply(clientId: number, reply: Reply): void {
+    const client = this.#clients.get(clientId);
+    if (client !== undefined) {
+      this.#add(client, reply);
     }
   }
 
@@ -221,7 +242,7 @@ export class ReplyCache {
     if (floor <= client.floor) {
       return;
     }
-    // Ids are the client's own choice: a leap of them must not cost more than the replies there are.
+    // Ids are the client's choice: a leap of them must not cost more than the replies there are.
     if (floor - client.floor <= client.replies.size) {
       for (let requestId = client.floor; requestId < floor; requestId++) {
         this.#drop(client, requestId);

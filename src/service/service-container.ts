@@ -36,10 +36,10 @@ import type {
   ServiceFactory,
 } from './clustered-service.js';
 import { ContainerSession } from './container-session.js';
-import { ServiceImage } from './service-image.js';
-import { ServiceSnapshot } from './service-snapshot.js';
 import type { ReplyLimits } from './reply-cache.js';
+import { ServiceImage } from './service-image.js';
 import { ServiceRequests } from './service-requests.js';
+import { ServiceSnapshot } from './service-snapshot.js';
 import { ServiceTimers } from './service-timers.js';
 import { SnapshotRecords } from './snapshot-records.js';
 
@@ -291,7 +291,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     const request = this.requests.decode(view, offset);
     this.#advanceTime(request.timestamp);
     const session = this.#sessions.get(request.clusterSessionId);
-    // As with messages: one may follow the close of its session. It is executed when it comes again.
+    // As with messages, one may follow the close of its session: it is executed when it is retried.
     if (session !== undefined) {
       const position = this.#logPosition;
       this.#call(() => this.requests.apply(session, request, view, offset, length, position), true);
@@ -369,6 +369,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
         sessions,
         closing: new Set(closing.map((session) => session.id)),
         timers: [...this.timers.values()],
+        replies: this.requests.replies.freeze(),
         records,
       }),
     );
@@ -391,6 +392,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
           this.#egress?.requestClose(id);
         }
       },
+      replies: this.requests.replies,
       onTimer: (correlationId, deadlineMs) => {
         this.timers.schedule(correlationId, deadlineMs);
       },

@@ -10,6 +10,8 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
+import type { ReplyCache } from './reply-cache.js';
+import { ReplyImage } from './reply-snapshot.js';
 import type { SnapshotImage, SnapshotRecordHandler } from './snapshot-publication.js';
 
 const TWO_POW_32 = 2 ** 32;
@@ -19,6 +21,8 @@ export interface ImageTarget {
   onSession(id: number, responseStreamId: number, responseChannel: string): void;
   onClosing(id: number): void;
   onTimer(correlationId: number, deadlineMs: number): void;
+  /** Empty; takes the retained replies. */
+  readonly replies: ReplyCache;
 }
 
 /** The snapshot that a container loads. */
@@ -30,6 +34,7 @@ export class ServiceImage implements SnapshotImage {
   readonly #session = new ClientSessionDecoder();
   readonly #close = new CloseSessionDecoder();
   readonly #timer = new TimerDecoder();
+  readonly #replies: ReplyImage;
   #handler: SnapshotRecordHandler | undefined;
 
   constructor(logPosition: number, timestamp: number, version: number, target: ImageTarget) {
@@ -37,6 +42,7 @@ export class ServiceImage implements SnapshotImage {
     this.timestamp = timestamp;
     this.version = version;
     this.#target = target;
+    this.#replies = new ReplyImage(target.replies);
   }
 
   /** Whether the service has said who gets the records. */
@@ -50,7 +56,8 @@ export class ServiceImage implements SnapshotImage {
 
   /** Takes one message of the section. */
   onMessage(view: DataView, offset: number, length: number): void {
-    switch (messageTemplateId(view, offset, length)) {
+    const templateId = messageTemplateId(view, offset, length);
+    switch (templateId) {
       case TemplateId.ClientSession: {
         const session = this.#session.wrapAndApplyHeader(view, offset);
         this.#target.onSession(
@@ -73,7 +80,8 @@ export class ServiceImage implements SnapshotImage {
         this.#onRecord(view, offset, length);
         break;
       default:
-        // Markers, which the loader has understood.
+        // Retained replies, and markers, which the loader has understood.
+        this.#replies.onMessage(templateId, view, offset, length);
         break;
     }
   }

@@ -1,7 +1,8 @@
 // service-snapshot.ts: the section of a snapshot that holds one service: sessions, timers, records.
 //
 //   SnapshotMarker BEGIN | ClientSession, and CloseSession when the service has closed it, each
-//   | Timer, each, in the order of scheduling | SnapshotRecord, each | SnapshotMarker END
+//   | Timer, each, in the order of scheduling | retained replies (reply-snapshot.ts)
+//   | SnapshotRecord, each | SnapshotMarker END
 //
 // Everything in it was frozen when the service reached the event; it is encoded in bounded steps.
 
@@ -14,6 +15,8 @@ import { SnapshotRecordEncoder } from '../protocol/codecs/snapshot-record.js';
 import { TimerEncoder } from '../protocol/codecs/timer.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import type { ContainerSession } from './container-session.js';
+import type { FrozenReplies } from './reply-cache.js';
+import { ReplySnapshot } from './reply-snapshot.js';
 import type { PendingTimer } from './service-timers.js';
 import type { SnapshotRecords } from './snapshot-records.js';
 
@@ -35,6 +38,7 @@ export interface ServiceSnapshotParts {
   /** Sessions of these whose end the service has asked for. */
   readonly closing: ReadonlySet<number>;
   readonly timers: readonly PendingTimer[];
+  readonly replies: FrozenReplies;
   readonly records: SnapshotRecords;
 }
 
@@ -47,6 +51,7 @@ export class ServiceSnapshot implements SnapshotSection {
   readonly #session = new ClientSessionEncoder();
   readonly #close = new CloseSessionEncoder();
   readonly #timer = new TimerEncoder();
+  readonly #replies: ReplySnapshot;
   readonly #record = new SnapshotRecordEncoder();
   #sessionIndex = 0;
   #timerIndex = 0;
@@ -54,6 +59,7 @@ export class ServiceSnapshot implements SnapshotSection {
 
   constructor(parts: ServiceSnapshotParts) {
     this.#parts = parts;
+    this.#replies = new ReplySnapshot(parts.replies);
   }
 
   write(append: SnapshotWrite, lengthMax: number): boolean {
@@ -93,6 +99,9 @@ export class ServiceSnapshot implements SnapshotSection {
     if (timer !== undefined) {
       this.#timerIndex++;
       this.#writeTimer(append, timer);
+      return true;
+    }
+    if (this.#replies.writeNext(append)) {
       return true;
     }
     this.#record.wrapAndApplyHeader(this.#view, 0).serviceId(SERVICE_ID);

@@ -10,6 +10,7 @@ import {
   giveLater,
 } from './simulated-cluster.js';
 import type { VirtualNode } from './virtual-node.js';
+import type { VirtualProcess } from './virtual-process.js';
 
 export interface RequesterProgram {
   /** Makes the client of the process. */
@@ -28,7 +29,7 @@ export function startSimulatedRequester(
   options: ClientOptions,
   program: RequesterProgram,
 ): void {
-  node.start((process) => {
+  node.start((process: VirtualProcess) => {
     const arena = arenas.take();
     process.spawn('main', (ports) => {
       const { entropy } = ports;

@@ -51,7 +51,7 @@ interface Requester {
   client: ExactlyOnceClient | undefined;
   readonly outcomes: Map<number, Outcome | PawlError>;
   readonly outbox: Uint8Array[];
-  kill(): void;
+  readonly node: VirtualNode;
 }
 
 interface Stage {
@@ -77,66 +77,52 @@ function stageOf(seed: number, limits?: ReplyLimits, service?: () => ClusteredSe
       return container;
     },
   });
-  let count = 0;
-  const requester = (options: ExactlyOnceOptions = {}): Requester => {
-    count++;
-    const node = fixture.world.addNode({ name: `requester ${count}` });
-    fixture.setDelays();
-    const made: Requester = {
-      client: undefined,
-      outcomes: new Map(),
-      outbox: [],
-      kill: () => node.kill(),
-    };
-    const { ingressEndpoints } = fixture.cluster;
-    const times = { connectTimeoutMs: 2_000, newLeaderTimeoutMs: 2_000 };
-    startSimulatedRequester(
-      node,
-      arenas,
-      { ingressEndpoints, ...times },
-      {
-        make: (open) => {
-          made.client = new ExactlyOnceClient(
-            open,
-            {
-              onAnswer: (reply, view, offset, length) =>
-                made.outcomes.set(reply.requestId, {
-                  logPosition: reply.logPosition,
-                  timestamp: reply.timestamp,
-                  bytes: new Uint8Array(view.buffer, view.byteOffset + offset, length).slice(),
-                }),
-              onFailed: (requestId, error) => made.outcomes.set(requestId, error),
-            },
-            { requestTimeoutNs: 25 * SECOND, ...options },
-          );
-          return made.client;
-        },
-        onTurn: (client, nowNs) => sendAll(client, made.outbox, nowNs),
-        nextTurnNs: () => Number.POSITIVE_INFINITY,
-      },
-    );
-    wakers.set(made, () => {
-      for (const thread of node.process?.threads ?? []) {
-        thread.wake();
-      }
-    });
-    return made;
-  };
-  const wakers = new Map<Requester, () => void>();
   return {
     fixture,
     services,
     containers,
-    requester,
+    requester: (options) => startRequester(fixture, options ?? {}),
     send: (to, messages, length) => {
       for (let index = 0; index < messages; index++) {
         to.outbox.push(messageOf(index, length));
       }
-      wakers.get(to)?.();
+      for (const thread of to.node.process?.threads ?? []) {
+        thread.wake();
+      }
     },
     awaitOutcomes: (of, outcomes) =>
       fixture.await(() => of.outcomes.size >= outcomes, `${outcomes} outcomes`),
   };
+}
+
+function startRequester(fixture: ClusterFixture, options: ExactlyOnceOptions): Requester {
+  const node = fixture.world.addNode({ name: 'requester' });
+  fixture.setDelays();
+  const made: Requester = { client: undefined, outcomes: new Map(), outbox: [], node };
+  const { ingressEndpoints } = fixture.cluster;
+  const times = { connectTimeoutMs: 2_000, newLeaderTimeoutMs: 2_000 };
+  const handlers: ExactlyOnceHandlers = {
+    onAnswer: ({ logPosition, requestId, timestamp }, view, offset, length) => {
+      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length).slice();
+      made.outcomes.set(requestId, { logPosition, timestamp, bytes });
+    },
+    onFailed: (requestId, error) => made.outcomes.set(requestId, error),
+  };
+  startSimulatedRequester(
+    node,
+    arenas,
+    { ingressEndpoints, ...times },
+    {
+      make: (open) => {
+        const timeout = { requestTimeoutNs: 25 * SECOND, ...options };
+        made.client = new ExactlyOnceClient(open, handlers, timeout);
+        return made.client;
+      },
+      onTurn: (client, nowNs) => sendAll(client, made.outbox, nowNs),
+      nextTurnNs: () => Number.POSITIVE_INFINITY,
+    },
+  );
+  return made;
 }
 
 function sendAll(client: ExactlyOnceClient, outbox: Uint8Array[], nowNs: number): number {
@@ -216,9 +202,8 @@ test('a retry gets the first answer, byte for byte, over sessions and leaders', 
   stage.send(requester, 1);
   stage.awaitOutcomes(requester, 1);
   // The client hears nothing of what it is answered, and its session is lost.
-  const client = fixture.world.nodes.at(-1);
   for (const { node } of fixture.cluster.members) {
-    fixture.world.network.block(node, client as VirtualNode);
+    fixture.world.network.block(node, requester.node);
   }
   stage.send(requester, 5);
   const others = fixture.followers().map((one) => one.memberId);

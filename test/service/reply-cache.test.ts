@@ -3,6 +3,8 @@
 
 import fc from 'fast-check';
 import test from 'tape';
+import type { SnapshotWrite } from '../../src/cluster/service-host.js';
+import { messageTemplateId } from '../../src/protocol/message-header.js';
 import {
   REPLY_LIMITS,
   REPLY_OVERHEAD_LENGTH,
@@ -11,6 +13,7 @@ import {
   ReplyCode,
   type ReplyLimits,
 } from '../../src/service/reply-cache.js';
+import { ReplyImage, ReplySnapshot } from '../../src/service/reply-snapshot.js';
 
 const SEED = 20261122;
 const SOON = 1_000_000;
@@ -145,7 +148,7 @@ const step = fc.record({
   waitMs: fc.constantFrom(0, 0, 0, 1, 20, 60),
 });
 
-test('whatever is asked, nothing is executed twice, replies are the first ones, limits hold', (t) => {
+test('whatever is asked, nothing is executed twice, replies are the first, limits hold', (t) => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 150 }), fc.nat(150), (steps, restoreAt) => {
       let cache = new ReplyCache(LIMITS);
@@ -213,7 +216,17 @@ test('a cache restored from its values decides as the one that it is of', (t) =>
 
 function copyOf(cache: ReplyCache): ReplyCache {
   const copy = new ReplyCache(LIMITS);
-  copy.restore(cache.values(), cache.forgottenThrough);
+  const image = new ReplyImage(copy);
+  const snapshot = new ReplySnapshot(cache.freeze());
+  // Through the bytes of a snapshot, and with the arrays that snapshots have.
+  const load: SnapshotWrite = (head, headLength, body = new Uint8Array(0)) => {
+    const bytes = new Uint8Array([...head.subarray(0, headLength), ...body]);
+    const view = new DataView(bytes.buffer);
+    image.onMessage(messageTemplateId(view, 0, bytes.length), view, 0, bytes.length);
+  };
+  for (let isMore = true; isMore; ) {
+    isMore = snapshot.writeNext(load);
+  }
   return copy;
 }
 
