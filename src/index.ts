@@ -17,6 +17,7 @@ export {
   runMember,
 } from './host/node-member.js';
 export type {
+  ClientRequest,
   ClientSession,
   CloseReason,
   Cluster,

@@ -3,6 +3,7 @@
 import test from 'tape';
 import {
   ExactlyOnceClient,
+  type ExactlyOnceHandlers,
   type ExactlyOnceOptions,
 } from '../../src/client/exactly-once-client.js';
 import type { PawlError } from '../../src/errors.js';
