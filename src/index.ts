@@ -2,12 +2,19 @@
 
 export type { ClientOptions } from './client/client-options.js';
 export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
+export type { ExactlyOnceOptions } from './client/exactly-once-client.js';
 export type { RequestClientOptions } from './client/request-client.js';
 export type { Answer } from './client/request-shell.js';
 export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
 export { type ErrorCategory, ErrorCode, PawlError } from './errors.js';
 export { type BootstrapMemberOptions, type BornMember, bootstrapMember } from './host/bootstrap.js';
 export { type ConnectOptions, connect, type RequestSession } from './host/connect.js';
+export {
+  type ConnectExactlyOnceOptions,
+  connectExactlyOnce,
+  type ExactlyOnceConnection,
+  type RequestReply,
+} from './host/connect-exactly-once.js';
 export { connectClient, type NodeClient, type NodeClientOptions } from './host/node-client.js';
 export {
   type MemberEvent,

@@ -1,6 +1,10 @@
 // node-client.ts: runs a client in this process, over Node's ports.
 
-import { type ClientOptions, concludeClientOptions } from '../client/client-options.js';
+import {
+  type ClientOptions,
+  type ConcludedClientOptions,
+  concludeClientOptions,
+} from '../client/client-options.js';
 import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
@@ -48,6 +52,25 @@ export function connectClient(
   });
 }
 
+/** The transport of a client, with memory of its own. */
+export function makeClientTransport(
+  options: ConcludedClientOptions,
+  network: NodeNetwork,
+): Transport {
+  return new Transport({
+    arena: Arena.create(CLIENT_MEMORY_LENGTH),
+    network,
+    entropy: new NodeEntropy(),
+    config: {
+      mtuLength: options.mtuLength,
+      termLength: options.ingressTermLength,
+      ipcTermLength: options.ingressTermLength,
+      initialWindowLength: options.windowLength,
+      socketBufferLength: SOCKET_BUFFER_LENGTH,
+    },
+  });
+}
+
 /** The client on an event loop of its own; settles the promise of its connection once. */
 class LoopedClient implements NodeClient {
   readonly client: ClusterClient;
@@ -76,18 +99,7 @@ class LoopedClient implements NodeClient {
       idleStrategy: idle ?? 'event',
     });
     this.#network = new NodeNetwork({ onReadable: this.#loop.wake });
-    const transport = new Transport({
-      arena: Arena.create(CLIENT_MEMORY_LENGTH),
-      network: this.#network,
-      entropy: new NodeEntropy(),
-      config: {
-        mtuLength: concluded.mtuLength,
-        termLength: concluded.ingressTermLength,
-        ipcTermLength: concluded.ingressTermLength,
-        initialWindowLength: concluded.windowLength,
-        socketBufferLength: SOCKET_BUFFER_LENGTH,
-      },
-    });
+    const transport = makeClientTransport(concluded, this.#network);
     const client = new ClusterClient({
       transport,
       entropy: new NodeEntropy(),

@@ -1,0 +1,85 @@
+// connect-exactly-once.test.ts: exactly-once requests on real sockets and disks.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'tape';
+import { PawlError } from '../../src/errors.js';
+import { bootstrapMember } from '../../src/host/bootstrap.js';
+import { connectExactlyOnce } from '../../src/host/connect-exactly-once.js';
+import { type RunningMember, runMember } from '../../src/host/node-member.js';
+import type { ClusteredService } from '../../src/service/clustered-service.js';
+import { findLocalEndpoints } from '../../src/tools/free-ports.js';
+
+const KIB = 1024;
+
+/** Adds what it is asked to add, and answers with the sum. */
+function makeSum(): ClusteredService {
+  let sum = 0;
+  return {
+    onSessionMessage: () => undefined,
+    onRequest(request, _timestamp, buffer, offset) {
+      sum += buffer.getInt32(offset, true);
+      const reply = new DataView(new ArrayBuffer(4));
+      reply.setInt32(0, sum, true);
+      request.reply(reply, 0, 4);
+    },
+  };
+}
+
+function addition(value: number): Uint8Array {
+  return new Uint8Array(new Int32Array([value]).buffer);
+}
+
+function sumOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer).getInt32(0, true);
+}
+
+test('a cluster that stops and starts again answers what was asked meanwhile, once', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'pawl-exactly-once-'));
+  const { ingress, members } = await findLocalEndpoints(1);
+  const options = {
+    cluster: { members, logTermLength: 64 * KIB, segmentLength: 64 * KIB },
+    member: { memberId: 0, memoryLength: 64 * 1024 * KIB },
+    directory,
+  };
+  await bootstrapMember(options);
+  const start = (): RunningMember => runMember({ ...options, serviceFactory: makeSum });
+  let member = start();
+  const connection = await connectExactlyOnce({
+    ingressEndpoints: ingress,
+    newLeaderTimeoutMs: 1_000,
+    requests: { requestTimeoutNs: 60_000_000_000 },
+  });
+  const { clientId } = connection;
+  const first = await Promise.all([1, 2, 3].map((value) => connection.request(addition(value))));
+  t.deepEqual(
+    first.map(({ bytes }) => sumOf(bytes)),
+    [1, 3, 6],
+  );
+  await member.stop();
+  const asked = [10, 20].map((value) => connection.request(addition(value)));
+  member = start();
+  const later = await Promise.all(asked);
+  t.deepEqual(
+    later.map(({ bytes }) => sumOf(bytes)),
+    [16, 36],
+    'the sum is of all, each once',
+  );
+  t.equal(connection.clientId, clientId);
+  t.equal(connection.pendingCount, 0);
+  connection.close();
+  const refused: unknown = await connection.request(addition(1)).catch((error: unknown) => error);
+  t.ok(refused instanceof PawlError && refused.code === 'CLOSED');
+  await member.stop();
+  rmSync(directory, { recursive: true, force: true });
+  t.end();
+});
+
+test('a first session that nobody opens is an error, not a wait for ever', async (t) => {
+  const { ingress } = await findLocalEndpoints(1);
+  const options = { ingressEndpoints: ingress, connectTimeoutMs: 300 };
+  const error: unknown = await connectExactlyOnce(options).catch((reason: unknown) => reason);
+  t.ok(error instanceof PawlError && error.code === 'TIMEOUT');
+  t.end();
+});
