@@ -129,6 +129,7 @@ export class ConsensusModule {
       responder.deadlineNs(),
       logCare.deadlineNs(),
       this.#parts.installs.deadlineNs(),
+      this.#parts.taker.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }
@@ -222,9 +223,9 @@ export class ConsensusModule {
     if (this.#isIngressOpen) {
       nowMs = logClock.timeMs(nowNs, clock.wallMs());
     }
-    const snapshotWork = (loader?.doWork() ?? 0) + taker.doWork();
-    this.#hasMore ||= snapshotWork > 0;
-    let work = snapshotWork;
+    const loaded = loader?.doWork() ?? 0;
+    this.#hasMore ||= loaded > 0;
+    let work = loaded + taker.doWork(nowNs);
     work += applier.poll(limit, this.#isIngressOpen, nowMs);
     work += service.doWork(Math.min(limit, applier.position));
     this.#hasMore ||= work > 0 && service.position < limit;

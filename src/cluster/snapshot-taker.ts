@@ -19,8 +19,10 @@ import type { ClusterSession } from './cluster-session.js';
 import { ClusterSnapshot, type SnapshotEvent, termsBelow } from './cluster-snapshot.js';
 import type { SnapshotSection, SnapshotSink, SnapshotWrite } from './service-host.js';
 
-/** Bytes that are encoded in one duty cycle, about. */
+/** Bytes that are encoded in one step, about: some tenths of a millisecond. */
 export const SNAPSHOT_STEP_LENGTH = 32 * 1024;
+/** From one step to the next at least: what the cluster is there for goes on in between. */
+export const SNAPSHOT_STEP_INTERVAL_NS = 1_000_000;
 /** Encoding waits while more than this is not written yet. */
 const PENDING_LENGTH_MAX = 256 * 1024;
 
@@ -55,6 +57,7 @@ export class SnapshotTaker implements SnapshotSink {
   #awaited: { readonly event: SnapshotEvent; readonly section: SnapshotSection } | undefined;
   #writing: Writing | undefined;
   #nextRecordingId: number;
+  #nextStepNs = 0;
   /** Snapshots that this process wrote. */
   takenCount = 0;
   /** Events passed over because the snapshot before was still being written. */
@@ -122,8 +125,8 @@ export class SnapshotTaker implements SnapshotSink {
     this.#writing = { event, recordingId, writer, sections, isFinishing: false };
   }
 
-  /** Encodes the next piece. Returns 0 while there is nothing to do but to wait for the disk. */
-  doWork(): number {
+  /** Encodes the next piece when it is due, and the disk has taken those before. */
+  doWork(nowNs: number): number {
     const writing = this.#writing;
     if (writing === undefined) {
       return 0;
@@ -137,9 +140,10 @@ export class SnapshotTaker implements SnapshotSink {
     if (section === undefined) {
       return this.#finish(writing);
     }
-    if (writer.pendingLength > PENDING_LENGTH_MAX) {
+    if (nowNs < this.#nextStepNs || writer.pendingLength > PENDING_LENGTH_MAX) {
       return 0;
     }
+    this.#nextStepNs = nowNs + SNAPSHOT_STEP_INTERVAL_NS;
     const append: SnapshotWrite = (head, headLength, body, offset, length) =>
       writer.append(head, headLength, body, offset, length);
     if (section.write(append, SNAPSHOT_STEP_LENGTH)) {
@@ -147,6 +151,16 @@ export class SnapshotTaker implements SnapshotSink {
       sections.shift();
     }
     return 1;
+  }
+
+  /** When the next piece is due; what waits for the disk is due when that has ended. */
+  deadlineNs(): number {
+    const writing = this.#writing;
+    const isWaiting =
+      writing === undefined ||
+      writing.isFinishing ||
+      writing.writer.pendingLength > PENDING_LENGTH_MAX;
+    return isWaiting ? Number.POSITIVE_INFINITY : this.#nextStepNs;
   }
 
   close(): void {

@@ -109,7 +109,7 @@ test('a snapshot of a newer version of the service is not loaded by an older one
 test('what a crash leaves of a snapshot is no snapshot, at whatever moment it strikes', (t) => {
   let leftCount = 0;
   let takenCount = 0;
-  for (let moment = 0; moment < 16; moment++) {
+  for (let moment = 0; moment < 10; moment++) {
     const world = startSnapshots({ seed: 100 + moment });
     const { fixture } = world;
     fixture.start();
@@ -123,7 +123,7 @@ test('what a crash leaves of a snapshot is no snapshot, at whatever moment it st
     member.node.disk.latency = { ...member.node.disk.latency, write: fixedDelay(2 * MS) };
     fixture.awaitLeader().member?.requestSnapshot();
     fixture.wakeAll();
-    fixture.run(moment * 4 * MS);
+    fixture.run(moment * 7 * MS);
     const isTaken = fixture.status(member).snapshotPosition > 0;
     member.node.kill();
     const isLeft = member.node.disk.listCached('').some((name) => recordingIdOf(name) > 0);
@@ -131,7 +131,7 @@ test('what a crash leaves of a snapshot is no snapshot, at whatever moment it st
     leftCount += isLeft && !isTaken ? 1 : 0;
     const loaded = restart(world, member);
     // The record may be on the disk before the member has heard that it is.
-    t.ok(loaded > 0 || !isTaken, `${moment * 4} ms after the request it starts from ${loaded}`);
+    t.ok(loaded > 0 || !isTaken, `${moment * 7} ms after the request it starts from ${loaded}`);
     fixture.run(100 * MS);
     world.fixture.close();
   }

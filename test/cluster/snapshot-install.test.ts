@@ -178,7 +178,7 @@ test('an installed member leads, and serves those that need the log or a snapsho
 
 test('a member that crashes while it takes a snapshot takes it again', (t) => {
   let crashes = 0;
-  for (let moment = 0; moment < 8; moment++) {
+  for (let moment = 0; moment < 4; moment++) {
     const world = startSnapshots({ ...PURGING, seed: 50 + moment });
     const { fixture, services } = world;
     const installs = restartInstalled(world);
@@ -189,7 +189,7 @@ test('a member that crashes while it takes a snapshot takes it again', (t) => {
     services.delete(sleeper.memberId);
     fillAndPurge(world, client);
     fixture.cluster.start(sleeper);
-    fixture.run(60 * MS + moment * 12 * MS);
+    fixture.run(60 * MS + moment * 25 * MS);
     if (sleeper.member !== undefined) {
       crashes++;
       sleeper.node.kill();
@@ -199,10 +199,10 @@ test('a member that crashes while it takes a snapshot takes it again', (t) => {
       fixture.cluster.start(sleeper);
     }
     fixture.await(() => services.size === 3 && areEqual(world), 'the sleeper has the same state');
-    t.ok(installs.count >= 1, `${installs.count} installs, crashed ${60 + moment * 12} ms in`);
+    t.ok(installs.count >= 1, `${installs.count} installs, crashed ${60 + moment * 25} ms in`);
     fixture.run(SECOND / 10);
     fixture.close();
   }
-  t.ok(crashes > 4, `${crashes} crashes`);
+  t.ok(crashes > 2, `${crashes} crashes`);
   t.end();
 });
