@@ -133,8 +133,8 @@ interface SafetyLengths {
 }
 
 /**
- * A storm of many seconds is several seeds: without snapshots a log only grows, and each of the
- * many restarts reads all of it.
+ * A storm of many seconds is several seeds: each is another cluster with another mix of strengths,
+ * and no log becomes so long that its many restarts are all there is.
  */
 function safetyLengths(options: RunSeedsOptions, profile: Profile): SafetyLengths {
   const { seconds } = options;
