@@ -2,8 +2,14 @@
 
 import { concludeClusterConfig } from '../cluster/cluster-config.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { type ControlHandlers, ControlServer } from '../host/control-server.js';
 import { exitCodeOfSignal } from '../host/exit-codes.js';
-import { type MemberEvent, type NodeMemberStatus, runMember } from '../host/node-member.js';
+import {
+  type MemberEvent,
+  type NodeMemberStatus,
+  type RunningMember,
+  runMember,
+} from '../host/node-member.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import { serveParent } from './child-process.js';
 import { withDirectory } from './directory-error.js';
@@ -121,6 +127,40 @@ function statusOf(status: NodeMemberStatus): NodeProcessStatus {
   };
 }
 
+/** Takes orders once the directory is this process's own, until `close`. */
+class ControlDesk {
+  readonly #directory: string;
+  readonly #handlers: ControlHandlers;
+  readonly #onError: (error: unknown) => void;
+  #server: ControlServer | undefined;
+  #isOpened = false;
+  #isClosed = false;
+
+  constructor(directory: string, handlers: ControlHandlers, onError: (error: unknown) => void) {
+    this.#directory = directory;
+    this.#handlers = handlers;
+    this.#onError = onError;
+  }
+
+  open(): void {
+    if (this.#isOpened) {
+      return;
+    }
+    this.#isOpened = true;
+    ControlServer.start(this.#directory, this.#handlers).then((server) => {
+      this.#server = server;
+      if (this.#isClosed) {
+        server.close();
+      }
+    }, this.#onError);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#server?.close();
+  }
+}
+
 /** Leaves at the first signal; a second one does not wait any longer. */
 function onSignals(leave: (signal: string) => void): void {
   let isLeaving = false;
@@ -144,13 +184,24 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
   const print = printerOf(isJson);
   const service = await loadService(settings.service);
   const started = startedEvent(settings, service.description);
-  const member = runMember({
+  const desk = new ControlDesk(
+    settings.directory,
+    { status: () => statusOf(member.status()) },
+    // A member that takes no orders still serves its clients.
+    (error) => print({ event: 'warning', message: String(error) }),
+  );
+  const member: RunningMember = runMember({
     cluster: settings.cluster,
     member: settings.member,
     directory: settings.directory,
     serviceFactory: service.factory,
     idle: settings.idle,
-    onEvent: print,
+    onEvent: (event) => {
+      if (event.event === 'recovered') {
+        desk.open();
+      }
+      print(event);
+    },
   });
   print(started);
   let stopReason = '';
@@ -161,6 +212,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
   onSignals(leave);
   serveParent({ status: () => statusOf(member.status()) }, () => leave('the parent has ended'));
   const error = await member.closed;
+  desk.close();
   if (error !== undefined) {
     throw withDirectory(error, settings.directory);
   }

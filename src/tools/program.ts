@@ -3,9 +3,11 @@
 import { Command } from 'commander';
 import { EXIT_CODE_TEXTS } from '../host/exit-codes.js';
 import { packageVersion } from './bench/environment.js';
+import { addArchiveCommand } from './command-archive.js';
 import { addBenchCommand } from './command-bench.js';
 import { addBootstrapCommand } from './command-bootstrap.js';
 import { addCheckHistoryCommand } from './command-check-history.js';
+import { addClusterCommand } from './command-cluster.js';
 import { addDemoCommand } from './command-demo.js';
 import { addDescribeCommand } from './command-describe.js';
 import { addNodeCommand } from './command-node.js';
@@ -36,6 +38,8 @@ export function createProgram(): Command {
   addNodeCommand(program);
   addBootstrapCommand(program);
   addDescribeCommand(program);
+  addArchiveCommand(program);
+  addClusterCommand(program);
   addBenchCommand(program);
   addSimulateCommand(program);
   addCheckHistoryCommand(program);

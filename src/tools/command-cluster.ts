@@ -1,0 +1,114 @@
+// command-cluster.ts: `pawl cluster`: looks at the members of a cluster on this machine.
+//
+// A member is named by its data directory: who may read that may command the member.
+
+import type { Command } from 'commander';
+import { ErrorCode, PawlError } from '../errors.js';
+import { ExitCode } from '../host/exit-codes.js';
+import type { NodeMemberStatus } from '../host/node-member.js';
+import { askStatuses, type MemberAnswer, memberDirectories } from './cluster-directories.js';
+import { grouped, printJson, printLine, tableText } from './output.js';
+
+interface JsonFlag {
+  readonly json?: boolean;
+}
+
+const DIRECTORIES_TEXT = "members' data directories, or one that holds them";
+
+function roleText(status: NodeMemberStatus): string {
+  if (status.role === 'leader') {
+    return status.isIngressOpen ? 'leader' : 'leader (not ready)';
+  }
+  return status.isVoting ? status.role : `${status.role} (no vote)`;
+}
+
+function rowOf({ directory, report, problem }: MemberAnswer): readonly string[] {
+  if (report === undefined) {
+    return [directory, problem ?? 'does not answer'];
+  }
+  const { status } = report;
+  return [
+    String(status.memberId),
+    roleText(status),
+    status.state,
+    String(status.leadershipTermId),
+    status.leaderMemberId < 0 ? 'none' : String(status.leaderMemberId),
+    grouped(status.appendPosition),
+    grouped(status.commitPosition),
+    grouped(status.servicePosition),
+    String(status.sessionCount),
+    status.health,
+  ];
+}
+
+const HEADING = [
+  'member',
+  'role',
+  'state',
+  'term',
+  'leader',
+  'append',
+  'commit',
+  'service',
+  'sessions',
+  'health',
+];
+
+function statusText(answers: readonly MemberAnswer[]): string {
+  const answered = answers.filter(({ report }) => report !== undefined);
+  const silent = answers.filter(({ report }) => report === undefined);
+  return [
+    ...(answered.length === 0 ? [] : [tableText([HEADING, ...answered.map(rowOf)])]),
+    ...silent.map((answer) => rowOf(answer).join(': ')),
+  ].join('\n');
+}
+
+/** Whether somebody leads, all that were asked answered, and nobody's log is damaged. */
+function isHealthy(answers: readonly MemberAnswer[]): boolean {
+  const statuses = answers.map(({ report }) => report?.status);
+  return (
+    statuses.some((status) => status?.role === 'leader' && status.isIngressOpen) &&
+    statuses.every((status) => status !== undefined && status.health !== 'corrupt')
+  );
+}
+
+async function status(paths: readonly string[], flags: JsonFlag): Promise<void> {
+  const answers = await askStatuses(memberDirectories(paths));
+  const first = answers.find(({ problem }) => problem !== undefined);
+  if (answers.every(({ report }) => report === undefined)) {
+    throw new PawlError(
+      ErrorCode.Closed,
+      first?.problem ?? 'no member answers: start one with pawl node',
+      'environment',
+    );
+  }
+  if (flags.json === true) {
+    const members = answers.map(({ directory, report, problem }) => ({
+      directory,
+      ...(report === undefined ? { problem } : { ...report.status, process: report.process }),
+    }));
+    printJson({ isHealthy: isHealthy(answers), members });
+  } else {
+    printLine(statusText(answers));
+  }
+  process.exitCode = isHealthy(answers) ? ExitCode.Ok : ExitCode.Unexpected;
+}
+
+export function addClusterCommand(program: Command): void {
+  const cluster = program
+    .command('cluster')
+    .summary('look at and command the members on this machine')
+    .description(
+      'Members are named by their data directories. A member that runs writes control.json ' +
+        'there, which its owner alone can read: who can, may command it.',
+    );
+  cluster
+    .command('status')
+    .description(
+      'Tell roles, terms, positions, sessions and health. Exit code 0 when one leads and takes ' +
+        'messages, all that are named answer, and no log is damaged; else 1.',
+    )
+    .argument('<dir...>', DIRECTORIES_TEXT)
+    .option('--json', 'print it as JSON')
+    .action(status);
+}
