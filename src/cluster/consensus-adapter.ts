@@ -8,6 +8,7 @@ import { AppendPositionDecoder } from '../protocol/codecs/append-position.js';
 import { CanvassPositionDecoder } from '../protocol/codecs/canvass-position.js';
 import { CatchupRequestDecoder } from '../protocol/codecs/catchup-request.js';
 import { CommitPositionDecoder } from '../protocol/codecs/commit-position.js';
+import { LeadershipTransferDecoder } from '../protocol/codecs/leadership-transfer.js';
 import { MemberAdmittedDecoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
@@ -45,6 +46,7 @@ export class ConsensusAdapter {
   readonly #hello = new MemberHelloDecoder();
   readonly #refused = new MemberRefusedDecoder();
   readonly #admitted = new MemberAdmittedDecoder();
+  readonly #transfer = new LeadershipTransferDecoder();
   readonly #canvass = new CanvassPositionDecoder();
   readonly #requestVote = new RequestVoteDecoder();
   readonly #vote = new VoteDecoder();
@@ -206,6 +208,17 @@ export class ConsensusAdapter {
           BigInt.asUintN(64, message.incarnation()),
           message.leadershipTermId(),
           message.logPosition(),
+          nowNs,
+        );
+        return true;
+      }
+      case TemplateId.LeadershipTransfer: {
+        if (!LeadershipTransferDecoder.isValid(view, offset, length)) return false;
+        const message = this.#transfer.wrapAndApplyHeader(view, offset);
+        this.#election.onLeadershipTransfer(
+          message.leaderMemberId(),
+          message.leadershipTermId(),
+          message.targetMemberId(),
           nowNs,
         );
         return true;

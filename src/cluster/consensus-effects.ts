@@ -179,6 +179,10 @@ export class ConsensusEffects implements ElectionEffects {
     this.#publisher.commitPosition(to, termId, position);
   }
 
+  sendLeadershipTransfer(to: MemberId, termId: LeadershipTermId, target: MemberId): void {
+    this.#publisher.leadershipTransfer(to, termId, target);
+  }
+
   // --- durable records ---
 
   persistNodeState(state: NodeState, sequence: number): void {

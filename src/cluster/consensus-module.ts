@@ -144,6 +144,10 @@ export class ConsensusModule {
   #pollIngress(nowNs: number): number {
     const { clock, election, ingress, leaderLog, logClock } = this.#parts;
     const publication = leaderLog.publication;
+    if (election.isHandingOver()) {
+      // Clients wait in their streams: what was taken now would be lost with the leadership.
+      return 0;
+    }
     if (this.#isIngressOpen && publication !== undefined) {
       const timestamp = logClock.timeMs(nowNs, clock.wallMs());
       const leadershipTermId = election.leadershipTermId();
@@ -159,7 +163,7 @@ export class ConsensusModule {
   #moveIdleLog(): number {
     const { election, leaderLog, logPublisher } = this.#parts;
     const isIdle = leaderLog.isOpen && leaderLog.tail() === election.commitPosition();
-    if (!isIdle || !election.admissionWaitsForLog()) {
+    if (!isIdle || !election.admissionWaitsForLog() || election.isHandingOver()) {
       return 0;
     }
     return logPublisher.appendPadding() > 0 ? 1 : 0;
@@ -231,7 +235,7 @@ export class ConsensusModule {
     this.#hasMore ||= work > 0 && service.position < limit;
     applier.finishCloses(service.position);
     election.onServicePosition(Math.min(applier.position, service.position));
-    if (this.#isIngressOpen) {
+    if (this.#isIngressOpen && !election.isHandingOver()) {
       const appended =
         sessions.doWork(nowMs) + timers.doWork(nowMs) + schedule.doWork(nowMs, service.position);
       this.#hasMore ||= timers.hasMore;

@@ -11,6 +11,7 @@ import { AppendPositionEncoder } from '../protocol/codecs/append-position.js';
 import { CanvassPositionEncoder } from '../protocol/codecs/canvass-position.js';
 import { CatchupRequestEncoder } from '../protocol/codecs/catchup-request.js';
 import { CommitPositionEncoder } from '../protocol/codecs/commit-position.js';
+import { LeadershipTransferEncoder } from '../protocol/codecs/leadership-transfer.js';
 import { MemberAdmittedEncoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloEncoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedEncoder } from '../protocol/codecs/member-refused.js';
@@ -49,6 +50,7 @@ export class ConsensusPublisher {
   readonly #hello = new MemberHelloEncoder();
   readonly #refused = new MemberRefusedEncoder();
   readonly #admitted = new MemberAdmittedEncoder();
+  readonly #transfer = new LeadershipTransferEncoder();
   readonly #canvass = new CanvassPositionEncoder();
   readonly #requestVote = new RequestVoteEncoder();
   readonly #vote = new VoteEncoder();
@@ -221,6 +223,16 @@ export class ConsensusPublisher {
       .followerMemberId(this.#memberId)
       .flags(flags);
     this.#send(to, this.#append.encodedLength());
+  }
+
+  leadershipTransfer(to: MemberId, termId: number, target: MemberId): void {
+    this.#transfer
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .leaderMemberId(this.#memberId)
+      .targetMemberId(target)
+      .protocolVersion(this.#config.consensus.protocolVersion);
+    this.#send(to, this.#transfer.encodedLength());
   }
 
   /** Longest piece of frames that one datagram of the consensus stream carries, bytes. */

@@ -12,6 +12,7 @@ import {
 import type { SnapshotEntry } from '../archive/snapshot-recording.js';
 import { StorageTasks } from '../archive/storage-task.js';
 import { ElectionState, electionStateName, MemberRole } from '../consensus/election-state.js';
+import { TransferResult } from '../consensus/leadership-transfer.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
@@ -62,6 +63,8 @@ export interface MemberStatus {
   readonly role: Role;
   readonly isVoting: boolean;
   readonly isIngressOpen: boolean;
+  /** It takes no ingress, because another member is to lead. */
+  readonly isHandingOver: boolean;
   readonly leadershipTermId: number;
   readonly leaderMemberId: number;
   readonly appendPosition: Position;
@@ -205,6 +208,11 @@ export class Member implements Agent {
     }
   }
 
+  /** Begins to hand leadership over to another member; the status tells what became of it. */
+  transferLeadership(target: number, nowNs: number): TransferResult {
+    return this.#running?.election.transferLeadership(target, nowNs) ?? TransferResult.NotLeader;
+  }
+
   close(): void {
     this.#running?.close();
     this.#running = undefined;
@@ -224,6 +232,7 @@ export class Member implements Agent {
       role: this.#role,
       isVoting: running?.election.isVoting() ?? false,
       isIngressOpen: running?.module.isIngressOpen ?? false,
+      isHandingOver: running?.election.isHandingOver() ?? false,
       leadershipTermId: running?.election.leadershipTermId() ?? -1,
       leaderMemberId: running?.election.leaderMemberId() ?? -1,
       appendPosition: running?.module.appendPosition() ?? 0,

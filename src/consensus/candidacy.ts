@@ -23,8 +23,11 @@ export class Candidacy {
   // Set when the first request leaves.
   private endNs = Number.POSITIVE_INFINITY;
   private requestNs = Number.NEGATIVE_INFINITY;
+  private readonly isNamed: boolean;
 
-  constructor(context: ConsensusContext, termId: LeadershipTermId) {
+  /** @param isNamed the leader handed over: the others may still be stopping their logs. */
+  constructor(context: ConsensusContext, termId: LeadershipTermId, isNamed = false) {
+    this.isNamed = isNamed;
     this.context = context;
     this.termId = termId;
     this.recordSequence = context.record.vote(termId, context.config.memberId);
@@ -50,6 +53,16 @@ export class Candidacy {
     } else if (!this.granted.has(memberId)) {
       hit(Mark.CandidacyRefused);
       this.refused.add(memberId);
+    }
+  }
+
+  /** A member reported its log end: it can answer now, and is not left waiting for the next turn. */
+  onReport(memberId: MemberId, nowNs: number): void {
+    const isAsked = this.requestNs > Number.NEGATIVE_INFINITY && nowNs < this.endNs;
+    if (this.isNamed && isAsked && !this.granted.has(memberId)) {
+      const { effects, log } = this.context;
+      const end = log.end();
+      effects.sendRequestVote(memberId, end.termId, end.position, this.termId);
     }
   }
 

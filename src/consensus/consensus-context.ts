@@ -24,6 +24,9 @@ export interface ConsensusCounters {
   /** Times that this member gave up a leader it had followed. */
   leadersLost: number;
   admissions: number;
+  /** Transfers of leadership that were begun, and those that the target was too slow for. */
+  transfers: number;
+  transfersFailed: number;
 }
 
 export function createConsensusCounters(): ConsensusCounters {
@@ -38,6 +41,8 @@ export function createConsensusCounters(): ConsensusCounters {
     stepDowns: 0,
     leadersLost: 0,
     admissions: 0,
+    transfers: 0,
+    transfersFailed: 0,
   };
 }
 

@@ -162,6 +162,8 @@ export interface ElectionEffects {
     flags: number,
   ): void;
   sendCommitPosition(to: MemberId, termId: LeadershipTermId, position: Position): void;
+  /** The sender, which led the term, leads no more; the target is to stand. */
+  sendLeadershipTransfer(to: MemberId, termId: LeadershipTermId, target: MemberId): void;
 
   /** Write and sync the record; answered by onNodeStatePersisted(sequence), in order. */
   persistNodeState(state: NodeState, sequence: number): void;

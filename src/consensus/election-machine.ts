@@ -10,7 +10,7 @@ import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
 import { BallotResult, Candidacy } from './candidacy.js';
 import { CanvassBoard, type CanvassOutlook } from './canvass-board.js';
-import { type ConsensusContext, randomDelayNs } from './consensus-context.js';
+import type { ConsensusContext } from './consensus-context.js';
 import type { MemberId, NewLeadershipTerm } from './election-effects.js';
 import { ElectionState, MemberRole, roleOfState } from './election-state.js';
 import { FollowerTerm } from './follower-term.js';
@@ -18,12 +18,11 @@ import type { Introductions } from './introductions.js';
 import { LeaderTerm } from './leader-term.js';
 import { LeaderWatch } from './leader-watch.js';
 import type { LogEnd } from './log-end.js';
+import { StandTimes } from './stand-times.js';
 import { Voter } from './voter.js';
 
 const NEVER_NS = Number.NEGATIVE_INFINITY;
 const NO_DEADLINE_NS = Number.POSITIVE_INFINITY;
-/** After its disk stalled, a member lets the others stand first for this many leader timeouts. */
-const STALL_COOL_DOWN_LEADER_TIMEOUTS = 10;
 /** One doWork passes through at most this many states. */
 const TRANSITIONS_PER_WORK_MAX = 12;
 
@@ -44,13 +43,8 @@ export class ElectionMachine {
   readonly leaderWatch: LeaderWatch;
   private servicePosition: Position = 0;
   private canvassNs = NEVER_NS;
-  private eligibleNs = NEVER_NS;
-  private randomPartNs = 0;
-  private failedBallots = 0;
   private ballotEndNs = NO_DEADLINE_NS;
-  private stalledUntilNs = NEVER_NS;
-  /** A candidate asked before the own log was at rest: it has its ballot, and will ask again. */
-  private askedUntilNs = NEVER_NS;
+  private readonly standTimes: StandTimes;
   private transitions = 0;
   /** Time of the last doWork: what is due is judged by what was known then. */
   private workedNs = 0;
@@ -62,6 +56,7 @@ export class ElectionMachine {
     this.seenTermId = Math.max(context.record.candidateTermId(), lastTermId);
     this.voter = new Voter(context);
     this.board = new CanvassBoard(context.config, context.members);
+    this.standTimes = new StandTimes(context.config);
     this.leaderWatch = new LeaderWatch(context.config.leaderTimeoutNs);
   }
 
@@ -174,9 +169,10 @@ export class ElectionMachine {
       return;
     }
     this.sendCanvassPositions(nowNs);
-    if (this.mayStand(nowNs) && this.board.outlook(log.end(), nowNs).canWin) {
-      this.eligibleNs = nowNs;
-      this.randomPartNs = randomDelayNs(this.context, this.context.config.electionTimeoutNs / 4);
+    if (this.isNamed(nowNs)) {
+      this.enter(ElectionState.Nominate, 'the leader handed over to this member');
+    } else if (this.mayStand(nowNs) && this.board.outlook(log.end(), nowNs).canWin) {
+      this.standTimes.onEligible(this.context, nowNs);
       this.enter(ElectionState.Nominate, 'a quorum without a leader has no more log');
     }
   }
@@ -197,13 +193,15 @@ export class ElectionMachine {
       return;
     }
     this.sendCanvassPositions(nowNs);
-    if (!this.mayStand(nowNs) || !this.outlook(nowNs).canWin) {
+    const isNamed = this.isNamed(nowNs);
+    if (!isNamed && (!this.mayStand(nowNs) || !this.outlook(nowNs).canWin)) {
       hit(Mark.ElectionBetterCandidate);
       this.enter(ElectionState.Canvass, 'another is the better candidate');
-    } else if (nowNs >= this.nominateNs(nowNs)) {
+    } else if (isNamed || nowNs >= this.nominateNs(nowNs)) {
+      this.standTimes.onStand();
       this.seenTermId = Math.max(this.seenTermId, record.candidateTermId()) + 1;
       counters.nominations++;
-      this.candidacy = new Candidacy(this.context, this.seenTermId);
+      this.candidacy = new Candidacy(this.context, this.seenTermId, isNamed);
     }
   }
 
@@ -213,10 +211,10 @@ export class ElectionMachine {
     const result = candidacy.doWork(nowNs);
     if (result === BallotResult.Lost) {
       hit(Mark.ElectionBallotLost);
-      this.failedBallots++;
+      this.standTimes.failedBallots++;
       this.toCanvass(`no quorum in term ${candidacy.termId}`);
     } else if (result === BallotResult.Won) {
-      this.failedBallots = 0;
+      this.standTimes.failedBallots = 0;
       this.candidacy = undefined;
       this.context.counters.electionsWon++;
       this.leader = new LeaderTerm(this.context, candidacy.termId, nowNs);
@@ -243,8 +241,14 @@ export class ElectionMachine {
     }
   }
 
+  /** Whether the leader named this member, which therefore need not look for a quorum first. */
+  private isNamed(nowNs: number): boolean {
+    const isFree = !this.leaderWatch.hears(nowNs) && this.context.record.isVoting();
+    return isFree && this.standTimes.isNamed(nowNs);
+  }
+
   private mayStand(nowNs: number): boolean {
-    const isFree = !this.leaderWatch.hears(nowNs) && nowNs >= this.askedUntilNs;
+    const isFree = !this.leaderWatch.hears(nowNs) && !this.standTimes.isHeldBack(nowNs);
     return isFree && this.context.record.isVoting();
   }
 
@@ -259,17 +263,7 @@ export class ElectionMachine {
     if (!this.context.log.isStopped() || !this.context.record.isSettled()) {
       return NO_DEADLINE_NS;
     }
-    const { electionStatusIntervalNs, electionTimeoutNs } = this.context.config;
-    const outlook = this.outlook(nowNs);
-    const isFirst = outlook.rank === 0 && this.failedBallots === 0;
-    return (
-      this.eligibleNs +
-      (outlook.heardAll ? 0 : electionStatusIntervalNs) +
-      (outlook.rank * electionTimeoutNs) / 4 +
-      (isFirst ? 0 : this.randomPartNs) +
-      (outlook.heardMoreLog ? electionTimeoutNs : 0) +
-      (nowNs < this.stalledUntilNs ? 2 * electionTimeoutNs : 0)
-    );
+    return this.standTimes.nominateNs(this.outlook(nowNs), nowNs);
   }
 
   private canvassDeadlineNs(): number {
@@ -301,19 +295,17 @@ export class ElectionMachine {
     }
   }
 
-  private leadClosed(nowNs: number): void {
-    this.lead(this.ledTerm(), nowNs);
-  }
-
   private lead(leader: LeaderTerm, nowNs: number): boolean {
-    const reason = leader.doWork(nowNs);
+    const reason = leader.doWork(nowNs, this.servicePosition);
     if (reason === undefined) {
       return true;
     }
-    const { leaderTimeoutNs } = this.context.config;
     if (leader.isDiskStalled(nowNs)) {
       hit(Mark.ElectionDiskStalled);
-      this.stalledUntilNs = nowNs + STALL_COOL_DOWN_LEADER_TIMEOUTS * leaderTimeoutNs;
+      this.standTimes.onStall(nowNs);
+    }
+    if (leader.hasHandedOver()) {
+      this.standTimes.onOtherStands(nowNs);
     }
     this.toCanvass(reason);
     return false;
@@ -395,7 +387,7 @@ export class ElectionMachine {
     if (this.leader === undefined) {
       this.followClosed(nowNs);
     } else {
-      this.leadClosed(nowNs);
+      this.lead(this.ledTerm(), nowNs);
     }
   }
 
@@ -433,7 +425,7 @@ export class ElectionMachine {
   followLeader(message: NewLeadershipTerm): void {
     this.context.counters.stepDowns += this.leader === undefined ? 0 : 1;
     this.dropTerm();
-    this.failedBallots = 0;
+    this.standTimes.failedBallots = 0;
     this.follower = new FollowerTerm(this.context, message);
     this.enter(
       ElectionState.FollowerLogReplication,
@@ -469,6 +461,19 @@ export class ElectionMachine {
     }
   }
 
+  /** The leader handed over: the member that it named stands at once, the others let it. */
+  onLeadershipTransfer(from: MemberId, target: MemberId, nowNs: number): void {
+    if (target === this.context.config.memberId) {
+      hit(Mark.ElectionNamed);
+      this.standTimes.onNamed(nowNs);
+    } else {
+      hit(Mark.ElectionOtherNamed);
+      this.standTimes.onOtherStands(nowNs);
+    }
+    this.leaderWatch.resign(this.leadershipTermId());
+    this.forgetLeader(from);
+  }
+
   /** Answers a candidate; a vote that is granted ends whatever the member was. */
   onRequestVote(
     from: MemberId,
@@ -479,7 +484,7 @@ export class ElectionMachine {
     const hearsLeader = this.leader !== undefined || this.leaderWatch.hears(nowNs);
     const isPostponed = !this.context.log.isStopped();
     if (isPostponed && !hearsLeader && candidateTermId > this.context.record.candidateTermId()) {
-      this.askedUntilNs = nowNs + this.context.config.electionTimeoutNs;
+      this.standTimes.onOtherStands(nowNs);
     }
     if (this.voter.onRequestVote(from, candidateEnd, candidateTermId, hearsLeader)) {
       this.dropTerm();

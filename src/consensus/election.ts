@@ -24,6 +24,7 @@ import {
 import { ElectionMachine } from './election-machine.js';
 import { ElectionState, type MemberRole } from './election-state.js';
 import { Introductions } from './introductions.js';
+import { TransferResult } from './leadership-transfer.js';
 import { MemberStanding, MemberTable } from './membership.js';
 import { MessageGate } from './message-gate.js';
 import { NodeRecord } from './node-record.js';
@@ -232,6 +233,7 @@ export class Election {
     const end = { termId: logTermId, position: logPosition };
     this.machine.unhearLeader(from);
     this.machine.board.onReport(from, end, nowNs);
+    this.machine.candidacy?.onReport(from, nowNs);
     if (!this.machine.yieldTo(candidateTermId, from)) {
       this.machine.leader?.onCanvassPosition(from, end);
     }
@@ -400,10 +402,42 @@ export class Election {
       this.counters.messagesStale++;
       this.machine.voter.refuse(from);
     }
-    return isDeposed;
+    return isDeposed || this.machine.leaderWatch.hasResigned(termId);
+  }
+
+  /** The followed leader hands over: nobody waits for it to fall silent. */
+  onLeadershipTransfer(
+    from: MemberId,
+    termId: LeadershipTermId,
+    target: MemberId,
+    nowNs: number,
+  ): void {
+    const isAdmitted = this.gate.admits(from, MemberStanding.Learner);
+    if (this.machine.hasLeft() || !isAdmitted || !this.gate.isPossibleTerm(termId, 0)) {
+      return;
+    }
+    const { follower } = this.machine;
+    if (follower?.termId === termId && follower.leaderMemberId === from) {
+      this.machine.onLeadershipTransfer(from, target, nowNs);
+    } else {
+      this.counters.messagesStale++;
+    }
   }
 
   // ---- local inputs ----
+
+  /** Begins to hand leadership over to another member; see leadership-transfer.ts. */
+  transferLeadership(target: MemberId, nowNs: number): TransferResult {
+    const { leader } = this.machine;
+    return leader !== undefined && this.isIngressOpen()
+      ? leader.startTransfer(target, nowNs)
+      : TransferResult.NotLeader;
+  }
+
+  /** Whether this leader may append nothing, because it hands over. */
+  isHandingOver(): boolean {
+    return this.machine.leader?.isHandingOver() ?? false;
+  }
 
   /** A frame or heartbeat of the joined log arrived: the leader is alive. */
   onLogActivity(nowNs: number): void {

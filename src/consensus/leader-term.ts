@@ -17,6 +17,7 @@ import {
   type MemberId,
   type NewLeadershipTerm,
 } from './election-effects.js';
+import { LeadershipTransfer, TransferResult } from './leadership-transfer.js';
 import type { LogEnd } from './log-end.js';
 import { MemberStanding } from './membership.js';
 import { isPrefixOf, reconcileReply } from './reconcile.js';
@@ -29,6 +30,7 @@ export class LeaderTerm {
   /** The last term of each member's log, as last reported. */
   private readonly logTermIds = new Map<MemberId, LeadershipTermId>();
   private readonly acknowledged = new Set<MemberId>();
+  private readonly transfer: LeadershipTransfer;
   private tracker: CommitTracker | undefined;
   private readonly startedNs: number;
   private announceUntilNs = 0;
@@ -45,6 +47,7 @@ export class LeaderTerm {
     this.startedNs = nowNs;
     this.diskProgressNs = nowNs;
     this.basePosition = context.log.end().position;
+    this.transfer = new LeadershipTransfer(context, termId);
     this.admissions = new AdmissionDesk(termId, context.config.electionTimeoutNs);
     context.log.appendEntry(termId, this.basePosition);
   }
@@ -93,8 +96,30 @@ export class LeaderTerm {
     return true;
   }
 
-  /** Commits, announces, heartbeats; answers why the leader has to step down, or undefined. */
-  doWork(nowNs: number): string | undefined {
+  /** Begins to hand the term over to another member. */
+  startTransfer(target: MemberId, nowNs: number): TransferResult {
+    return this.tracker === undefined
+      ? TransferResult.NotLeader
+      : this.transfer.start(target, this.tracker, nowNs);
+  }
+
+  /** Whether nothing more may be appended, because another member is to lead. */
+  isHandingOver(): boolean {
+    return this.transfer.isUnderWay;
+  }
+
+  /** Whether the others were told that this leader leads no more. */
+  hasHandedOver(): boolean {
+    return this.transfer.isDone;
+  }
+
+  /**
+   * Commits, announces, heartbeats.
+   *
+   * @param servicePosition what the own service has consumed.
+   * @returns why the leader has to step down, or undefined.
+   */
+  doWork(nowNs: number, servicePosition: Position): string | undefined {
     const tracker = this.tracker;
     if (tracker === undefined) {
       if (nowNs < this.startedNs + this.context.config.leaderTimeoutNs) {
@@ -106,6 +131,10 @@ export class LeaderTerm {
     const reason = this.reasonToStepDown(tracker, nowNs);
     if (reason !== undefined) {
       return reason;
+    }
+    this.transfer.doWork(tracker, this.sentCommitPosition, servicePosition, nowNs);
+    if (this.transfer.isDone) {
+      return 'another member is to lead';
     }
     tracker.onOwnDurablePosition(this.context.log.durablePosition());
     tracker.advance();
@@ -130,7 +159,7 @@ export class LeaderTerm {
         : Number.POSITIVE_INFINITY;
     const heartbeatNs = this.heartbeatNs + config.heartbeatIntervalNs;
     const quorumNs = this.tracker.activeDeadlineNs(config.leaderTimeoutNs);
-    return Math.min(announceNs, diskNs, heartbeatNs, quorumNs);
+    return Math.min(announceNs, diskNs, heartbeatNs, quorumNs, this.transfer.deadlineNs());
   }
 
   /** Whether the recorder has had bytes to make durable for a leader timeout, without progress. */

@@ -3,7 +3,7 @@
 // A member that hears a leader neither stands nor votes: so a member that cannot hear does not
 // depose a leader that a quorum hears.
 
-import { MEMBER_NULL } from '../position.js';
+import { type LeadershipTermId, MEMBER_NULL, TERM_NULL } from '../position.js';
 import type { MemberId } from './election-effects.js';
 
 const NEVER_NS = Number.NEGATIVE_INFINITY;
@@ -13,6 +13,7 @@ export class LeaderWatch {
   readonly #timeoutNs: number;
   #heardNs = NEVER_NS;
   #memberId: MemberId = MEMBER_NULL;
+  #resignedTermId: LeadershipTermId = TERM_NULL;
 
   /** @param timeoutNs a leader that was silent for so long is not heard any more. */
   constructor(timeoutNs: number) {
@@ -33,6 +34,15 @@ export class LeaderWatch {
     if (this.#memberId === memberId) {
       this.#heardNs = NEVER_NS;
     }
+  }
+
+  /** The leader of a term handed over: what still arrives of its leadership is void. */
+  resign(termId: LeadershipTermId): void {
+    this.#resignedTermId = Math.max(this.#resignedTermId, termId);
+  }
+
+  hasResigned(termId: LeadershipTermId): boolean {
+    return termId <= this.#resignedTermId;
   }
 
   /** When the leader is not heard any more if it stays silent. */

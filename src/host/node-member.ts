@@ -12,6 +12,7 @@ import type { ServiceFactory } from '../service/clustered-service.js';
 import { ServiceContainer } from '../service/service-container.js';
 import { openDataDirectory } from './data-directory.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
+import { handOver } from './hand-over.js';
 import { NodeClock } from './node-clock.js';
 import { NodeEntropy } from './node-entropy.js';
 import { NodeNetwork } from './node-network.js';
@@ -56,6 +57,13 @@ export interface RunningMember {
   status(): NodeMemberStatus;
   /** Has a snapshot taken on every member, as soon as this one leads. */
   requestSnapshot(): void;
+  /**
+   * Hands leadership over to another member, without an election timeout.
+   *
+   * @returns the term in which the other leads.
+   * @throws PawlError LIMIT_EXCEEDED or TIMEOUT saying why it did not come to that.
+   */
+  transferLeadership(targetMemberId: number): Promise<number>;
   /** Leaves the cluster cleanly and ends. */
   stop(): Promise<void>;
   /** Resolves when the member has ended: with the error that ended it, or undefined. */
@@ -93,6 +101,10 @@ class NodeMember implements RunningMember {
 
   requestSnapshot(): void {
     this.#life.requestSnapshot();
+  }
+
+  transferLeadership(targetMemberId: number): Promise<number> {
+    return this.#life.transferLeadership(targetMemberId);
   }
 
   async stop(): Promise<void> {
@@ -215,6 +227,21 @@ class MemberLife {
   requestSnapshot(): void {
     this.#member.requestSnapshot();
     this.#loop.wake();
+  }
+
+  transferLeadership(targetMemberId: number): Promise<number> {
+    return handOver(
+      {
+        begin: (target) => {
+          const result = this.#member.transferLeadership(target, this.#clock.nowNs());
+          this.#loop.wake();
+          return result;
+        },
+        status: () => this.#member.status(),
+        isClosed: () => this.#isClosed,
+      },
+      targetMemberId,
+    );
   }
 
   /** Resolves when everything that it held is free again. */

@@ -159,6 +159,12 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['opaque64', 'incarnation', 16],
     ['int32', 'memberId', 24],
   ]),
+  cluster(1003, 'LeadershipTransfer', 20, 'The leader of a term steps down for another member.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int32', 'leaderMemberId', 8],
+    ['int32', 'targetMemberId', 12],
+    ['int32', 'protocolVersion', 16],
+  ]),
   cluster(1010, 'RequestHeader', 48, 'Precedes the payload of an exactly-once request.', [
     ['int64', 'leadershipTermId', 0],
     ['int64', 'clusterSessionId', 8],

@@ -4,9 +4,13 @@
 
 import type { Command } from 'commander';
 import { ErrorCode, PawlError } from '../errors.js';
+import { askMember } from '../host/control-client.js';
 import { ExitCode } from '../host/exit-codes.js';
+import { TRANSFER_TIMEOUT_MS } from '../host/hand-over.js';
 import type { NodeMemberStatus } from '../host/node-member.js';
 import { askStatuses, type MemberAnswer, memberDirectories } from './cluster-directories.js';
+import type { TransferReport } from './node-process.js';
+import { integerOption } from './options.js';
 import { grouped, printJson, printLine, tableText } from './output.js';
 
 interface JsonFlag {
@@ -94,6 +98,44 @@ async function status(paths: readonly string[], flags: JsonFlag): Promise<void> 
   process.exitCode = isHealthy(answers) ? ExitCode.Ok : ExitCode.Unexpected;
 }
 
+/** The answer of the member that leads, or an error that says what to do. */
+async function leaderAmong(directories: readonly string[]): Promise<MemberAnswer> {
+  const answers = await askStatuses(directories);
+  const leader = answers.find(({ report }) => report?.status.role === 'leader');
+  if (leader !== undefined) {
+    return leader;
+  }
+  const first = answers.find(({ report }) => report !== undefined)?.report?.status;
+  const where =
+    first === undefined
+      ? 'none of the members runs: start them with pawl node'
+      : first.leaderMemberId < 0
+        ? 'there is no leader now: see pawl cluster status'
+        : `member ${first.leaderMemberId} leads: name its data directory`;
+  throw new PawlError(ErrorCode.Closed, where, 'environment');
+}
+
+/** Longer than the member itself tries. */
+const TRANSFER_ANSWER_TIMEOUT_MS = TRANSFER_TIMEOUT_MS + 2_000;
+
+async function transfer(paths: readonly string[], flags: JsonFlag & { to: number }): Promise<void> {
+  const leader = await leaderAmong(memberDirectories(paths));
+  const report = await askMember<TransferReport>(
+    leader.directory,
+    'transfer',
+    flags.to,
+    TRANSFER_ANSWER_TIMEOUT_MS,
+  );
+  if (flags.json === true) {
+    printJson(report);
+  } else {
+    printLine(
+      `member ${report.leaderMemberId} leads in term ${report.leadershipTermId}, ` +
+        `${report.tookMs.toFixed(0)} ms after the order`,
+    );
+  }
+}
+
 export function addClusterCommand(program: Command): void {
   const cluster = program
     .command('cluster')
@@ -111,4 +153,15 @@ export function addClusterCommand(program: Command): void {
     .argument('<dir...>', DIRECTORIES_TEXT)
     .option('--json', 'print it as JSON')
     .action(status);
+  cluster
+    .command('transfer')
+    .description(
+      'Hand leadership over to a member, without an election timeout. The leader must be among ' +
+        'the members that are named. If the other is not ready within two election status ' +
+        'intervals, the leader leads on.',
+    )
+    .argument('<dir...>', DIRECTORIES_TEXT)
+    .requiredOption('--to <member>', 'who is to lead', integerOption(0, 2 ** 31 - 1))
+    .option('--json', 'print it as JSON')
+    .action(transfer);
 }

@@ -31,6 +31,13 @@ export interface NodeProcessStatus {
   };
 }
 
+/** What the member answers to a transfer of leadership that came off. */
+export interface TransferReport {
+  readonly leaderMemberId: number;
+  readonly leadershipTermId: number;
+  readonly tookMs: number;
+}
+
 /** The first event: what runs, and where it listens. */
 interface StartedEvent {
   readonly event: 'started';
@@ -161,6 +168,14 @@ class ControlDesk {
   }
 }
 
+/** Hands over, and tells who leads in which term, and how long it took. */
+async function transfer(member: RunningMember, value: unknown): Promise<TransferReport> {
+  const targetMemberId = Number(value);
+  const beganMs = performance.now();
+  const leadershipTermId = await member.transferLeadership(targetMemberId);
+  return { leaderMemberId: targetMemberId, leadershipTermId, tookMs: performance.now() - beganMs };
+}
+
 /** Leaves at the first signal; a second one does not wait any longer. */
 function onSignals(leave: (signal: string) => void): void {
   let isLeaving = false;
@@ -186,7 +201,10 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
   const started = startedEvent(settings, service.description);
   const desk = new ControlDesk(
     settings.directory,
-    { status: () => statusOf(member.status()) },
+    {
+      status: () => statusOf(member.status()),
+      transfer: (value) => transfer(member, value),
+    },
     // A member that takes no orders still serves its clients.
     (error) => print({ event: 'warning', message: String(error) }),
   );

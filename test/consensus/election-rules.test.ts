@@ -59,6 +59,7 @@ class Bench {
       sendMemberHello: () => undefined,
       sendMemberRefused: note('refused'),
       sendMemberAdmitted: note('admitted'),
+      sendLeadershipTransfer: note('transfer'),
       sendCanvassPosition: note('canvass'),
       sendRequestVote: note('request'),
       sendVote: note('vote'),

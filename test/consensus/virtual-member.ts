@@ -192,6 +192,9 @@ export class VirtualMember {
     if (life === undefined || this.isPaused || !this.election?.isIngressOpen()) {
       return;
     }
+    if (this.election.isHandingOver()) {
+      return;
+    }
     const count = 1 + this.cluster.random.below(4);
     for (let index = 0; index < count; index++) {
       this.appendFrame(life, life.ledTermId, 32 * (1 + this.cluster.random.below(8)));
@@ -231,7 +234,9 @@ export class VirtualMember {
     election.onServicePosition(election.consumablePosition());
     election.doWork(nowNs);
     if (election.consumablePosition() > life.consumed) {
-      // The service has work in this very cycle, and a new leader waits for it.
+      // The service has work in this very cycle, and a new leader waits for it. A leader that hands
+      // over may lead no more afterwards: what it committed is noted before.
+      this.checkCommit(election, life);
       election.onServicePosition(election.consumablePosition());
       election.doWork(nowNs);
     }

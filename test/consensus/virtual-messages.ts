@@ -83,5 +83,9 @@ export function messageEffects(
     },
     sendCommitPosition: (to, termId, position) =>
       send(to, 'commit', (election) => election.onCommitPosition(from, termId, position, now())),
+    sendLeadershipTransfer: (to, termId, target) =>
+      send(to, 'transfer', (election) =>
+        election.onLeadershipTransfer(from, termId, target, now()),
+      ),
   };
 }

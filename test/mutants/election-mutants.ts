@@ -68,8 +68,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
       VOTE_ASSERTION,
       {
         file: MACHINE,
-        find: '      this.failedBallots++;\n',
-        replace: `      this.failedBallots++;
+        find: '      this.standTimes.failedBallots++;\n',
+        replace: `      this.standTimes.failedBallots++;
       this.context.record.forgetVote();
 `,
       },

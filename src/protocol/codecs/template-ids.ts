@@ -48,6 +48,7 @@ export const TemplateId = {
   MemberHello: 1000,
   MemberRefused: 1001,
   MemberAdmitted: 1002,
+  LeadershipTransfer: 1003,
   RequestHeader: 1010,
   ReplyHeader: 1011,
   RequestClients: 1012,
