@@ -1,12 +1,13 @@
-// command-bench.ts: `pawl bench floor` and `pawl bench cluster`.
+// command-bench.ts: `pawl bench floor`, `pawl bench cluster` and `pawl bench failover`.
 
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { IdleStrategy } from '../host/event-loop.js';
 import { ExitCode } from '../host/exit-codes.js';
-import { clusterText, floorText } from './bench/bench-report.js';
+import { clusterText, failoverText, floorText } from './bench/bench-report.js';
 import { benchCluster, lostCount } from './bench/cluster-bench.js';
 import { readEnvironment } from './bench/environment.js';
+import { benchFailover } from './bench/failover-bench.js';
 import { benchFloor } from './bench/floor-bench.js';
 import { PAYLOAD_LENGTH_MIN } from './load.js';
 import { integerListOption, integerOption, numberOption, wordOption } from './options.js';
@@ -86,6 +87,53 @@ async function cluster(flags: ClusterFlags): Promise<void> {
   process.exitCode = isGood ? ExitCode.Ok : ExitCode.Unexpected;
 }
 
+interface FailoverFlags {
+  readonly kills: number;
+  readonly rate: number;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly directory?: string;
+  readonly json?: boolean;
+}
+
+/** Small enough for any network, and what members use unless they are told otherwise. */
+const DEFAULT_MTU = 1_408;
+const FAILOVER_PAYLOAD = 200;
+const FAILOVER_BURST = 10;
+
+async function failover(flags: FailoverFlags): Promise<void> {
+  const environment = readEnvironment();
+  const { json, ...rest } = flags;
+  const fixed = { payload: FAILOVER_PAYLOAD, burst: FAILOVER_BURST, mtu: DEFAULT_MTU };
+  const result = await benchFailover({ ...rest, ...fixed }, progressOf(json === true));
+  if (json === true) {
+    printJson({ ...result, environment });
+  } else {
+    printLine(failoverText(result, environment));
+  }
+}
+
+function addFailoverCommand(bench: Command): void {
+  bench
+    .command('failover')
+    .summary('kill -9 of the leader under load')
+    .description(
+      'Measure how long clients wait when the leader dies: three member processes with the ' +
+        'default times, a client that sends all the while, and the milliseconds from the kill ' +
+        'to the next answer. The dead member is back before the next kill.',
+    )
+    .option('--kills <n>', 'how often the leader is killed', integerOption(1, 10_000), 50)
+    .option('--rate <n>', 'messages per second', integerOption(1, RATE_MAX), 1_000)
+    .option(
+      '--durability <level>',
+      'fsync or page-cache',
+      wordOption(['fsync', 'page-cache']),
+      'fsync',
+    )
+    .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)')
+    .option('--json', 'print one JSON object on the standard output, progress on the other')
+    .action(failover);
+}
+
 export function addBenchCommand(program: Command): void {
   const bench = program
     .command('bench')
@@ -126,4 +174,5 @@ export function addBenchCommand(program: Command): void {
     .option('--floor', 'measure the floor in turn with the closed loop, and print the ratio')
     .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)');
   addSharedOptions(clusterCommand, 5).action(cluster);
+  addFailoverCommand(bench);
 }

@@ -1,5 +1,6 @@
 // fault-commands.ts: the commands of a scenario that hurt members, links and clocks.
 
+import { TransferResult } from '../../src/consensus/leadership-transfer.js';
 import { TearMode } from '../../src/simulator/virtual-file.js';
 import type { VirtualNode } from '../../src/simulator/virtual-node.js';
 import { EndKind } from '../../src/simulator/virtual-process.js';
@@ -86,6 +87,22 @@ function leave(stage: Stage, words: Words): void {
     const limitNs = stage.world.nowNs + LEAVE_LIMIT_NS;
     stage.world.runUntilTrue(() => simulated.member?.hasLeft !== false, limitNs);
     simulated.node.stop();
+  }
+}
+
+/** `transfer 0 1`: member 0 is told to hand leadership over to member 1. */
+function transfer(stage: Stage, words: Words): void {
+  const [from = '', to = ''] = words.plain;
+  const { member, node } = stage.memberOf(from);
+  const { process } = node;
+  const results: TransferResult[] = [];
+  process?.guard(() => {
+    const nowNs = process.clock.nowNs();
+    results.push(member?.transferLeadership(Number(to), nowNs) ?? TransferResult.NotLeader);
+  });
+  process?.threads[0]?.wake();
+  if (results[0] !== TransferResult.Started) {
+    throw new Error(`member ${from} does not hand over to ${to}: result ${results[0]}`);
   }
 }
 
@@ -269,6 +286,7 @@ export const FAULT_COMMANDS: ReadonlyMap<string, Command> = new Map<string, Comm
   ['resume', resume],
   ['stall', stall],
   ['leave', leave],
+  ['transfer', transfer],
   ['may-end', mayEnd],
   ['cut', cut],
   ['heal', heal],

@@ -2,6 +2,7 @@
 
 import test from 'tape';
 import type { ClusterBenchResult } from '../../src/tools/bench/cluster-bench.js';
+import type { FailoverBenchResult } from '../../src/tools/bench/failover-bench.js';
 import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
 import { runCli } from './cli.js';
 
@@ -64,4 +65,14 @@ test('bench cluster prints one JSON object with its runs, and loses nothing', as
     ],
   );
   t.ok(result.cpuSecondsPerMillion > 0 && result.rssMiBPerNode > 0);
+});
+
+test('bench failover kills the leader, measures the wait and prints one JSON object', async (t) => {
+  const { code, stdout, stderr } = await runCli('bench', 'failover', '--kills', '2', '--json');
+  t.equal(code, 0, stderr);
+  const { kills, p50, p99, max, min, all } = JSON.parse(stdout) as FailoverBenchResult;
+  t.equal(kills, 2);
+  t.equal(all.length, 2);
+  t.ok(min > 0 && min <= p50 && p50 <= p99 && p99 <= max, 'the percentiles ascend');
+  t.equal(max, Math.max(...all));
 });

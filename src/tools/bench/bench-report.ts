@@ -4,6 +4,7 @@ import { LATENCY_HEADINGS, latencyCells } from '../latency.js';
 import { grouped, tableText } from '../output.js';
 import type { ClusterBenchResult, FloorRatio } from './cluster-bench.js';
 import { type Environment, environmentText } from './environment.js';
+import type { FailoverBenchResult } from './failover-bench.js';
 import { type ClosedLoopResult, FLOOR_TO_PING_PONG_MAX, type FloorResult } from './floor-bench.js';
 
 function closedLoopTable(results: readonly ClosedLoopResult[]): string {
@@ -45,6 +46,22 @@ function ratioLine(ratio: FloorRatio): string {
     `cluster / floor: p50 ${ratio.p50} (at most ${ratio.p50Max}), maximum ${ratio.throughput} ` +
     `(at least ${ratio.throughputMin}): ${ratio.holds ? 'holds' : 'DOES NOT HOLD'}`
   );
+}
+
+/** `pawl bench failover` in words. */
+export function failoverText(result: FailoverBenchResult, environment: Environment): string {
+  const { burst, durability, kills, max, min, nodes, p50, p99, payload, rate } = result;
+  return [
+    '',
+    `${nodes} members, durability ${durability}, ${grouped(rate)} messages/s in bursts of ` +
+      `${burst} x ${payload} bytes, ${kills} times kill -9 of the leader`,
+    'milliseconds from the kill to the next answer',
+    tableText([
+      ['kills', 'min', 'p50', 'p99', 'max'],
+      [String(kills), ...[min, p50, p99, max].map((value) => value.toFixed(1))],
+    ]),
+    environmentText(environment),
+  ].join('\n');
 }
 
 /** `pawl bench cluster` in words. */

@@ -100,8 +100,10 @@ export class Traffic {
     this.#isWarm = true;
   }
 
-  /** To be called when the leader is killed. */
+  /** To be called when the leader is killed; each time anew. */
   noteKill(): void {
+    this.#hasNewLeader = false;
+    this.#failoverNs = -1;
     this.#killNs = this.#clock.nowNs();
     this.#isDisturbed = true;
   }
