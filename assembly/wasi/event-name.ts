@@ -74,6 +74,7 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1030: return 'CatchupRequest';
     case 1031: return 'RepairRequest';
     case 1032: return 'RepairBlock';
+    case 1003: return 'LeadershipTransfer';
     case 1012: return 'RequestClients';
     case 1013: return 'RequestClient';
     case 1014: return 'RetainedReply';

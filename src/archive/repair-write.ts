@@ -46,8 +46,8 @@ export function verifyRepair(
 }
 
 /**
- * Writes verified frames and syncs them, with a note before that the log may not be whole. Run it in
- * TRUNCATE_QUEUE.
+ * Writes verified frames and syncs them, with a note before that the log may not be whole. Run it
+ * in TRUNCATE_QUEUE.
  */
 export function* writeRepair(
   storage: Storage,

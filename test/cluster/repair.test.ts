@@ -230,7 +230,7 @@ test('requests for repair that cannot be are counted and dropped', (t) => {
   t.end();
 });
 
-test('a repair whose sync failed is written again: what a start reads may be in the cache alone', (t) => {
+test('a member whose repair cannot be synced ends, and has the range when it is back', (t) => {
   const fixture = new ClusterFixture();
   fixture.start();
   sendAndAwait(fixture, 300);
