@@ -78,15 +78,11 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/client/cluster-client.ts',
-        find: `    if (result > 0) {
-      this.#lastSendNs = this.#nowNs;
-    }
-    return result;
+        find: `    return this.#sent(this.#writer.message(publication, buffer, offset, length));
   }
-
-  #append(`,
-        replace: `    if (result > 0) {
-      this.#lastSendNs = this.#nowNs;
+`,
+        replace: `    const result = this.#sent(this.#writer.message(publication, buffer, offset, length));
+    if (result > 0) {
       this.lastMessage = buffer.slice(offset, offset + length);
     }
     return result;
@@ -94,8 +90,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
 
   lastMessage = new Uint8Array(0);
   isRepeating = false;
-
-  #append(`,
+`,
       },
       {
         file: 'src/client/cluster-client.ts',
