@@ -33,7 +33,7 @@ function refusal(result: TransferResult, status: MemberStatus, target: number): 
   const texts: Readonly<Record<number, string>> = {
     [TransferResult.NotLeader]: `member ${memberId} does not lead: ${remedy}`,
     [TransferResult.UnknownTarget]: `member ${target} is no other member of this cluster: name one`,
-    [TransferResult.TargetUnfit]: `member ${target} has no vote or was not heard in this term: wait until it follows`,
+    [TransferResult.TargetUnfit]: `member ${target} has no vote, or does not follow: wait for it`,
     [TransferResult.UnderWay]: 'another transfer is under way: wait until it has ended',
   };
   return new PawlError(ErrorCode.LimitExceeded, texts[result] ?? String(result), 'environment');

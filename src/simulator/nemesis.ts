@@ -35,6 +35,7 @@ export interface NemesisCounts {
   powerCuts: number;
   pauses: number;
   leaves: number;
+  transfers: number;
   diskFailures: number;
   lostDirectories: number;
   damagedLogs: number;
@@ -47,6 +48,7 @@ export class Nemesis {
     powerCuts: 0,
     pauses: 0,
     leaves: 0,
+    transfers: 0,
     diskFailures: 0,
     lostDirectories: 0,
     damagedLogs: 0,
@@ -267,6 +269,9 @@ export class Nemesis {
       case FaultClass.DamagedLog:
         this.#damageLog();
         break;
+      case FaultClass.Transfer:
+        this.#transfer();
+        break;
       case FaultClass.FullDisk:
         this.#equipment.fillDisk();
         break;
@@ -345,6 +350,20 @@ export class Nemesis {
       this.#say(node, `thread ${thread.name} stalls for ${durationNs / NS_PER_MS} ms`);
       thread.stall(durationNs);
     }
+  }
+
+  /** The leader is told to hand over to a member by chance, fit or not. */
+  #transfer(): void {
+    const leader = this.#targets.leader();
+    const target = this.#targets.pickMember();
+    const process = leader?.node.process;
+    if (leader === undefined || process === undefined || !process.isRunning) {
+      return;
+    }
+    this.counts.transfers++;
+    this.#say(leader.node, `is told to hand over to member ${target.memberId}`);
+    process.guard(() => leader.member?.transferLeadership(target.memberId, process.clock.nowNs()));
+    process.threads[0]?.wake();
   }
 
   #leave(): void {

@@ -49,6 +49,7 @@ export const FaultClass = {
   NarrowLinks: 'narrow links',
   Lag: 'lag',
   LeaderHunt: 'leader hunt',
+  Transfer: 'transfer of leadership',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -69,7 +70,7 @@ const ROTTING: readonly FaultClass[] = [
 ];
 
 /** How much of the run's character a caller fixes. */
-export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8'] as const;
+export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8', 'transfers'] as const;
 export type Profile = (typeof PROFILES)[number];
 
 /** What a seed decided. */
@@ -138,6 +139,8 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
       return drawStorm(random);
     case 'figure-8':
       return drawHunt(random);
+    case 'transfers':
+      return drawTransfers(random);
     default:
       return drawRun(random, false);
   }
@@ -174,6 +177,22 @@ function drawHunt(random: Prng): Swarm {
     memberCount: Math.max(HUNT_MEMBER_COUNT_MIN, run.memberCount),
     faults: [FaultClass.LeaderHunt],
     faultIntervalNs: random.fork('hunt').pick([250, 600, 1_500]) * NS_PER_MS,
+    stormNs: SAFETY_NS,
+  };
+}
+
+/** Leaders that are told to hand over, among what may befall them and those that they name. */
+function drawTransfers(random: Prng): Swarm {
+  const run = drawRun(random, false);
+  return {
+    ...run,
+    memberCount: Math.max(HUNT_MEMBER_COUNT_MIN, run.memberCount),
+    faults: [
+      ...[FaultClass.Transfer, FaultClass.Transfer, FaultClass.Transfer, FaultClass.Kill],
+      ...[FaultClass.CrashBetweenEffects, FaultClass.Pause, FaultClass.Partition],
+      ...[FaultClass.OneWay, FaultClass.SlowDisk, FaultClass.SlowLinks, FaultClass.Leave],
+    ],
+    faultIntervalNs: random.fork('transfers').pick([200, 500, 1_000]) * NS_PER_MS,
     stormNs: SAFETY_NS,
   };
 }
@@ -341,7 +360,8 @@ function drawFaults(
   memberCount: number,
   isAll: boolean,
 ): FaultClass[] {
-  const excluded: FaultClass[] = [];
+  // Transfers have a profile of their own: they would change what every other seed does.
+  const excluded: FaultClass[] = [FaultClass.Transfer];
   if (durability !== 'fsync') {
     // A power cut at page-cache level may lose what was acknowledged: it is not promised.
     excluded.push(FaultClass.PowerCut);
