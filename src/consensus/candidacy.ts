@@ -56,7 +56,7 @@ export class Candidacy {
     }
   }
 
-  /** A member reported its log end: it can answer now, and is not left waiting for the next turn. */
+  /** A member reported its log end: it can answer now, and need not wait for the next turn. */
   onReport(memberId: MemberId, nowNs: number): void {
     const isAsked = this.requestNs > Number.NEGATIVE_INFINITY && nowNs < this.endNs;
     if (this.isNamed && isAsked && !this.granted.has(memberId)) {

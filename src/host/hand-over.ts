@@ -50,7 +50,8 @@ function outcome(status: MemberStatus, termId: number, target: number): number |
   }
   if (role === 'leader' && !isHandingOver) {
     throw failure(
-      `member ${target} did not acknowledge all of the log in time, and member ${memberId} leads on`,
+      `member ${target} did not acknowledge all of the log in time, and member ` +
+        `${memberId} leads on`,
     );
   }
   return undefined;
