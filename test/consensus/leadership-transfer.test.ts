@@ -102,7 +102,7 @@ test('a leader appends nothing while it hands over', (t) => {
   t.end();
 });
 
-test('a member that is cut off is not waited for longer than the pause, and no term is lost', (t) => {
+test('a member that is cut off is waited for only for the pause, and no term is lost', (t) => {
   const virtual = settled(3);
   const leader = leaderOf(virtual);
   const target = (leader.memberId + 1) % 3;
