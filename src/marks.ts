@@ -119,6 +119,7 @@ export const Mark = {
   TruncationLowersMark: nextMark(),
   RecorderOtherTerm: nextMark(),
   RecorderNoSpace: nextMark(),
+  RecorderNoSpaceForSegment: nextMark(),
   RecorderPoisoned: nextMark(),
   RecorderSegmentRolls: nextMark(),
   // Streams.

@@ -289,6 +289,7 @@ export class Recorder implements Agent {
 
   #takeWrite(file: SegmentFile, result: number): void {
     if (result === StorageResult.NoSpace) {
+      hit(Mark.RecorderNoSpace);
       this.#cease(RecorderStop.NoSpace, this.#writes.failedFrom(this.#written));
     } else if (result !== StorageResult.Ok) {
       this.#fail(storageError(StorageResult.InputOutput, 'write the log'));
@@ -382,7 +383,7 @@ export class Recorder implements Agent {
   }
 
   #takeFullDisk(): void {
-    hit(Mark.RecorderNoSpace);
+    hit(Mark.RecorderNoSpaceForSegment);
     const isStarting = this.#state === RecorderState.Starting;
     this.#cease(RecorderStop.NoSpace, this.#submitted);
     if (isStarting) {
