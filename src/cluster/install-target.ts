@@ -52,6 +52,8 @@ interface Install {
   isWriting: boolean;
   isGone: boolean;
   askedNs: number;
+  /** End of what was asked for last. */
+  askedTo: number;
   progressNs: number;
 }
 
@@ -77,7 +79,7 @@ export class InstallTarget {
       entry.length > 0 &&
       // A snapshot of less than the member has would take away what it has acknowledged.
       entry.logPosition > durablePosition();
-    if (this.#isDone || this.#install !== undefined || !isWanted || !this.#isReadable(entry)) {
+    if (this.#isDone || !isWanted || !this.#makesRoom(entry, nowNs) || !this.#isReadable(entry)) {
       return;
     }
     this.#install = {
@@ -88,9 +90,27 @@ export class InstallTarget {
       isWriting: false,
       isGone: false,
       askedNs: nowNs,
+      askedTo: 0,
       progressNs: nowNs,
     };
     this.#ask(this.#install, nowNs);
+  }
+
+  /**
+   * Whether the offer may be taken. What stands still, because its leader is gone or has another
+   * snapshot by now, makes room for what the leader of today offers.
+   */
+  #makesRoom(entry: SnapshotEntry, nowNs: number): boolean {
+    const install = this.#install;
+    if (install === undefined) {
+      return true;
+    }
+    const isStanding = nowNs - install.progressNs >= INSTALL_RETRY_INTERVAL_NS;
+    const isOther = install.entry.logPosition !== entry.logPosition;
+    if (isStanding && isOther && !install.isWriting) {
+      this.#abandon(install);
+    }
+    return this.#install === undefined;
   }
 
   /** A piece has come. */
@@ -119,7 +139,7 @@ export class InstallTarget {
     this.receivedBytes += bytes.length;
     if (install.received === Math.min(chunkEnd(install), install.entry.length)) {
       this.#write(install, nowNs);
-    } else if (install.received % this.#parts.requestLength === 0) {
+    } else if (install.received >= install.askedTo) {
       this.#ask(install, nowNs);
     }
   }

@@ -2,6 +2,8 @@
 
 import type { Mutant } from './mutant.js';
 
+const SENT = 'this.#sent(this.#writer.message(publication, buffer, offset, length))';
+
 export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
     id: 'B34',
@@ -81,7 +83,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         find: `    return this.#sent(this.#writer.message(publication, buffer, offset, length));
   }
 `,
-        replace: `    const result = this.#sent(this.#writer.message(publication, buffer, offset, length));
+        replace: `    const result = ${SENT};
     if (result > 0) {
       this.lastMessage = buffer.slice(offset, offset + length);
     }
