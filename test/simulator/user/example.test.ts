@@ -28,7 +28,9 @@ const PROJECT = {
       module: 'NodeNext',
       strict: true,
       exactOptionalPropertyTypes: true,
-      types: [],
+      // A project for Node has Node's types.
+      typeRoots: [resolve('node_modules/@types')],
+      types: ['node'],
       noEmit: true,
     },
     files: ['mine.ts'],
