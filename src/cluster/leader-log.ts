@@ -106,14 +106,17 @@ export class LeaderLog implements LiveLog {
     }
   }
 
-  /** The least position that a follower that listens is still to be sent; Infinity for none. */
+  /**
+   * The least position that a follower that listens may still ask for; Infinity for none. What was
+   * sent may have been lost: only what is consumed is not asked for again.
+   */
   lowestNeededPosition(): Position {
     const publication = this.#publication;
     const { endpoints, member } = this.#config;
     const followers = endpoints.filter((one) => one.memberId !== member.memberId);
     const positions = followers
       .filter((one) => publication?.isDestinationConnected(one.memberId) === true)
-      .map((one) => publication?.destinationPosition(one.memberId) ?? Number.POSITIVE_INFINITY);
+      .map((one) => publication?.destinationConsumed(one.memberId) ?? Number.POSITIVE_INFINITY);
     return Math.min(...positions, Number.POSITIVE_INFINITY);
   }
 

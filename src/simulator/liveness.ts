@@ -33,6 +33,10 @@ export const COMMANDS_LIMIT_NS = 120 * NS_PER_SECOND;
 export const CONVERGENCE_LIMIT_NS = 10 * NS_PER_SECOND;
 /** After the sessions have timed out, everything that they used is given back within this. */
 export const REST_LIMIT_NS = 30 * NS_PER_SECOND;
+/** A member that was given a snapshot starts again, and what waits for it may take this long. */
+export const INSTALL_ALLOWANCE_NS = 8 * NS_PER_SECOND;
+/** However many of them there are, a limit is stretched by no more than this. */
+export const INSTALL_ALLOWANCE_TOTAL_NS = 20 * NS_PER_SECOND;
 /** The conditions are looked at this often. */
 const CHECK_INTERVAL_NS = 20 * NS_PER_MS;
 const HEALED_DELAY_NS = 100_000;
@@ -61,6 +65,7 @@ export class Liveness {
   readonly #parts: LivenessParts;
   /** Members that are kept down: they are not started again when they end. */
   readonly #heldDown = new Set<SimulatedMember>();
+  #installedNs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: LivenessParts) {
     this.#parts = parts;
@@ -69,6 +74,11 @@ export class Liveness {
   /** Whether a member whose process has ended has to stay down. */
   isHeldDown(member: SimulatedMember): boolean {
     return this.#heldDown.has(member);
+  }
+
+  /** A member was given a snapshot, and ends to start again from it. */
+  onInstalled(): void {
+    this.#installedNs = this.#parts.world.nowNs;
   }
 
   /** Runs until a time, or until something is broken. */
@@ -289,13 +299,15 @@ export class Liveness {
   /** Runs until a condition holds; reports `liveness` when it does not in time. */
   #holds(what: string, limitNs: number, condition: () => boolean): boolean {
     const { clients, cluster, judge, judges, world } = this.#parts;
-    const endNs = world.nowNs + limitNs;
+    const startNs = world.nowNs;
+    const lastNs = startNs + limitNs + INSTALL_ALLOWANCE_TOTAL_NS;
     while (judge.violation === undefined) {
       judges.requests.check();
       if (condition()) {
         return true;
       }
-      if (world.nowNs >= endNs) {
+      const endNs = Math.max(startNs + limitNs, this.#installedNs + INSTALL_ALLOWANCE_NS);
+      if (world.nowNs >= Math.min(endNs, lastNs)) {
         const where = describeCluster(cluster, clients, judges);
         judge.report('liveness', `not within ${limitNs / NS_PER_SECOND} s: ${what}; ${where}`);
         return false;

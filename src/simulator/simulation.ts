@@ -358,6 +358,7 @@ export class Simulation {
     if (code === ErrorCode.SnapshotInstalled) {
       // It starts again, as every member that ends.
       this.#counts.installs++;
+      this.liveness.onInstalled();
       return;
     }
     if (isStorage && this.nemesis.expectedFailures.delete(memberId)) {
