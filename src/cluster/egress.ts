@@ -14,6 +14,7 @@ import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
+import { egressChannelOf } from './response-channel.js';
 import type { EgressReply, EgressSink } from './service-host.js';
 import { SessionEvents } from './session-events.js';
 
@@ -293,7 +294,7 @@ export class Egress implements EgressSink {
   #connect(session: EgressSession, greeting: Greeting): void {
     const { member, egressBufferLengthMax } = this.#config;
     const publication = this.#transport.addPublication(
-      session.responseChannel,
+      egressChannelOf(session.responseChannel),
       session.responseStreamId,
       { termLength: member.streamTermLength, mtuLength: member.mtuLength },
     );

@@ -7,6 +7,7 @@ import { hit, Mark } from '../marks.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
+import { egressChannelOf } from './response-channel.js';
 import { type Correlation, SessionEvents } from './session-events.js';
 
 /** Answers that may wait at a time. */
@@ -72,7 +73,7 @@ export class Responder {
     const { address } = this.#events;
     const { member } = this.#config;
     const publication = this.#transport.addPublication(
-      asker.responseChannel,
+      egressChannelOf(asker.responseChannel),
       asker.responseStreamId,
       { termLength: member.streamTermLength, mtuLength: member.mtuLength },
     );

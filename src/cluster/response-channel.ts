@@ -1,7 +1,7 @@
-// response-channel.ts: whether a channel that a client named can be used.
+// response-channel.ts: whether a channel that a client named can be used, and what of it is.
 //
 // The channel goes into the log with the session's open event, and every later leader connects to
-// it: so it is checked once, before it is appended.
+// it: so it is checked once, before it is appended, and nothing in it may fail a leader later.
 
 import { PawlError } from '../errors.js';
 import { ChannelMedia, ChannelUri } from '../protocol/channel-uri.js';
@@ -27,4 +27,16 @@ export function isUsableResponseChannel(channel: string): boolean {
     }
     throw error;
   }
+}
+
+/**
+ * The channel on which a session's client is answered: the endpoint that it named and nothing else.
+ * Its other parameters are about its own side, or a start position or session id that this member
+ * could not keep; a client must not be able to choose those for every leader to come.
+ *
+ * @param channel one that isUsableResponseChannel accepted.
+ */
+export function egressChannelOf(channel: string): ChannelUri {
+  const endpoint = ChannelUri.parse(channel, { keepUnknown: true }).get('endpoint');
+  return ChannelUri.of(ChannelMedia.Udp, endpoint === undefined ? [] : [['endpoint', endpoint]]);
 }

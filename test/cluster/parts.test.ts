@@ -5,7 +5,7 @@ import test from 'tape';
 import { EgressQueue } from '../../src/cluster/egress-queue.js';
 import { LogClock } from '../../src/cluster/log-clock.js';
 import { MessageAssembler } from '../../src/cluster/message-assembler.js';
-import { isUsableResponseChannel } from '../../src/cluster/response-channel.js';
+import { egressChannelOf, isUsableResponseChannel } from '../../src/cluster/response-channel.js';
 
 const PROPERTY = { seed: 20261122, numRuns: 500 };
 const MS = 1_000_000;
@@ -136,6 +136,18 @@ test('a message beyond the limit is dropped and counted, and the next one arrive
   t.equal(assembler.droppedCount, 1);
   assembler.onFragment(view, 0, 1_000, 0xc0, 0);
   t.equal(count, 1);
+  t.end();
+});
+
+test('of a response channel the endpoint is used, and nothing that could fail a leader', (t) => {
+  for (const channel of [
+    'aeron:udp?endpoint=127.0.0.1:4000',
+    'aeron:udp?endpoint=127.0.0.1:4000|of-tomorrow=1',
+    'aeron:udp?endpoint=127.0.0.1:4000|fc=min|so-sndbuf=1m|mtu=32k|session-id=7',
+    'aeron:udp?init-term-id=1|term-id=2|term-offset=1073741824|endpoint=127.0.0.1:4000',
+  ]) {
+    t.equal(egressChannelOf(channel).toString(), 'aeron:udp?endpoint=127.0.0.1:4000', channel);
+  }
   t.end();
 });
 

@@ -17,8 +17,9 @@ import { Arena } from '../../src/memory/arena.js';
 import { StorageResult } from '../../src/ports/storage.js';
 import { SessionConnectRequestEncoder } from '../../src/protocol/codecs/session-connect-request.js';
 import { SessionEventDecoder } from '../../src/protocol/codecs/session-event.js';
-import { INGRESS_STREAM_ID } from '../../src/protocol/streams.js';
+import { INGRESS_STREAM_ID, SESSION_PROTOCOL_VERSION } from '../../src/protocol/streams.js';
 import { ServiceContainer } from '../../src/service/service-container.js';
+import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import type { BlockSource } from '../../src/transport/block-source.js';
 import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
 import { Transport } from '../../src/transport/transport.js';
@@ -264,10 +265,19 @@ test('a log that the disk does not let the member read ends it while it scrubs',
   t.end();
 });
 
-test('a client of another major version is refused with the version to use', (t) => {
-  const fixture = new ClusterFixture();
-  const leader = fixture.start();
-  const node = fixture.world.addNode({ name: 'old client' });
+interface RawRequest {
+  readonly version: number;
+  /** What follows the endpoint of the response channel. */
+  readonly parameters?: string;
+}
+
+/** Asks the leader for a session as a client of any kind might, and returns what it is told. */
+function askForSession(
+  fixture: ClusterFixture,
+  leader: SimulatedMember,
+  asked: RawRequest,
+): string {
+  const node = fixture.world.addNode({ name: 'raw client' });
   const channel = `aeron:udp?endpoint=${node.hosts[0]}:7000`;
   const heard: string[] = [];
   let ask: (() => number) | undefined;
@@ -285,15 +295,15 @@ test('a client of another major version is refused with the version to use', (t)
           .wrapAndApplyHeader(view, 0)
           .correlationId(5n)
           .responseStreamId(102)
-          .version(0x020000)
-          .putResponseChannel(channel)
+          .version(asked.version)
+          .putResponseChannel(`${channel}${asked.parameters ?? ''}`)
           .putEncodedCredentials('')
           .putClientInfo('');
         return publication.offer(new Uint8Array(view.buffer), 0, 8 + request.encodedLength());
       };
       return [
         {
-          roleName: 'old client',
+          roleName: 'raw client',
           doWork: (nowNs) => {
             subscription.poll((view, offset) => {
               const event = new SessionEventDecoder().wrapAndApplyHeader(view, offset);
@@ -309,10 +319,30 @@ test('a client of another major version is refused with the version to use', (t)
   });
   fixture.await(() => (ask?.() ?? -1) > 0, 'the request has left');
   fixture.await(() => heard.length > 0, 'it is answered');
+  return String(heard[0]);
+}
+
+test('a client of another major version is refused with the version to use', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
   t.match(
-    String(heard[0]),
+    askForSession(fixture, leader, { version: 0x020000 }),
     /^1 protocol version 2 is not understood: use a client of major version 0/,
   );
+  fixture.close();
+  t.end();
+});
+
+test('a client whose channel has parameters of its own is served, and no leader fails', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
+  const parameters = '|of-tomorrow=1|init-term-id=1|term-id=2|term-offset=1073741824|fc=min';
+  const version = SESSION_PROTOCOL_VERSION;
+  t.match(askForSession(fixture, leader, { version, parameters }), /^0 /, 'it has a session');
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the leader takes other clients');
+  leader.node.kill();
+  fixture.await(() => fixture.leader() !== undefined, 'another leader greets that client as well');
   fixture.close();
   t.end();
 });

@@ -2,6 +2,7 @@
 
 import test from 'tape';
 import { PawlError } from '../../src/errors.js';
+import { ChannelUri } from '../../src/protocol/channel-uri.js';
 import {
   concludeTransportConfig,
   type TransportConfig,
@@ -44,9 +45,40 @@ test('publications are refused by name too', (t) => {
   t.throws(() => sender.addPublication(channel, 1, { mtuLength: 40_000 }), /raise termLength/);
   t.throws(() => sender.addPublication(channel, 1, { position: 17 }), /multiple of 32/);
   t.throws(() => sender.addPublication(channel, 2 ** 31), /streamId is 2147483648/);
-  t.throws(() => sender.addPublication('aeron:udp?control=127.0.0.1:1', 1), /names no endpoint/);
+  t.throws(() => sender.addPublication('aeron:udp?tags=1', 1), /sets tags=1/);
   sender.addPublication(`${channel}|term-length=128k|mtu=8192`, 1);
   t.throws(() => sender.addPublication(channel, 1), /publicationCountMax/);
   sender.close();
+  t.end();
+});
+
+const UNSERVED: readonly [string, RegExp][] = [
+  ['reliable=false', /sets reliable=false, .* write reliable=true, or leave it out/],
+  ['cc=cubic', /write cc=static/],
+  ['fc=min', /sets fc=min, which this transport does not serve: leave it out/],
+  ['control=127.0.0.1:1|control-mode=dynamic', /sets control=127.0.0.1:1/],
+  ['tether=false', /write tether=true/],
+  ['so-rcvbuf=1m', /leave it out/],
+];
+
+test('a parameter of a channel that would have no effect is refused by name', (t) => {
+  const { sender } = new Fixture();
+  const channel = 'aeron:udp?endpoint=127.0.0.1:9000';
+  for (const [parameters, pattern] of UNSERVED) {
+    const text = `${channel}|${parameters}`;
+    t.throws(() => sender.addPublication(text, 1), pattern, `published on: ${parameters}`);
+    t.throws(() => sender.addSubscription(text, 1), pattern, `subscribed to: ${parameters}`);
+  }
+  sender.addPublication(`${channel}|reliable=true|cc=static|eos=true|alias=log`, 1);
+  sender.close();
+  t.end();
+});
+
+test('a channel that a peer names may have parameters that mean nothing here', (t) => {
+  const { sender } = new Fixture();
+  const named = 'aeron:udp?endpoint=127.0.0.1:9000|fc=min|so-rcvbuf=1m|of-tomorrow=1';
+  sender.addPublication(ChannelUri.parse(named, { keepUnknown: true }), 1);
+  sender.close();
+  t.pass('it is served as far as it goes');
   t.end();
 });
