@@ -21,9 +21,11 @@ import { SnapshotOfferDecoder } from '../protocol/codecs/snapshot-offer.js';
 import { SnapshotRequestDecoder } from '../protocol/codecs/snapshot-request.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { VoteDecoder } from '../protocol/codecs/vote.js';
+import { VoterClockDecoder } from '../protocol/codecs/voter-clock.js';
 import { messageTemplateId } from '../protocol/message-header.js';
 import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
+import type { ClockAgreement } from './clock-agreement.js';
 import type { Installs } from './installs.js';
 import type { LogCare } from './log-care.js';
 
@@ -50,6 +52,7 @@ export class ConsensusAdapter {
   readonly #canvass = new CanvassPositionDecoder();
   readonly #requestVote = new RequestVoteDecoder();
   readonly #vote = new VoteDecoder();
+  readonly #voterClock = new VoterClockDecoder();
   readonly #newTerm = new NewLeadershipTermDecoder();
   readonly #catchup = new CatchupRequestDecoder();
   readonly #append = new AppendPositionDecoder();
@@ -57,6 +60,7 @@ export class ConsensusAdapter {
   readonly #repairRequest = new RepairRequestDecoder();
   readonly #repairBlock = new RepairBlockDecoder();
   readonly #installs: Installs;
+  readonly #clocks: ClockAgreement;
   readonly #snapshotOffer = new SnapshotOfferDecoder();
   readonly #snapshotRequest = new SnapshotRequestDecoder();
   readonly #snapshotBlock = new SnapshotBlockDecoder();
@@ -70,12 +74,14 @@ export class ConsensusAdapter {
     onRefused: RefusalHandler,
     logCare: LogCare,
     installs: Installs,
+    clocks: ClockAgreement,
   ) {
     this.#subscription = subscription;
     this.#election = election;
     this.#onRefused = onRefused;
     this.#logCare = logCare;
     this.#installs = installs;
+    this.#clocks = clocks;
   }
 
   poll(nowNs: number): number {
@@ -160,6 +166,14 @@ export class ConsensusAdapter {
           message.logPosition(),
           nowNs,
         );
+        return true;
+      }
+      case TemplateId.VoterClock: {
+        if (!VoterClockDecoder.isValid(view, offset, length)) return false;
+        const message = this.#voterClock.wrapAndApplyHeader(view, offset);
+        const [termId, wallMs] = [message.candidateTermId(), message.timestamp()];
+        if (!Number.isSafeInteger(termId) || !Number.isSafeInteger(wallMs)) return false;
+        this.#clocks.onVoterClock(message.memberId(), termId, wallMs);
         return true;
       }
       case TemplateId.NewLeadershipTerm: {

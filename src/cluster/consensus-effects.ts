@@ -25,6 +25,7 @@ import type { Arena } from '../memory/arena.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
 import type { LeadershipTermId, Position } from '../position.js';
+import type { ClockAgreement } from './clock-agreement.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { FollowerLog } from './follower-log.js';
@@ -49,6 +50,7 @@ export interface EffectsDependencies {
   readonly followerLog: FollowerLog;
   readonly logPublisher: LogPublisher;
   readonly logClock: LogClock;
+  readonly clocks: ClockAgreement;
   readonly makeReader: () => RecordedLog;
   /** Who reads and mends the recording: it must not meet a truncation. */
   readonly logCare: LogCare;
@@ -149,6 +151,10 @@ export class ConsensusEffects implements ElectionEffects {
     logPosition: Position,
     granted: boolean,
   ): void {
+    if (granted) {
+      // Ahead of the vote, which may be the one that makes the other a leader.
+      this.#publisher.voterClock(to, candidateTermId, this.#member.clock.wallMs());
+    }
     this.#publisher.vote(to, candidateTermId, logTermId, logPosition, granted);
   }
 
@@ -324,14 +330,14 @@ export class ConsensusEffects implements ElectionEffects {
 
   /** False while the time of the log's last event is still looked for. */
   #openPublication(opening: Opening, nowNs: number): boolean {
-    const { clock, entropy, leaderLog, logClock, logPublisher } = this.#member;
+    const { clock, clocks, config, entropy, leaderLog, logClock, logPublisher } = this.#member;
     const lastMs = opening.tailTime.poll();
     if (lastMs === undefined) {
       hit(Mark.LogOpeningWaitsForTime);
       return false;
     }
-    // No quorum of clocks is asked yet: a clock that is far off is ignored and counted.
-    logClock.startTerm(lastMs, nowNs, clock.wallMs(), false);
+    const isAgreed = clocks.isQuorumWithin(config.clockSkewMaxMs, opening.termId);
+    logClock.startTerm(lastMs, nowNs, clock.wallMs(), isAgreed);
     leaderLog.open(opening.termId, opening.basePosition, entropy.nextUint32() | 0);
     logPublisher.setLog(leaderLog.meta);
     return true;

@@ -23,6 +23,7 @@ import { SnapshotBlockEncoder } from '../protocol/codecs/snapshot-block.js';
 import { SnapshotOfferEncoder } from '../protocol/codecs/snapshot-offer.js';
 import { SnapshotRequestEncoder } from '../protocol/codecs/snapshot-request.js';
 import { VoteEncoder } from '../protocol/codecs/vote.js';
+import { VoterClockEncoder } from '../protocol/codecs/voter-clock.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import { CONSENSUS_STREAM_ID } from '../protocol/streams.js';
@@ -54,6 +55,7 @@ export class ConsensusPublisher {
   readonly #canvass = new CanvassPositionEncoder();
   readonly #requestVote = new RequestVoteEncoder();
   readonly #vote = new VoteEncoder();
+  readonly #voterClock = new VoterClockEncoder();
   readonly #newTerm = new NewLeadershipTermEncoder();
   readonly #catchup = new CatchupRequestEncoder();
   readonly #append = new AppendPositionEncoder();
@@ -179,6 +181,16 @@ export class ConsensusPublisher {
       .followerMemberId(this.#memberId)
       .vote(granted);
     this.#send(to, this.#vote.encodedLength());
+  }
+
+  /** @param wallMs this member's wall clock, milliseconds since 1970. */
+  voterClock(to: MemberId, candidateTermId: number, wallMs: number): void {
+    this.#voterClock
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .candidateTermId(candidateTermId)
+      .timestamp(wallMs)
+      .memberId(this.#memberId);
+    this.#send(to, this.#voterClock.encodedLength());
   }
 
   newLeadershipTerm(to: MemberId, message: NewLeadershipTerm): void {

@@ -15,6 +15,8 @@ export class LogClock {
   // Invariant: never falls. Kept with its fraction, so that slewing does not lose what it rounds.
   #currentMs = 0;
   #currentNs = 0;
+  // A wall clock that no quorum confirms is not crept up to either, until it comes near by itself.
+  #isWallFollowed = true;
   /** Times that a term began with a wall clock too far from the log to be followed. */
   skewIgnoredCount = 0;
 
@@ -34,6 +36,7 @@ export class LogClock {
     if (!follow) {
       this.skewIgnoredCount++;
     }
+    this.#isWallFollowed = follow;
     this.#currentMs = follow ? Math.max(lastLogMs, wallMs) : lastLogMs;
     this.#currentNs = nowNs;
   }
@@ -48,11 +51,16 @@ export class LogClock {
   /** Log time now, in whole milliseconds. Never less than before. */
   timeMs(nowNs: number, wallMs: number): number {
     const elapsedMs = Math.max(0, nowNs - this.#currentNs) / NS_PER_MS;
+    this.#currentNs = Math.max(this.#currentNs, nowNs);
+    this.#isWallFollowed ||= Math.abs(wallMs - this.#currentMs) <= this.#skewMaxMs;
+    if (!this.#isWallFollowed) {
+      this.#currentMs += elapsedMs;
+      return Math.floor(this.#currentMs);
+    }
     const slewMs = elapsedMs / SLEW_DIVISOR;
     const earliestMs = this.#currentMs + elapsedMs - slewMs;
     const latestMs = this.#currentMs + elapsedMs + slewMs;
     this.#currentMs = Math.min(Math.max(wallMs, earliestMs), latestMs);
-    this.#currentNs = Math.max(this.#currentNs, nowNs);
     return Math.floor(this.#currentMs);
   }
 }

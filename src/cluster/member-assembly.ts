@@ -31,6 +31,7 @@ import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import { CheckedReader } from './checked-reader.js';
+import { ClockAgreement } from './clock-agreement.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
 import { AppliedSessions } from './cluster-session.js';
 import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
@@ -104,6 +105,7 @@ export interface MemberParts {
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;
   readonly logCare: LogCare;
+  readonly logClock: LogClock;
   readonly taker: SnapshotTaker;
   readonly purger: LogPurger;
   readonly installs: Installs;
@@ -204,6 +206,8 @@ function assembleLog(inputs: AssemblyInputs) {
   const followerLog = new FollowerLog(transport, config, recorder);
   const logPublisher = new LogPublisher(arena, messageLengthMax(config));
   const logClock = new LogClock(config.clockSkewMaxMs);
+  const { memberId, memberIds } = config.consensus;
+  const clocks = new ClockAgreement(inputs.clock, memberId, memberIds);
   const close = (): void => {
     followerLog.close();
     logPublisher.close();
@@ -221,6 +225,7 @@ function assembleLog(inputs: AssemblyInputs) {
     logPublisher,
     logCare,
     logClock,
+    clocks,
     close,
   };
 }
@@ -349,7 +354,14 @@ function assembleConsensus(
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
   const { onRefused } = inputs;
-  const adapter = new ConsensusAdapter(subscription, election, onRefused, log.logCare, installs);
+  const adapter = new ConsensusAdapter(
+    subscription,
+    election,
+    onRefused,
+    log.logCare,
+    installs,
+    log.clocks,
+  );
   const close = (): void => {
     effects.close();
     installs.close();

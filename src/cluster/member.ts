@@ -272,6 +272,7 @@ export class Member implements Agent {
     counters.snapshotsOffered = running?.installs.source.offerCount ?? 0;
     counters.snapshotBlocksSent = running?.installs.source.blockCount ?? 0;
     counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
+    counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;

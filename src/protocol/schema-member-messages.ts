@@ -165,6 +165,11 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['int32', 'targetMemberId', 12],
     ['int32', 'protocolVersion', 16],
   ]),
+  cluster(1004, 'VoterClock', 20, 'A voter tells a candidate what its wall clock says.', [
+    ['int64', 'candidateTermId', 0],
+    ['int64', 'timestamp', 8],
+    ['int32', 'memberId', 16],
+  ]),
   cluster(1010, 'RequestHeader', 48, 'Precedes the payload of an exactly-once request.', [
     ['int64', 'leadershipTermId', 0],
     ['int64', 'clusterSessionId', 8],

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import test from 'tape';
+import { ClockAgreement } from '../../src/cluster/clock-agreement.js';
 import { EgressQueue } from '../../src/cluster/egress-queue.js';
 import { LogClock } from '../../src/cluster/log-clock.js';
 import { MessageAssembler } from '../../src/cluster/message-assembler.js';
@@ -87,6 +88,37 @@ test('a term starts at the wall clock when that is near the log, else at the log
   t.equal(clock.timeMs(0, 9_000_000), 9_000_000, 'unless a quorum agrees');
   clock.startTerm(0, 0, 9_000_000, false);
   t.equal(clock.timeMs(0, 9_000_000), 9_000_000, 'an empty log has no time yet');
+  t.end();
+});
+
+test('a clock that no quorum confirms is not crept up to, until it comes near by itself', (t) => {
+  const clock = new LogClock(60_000);
+  clock.startTerm(1_000_000, 0, 9_000_000, false);
+  t.equal(clock.timeMs(100_000 * MS, 9_100_000), 1_100_000, 'time goes on at its own pace');
+  t.equal(clock.timeMs(100_000 * MS, 1_100_500), 1_100_000, 'the wall clock was corrected');
+  t.equal(clock.timeMs(101_000 * MS, 1_101_500), 1_101_050, 'and is followed from then on');
+  t.end();
+});
+
+test('clocks agree when a quorum of them is near the own one', (t) => {
+  const wall = { wallMs: () => 5_000_000, nowNs: () => 0 };
+  const clocks = new ClockAgreement(wall, 0, [0, 1, 2, 3, 4]);
+  t.notOk(clocks.isQuorumWithin(1_000, 7), 'nobody has said anything');
+  clocks.onVoterClock(1, 7, 5_000_900);
+  clocks.onVoterClock(1, 7, 5_000_800);
+  t.notOk(clocks.isQuorumWithin(1_000, 7), 'two of five, however often one speaks');
+  clocks.onVoterClock(2, 7, 5_001_001);
+  clocks.onVoterClock(9, 7, 5_000_000);
+  clocks.onVoterClock(0, 7, 5_000_000);
+  clocks.onVoterClock(3, 6, 5_000_000);
+  t.notOk(clocks.isQuorumWithin(1_000, 7), 'nor one too far, strangers, and earlier terms');
+  clocks.onVoterClock(4, 7, 4_999_100);
+  t.ok(clocks.isQuorumWithin(1_000, 7), 'three of five');
+  t.notOk(clocks.isQuorumWithin(1_000, 8), 'in that term');
+  clocks.onVoterClock(4, 8, 4_999_100);
+  t.notOk(clocks.isQuorumWithin(1_000, 8), 'a new term begins anew');
+  const alone = new ClockAgreement(wall, 0, [0]);
+  t.ok(alone.isQuorumWithin(1_000, 3), 'a single member is its own quorum');
   t.end();
 });
 

@@ -192,6 +192,44 @@ test('timers and time survive changes of leader and jumps of every wall clock', 
   t.end();
 });
 
+const DAY_MS = 86_400_000;
+
+test('a cluster that stood still for a day follows its clocks when it leads again', (t) => {
+  const { fixture, client, firedOf } = startTimers(8);
+  fixture.send(client, timerMessage(1, DAY_MS / 2));
+  fixture.await(() => client.received.length === 1, 'a timer for noon is scheduled');
+  for (const member of fixture.cluster.members) {
+    member.node.kill();
+    member.node.oscillator.jumpWall(DAY_MS);
+  }
+  fixture.cluster.startAll();
+  fixture.await(() => [0, 1, 2].every((id) => firedOf(id).length === 1), 'noon was missed');
+  const [fired] = firedOf(0);
+  t.ok((fired?.timestamp ?? 0) - (fired?.deadline ?? 0) >= DAY_MS / 2 - 1_000, 'it is evening');
+  t.equal(fixture.status(fixture.awaitLeader()).counters.clockSkewIgnored, 0, 'nobody objected');
+  fixture.close();
+  t.end();
+});
+
+test('a leader whose clock alone is a day ahead is not followed, and counts it', (t) => {
+  const { fixture, client, firedOf } = startTimers(9);
+  fixture.send(client, timerMessage(1, DAY_MS / 2));
+  fixture.await(() => client.received.length === 1, 'a timer for noon is scheduled');
+  const first = fixture.awaitLeader();
+  first.node.kill();
+  for (const member of fixture.followers()) {
+    member.node.oscillator.jumpWall(
+      member.memberId === fixture.followers()[0]?.memberId ? DAY_MS : -DAY_MS,
+    );
+  }
+  const second = fixture.awaitLeader();
+  fixture.run(5 * SECOND);
+  t.equal(fixture.status(second).counters.clockSkewIgnored, 1, 'the clocks disagree');
+  t.deepEqual(firedOf(second.memberId), [], 'it is not noon');
+  fixture.close();
+  t.end();
+});
+
 test('a timer outside of a log event is refused', (t) => {
   let error: unknown;
   const fixture = new ClusterFixture({

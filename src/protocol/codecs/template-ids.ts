@@ -49,6 +49,7 @@ export const TemplateId = {
   MemberRefused: 1001,
   MemberAdmitted: 1002,
   LeadershipTransfer: 1003,
+  VoterClock: 1004,
   RequestHeader: 1010,
   ReplyHeader: 1011,
   RequestClients: 1012,

@@ -6,6 +6,7 @@
 // break an invariant, which ends the process; nothing else may be thrown.
 
 import { InvariantError } from '../../../src/assert.js';
+import { ClockAgreement } from '../../../src/cluster/clock-agreement.js';
 import { ConsensusAdapter } from '../../../src/cluster/consensus-adapter.js';
 import type { Installs } from '../../../src/cluster/installs.js';
 import type { LogCare } from '../../../src/cluster/log-care.js';
@@ -51,6 +52,7 @@ const NO_REPAIR: Pick<LogCare, 'onRepairRequest' | 'onRepairBlock'> = {
 };
 
 /** Snapshots on their way are for the archive as well. */
+const NO_CLOCKS = new ClockAgreement({ nowNs: () => 0, wallMs: () => 0 }, 0, [0, 1, 2]);
 const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
   onOffer: () => false,
   onRequest: () => false,
@@ -160,6 +162,7 @@ class Hostile {
       () => undefined,
       NO_REPAIR as LogCare,
       NO_INSTALLS as Installs,
+      NO_CLOCKS,
     );
     this.#source.bytes = message;
     const { counters } = election;
