@@ -86,7 +86,10 @@ export function messageEffects(
     sendReadProbe: (to, termId, round) =>
       send(to, 'probe', (election) => election.reads.onProbe(from, termId, round, now())),
     sendReadAcknowledgement: (to, termId, round) => {
-      assert(disk.nodeState.candidateTermId >= termId, 'a term was confirmed before it was durable');
+      assert(
+        disk.nodeState.candidateTermId >= termId,
+        'a term was confirmed before it was durable',
+      );
       send(to, 'confirm', (election) => election.reads.onAcknowledgement(from, termId, round));
     },
     sendLeadershipTransfer: (to, termId, target) =>
