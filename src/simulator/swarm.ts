@@ -70,7 +70,7 @@ const ROTTING: readonly FaultClass[] = [
 ];
 
 /** How much of the run's character a caller fixes. */
-export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8', 'transfers'] as const;
+export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8', 'transfers', 'reads'] as const;
 export type Profile = (typeof PROFILES)[number];
 
 /** What a seed decided. */
@@ -89,6 +89,8 @@ export interface Swarm {
   readonly snapshotIntervalMs: number;
   readonly logRetention: 'all' | 'snapshots';
   readonly requests: RequestOptions;
+  /** Queries that may wait at a leader. */
+  readonly queryCountMax: number;
   readonly safetyNs: number;
   /** Link of every pair, faults included. */
   readonly link: LinkOptions;
@@ -141,6 +143,8 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
       return drawHunt(random);
     case 'transfers':
       return drawTransfers(random);
+    case 'reads':
+      return drawReads(random);
     default:
       return drawRun(random, false);
   }
@@ -197,6 +201,37 @@ function drawTransfers(random: Prng): Swarm {
   };
 }
 
+/**
+ * Leaders that may not know that they lead no more: cut off with some clients, paused, slow, or
+ * with clocks that run too slowly, while others write and read elsewhere.
+ */
+function drawReads(random: Prng): Swarm {
+  const run = drawRun(random, false);
+  const stream = random.fork('reads');
+  return {
+    ...run,
+    memberCount: Math.max(HUNT_MEMBER_COUNT_MIN, run.memberCount),
+    sessionCountMax: SESSION_COUNT_MAX,
+    workload: {
+      ...run.workload,
+      clientCount: READ_CLIENT_COUNT,
+      intervalNs: stream.pick([20, 40]) * NS_PER_MS,
+      burstMax: 4,
+      longPerMillion: 0,
+      registerPerMillion: 700_000,
+      readIntervalNs: stream.pick([5, 10, 20]) * NS_PER_MS,
+    },
+    requests: NO_REQUESTS,
+    faults: [
+      ...[FaultClass.Partition, FaultClass.Partition, FaultClass.OneWay, FaultClass.Pause],
+      ...[FaultClass.Pause, FaultClass.Stall, FaultClass.ClockRate, FaultClass.Lag],
+      ...[FaultClass.ClientCut, FaultClass.Transfer, FaultClass.Kill, FaultClass.SlowDisk],
+    ],
+    faultIntervalNs: stream.pick([150, 300, 700]) * NS_PER_MS,
+    stormNs: SAFETY_NS,
+  };
+}
+
 /** Five members, all faults that the durability allows, and many commands. */
 function drawStorm(random: Prng): Swarm {
   return {
@@ -224,6 +259,7 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
     ...limits,
     workload,
+    queryCountMax: random.fork('waiting queries').pick([2, 16, 65_536]),
     // Where sessions are few, the clients have them all.
     requests: limits.sessionCountMax < SESSION_COUNT_MAX ? NO_REQUESTS : requests,
     safetyNs: SAFETY_NS,
@@ -292,6 +328,7 @@ const QUIET_WORKLOAD: WorkloadOptions = {
   longPerMillion: 0,
   timerPerMillion: 0,
   registerPerMillion: 0,
+  readIntervalNs: 100 * NS_PER_MS,
   isPatient: true,
 };
 /** Two hundred commands a second from four clients, as far as the faults let them. */
@@ -313,6 +350,8 @@ const NO_REQUESTS: RequestOptions = {
 };
 const QUIET_MEMBER_COUNT = 3;
 const STORM_MEMBER_COUNT = 5;
+/** On both sides of a partition there is somebody mostly. */
+const READ_CLIENT_COUNT = 4;
 /** Fewer have no minority that could be left behind. */
 const HUNT_MEMBER_COUNT_MIN = 3;
 
@@ -326,6 +365,7 @@ function drawWorkload(random: Prng): WorkloadOptions {
     longPerMillion: random.pick([0, 30_000, 200_000]),
     registerPerMillion: random.fork('registers').pick([0, 200_000, 600_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
+    readIntervalNs: random.fork('reads').pick([0, 30, 150]) * NS_PER_MS,
     windowLength: random.fork('window').pick([4 * KIB, 16 * KIB, 16 * KIB]),
   };
 }
