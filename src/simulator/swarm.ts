@@ -3,10 +3,11 @@
 // Swarm testing: every fault class is on in half of the runs, with an intensity of its own, because
 // a run with all faults at once hides the bugs that need only some of them.
 
-import { type Delay, exponentialDelay, fixedDelay, uniformDelay, withSpikes } from './delay.js';
+import { fixedDelay } from './delay.js';
 import type { Prng } from './prng.js';
 import type { RequestOptions } from './request-workload.js';
 import { INSTANT_STORAGE, type StorageLatency } from './storage-operation.js';
+import { drawLink, drawSend, drawStorage } from './swarm-equipment.js';
 import { type LinkOptions, PERFECT_LINK } from './virtual-link.js';
 import { PERFECT_SEND, type SendOptions } from './virtual-socket.js';
 import type { WorkloadOptions } from './workload.js';
@@ -50,6 +51,7 @@ export const FaultClass = {
   Lag: 'lag',
   LeaderHunt: 'leader hunt',
   Transfer: 'transfer of leadership',
+  ForgottenLeader: 'forgotten leader',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -219,15 +221,16 @@ function drawReads(random: Prng): Swarm {
       burstMax: 4,
       longPerMillion: 0,
       registerPerMillion: 700_000,
-      readIntervalNs: stream.pick([5, 10, 20]) * NS_PER_MS,
+      readIntervalNs: stream.pick([10, 20]) * NS_PER_MS,
     },
     requests: NO_REQUESTS,
     faults: [
-      ...[FaultClass.Partition, FaultClass.Partition, FaultClass.OneWay, FaultClass.Pause],
-      ...[FaultClass.Pause, FaultClass.Stall, FaultClass.ClockRate, FaultClass.Lag],
-      ...[FaultClass.ClientCut, FaultClass.Transfer, FaultClass.Kill, FaultClass.SlowDisk],
+      ...[FaultClass.ForgottenLeader, FaultClass.ForgottenLeader, FaultClass.ForgottenLeader],
+      ...[FaultClass.CrashBetweenEffects, FaultClass.CrashBetweenEffects, FaultClass.Kill],
+      ...[FaultClass.Partition, FaultClass.OneWay, FaultClass.Pause, FaultClass.Stall],
+      ...[FaultClass.ClockRate, FaultClass.Lag, FaultClass.ClientCut, FaultClass.Transfer],
     ],
-    faultIntervalNs: stream.pick([150, 300, 700]) * NS_PER_MS,
+    faultIntervalNs: stream.pick([300, 700, 1_200]) * NS_PER_MS,
     stormNs: SAFETY_NS,
   };
 }
@@ -400,8 +403,8 @@ function drawFaults(
   memberCount: number,
   isAll: boolean,
 ): FaultClass[] {
-  // Transfers have a profile of their own: they would change what every other seed does.
-  const excluded: FaultClass[] = [FaultClass.Transfer];
+  // These have profiles of their own: they would change what every other seed does.
+  const excluded: FaultClass[] = [FaultClass.Transfer, FaultClass.ForgottenLeader];
   if (durability !== 'fsync') {
     // A power cut at page-cache level may lose what was acknowledged: it is not promised.
     excluded.push(FaultClass.PowerCut);
@@ -430,70 +433,4 @@ function drawStrengths(random: Prng): Record<FaultClass, FaultStrength> {
     };
   }
   return strengths as Record<FaultClass, FaultStrength>;
-}
-
-/** Each value with probability one half, otherwise nothing. */
-function half(random: Prng, values: readonly number[]): number {
-  const value = random.pick(values);
-  return random.chance(1, 2) ? value : 0;
-}
-
-function drawLink(random: Prng): LinkOptions {
-  const burstLoss = half(random, [300_000, 800_000]);
-  return {
-    ...PERFECT_LINK,
-    delay: drawDelayOptions(random),
-    lossPerMillion: half(random, [500, 5_000, 30_000, 100_000]),
-    burstEnterPerMillion: burstLoss > 0 ? random.pick([200, 2_000]) : 0,
-    burstLeavePerMillion: random.pick([20_000, 100_000]),
-    burstLossPerMillion: burstLoss,
-    duplicatePerMillion: half(random, [1_000, 20_000, 100_000]),
-    duplicateDelay: random.pick([
-      uniformDelay(0, 5 * NS_PER_MS),
-      withSpikes(uniformDelay(0, 20 * NS_PER_MS), 100_000, 5 * NS_PER_SECOND),
-    ]),
-    reorderPerMillion: half(random, [5_000, 50_000, 200_000]),
-    reorderDelay: random.pick([
-      uniformDelay(0, 2 * NS_PER_MS),
-      uniformDelay(0, 50 * NS_PER_MS),
-      withSpikes(uniformDelay(0, 5 * NS_PER_MS), 50_000, 3 * NS_PER_SECOND),
-    ]),
-    isUnordered: random.chance(1, 4),
-    corruptPerMillion: half(random, [500, 5_000, 20_000]),
-  };
-}
-
-function drawDelayOptions(random: Prng): Delay {
-  const base = random.pick([
-    fixedDelay(20 * NS_PER_US),
-    uniformDelay(20 * NS_PER_US, 500 * NS_PER_US),
-    exponentialDelay(100 * NS_PER_US, 400 * NS_PER_US),
-    exponentialDelay(1 * NS_PER_MS, 4 * NS_PER_MS),
-  ]);
-  return random.chance(1, 2) ? withSpikes(base, 2_000, 400 * NS_PER_MS) : base;
-}
-
-function drawSend(random: Prng): SendOptions {
-  const failed = half(random, [500, 10_000]);
-  const backPressured = half(random, [500, 10_000]);
-  const heldNs = half(random, [20 * NS_PER_US, 2 * NS_PER_MS]);
-  return {
-    heldNs,
-    heldLengthMax: random.pick([64 * 1024, 4 * 1024 * 1024]),
-    failedPerMillion: failed,
-    backPressuredPerMillion: backPressured,
-  };
-}
-
-function drawStorage(random: Prng): StorageLatency {
-  if (random.chance(1, 4)) {
-    return INSTANT_STORAGE;
-  }
-  const syncMeanNs = random.pick([50, 300, 2_000]) * NS_PER_US;
-  return {
-    write: exponentialDelay(3 * NS_PER_US, 10 * NS_PER_US),
-    read: exponentialDelay(5 * NS_PER_US, 50 * NS_PER_US),
-    sync: exponentialDelay(20 * NS_PER_US, syncMeanNs),
-    metadata: exponentialDelay(3 * NS_PER_US, 20 * NS_PER_US),
-  };
 }
