@@ -18,7 +18,9 @@ import {
 const NS_PER_SECOND = 1e9;
 /** Reads without an answer at a time, at most. */
 export const WINDOW_MAX = 16_384;
-const OUTCOME_TIMEOUT_NS = 30 * NS_PER_SECOND;
+const OUTCOME_TIMEOUT_NS = 10 * NS_PER_SECOND;
+/** In place of a result of the service: none came. */
+const NO_OUTCOME = -1;
 /** Keys are written so many at a time. */
 const FILL_WINDOW = 256;
 
@@ -145,14 +147,14 @@ async function connect(value: unknown): Promise<void> {
   const requests = new RequestClient(
     {
       onAnswer: (id, view, offset) => driver?.onOutcome(id, view.getUint8(offset)),
-      onUnknown: (_id, reason) => failProcess(reason),
+      onUnknown: (id) => driver?.onOutcome(id, NO_OUTCOME),
     },
     { outstandingCountMax: WINDOW_MAX, requestTimeoutNs: OUTCOME_TIMEOUT_NS },
   );
   const queries = new QueryClient(
     {
       onAnswer: ({ queryId }, view, offset) => driver?.onOutcome(queryId, view.getUint8(offset)),
-      onFailed: (_id, reason) => failProcess(reason),
+      onFailed: (queryId) => driver?.onOutcome(queryId, NO_OUTCOME),
     },
     {
       queryCountMax: WINDOW_MAX,
