@@ -24,6 +24,8 @@ const POLL_MS = 20;
 export interface ClusterOptions {
   readonly durability: Durability;
   readonly geometry?: LogGeometry;
+  /** Modules of the services, by service id; the ledger when not given. */
+  readonly services?: readonly string[];
   /** Settings of every member besides its id. */
   readonly member?: Readonly<Record<string, unknown>>;
 }
@@ -64,7 +66,8 @@ export class ProcessCluster {
     }
   }
 
-  static async #create({ durability, geometry = GEOMETRY, member: extra }: ClusterOptions) {
+  static async #create(options: ClusterOptions) {
+    const { durability, geometry = GEOMETRY, member: extra, services = [SERVICE] } = options;
     const directory = mkdtempSync(join(tmpdir(), 'pawl-process-'));
     const endpoints = await findLocalEndpoints(MEMBER_COUNT);
     const settings = {
@@ -80,7 +83,7 @@ export class ProcessCluster {
       const file = join(directory, `member-${memberId}.json`);
       const member = { ...extra, memberId };
       await bootstrapMember({ cluster: settings, member, directory: own });
-      const content = { cluster: settings, member, directory: own, service: SERVICE };
+      const content = { cluster: settings, member, directory: own, services };
       writeFileSync(file, JSON.stringify(content));
       members.push(new MemberProcess(memberId, own, file));
     }
@@ -117,6 +120,7 @@ export class ProcessCluster {
       if (condition(statuses)) {
         return statuses;
       }
+      this.#startWherePortsWereTaken();
       const gone = this.members.find((member) => member.isEndUnexpected);
       if (gone !== undefined || Date.now() > endMs) {
         const why =
@@ -124,6 +128,15 @@ export class ProcessCluster {
         throw new Error(`${why} waiting for ${what}: ${this.#describe(statuses)}`);
       }
       await pause(POLL_MS);
+    }
+  }
+
+  /** While a member is down any program of this machine may be given its port, for a while. */
+  #startWherePortsWereTaken(): void {
+    for (const member of this.members) {
+      if (member.isEndUnexpected && /ADDRESS_IN_USE/.test(member.errorOutput)) {
+        member.start();
+      }
     }
   }
 
