@@ -95,6 +95,7 @@ export interface AssemblyInputs {
 export interface MemberParts {
   readonly directory: RecoveredDirectory;
   readonly module: ConsensusModule;
+  readonly services: Services;
   readonly election: Election;
   readonly recorder: RecorderProxy;
   readonly applied: AppliedSessions;
@@ -151,6 +152,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   return {
     directory,
     module,
+    services,
     ...log,
     ...snapshots,
     ...sessions,

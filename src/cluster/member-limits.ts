@@ -34,6 +34,9 @@ export function visitLimits(parts: LimitedParts, visit: LimitVisitor): void {
   visit('egress connections', running.egress.connectionCount, config.sessionCountMax);
   visit('bytes of an egress queue', running.egress.longestQueue(), config.egressBufferLengthMax);
   visit('pending answers', running.responder.pendingCount, PENDING_ANSWER_COUNT_MAX);
+  for (const { messages } of running.services.hosts) {
+    visit('messages of a service that wait', messages.pendingCount, messages.pendingCountMax);
+  }
   const termCount = running.election.termEntries().length;
   visit('leadership terms of the log', termCount, RECORDING_LOG_ENTRY_COUNT_MAX);
 }

@@ -72,6 +72,9 @@ export interface ServiceMessage {
  * of them are proposed is the leader's own.
  */
 export interface ServiceMessageSource {
+  /** Messages that the log has not got yet, proposed or not, and how many may be. */
+  readonly pendingCount: number;
+  readonly pendingCountMax: number;
   /** Messages that wait to be proposed. */
   readonly unproposedCount: number;
   /**

@@ -67,6 +67,10 @@ export class ServiceMessages implements ServiceMessageSource {
     return this.#pending.size;
   }
 
+  get pendingCountMax(): number {
+    return this.#limits.countMax;
+  }
+
   get pendingBytes(): number {
     return this.#pendingBytes;
   }

@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly geometry?: LogGeometry;
   /** Modules of the services, by service id; the ledger when not given. */
   readonly services?: readonly string[];
+  /** Settings of the cluster besides its members, durability and geometry. */
+  readonly cluster?: Readonly<Record<string, unknown>>;
   /** Settings of every member besides its id. */
   readonly member?: Readonly<Record<string, unknown>>;
 }
@@ -76,6 +78,7 @@ export class ProcessCluster {
       logTermLength: geometry.termLength,
       segmentLength: geometry.segmentLength,
       leaderTimeoutMs: LEADER_TIMEOUT_MS,
+      ...options.cluster,
     };
     const members: MemberProcess[] = [];
     for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
