@@ -108,8 +108,8 @@ export class Egress implements EgressSink {
     this.#answerHead = this.#arena.allocate(this.#answerLength);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
-    // Aeron's rule, an eighth of the term, less the header: the same on every member by config.
-    this.messageLengthMax = Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
+    // Aeron's rule, an eighth of the term, less the header. A setting of the cluster: equal on all.
+    this.messageLengthMax = Math.floor(config.egressTermLength / 8) - SESSION_HEADER_LENGTH;
   }
 
   get connectionCount(): number {
@@ -358,11 +358,11 @@ export class Egress implements EgressSink {
   }
 
   #connect(session: EgressSession, greeting: Greeting): void {
-    const { member, egressBufferLengthMax } = this.#config;
+    const { egressBufferLengthMax, egressTermLength, member } = this.#config;
     const publication = this.#transport.addPublication(
       egressChannelOf(session.responseChannel),
       session.responseStreamId,
-      { termLength: member.streamTermLength, mtuLength: member.mtuLength },
+      { termLength: egressTermLength, mtuLength: member.mtuLength },
     );
     const queue = new EgressQueue(egressBufferLengthMax);
     const connection: Connection = {

@@ -28,6 +28,7 @@ import type { ClusterConfig } from './cluster-config.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { Role, ServiceHost } from './service-host.js';
+import { Services } from './services.js';
 
 export type { RecorderRunner } from './member-assembly.js';
 
@@ -48,7 +49,8 @@ export interface MemberDependencies {
   readonly network: Network;
   readonly entropy: Entropy;
   readonly storage: Storage;
-  readonly service: ServiceHost;
+  /** By service id. */
+  readonly services: readonly ServiceHost[];
   /**
    * Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle.
    */
@@ -104,6 +106,7 @@ export class Member implements Agent {
   readonly #member: MemberDependencies;
   readonly #transport: Transport;
   readonly #tasks: StorageTasks;
+  readonly #services: Services;
   #running: MemberParts | undefined;
   #failure: PawlError | undefined;
   #role: Role = 'follower';
@@ -116,6 +119,7 @@ export class Member implements Agent {
     this.config = config;
     this.#member = dependencies;
     this.#tasks = new StorageTasks(storage);
+    this.#services = new Services(dependencies.services, config.serviceCount);
     const { member, logTermLength } = config;
     this.#transport = new Transport({
       arena,
@@ -156,9 +160,9 @@ export class Member implements Agent {
     }
   }
 
-  /** End of what the service has consumed. */
+  /** End of what all services have consumed. */
   get servicePosition(): Position {
-    return this.#member.service.position;
+    return this.#services.position;
   }
 
   /** Whether a clean leave is complete. */
@@ -203,7 +207,7 @@ export class Member implements Agent {
   leave(nowNs: number): void {
     if (!this.#isLeaving) {
       this.#isLeaving = true;
-      this.#member.service.terminate();
+      this.#services.terminate();
       this.#running?.election.leave(nowNs);
     }
   }
@@ -216,7 +220,7 @@ export class Member implements Agent {
   close(): void {
     this.#running?.close();
     this.#running = undefined;
-    this.#member.service.close();
+    this.#services.close();
     this.#member.recorderRunner?.close();
     this.#transport.close();
   }
@@ -225,7 +229,6 @@ export class Member implements Agent {
     const member = this;
     const running = this.#running;
     const { memberId } = this.config.member;
-    const { service } = this.#member;
     return {
       memberId,
       state: running === undefined ? 'OPENING' : electionStateName(running.election.state()),
@@ -238,7 +241,7 @@ export class Member implements Agent {
       appendPosition: running?.module.appendPosition() ?? 0,
       durablePosition: running?.recorder.durablePosition() ?? 0,
       commitPosition: running?.election.commitPosition() ?? 0,
-      servicePosition: service.position,
+      servicePosition: this.#services.position,
       snapshotPosition: running?.taker.newestPosition() ?? 0,
       sessionCount: running?.applied.count ?? 0,
       health: healthOf(running),
@@ -279,6 +282,7 @@ export class Member implements Agent {
     counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
     counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
+    counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;
   }
@@ -327,7 +331,7 @@ export class Member implements Agent {
         // Damage is found before the member votes, not after.
         verifyFrom: 'start',
         // Of what a snapshot holds nothing is replayed.
-        snapshotVersionMax: this.#member.service.snapshotVersion,
+        snapshotVersionsMax: this.#services.snapshotVersions,
       }),
       (directory) => this.#start(directory, nowNs),
       (error) => {
@@ -380,6 +384,7 @@ export class Member implements Agent {
     events?.onRecovered?.(directory);
     this.#running = assembleMember({
       ...this.#member,
+      services: this.#services,
       directory,
       transport: this.#transport,
       tasks: this.#tasks,
@@ -400,7 +405,7 @@ export class Member implements Agent {
   #onRoleChange(role: Role, termId: number): void {
     if (role !== this.#role) {
       this.#role = role;
-      this.#member.service.onRoleChange(role);
+      this.#services.onRoleChange(role);
     }
     this.#member.events?.onRoleChange?.(role, termId);
   }

@@ -14,6 +14,7 @@ import { GlobalGuard } from './global-guard.js';
 import { Judge, type Violation } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
+import { NO_MESSAGES } from './message-chain.js';
 import { Nemesis, type StruckFault } from './nemesis.js';
 import { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
@@ -110,6 +111,7 @@ export class Simulation {
         Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
       ),
       commandCountMin: isWhole ? adjusted.commandCountMin : 0,
+      messages: options.makeApplication === undefined ? adjusted.messages : NO_MESSAGES,
     };
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
@@ -120,7 +122,14 @@ export class Simulation {
     const isDurable = this.swarm.durability === 'fsync';
     this.application = options.makeApplication?.(this.world, this.judge);
     const { application, cluster, judge, timeline, world } = this;
-    this.judges = new Judges(world, judge, cluster.members, isDurable, application);
+    this.judges = new Judges(
+      world,
+      judge,
+      cluster.members,
+      isDurable,
+      application,
+      this.swarm.messages,
+    );
     const parts = {
       world,
       arenas,
@@ -194,6 +203,7 @@ export class Simulation {
       isRecorderInline: this.swarm.isRecorderInline,
       cluster: {
         durability,
+        serviceCount: this.swarm.messages.serviceCount,
         logTermLength,
         segmentLength: segmentTerms * logTermLength,
         sessionTimeoutMs,
@@ -209,7 +219,7 @@ export class Simulation {
         logRetention,
         queryCountMax,
       },
-      makeService: (memberId) => this.judges.makeService(memberId),
+      makeService: (memberId) => this.judges.makeServices(memberId),
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
@@ -405,14 +415,15 @@ export class Simulation {
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
-    counts.timersFired = this.judges.timers.firedCount;
+    counts.timersFired = this.judges.services.firedTimerCount();
+    counts.serviceMessages = this.judges.services.messages.receivedCount;
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     counts.requests = this.judges.requests.executedCount;
     counts.reads = this.clients.reduce((sum, one) => sum + one.readCount, 0);
     counts.requestRetries = this.requesters.reduce((sum, one) => sum + one.retryCount, 0);
-    counts.retriesAnswered = this.judges.repeatedRequestCount();
+    counts.retriesAnswered = this.judges.services.repeatedRequestCount();
     const { acknowledged } = this.judges;
     counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
     counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;
