@@ -14,6 +14,8 @@ const SLEEP_MAX_MS = 1_400;
 /** Messages of the others arrive in its sleep until it is cut off. */
 const CUT_AFTER_MAX_MS = 350;
 const CUT_AFTER_MIN_MS = 120;
+/** By then it has looked around. */
+const AWAKE_AFTER_MS = 5;
 /** It leads no longer than this when it has woken. */
 const ALONE_AFTER_MS = 700;
 
@@ -37,8 +39,7 @@ export function forgetLeader(
   const outside = [...members, ...clients.map(({ node }) => node)].filter(
     (node) => !inside.includes(node),
   );
-  // A long callback or a collection of garbage leaves the recorder awake: a leader that wakes with
-  // log that is not on its disk gives up at once.
+  // A long callback or a collection of garbage leaves the recorder awake.
   const isWhole = random.chance(1, 4);
   const { process } = leader.node;
   const what = isWhole ? 'sleeps' : 'sleeps in its main thread';
@@ -55,7 +56,17 @@ export function forgetLeader(
       }
     });
   };
+  // What its clients write reaches it when it is awake: a leader that wakes with log that waits for
+  // its disk believes that its disk stands still, and gives up.
+  for (const companion of companions) {
+    world.network.block(companion, leader.node);
+  }
   later(cutMs, () => world.network.partition([inside, outside]));
+  later(sleepMs + AWAKE_AFTER_MS, () => {
+    for (const companion of companions) {
+      world.network.unblock(companion, leader.node);
+    }
+  });
   later(sleepMs + ALONE_AFTER_MS, () => {
     timeline.add('network', 'heals');
     world.network.heal();

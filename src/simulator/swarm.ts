@@ -217,7 +217,7 @@ function drawReads(random: Prng): Swarm {
   return {
     ...run,
     memberCount: stream.pick([3, 3, 5]),
-    // Where a sync takes time, a leader that wakes gives up: its disk has made no progress.
+    // Where a sync takes time, a leader mostly wakes with log that waits, and gives up.
     durability: 'page-cache',
     isRecorderInline: true,
     sessionCountMax: SESSION_COUNT_MAX,
