@@ -56,10 +56,10 @@ export function forgetLeader(
       }
     });
   };
-  // What its clients write reaches it when it is awake: a leader that wakes with log that waits for
-  // its disk believes that its disk stands still, and gives up.
-  for (const companion of companions) {
-    world.network.block(companion, leader.node);
+  // What clients write reaches it when it is awake: a leader that wakes with log that waits for its
+  // disk believes that its disk stands still, and gives up.
+  for (const { node } of clients) {
+    world.network.block(node, leader.node);
   }
   later(cutMs, () => world.network.partition([inside, outside]));
   later(sleepMs + AWAKE_AFTER_MS, () => {
