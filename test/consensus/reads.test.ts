@@ -1,4 +1,4 @@
-// A leader learns that it still leads from answers that left after it had asked, and from no others.
+// A leader learns that it still leads from answers that left after it had asked, and no others.
 
 import test from 'tape';
 import type { Election } from '../../src/consensus/election.js';
@@ -113,7 +113,7 @@ test('a new leader begins no round before the event of its term is committed', (
   t.end();
 });
 
-test('a member that takes part in a greater term tells the old leader, and confirms nothing', (t) => {
+test('a member in a greater term tells the old leader so, and confirms nothing', (t) => {
   const virtual = settled(3);
   const old = electionOf(virtual);
   const oldId = old.leaderMemberId();

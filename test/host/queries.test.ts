@@ -108,7 +108,7 @@ test('both clients read by query what was written, and each promise ends', async
   await members.close();
 });
 
-test('queries go on when the leader stops, and end by their deadline without a quorum', async (t) => {
+test('queries go on when the leader stops, and end without a quorum', async (t) => {
   const { ingress, members } = await Members.start(createKeyValue);
   const client = await connectExactlyOnce({ ingressEndpoints: ingress });
   await client.request(put('key', 'two'));
