@@ -94,6 +94,8 @@ export const Mark = {
   RequestRefused: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
+  OutputsComparedLater: nextMark(),
+  OutputsForgotten: nextMark(),
   // The client.
   ClientConnectTimedOut: nextMark(),
   ClientRedirected: nextMark(),

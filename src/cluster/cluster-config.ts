@@ -123,6 +123,18 @@ const memberSchema = z.strictObject({
    * member that needs it is given the newest snapshot instead.
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
+  /**
+   * How often a member tells the others what its service has put out, if the log has moved; 0 for
+   * never.
+   */
+  divergenceIntervalMs: z.int().min(0).max(3_600_000).default(1_000),
+  /** What a member does when a majority has put out something else: goes on, or ends itself. */
+  onDivergence: z.enum(['report', 'stop']).default('report'),
+  /**
+   * Clocks, chance, timers and the network throw when the service uses them inside a callback. For
+   * development: it slows them down for the whole process.
+   */
+  guard: z.boolean().default(false),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
   insecure: z.boolean().default(false),
 });

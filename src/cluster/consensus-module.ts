@@ -24,6 +24,7 @@ import type { LogApplier } from './log-applier.js';
 import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
+import type { OutputMonitor } from './output-monitor.js';
 import type { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
@@ -58,6 +59,7 @@ export interface ConsensusModuleParts {
   /** The snapshot that the member starts from, while it is loaded. */
   readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
+  readonly outputs: OutputMonitor;
   readonly egress: Egress;
   readonly responder: Responder;
   readonly service: ServiceHost;
@@ -112,6 +114,7 @@ export class ConsensusModule {
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
     work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
+    work += this.#parts.outputs.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -130,6 +133,7 @@ export class ConsensusModule {
       logCare.deadlineNs(),
       this.#parts.installs.deadlineNs(),
       this.#parts.taker.deadlineNs(),
+      this.#parts.outputs.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }

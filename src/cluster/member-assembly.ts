@@ -38,6 +38,7 @@ import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
 import { ConsensusModule } from './consensus-module.js';
 import { ConsensusPublisher } from './consensus-publisher.js';
+import type { Divergence } from './divergence.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
 import { IngressAdapter } from './ingress-adapter.js';
@@ -52,8 +53,10 @@ import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
+import { OutputHistory } from './output-history.js';
+import { OutputMonitor } from './output-monitor.js';
 import { Responder } from './responder.js';
-import type { ServiceHost } from './service-host.js';
+import { SERVICE_ID, type ServiceHost } from './service-host.js';
 import { SnapshotLoader } from './snapshot-loader.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { SnapshotTaker } from './snapshot-taker.js';
@@ -87,6 +90,7 @@ export interface AssemblyInputs {
   onRoleChange(role: MemberRole, termId: number): void;
   readonly onRefused: RefusalHandler;
   onSnapshot(entry: SnapshotEntry): void;
+  onDivergence(divergence: Divergence): void;
   onWarning(message: string): void;
   onFatal(error: PawlError): void;
 }
@@ -109,6 +113,7 @@ export interface MemberParts {
   readonly taker: SnapshotTaker;
   readonly purger: LogPurger;
   readonly installs: Installs;
+  readonly outputs: OutputMonitor;
   readonly schedule: SnapshotSchedule;
   readonly subscriptions: readonly Subscription[];
   close(): void;
@@ -129,6 +134,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     messageLengthMax: messageLengthMax(config),
     fragmentLimit: config.member.serviceFragmentLimit,
     snapshots: snapshots.taker,
+    outputs: consensus.history,
     snapshot: directory.snapshot,
   });
   const loader = assembleLoader(inputs, sessions);
@@ -354,6 +360,18 @@ function assembleConsensus(
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
   const { onRefused } = inputs;
+  const history = new OutputHistory(inputs.arena);
+  const outputs = new OutputMonitor({
+    config,
+    serviceId: SERVICE_ID,
+    history,
+    servicePosition: () => service.position,
+    isIntroduced: (memberId) => election.isIntroduced(memberId),
+    send: (to, message) => publisher.outputHash(to, message),
+    onDivergence: (divergence) => inputs.onDivergence(divergence),
+    onWarning: (message) => inputs.onWarning(message),
+    onFatal: (error) => inputs.onFatal(error),
+  });
   const adapter = new ConsensusAdapter(
     subscription,
     election,
@@ -361,13 +379,15 @@ function assembleConsensus(
     log.logCare,
     installs,
     log.clocks,
+    outputs,
   );
   const close = (): void => {
     effects.close();
     installs.close();
     publisher.close();
+    history.close();
   };
-  return { publisher, effects, election, adapter, installs, subscription, close };
+  return { publisher, effects, election, adapter, installs, outputs, history, subscription, close };
 }
 
 function assembleInstalls(

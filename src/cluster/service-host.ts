@@ -6,6 +6,10 @@
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import type { LiveLog, LogReader } from './log-poller.js';
+import type { OutputHistory } from './output-history.js';
+
+/** The only service of a member so far. */
+export const SERVICE_ID = 0;
 
 export type Role = 'follower' | 'candidate' | 'leader';
 
@@ -97,6 +101,8 @@ export interface ServiceHostContext {
   readonly messageLengthMax: number;
   readonly fragmentLimit: number;
   readonly snapshots: SnapshotSink;
+  /** Where the container keeps what its service has put out. */
+  readonly outputs: OutputHistory;
   /** What the poller's position is that of; undefined when the log is replayed from its start. */
   readonly snapshot: SnapshotStart | undefined;
 }

@@ -6,6 +6,7 @@
 import { assert } from '../assert.js';
 import type { LiveLog, LogReader, MessageConsumer } from '../cluster/log-poller.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
+import type { Hash64 } from '../cluster/output-history.js';
 import type {
   EgressSink,
   Role,
@@ -36,6 +37,7 @@ import type {
   ServiceFactory,
 } from './clustered-service.js';
 import { ContainerSession } from './container-session.js';
+import { HashedEgress, OutputHasher, OutputKind } from './output-hasher.js';
 import type { ReplyLimits } from './reply-cache.js';
 import { ServiceImage } from './service-image.js';
 import { ServiceRequests } from './service-requests.js';
@@ -44,6 +46,7 @@ import { ServiceTimers } from './service-timers.js';
 import { SnapshotRecords } from './snapshot-records.js';
 
 const TWO_POW_32 = 2 ** 32;
+const NO_OUTPUT: Hash64 = { low: 0, high: 0 };
 
 /** Hosts a service made by a factory. */
 export class ServiceContainer implements ServiceHost, Cluster {
@@ -62,6 +65,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
   #lastSession: ContainerSession | undefined;
   #poller: LogReader | undefined;
   #egress: EgressSink | undefined;
+  #outputs: OutputHasher | undefined;
   #snapshots: SnapshotSink | undefined;
   #image: ServiceImage | undefined;
   #fragmentLimit = 0;
@@ -107,15 +111,20 @@ export class ServiceContainer implements ServiceHost, Cluster {
   start(context: ServiceHostContext): void {
     this.memberId = context.memberId;
     this.#poller = context.poller;
-    this.#egress = context.egress;
-    this.requests.start(context.egress);
+    this.#outputs = new OutputHasher(context.outputs);
+    this.#egress = new HashedEgress(context.egress, this.#outputs);
+    this.requests.start(this.#egress);
     this.#fragmentLimit = context.fragmentLimit;
     this.#consumer = {
       onSessionMessage: this.#onSessionMessage,
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
     this.#snapshots = context.snapshots;
-    this.#image = context.snapshot === undefined ? undefined : this.#makeImage(context.snapshot);
+    if (context.snapshot === undefined) {
+      this.#outputs.begin(0, NO_OUTPUT);
+    } else {
+      this.#image = this.#makeImage(context.snapshot);
+    }
     this.#call(() => this.#service.onStart?.(this, this.#image), false);
   }
 
@@ -194,14 +203,20 @@ export class ServiceContainer implements ServiceHost, Cluster {
     if (!this.#isInCallback) {
       throw localCallError('scheduleTimer');
     }
-    return this.timers.schedule(correlationId, deadline);
+    const isPending = this.timers.schedule(correlationId, deadline);
+    const kind = isPending ? OutputKind.TimerScheduled : OutputKind.TimerRefused;
+    this.#outputs?.add(kind, correlationId, deadline);
+    return isPending;
   }
 
   cancelTimer(correlationId: number): boolean {
     if (!this.#isInCallback) {
       throw localCallError('cancelTimer');
     }
-    return this.timers.cancel(correlationId);
+    const wasPending = this.timers.cancel(correlationId);
+    const kind = wasPending ? OutputKind.TimerCancelled : OutputKind.TimerUnknown;
+    this.#outputs?.add(kind, correlationId, 0);
+    return wasPending;
   }
 
   /** Called by a session: a message for its client. */
@@ -285,6 +300,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#isInCallback = true;
     this.#service.onSessionMessage(session, timestamp, view, offset, length);
     this.#isInCallback = false;
+    this.#outputs?.onEventEnd(position);
   };
 
   #onRequest(view: DataView, offset: number, length: number): void {
@@ -370,6 +386,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
         closing: new Set(closing.map((session) => session.id)),
         timers: [...this.timers.values()],
         replies: this.requests.replies.freeze(),
+        outputs: this.#outputs?.hash(),
         records,
       }),
     );
@@ -389,6 +406,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
         const session = this.#sessions.get(id);
         if (session !== undefined) {
           session.isClosing = true;
+          // The event that is on its way is known; what it hashes is set when all is loaded.
           this.#egress?.requestClose(id);
         }
       },
@@ -396,6 +414,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
       onTimer: (correlationId, deadlineMs) => {
         this.timers.schedule(correlationId, deadlineMs);
       },
+      onOutputs: (hash) => this.#outputs?.begin(logPosition, hash),
     });
   }
 
@@ -408,6 +427,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#isInCallback = isLogEvent;
     try {
       callback();
+      this.#outputs?.onEventEnd(this.#logPosition);
     } catch (error) {
       throw serviceError(error, this.#logPosition);
     } finally {

@@ -2,14 +2,16 @@
 //
 //   SnapshotMarker BEGIN | ClientSession, and CloseSession when the service has closed it, each
 //   | Timer, each, in the order of scheduling | retained replies (reply-snapshot.ts)
-//   | SnapshotRecord, each | SnapshotMarker END
+//   | SnapshotRecord, each | OutputState, when it is known | SnapshotMarker END
 //
 // Everything in it was frozen when the service reached the event; it is encoded in bounded steps.
 
-import type { SnapshotSection, SnapshotWrite } from '../cluster/service-host.js';
+import type { Hash64 } from '../cluster/output-history.js';
+import { SERVICE_ID, type SnapshotSection, type SnapshotWrite } from '../cluster/service-host.js';
 import { ClientSessionEncoder } from '../protocol/codecs/client-session.js';
 import { CloseSessionEncoder } from '../protocol/codecs/close-session.js';
 import { SnapshotMark } from '../protocol/codecs/enumerations.js';
+import { OutputStateEncoder } from '../protocol/codecs/output-state.js';
 import { SnapshotMarkerEncoder } from '../protocol/codecs/snapshot-marker.js';
 import { SnapshotRecordEncoder } from '../protocol/codecs/snapshot-record.js';
 import { TimerEncoder } from '../protocol/codecs/timer.js';
@@ -20,8 +22,6 @@ import { ReplySnapshot } from './reply-snapshot.js';
 import type { PendingTimer } from './service-timers.js';
 import type { SnapshotRecords } from './snapshot-records.js';
 
-/** The only service of a container so far. */
-export const SERVICE_ID = 0;
 /** `typeId` of a service's markers, as in Aeron. */
 export const SERVICE_SNAPSHOT_TYPE = 2;
 const HEAD_LENGTH_MAX = 16 * 1024;
@@ -40,6 +40,8 @@ export interface ServiceSnapshotParts {
   readonly timers: readonly PendingTimer[];
   readonly replies: FrozenReplies;
   readonly records: SnapshotRecords;
+  /** What the service had put out; undefined when that is not known. */
+  readonly outputs: Hash64 | undefined;
 }
 
 /** Encodes a service's section. */
@@ -53,6 +55,7 @@ export class ServiceSnapshot implements SnapshotSection {
   readonly #timer = new TimerEncoder();
   readonly #replies: ReplySnapshot;
   readonly #record = new SnapshotRecordEncoder();
+  readonly #outputs = new OutputStateEncoder();
   #sessionIndex = 0;
   #timerIndex = 0;
   #hasBegun = false;
@@ -70,6 +73,7 @@ export class ServiceSnapshot implements SnapshotSection {
     };
     while (written < lengthMax) {
       if (!this.#writeNext(count)) {
+        this.#writeOutputs(count);
         this.#writeMarker(count, SnapshotMark.End);
         return true;
       }
@@ -123,6 +127,19 @@ export class ServiceSnapshot implements SnapshotSection {
       .appVersion(this.#parts.appVersion)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
+  }
+
+  #writeOutputs(append: SnapshotWrite): void {
+    const { outputs } = this.#parts;
+    if (outputs !== undefined) {
+      const length = this.#outputs
+        .wrapAndApplyHeader(this.#view, 0)
+        .hashLow(outputs.low)
+        .hashHigh(outputs.high)
+        .serviceId(SERVICE_ID)
+        .encodedLength();
+      append(this.#head, MESSAGE_HEADER_LENGTH + length);
+    }
   }
 
   #writeSession(append: SnapshotWrite, session: ContainerSession): void {

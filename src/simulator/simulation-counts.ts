@@ -34,6 +34,8 @@ export interface SimulationCounts {
   installs: number;
   /** Segments of the log that members gave up. */
   purgedSegments: number;
+  /** Positions at which members compared what their services had put out. */
+  outputsCompared: number;
 }
 
 /** Nothing has happened yet. */
@@ -60,6 +62,7 @@ export function emptyCounts(): SimulationCounts {
     snapshotLoads: 0,
     installs: 0,
     purgedSegments: 0,
+    outputsCompared: 0,
   };
 }
 

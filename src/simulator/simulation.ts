@@ -5,6 +5,7 @@
 // serve, and become equal within bounds: a cluster that is safe because it does nothing is none.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { type Divergence, divergenceText } from '../cluster/divergence.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
@@ -40,6 +41,9 @@ const RESTART_DELAY_MAX_MS = 3_000;
 
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
+
+/** Runs are short: members compare their output often. */
+const DIVERGENCE_INTERVAL_MS = 200;
 
 /** The outcome of one seed. */
 export interface SimulationResult {
@@ -205,6 +209,7 @@ export class Simulation {
         snapshotIntervalLength,
         snapshotIntervalMs,
         logRetention,
+        divergenceIntervalMs: DIVERGENCE_INTERVAL_MS,
       },
       makeService: (memberId) => this.judges.makeService(memberId),
       events: (memberId) => this.#eventsOf(memberId),
@@ -245,8 +250,16 @@ export class Simulation {
         this.judges.snapshots.onSnapshot(memberId, entry);
         timeline.add(name, `has a snapshot of position ${entry.logPosition}`);
       },
+      onDivergence: (divergence) => this.#onDivergence(memberId, divergence),
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
     };
+  }
+
+  #onDivergence(memberId: number, divergence: Divergence): void {
+    // What a user's service puts out is judged event by event, with the cause: see user/.
+    if (this.application === undefined) {
+      this.judge.report('outputs', `member ${memberId} finds a ${divergenceText(divergence)}`);
+    }
   }
 
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {
@@ -333,7 +346,9 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
-    this.#counts.purgedSegments += member?.status().counters.segmentsPurged ?? 0;
+    const { counters } = member?.status() ?? {};
+    this.#counts.purgedSegments += counters?.segmentsPurged ?? 0;
+    this.#counts.outputsCompared += counters?.outputsCompared ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;

@@ -65,5 +65,7 @@ export const TemplateId = {
   SnapshotOffer: 1042,
   SnapshotRequest: 1043,
   SnapshotBlock: 1044,
+  OutputHash: 1060,
+  OutputState: 1061,
 } as const;
 export type TemplateId = (typeof TemplateId)[keyof typeof TemplateId];
