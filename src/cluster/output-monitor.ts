@@ -16,6 +16,8 @@ import { type FirstDifference, type OutputClaim, PeerOutputs } from './peer-outp
 const NS_PER_MS = 1_000_000;
 /** A question that is not answered is asked again after this. */
 const ASK_INTERVAL_NS = 100_000_000;
+/** A member that ends because it is odd has told the others what it knows by then. */
+const STOP_DELAY_NS = 100_000_000;
 /** A search, or a vote on who is odd, that learns nothing for so long ends with what it knows. */
 const PATIENCE_NS = 2_000_000_000;
 const NO_HASH: Hash64 = { low: 0, high: 0 };
@@ -68,6 +70,7 @@ export class OutputMonitor {
   #searched: PeerOutputs | undefined;
   #inquiry: Inquiry | undefined;
   #divergence: Divergence | undefined;
+  #stopsNs = Number.POSITIVE_INFINITY;
   /** Positions at which this member was compared with another. */
   comparedCount = 0;
   /** Differences that were told. */
@@ -94,12 +97,16 @@ export class OutputMonitor {
     if (this.#intervalNs === 0) {
       return 0;
     }
+    if (nowNs >= this.#stopsNs && this.#divergence !== undefined) {
+      this.#parts.onFatal(stopError(this.#memberId, this.#divergence));
+    }
     return this.#compareLater() + this.#tell(nowNs) + this.#inquire(nowNs);
   }
 
   deadlineNs(): number {
     const hasNews = this.#intervalNs > 0 && this.#parts.servicePosition() > this.#toldPosition;
-    return Math.min(this.#nextAskNs, hasNews ? this.#nextTellNs : Number.POSITIVE_INFINITY);
+    const tellNs = hasNews ? this.#nextTellNs : Number.POSITIVE_INFINITY;
+    return Math.min(this.#nextAskNs, this.#stopsNs, tellNs);
   }
 
   /** Another member tells or asks. False when the message is dropped. */
@@ -194,7 +201,7 @@ export class OutputMonitor {
       peer.onEqual(position);
       this.#forgetHealed();
     } else {
-      peer.onDifferent(position);
+      peer.onDifferent(position, hash);
       this.#nextAskNs = 0;
     }
   }
@@ -235,7 +242,7 @@ export class OutputMonitor {
       const position = peer.nextProbe();
       if (position === undefined || nowNs - this.#learnedNs > PATIENCE_NS) {
         this.#searched = undefined;
-        this.#begin(peer.firstDifference(), nowNs);
+        this.#begin(peer, nowNs);
         return;
       }
       const own = this.#ownHash(position);
@@ -248,9 +255,18 @@ export class OutputMonitor {
     }
   }
 
-  #begin(difference: FirstDifference, nowNs: number): void {
-    const own = this.#ownHash(difference.position);
-    const hashes = new Map(own === undefined ? [] : [[this.#memberId, own]]);
+  #begin(peer: PeerOutputs, nowNs: number): void {
+    const difference = peer.firstDifference();
+    const hashes = new Map<MemberId, Hash64>();
+    const known = [
+      [this.#memberId, this.#ownHash(difference.position)],
+      [peer.memberId, peer.differingHash],
+    ] as const;
+    for (const [memberId, hash] of known) {
+      if (hash !== undefined) {
+        hashes.set(memberId, hash);
+      }
+    }
     this.#inquiry = { difference, hashes, isReported: false, isDecided: false };
     this.#learnedNs = nowNs;
     this.#askAll(this.#inquiry, nowNs);
@@ -260,7 +276,7 @@ export class OutputMonitor {
     const { hashes } = inquiry;
     const missing = [...this.#peers.keys()].filter((memberId) => !hashes.has(memberId));
     if (missing.length === 0 || nowNs - this.#learnedNs > PATIENCE_NS) {
-      this.#conclude(inquiry);
+      this.#conclude(inquiry, nowNs);
       // Others may differ as well.
       this.#nextAskNs = nowNs;
       return;
@@ -292,7 +308,7 @@ export class OutputMonitor {
       inquiry.hashes.set(peer.memberId, hash);
       this.#learnedNs = nowNs;
       if (inquiry.isReported && !inquiry.isDecided) {
-        this.#conclude(inquiry);
+        this.#conclude(inquiry, nowNs);
       }
       this.#nextAskNs = Math.min(this.#nextAskNs, nowNs);
     } else if (isWanted && inquiry.isReported && !inquiry.isDecided) {
@@ -301,10 +317,13 @@ export class OutputMonitor {
     }
   }
 
-  #conclude(inquiry: Inquiry): void {
+  #conclude(inquiry: Inquiry, nowNs: number): void {
     const { difference, hashes } = inquiry;
     const { config, serviceId } = this.#parts;
     const odd = oddMembers(hashes, config.endpoints.length);
+    if (!inquiry.isReported) {
+      this.#tellFirstDifference(difference);
+    }
     const isNews = !inquiry.isReported || odd !== undefined;
     this.divergenceCount += inquiry.isReported ? 0 : 1;
     inquiry.isReported = true;
@@ -323,7 +342,19 @@ export class OutputMonitor {
     this.#parts.onWarning(divergenceText(divergence));
     this.#parts.onDivergence(divergence);
     if (odd?.includes(this.#memberId) === true && config.member.onDivergence === 'stop') {
-      this.#parts.onFatal(stopError(this.#memberId, divergence));
+      this.#stopsNs = nowNs + STOP_DELAY_NS;
+    }
+  }
+
+  /** Spares the others the search. */
+  #tellFirstDifference({ equalAt, position }: FirstDifference): void {
+    for (const place of [equalAt, position]) {
+      const hash = this.#ownHash(place);
+      if (hash !== undefined) {
+        for (const memberId of this.#peers.keys()) {
+          this.#send(memberId, place, hash, 0);
+        }
+      }
     }
   }
 
@@ -343,7 +374,7 @@ function stopError(memberId: MemberId, divergence: Divergence): PawlError {
     ErrorCode.OutputsDiverged,
     `${divergenceText(divergence)}. Member ${memberId} stops, because onDivergence is 'stop': ` +
       'repair the service; then move its data directory away, so that it starts without a vote ' +
-      'and takes its state from the others',
+      'and builds its state anew, from the log or a snapshot of the others',
     'corruption',
   );
 }

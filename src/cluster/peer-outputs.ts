@@ -36,6 +36,7 @@ export class PeerOutputs {
   isReported = false;
   #equalAt: Position = POSITION_NULL;
   #differsAt = Number.POSITIVE_INFINITY;
+  #differingHash: Hash64 | undefined;
   /** At and below it one of the two does not remember. */
   #forgottenAt: Position = POSITION_NULL;
 
@@ -47,9 +48,9 @@ export class PeerOutputs {
     return this.#differsAt !== Number.POSITIVE_INFINITY;
   }
 
-  /** Whether the two were equal at a position or beyond it. */
-  isEqualAt(position: Position): boolean {
-    return this.#equalAt >= position;
+  /** What the other one had put out by the first position that is known to differ. */
+  get differingHash(): Hash64 | undefined {
+    return this.#differingHash;
   }
 
   onEqual(position: Position): void {
@@ -62,12 +63,16 @@ export class PeerOutputs {
     }
   }
 
-  onDifferent(position: Position): void {
+  /** @param hash of the other one. */
+  onDifferent(position: Position, hash: Hash64): void {
     if (position <= this.#equalAt) {
       // What it said before it started anew does not hold any more.
       this.#equalAt = POSITION_NULL;
     }
-    this.#differsAt = Math.min(this.#differsAt, position);
+    if (position <= this.#differsAt) {
+      this.#differsAt = position;
+      this.#differingHash = hash;
+    }
   }
 
   /** One of the two cannot tell what was put out by a position. */

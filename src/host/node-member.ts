@@ -9,7 +9,9 @@ import { Member, type MemberStatus } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
+import { guardedFactory } from '../service/guarded-service.js';
 import { ServiceContainer } from '../service/service-container.js';
+import { processGuard } from './callback-guard.js';
 import { openDataDirectory } from './data-directory.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
 import { handOver } from './hand-over.js';
@@ -137,13 +139,18 @@ class MemberLife {
   readonly #network: NodeNetwork;
   readonly #storage: NodeStorage;
   readonly #recorder: NodeRecorder;
+  readonly #isGuarded: boolean;
   #resolveClosed: ((error: unknown) => void) | undefined;
   #isClosed = false;
 
   constructor(options: NodeMemberOptions) {
     const config = concludeClusterConfig(options.cluster, options.member);
     const directory = openDataDirectory(options.directory, true);
-    this.#container = new ServiceContainer(options.serviceFactory);
+    const factory = options.serviceFactory;
+    this.#isGuarded = config.member.guard;
+    this.#container = new ServiceContainer(
+      this.#isGuarded ? guardedFactory(factory, processGuard) : factory,
+    );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -205,6 +212,9 @@ class MemberLife {
       deadlineNs: () => member.deadlineNs(),
       close: () => member.close(),
     });
+    if (this.#isGuarded) {
+      processGuard.acquire();
+    }
     loop.wake();
   }
 
@@ -274,6 +284,9 @@ class MemberLife {
     this.#member.close();
     this.#network.close();
     this.#storage.end();
+    if (this.#isGuarded) {
+      processGuard.release();
+    }
     this.#resolveClosed?.(error);
   }
 }
