@@ -41,6 +41,51 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'B35b',
+    bug: 'what a service may put out depends on a socket of its leader',
+    source: 'Aeron Cluster services that stop at a back-pressured offer',
+    breaks: 'a leader whose client takes nothing now drops what its service says to it',
+    judges: ['outputs'],
+    edits: [
+      {
+        file: 'src/service/output-hasher.ts',
+        find: `    this.#outputs.addBytes(OutputKind.Message, sessionId, buffer, offset, length);
+`,
+        replace: `    const egress = this.#egress as EgressSink & { isPressed?: (id: number) => boolean };
+    if (egress.isPressed?.(sessionId) === true) {
+      return;
+    }
+    this.#outputs.addBytes(OutputKind.Message, sessionId, buffer, offset, length);
+`,
+      },
+      {
+        file: 'src/cluster/egress.ts',
+        find: '  requestClose(sessionId: number): void {\n',
+        replace: `  isPressed(sessionId: number): boolean {
+    const connection = this.#connectionOf(sessionId);
+    return connection !== undefined && !connection.queue.isEmpty;
+  }
+
+  requestClose(sessionId: number): void {
+`,
+      },
+    ],
+  },
+  {
+    id: 'B20b',
+    bug: 'a snapshot lacks a part of the state that belongs to its position',
+    source: 'etcd 13766 and 14685',
+    breaks: 'a member that starts from a snapshot takes it that nothing was put out before',
+    judges: ['outputs', 'I-10'],
+    edits: [
+      {
+        file: 'src/service/service-container.ts',
+        find: '      onOutputs: (hash) => this.#outputs?.begin(logPosition, hash),',
+        replace: '      onOutputs: () => this.#outputs?.begin(logPosition, NO_OUTPUT),',
+      },
+    ],
+  },
+  {
     id: 'B42',
     bug: 'a command that was taken is proposed again and again',
     source: 'RedisRaft 13',

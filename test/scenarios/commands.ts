@@ -42,7 +42,10 @@ export function buildStage(line: string, arenas: ArenaPool): Stage {
     egressBufferLengthMax: kib('egress-buffer-kib'),
     segmentLength: kib('segment-kib'),
   });
-  const member: Partial<MemberSettings> = defined({ windowLength: kib('window-kib') });
+  const member: Partial<MemberSettings> = defined({
+    windowLength: kib('window-kib'),
+    onDivergence: words.text('on-divergence') as MemberSettings['onDivergence'],
+  });
   const stage = new Stage({
     arenas,
     seed: words.number('seed') ?? SEED_DEFAULT,

@@ -1,6 +1,7 @@
 // service-commands.ts: messages that make the service do something beyond counting them.
 //
-// They are as deterministic as the rest of it: the same message does the same on every member.
+// They are as deterministic as the rest of it: the same message does the same on every member. The
+// one exception is named after what it is for.
 
 import type { ClientSession } from '../../src/service/clustered-service.js';
 import type { LedgerService } from '../../src/simulator/ledger-service.js';
@@ -9,8 +10,11 @@ import { textOf } from './scenario-client.js';
 /** `reply-4000` answers with so many bytes more. */
 const REPLY = /^reply-(\d+)/;
 
-/** Teaches a service `close-me`, `throw-now` and `reply-N`. */
-export function addServiceCommands(service: LedgerService): void {
+/** `differ-at-2` says something on member 2 that the others do not say. */
+const DIFFER = /^differ-at-(\d+)/;
+
+/** Teaches the service of a member `close-me`, `throw-now`, `reply-N` and `differ-at-N`. */
+export function addServiceCommands(service: LedgerService, memberId: number): void {
   const apply = service.onSessionMessage.bind(service);
   const begin = service.onStart.bind(service);
   let closeSession: (id: number) => void = () => undefined;
@@ -20,7 +24,11 @@ export function addServiceCommands(service: LedgerService): void {
   };
   service.onSessionMessage = (session, timestamp, buffer, offset, length) => {
     apply(session, timestamp, buffer, offset, length);
-    obey(textOf(buffer, offset, length), session, closeSession);
+    const text = textOf(buffer, offset, length);
+    obey(text, session, closeSession);
+    if (DIFFER.exec(text)?.[1] === String(memberId)) {
+      session.offer(new Uint8Array(1), 0, 1);
+    }
   };
 }
 

@@ -210,7 +210,7 @@ export class Stage {
       this.applied[memberId]?.push(textOf(buffer, offset, length));
       apply(session, timestamp, buffer, offset, length);
     };
-    addServiceCommands(service);
+    addServiceCommands(service, memberId);
     return host;
   }
 
