@@ -81,7 +81,10 @@ const memberSchema = z.strictObject({
     .min(4 * KIB)
     .max(64 * MIB)
     .default(512 * KIB),
-  /** Bytes of one term buffer of an ingress, egress or consensus stream. */
+  /**
+   * Bytes of one term buffer of an ingress, egress or consensus stream. Equal on all members: it
+   * bounds the messages of a service.
+   */
   streamTermLength: powerOfTwo(64 * KIB, 64 * MIB).default(256 * KIB),
   socketBufferLength: z
     .int()
@@ -166,7 +169,7 @@ export function concludeClusterConfig(
   const memberValues = parse(memberSchema, member, 'member');
   const endpoints = parseMemberList(clusterValues.members);
   checkRelations(clusterValues, memberValues, endpoints);
-  const hash = hashSettings(clusterValues);
+  const hash = hashSettings(clusterValues, memberValues.streamTermLength);
   const consensus = concludeConsensusConfig({
     memberId: memberValues.memberId,
     memberIds: endpoints.map((endpoint) => endpoint.memberId),
@@ -258,9 +261,14 @@ export function toOpaque64(halves: Opaque64): bigint {
   return (BigInt(halves.high) << 32n) | BigInt(halves.low);
 }
 
-/** FNV-1a over the canonical settings, in two 32-bit lanes with different offsets. */
-function hashSettings(values: z.output<typeof clusterSchema>): Opaque64 {
-  const text = JSON.stringify(values, Object.keys(values).sort());
+/**
+ * FNV-1a over the canonical settings, in two 32-bit lanes with different offsets.
+ *
+ * @param streamTermLength bounds what a service may put out, so it has to be equal as well.
+ */
+function hashSettings(values: z.output<typeof clusterSchema>, streamTermLength: number): Opaque64 {
+  const settings = { ...values, streamTermLength };
+  const text = JSON.stringify(settings, Object.keys(settings).sort());
   return { high: fnv1a(text, 0x811c9dc5), low: fnv1a(text, 0x01000193 ^ 0x5bd1e995) };
 }
 

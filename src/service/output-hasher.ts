@@ -11,6 +11,7 @@ import type { Position } from '../position.js';
 
 const TWO_POW_32 = 2 ** 32;
 const NO_BYTES_CHECKSUM = 0;
+const LOOP_LENGTH_MAX = 96;
 
 /** What an output is. Numbers enter the hash and never change. */
 export const OutputKind = {
@@ -32,6 +33,7 @@ export class OutputHasher {
   #low = 0;
   #high = 0;
   #hasOutput = false;
+  #lastBytes: Uint8Array = new Uint8Array(0);
 
   constructor(history: OutputHistory) {
     this.#history = history;
@@ -102,13 +104,33 @@ export class OutputHasher {
     if (buffer.buffer === arena.u8.buffer) {
       return arena.core.crc32c(start, length, 0);
     }
+    const bytes = this.#bytesOf(buffer.buffer);
     let checksum = 0;
     for (let at = 0; at < length; at += OUTPUT_SCRATCH_LENGTH) {
       const pieceLength = Math.min(OUTPUT_SCRATCH_LENGTH, length - at);
-      arena.u8.set(new Uint8Array(buffer.buffer, start + at, pieceLength), scratch);
+      copy(bytes, start + at, arena.u8, scratch, pieceLength);
       checksum = arena.core.crc32c(scratch, pieceLength, checksum);
     }
     return checksum;
+  }
+
+  /** Services mostly put their answers together in one buffer: its view is kept. */
+  #bytesOf(buffer: ArrayBufferLike): Uint8Array {
+    if (this.#lastBytes.buffer !== buffer) {
+      this.#lastBytes = new Uint8Array(buffer);
+    }
+    return this.#lastBytes;
+  }
+}
+
+/** A loop is faster than a view where bytes are few. */
+function copy(from: Uint8Array, start: number, to: Uint8Array, at: number, length: number): void {
+  if (length > LOOP_LENGTH_MAX) {
+    to.set(from.subarray(start, start + length), at);
+    return;
+  }
+  for (let index = 0; index < length; index++) {
+    to[at + index] = from[start + index] as number;
   }
 }
 

@@ -89,5 +89,7 @@ test('the configuration hash follows the cluster settings and not those of the p
   t.equal(hashOf({}, { memberId: 2, mtuLength: 8192 }), base);
   t.notEqual(hashOf({ sessionCountMax: 5 }, {}), base);
   t.notEqual(hashOf({ durability: 'page-cache' }, {}), base);
+  const longer = hashOf({}, { streamTermLength: 1024 * 1024 });
+  t.notEqual(longer, base, 'it bounds what a service may put out');
   t.end();
 });

@@ -42,9 +42,12 @@ export function buildStage(line: string, arenas: ArenaPool): Stage {
     egressBufferLengthMax: kib('egress-buffer-kib'),
     segmentLength: kib('segment-kib'),
   });
+  const onDivergence = words.text('on-divergence') as MemberSettings['onDivergence'];
   const member: Partial<MemberSettings> = defined({
     windowLength: kib('window-kib'),
-    onDivergence: words.text('on-divergence') as MemberSettings['onDivergence'],
+    onDivergence,
+    // Elsewhere members say nothing about it: the scenes are about something else.
+    divergenceIntervalMs: onDivergence === undefined ? 0 : undefined,
   });
   const stage = new Stage({
     arenas,
