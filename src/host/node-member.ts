@@ -129,6 +129,10 @@ class NodeMember implements RunningMember {
   }
 }
 
+function makeContainer(factory: ServiceFactory, isGuarded: boolean): ServiceContainer {
+  return new ServiceContainer(isGuarded ? guardedFactory(factory, processGuard) : factory);
+}
+
 /** A member from its start to its end. */
 class MemberLife {
   readonly closed: Promise<unknown>;
@@ -139,18 +143,13 @@ class MemberLife {
   readonly #network: NodeNetwork;
   readonly #storage: NodeStorage;
   readonly #recorder: NodeRecorder;
-  readonly #isGuarded: boolean;
   #resolveClosed: ((error: unknown) => void) | undefined;
   #isClosed = false;
 
   constructor(options: NodeMemberOptions) {
     const config = concludeClusterConfig(options.cluster, options.member);
     const directory = openDataDirectory(options.directory, true);
-    const factory = options.serviceFactory;
-    this.#isGuarded = config.member.guard;
-    this.#container = new ServiceContainer(
-      this.#isGuarded ? guardedFactory(factory, processGuard) : factory,
-    );
+    this.#container = makeContainer(options.serviceFactory, config.member.guard);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -212,7 +211,7 @@ class MemberLife {
       deadlineNs: () => member.deadlineNs(),
       close: () => member.close(),
     });
-    if (this.#isGuarded) {
+    if (config.member.guard) {
       processGuard.acquire();
     }
     loop.wake();
@@ -284,7 +283,7 @@ class MemberLife {
     this.#member.close();
     this.#network.close();
     this.#storage.end();
-    if (this.#isGuarded) {
+    if (this.#member.config.member.guard) {
       processGuard.release();
     }
     this.#resolveClosed?.(error);

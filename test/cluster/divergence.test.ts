@@ -99,7 +99,7 @@ function counterOf(fixture: ClusterFixture, one: SimulatedMember, name: string):
 
 const HALF = () => 0.5;
 
-test('equal members compare again and again, find nothing, and say no more than is configured', (t) => {
+test('equal members compare often, find nothing, and say no more than is configured', (t) => {
   const { fixture, client, told } = startLiars(-1, new Map());
   const messages: number[] = [];
   fixture.world.network.addFilter((_source, _destination, buffer, offset, length) => {
@@ -130,7 +130,7 @@ test('equal members compare again and again, find nothing, and say no more than 
   t.end();
 });
 
-test('a member that puts out something else is named with the first position, once, on all', (t) => {
+test('a member that puts out something else is named, with the first position, once', (t) => {
   const { fixture, client, lie, told } = startLiars(57, new Map([[2, HALF]]));
   send(fixture, client, 0, 300);
   fixture.await(() => told.size === 3, 'all members know');
@@ -169,7 +169,7 @@ test('a service that uses chance differs on every member: all are named', (t) =>
   t.end();
 });
 
-test('a difference that is seen thousands of events later is followed to its first position', (t) => {
+test('a difference that is seen much later is followed to its first position', (t) => {
   const { fixture, client, lie, told } = startLiars(30, new Map([[1, HALF]]), {
     member: { divergenceIntervalMs: 20_000 },
   });

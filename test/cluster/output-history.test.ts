@@ -63,7 +63,7 @@ test('single events are forgotten before checkpoints are', (t) => {
   t.end();
 });
 
-test('halving finds the first event that differs, whatever lies between and whoever was silent', (t) => {
+test('halving finds the first event that differs, also one that only one member answers', (t) => {
   const run = fc.record({
     distances: fc.array(fc.integer({ min: 1, max: 4_000 }), { minLength: 1, maxLength: 200 }),
     first: fc.nat(),

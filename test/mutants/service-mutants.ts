@@ -2,6 +2,8 @@
 
 import type { Mutant } from './mutant.js';
 
+const HASHED_MESSAGE =
+  'this.#outputs.addBytes(OutputKind.Message, sessionId, buffer, offset, length);';
 const SENT = 'this.#sent(this.#writer.message(publication, buffer, offset, length))';
 
 export const SERVICE_MUTANTS: readonly Mutant[] = [
@@ -49,14 +51,12 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/service/output-hasher.ts',
-        find: `    this.#outputs.addBytes(OutputKind.Message, sessionId, buffer, offset, length);
-`,
-        replace: `    const egress = this.#egress as EgressSink & { isPressed?: (id: number) => boolean };
+        find: HASHED_MESSAGE,
+        replace: `const egress = this.#egress as { isPressed?: (id: number) => boolean };
     if (egress.isPressed?.(sessionId) === true) {
       return;
     }
-    this.#outputs.addBytes(OutputKind.Message, sessionId, buffer, offset, length);
-`,
+    ${HASHED_MESSAGE}`,
       },
       {
         file: 'src/cluster/egress.ts',

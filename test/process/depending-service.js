@@ -1,8 +1,8 @@
-// depending-service.js: a service that depends on what is not in the log, when a message asks for it.
+// depending-service.js: a service that depends on what is not in the log, when it is asked to.
 //
-// A request is {number u32, number u32, text}; the answer begins with the same eight bytes. The text
-// `chance` is answered with one of Math.random's numbers, `clock` with the time of the day, and
-// `member N` with something else on member N, unless DEPENDING_REPAIRED is set. Everything else
+// A request is {number u32, number u32, text}; the answer begins with the same eight bytes. The
+// text `chance` is answered with one of Math.random's numbers, `clock` with the time of the day,
+// and `member N` with something else on member N, unless DEPENDING_REPAIRED is set. Everything else
 // comes back as it is.
 
 const HEADER_LENGTH = 8;

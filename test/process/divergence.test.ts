@@ -41,7 +41,7 @@ function warningsOf(member: MemberProcess): string[] {
   return warnings.map(({ message }) => String(message));
 }
 
-test('the member whose service differs is named by all, ends, and comes back from the others', async (t) => {
+test('a member whose service differs is named, ends, and comes back repaired', async (t) => {
   let isPassed = false;
   const cluster = await startCluster({ onDivergence: 'stop' });
   try {
@@ -84,7 +84,7 @@ test('the member whose service differs is named by all, ends, and comes back fro
   }
 });
 
-test('a service that uses chance or a clock differs everywhere, and all members are named', async (t) => {
+test('a service that uses chance or a clock differs everywhere: all are named', async (t) => {
   for (const call of ['chance', 'clock']) {
     const cluster = await startCluster({});
     try {
