@@ -94,6 +94,9 @@ export const Mark = {
   RequestRefused: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
+  SpaceLow: nextMark(),
+  SpaceEnoughAgain: nextMark(),
+  SpaceLowHandsOver: nextMark(),
   OutputsComparedLater: nextMark(),
   OutputsForgotten: nextMark(),
   // The client.

@@ -119,6 +119,17 @@ const memberSchema = z.strictObject({
     .default(1024 * MIB),
   /** Time after which a leader has a snapshot taken, if the log has grown; 0 for never. */
   snapshotIntervalMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /**
+   * Bytes on the disk below which a leader hands over to a member that has more room, and the
+   * operator is warned; 0 for never. What the log grows by in some seconds should fit into it.
+   */
+  lowSpaceLength: z
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .default(256 * MIB),
+  /** How often the room on the disk is looked at. */
+  spaceCheckIntervalMs: timeoutMs.default(1_000),
   /** Snapshots that are kept: a damaged one is replaced by the one before. */
   snapshotCountKept: z.int().min(1).max(SNAPSHOT_COUNT_MAX).default(2),
   /**

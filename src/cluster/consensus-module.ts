@@ -14,6 +14,7 @@ import type { ClusterConfig } from './cluster-config.js';
 import { CONSENSUS_FRAGMENT_LIMIT, type ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
+import type { DiskWatch } from './disk-watch.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter, Redirect } from './ingress-adapter.js';
@@ -48,6 +49,7 @@ export interface ConsensusModuleParts {
   readonly leaderLog: LeaderLog;
   readonly followerLog: FollowerLog;
   readonly logCare: LogCare;
+  readonly diskWatch: DiskWatch;
   readonly installs: Installs;
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
@@ -114,7 +116,7 @@ export class ConsensusModule {
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
     work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
-    work += this.#parts.outputs.doWork(nowNs);
+    work += this.#parts.outputs.doWork(nowNs) + this.#parts.diskWatch.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -134,6 +136,7 @@ export class ConsensusModule {
       this.#parts.installs.deadlineNs(),
       this.#parts.taker.deadlineNs(),
       this.#parts.outputs.deadlineNs(),
+      this.#parts.diskWatch.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }

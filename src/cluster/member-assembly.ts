@@ -38,6 +38,7 @@ import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
 import { ConsensusModule } from './consensus-module.js';
 import { ConsensusPublisher } from './consensus-publisher.js';
+import { DiskWatch } from './disk-watch.js';
 import type { Divergence } from './divergence.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
@@ -114,6 +115,7 @@ export interface MemberParts {
   readonly purger: LogPurger;
   readonly installs: Installs;
   readonly outputs: OutputMonitor;
+  readonly diskWatch: DiskWatch;
   readonly schedule: SnapshotSchedule;
   readonly subscriptions: readonly Subscription[];
   close(): void;
@@ -190,6 +192,7 @@ function assembleLog(inputs: AssemblyInputs) {
     onWarning: (message) => inputs.onWarning(message),
     onFatal: (error) => inputs.onFatal(error),
   });
+  const diskWatch = new DiskWatch({ config, tasks, onWarning: inputs.onWarning });
   const makeReader = (): CheckedReader => {
     const reader = new LogReader({ tasks, arena, recordingLog, geometry });
     return new CheckedReader(reader, logCare, (error) => inputs.onFatal(error));
@@ -230,6 +233,7 @@ function assembleLog(inputs: AssemblyInputs) {
     followerLog,
     logPublisher,
     logCare,
+    diskWatch,
     logClock,
     clocks,
     close,
@@ -353,6 +357,7 @@ function assembleConsensus(
   const election = new Election(config.consensus, recovered, effects, () => entropy.nextUint32());
   effects.bind(election);
   log.logCare.join(election, publisher);
+  log.diskWatch.join(election);
   const subscription = transport.addSubscription(
     channelOf(ownEndpoints(config).consensus),
     CONSENSUS_STREAM_ID,

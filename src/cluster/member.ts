@@ -80,11 +80,13 @@ export interface MemberStatus {
   /**
    * `sound` or `torn` as the start found the log; `corrupt` while ranges of it are damaged;
    * `repaired` when what the start found damaged is whole again; `diverged` when the service has
-   * put out something else than on the others.
+   * put out something else than on the others; `low space` while the disk has little room left.
    */
   readonly health: string;
   /** Where members have put out different things, and who is odd; undefined when nowhere. */
   readonly divergence: Divergence | undefined;
+  /** Bytes that the disk had left when it was looked at last; undefined before. */
+  readonly freeSpaceLength: number | undefined;
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -249,6 +251,7 @@ export class Member implements Agent {
       sessionCount: running?.applied.count ?? 0,
       health: healthOf(running, memberId),
       divergence: running?.outputs.divergence,
+      freeSpaceLength: running?.diskWatch.freeLength,
       // Collected for those who look only: others ask for a status often.
       get counters() {
         return member.#counters(running);
@@ -281,6 +284,8 @@ export class Member implements Agent {
     counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
     counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
+    counters.lowSpaceCount = running?.diskWatch.lowCount ?? 0;
+    counters.lowSpaceTransfers = running?.diskWatch.transferCount ?? 0;
     counters.outputsCompared = running?.outputs.comparedCount ?? 0;
     counters.divergences = running?.outputs.divergenceCount ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
@@ -431,6 +436,9 @@ function healthOf(running: MemberParts | undefined, memberId: number): string {
   const { divergence } = running.outputs;
   if (divergence !== undefined && !isInnocent(divergence, memberId)) {
     return 'diverged';
+  }
+  if (running.diskWatch.isLow) {
+    return 'low space';
   }
   const { kind } = running.directory.health;
   return kind === 'corrupt' ? 'repaired' : kind;

@@ -36,6 +36,9 @@ export interface SimulationCounts {
   purgedSegments: number;
   /** Positions at which members compared what their services had put out. */
   outputsCompared: number;
+  /** Times that a member had little room left on its disk, and handed leadership over for it. */
+  lowSpaces: number;
+  lowSpaceTransfers: number;
 }
 
 /** Nothing has happened yet. */
@@ -63,6 +66,8 @@ export function emptyCounts(): SimulationCounts {
     installs: 0,
     purgedSegments: 0,
     outputsCompared: 0,
+    lowSpaces: 0,
+    lowSpaceTransfers: 0,
   };
 }
 

@@ -10,6 +10,7 @@ import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
 import { describeError } from './describe-error.js';
+import { LOW_SPACE_LENGTH } from './equipment-faults.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
 import { Judge, type Violation } from './invariants/judge.js';
@@ -44,6 +45,8 @@ const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 
 /** Runs are short: members compare their output often. */
 const DIVERGENCE_INTERVAL_MS = 200;
+/** Logs of runs are small, and disks that fill up do so within a second. */
+const SPACE_CHECK_INTERVAL_MS = 200;
 
 /** The outcome of one seed. */
 export interface SimulationResult {
@@ -210,6 +213,8 @@ export class Simulation {
         snapshotIntervalMs,
         logRetention,
         divergenceIntervalMs: DIVERGENCE_INTERVAL_MS,
+        lowSpaceLength: LOW_SPACE_LENGTH,
+        spaceCheckIntervalMs: SPACE_CHECK_INTERVAL_MS,
       },
       makeService: (memberId) => this.judges.makeService(memberId),
       events: (memberId) => this.#eventsOf(memberId),
@@ -349,6 +354,8 @@ export class Simulation {
     const { counters } = member?.status() ?? {};
     this.#counts.purgedSegments += counters?.segmentsPurged ?? 0;
     this.#counts.outputsCompared += counters?.outputsCompared ?? 0;
+    this.#counts.lowSpaces += counters?.lowSpaceCount ?? 0;
+    this.#counts.lowSpaceTransfers += counters?.lowSpaceTransfers ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;

@@ -71,10 +71,10 @@ function statusText(answers: readonly MemberAnswer[]): string {
   ].join('\n');
 }
 
-/** A log that is damaged, and a service that differs. */
-const UNHEALTHY: readonly string[] = ['corrupt', 'diverged'];
+/** A log that is damaged, a service that differs, a disk that is nearly full. */
+const UNHEALTHY: readonly string[] = ['corrupt', 'diverged', 'low space'];
 
-/** Whether somebody leads, all that were asked answered, and nobody's log or state is damaged. */
+/** Whether somebody leads, all that were asked answered, and all of them are well. */
 function isHealthy(answers: readonly MemberAnswer[]): boolean {
   const statuses = answers.map(({ report }) => report?.status);
   return (

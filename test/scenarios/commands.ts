@@ -47,6 +47,8 @@ export function buildStage(line: string, arenas: ArenaPool): Stage {
     windowLength: kib('window-kib'),
     onDivergence,
     // Elsewhere members say nothing about it: the scenes are about something else.
+    lowSpaceLength: kib('low-space-kib') ?? 0,
+    spaceCheckIntervalMs: 100,
     divergenceIntervalMs: onDivergence === undefined ? 0 : undefined,
   });
   const stage = new Stage({
