@@ -138,6 +138,13 @@ const memberSchema = z.strictObject({
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
   /**
+   * With `snapshots`: bytes of log before the newest snapshot that are kept although snapshots hold
+   * them; and how long log is kept, by its own time. What exceeds either is given up. Both 0: at
+   * once.
+   */
+  logRetentionLength: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  logRetentionMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /**
    * How often a member tells the others what its service has put out, if the log has moved; 0 for
    * never.
    */
@@ -237,6 +244,12 @@ function checkRelations(
     throw invalid(
       `cluster.segmentLength is ${cluster.segmentLength}: use a multiple of logTermLength ` +
         `(${cluster.logTermLength})`,
+    );
+  }
+  if (member.logRetention === 'all' && member.logRetentionLength + member.logRetentionMs > 0) {
+    throw invalid(
+      'member.logRetentionLength and logRetentionMs say when log is given up, and ' +
+        "member.logRetention is 'all', which gives up none: set it to 'snapshots', or leave them 0",
     );
   }
   if (member.mtuLength > member.streamTermLength / 4) {

@@ -260,7 +260,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
     isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
     snapshotVersion: () => service.snapshotVersion,
     onSnapshot: (entry) => {
-      purger.onSnapshot();
+      purger.onSnapshot(entry);
       inputs.onSnapshot(entry);
     },
     onWarning: (message) => inputs.onWarning(message),
