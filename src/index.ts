@@ -3,6 +3,8 @@
 export type { ClientOptions } from './client/client-options.js';
 export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
 export type { ExactlyOnceOptions } from './client/exactly-once-client.js';
+export type { QueryOptions } from './client/query-client.js';
+export type { QueryAnswer, QueryRequestOptions } from './client/query-shell.js';
 export type { RequestClientOptions } from './client/request-client.js';
 export type { Answer } from './client/request-shell.js';
 export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
@@ -22,8 +24,10 @@ export {
   type NodeMemberStatus,
   type RunningMember,
   runMember,
+  type ServiceStatus,
 } from './host/node-member.js';
 export type {
+  ClientQuery,
   ClientRequest,
   ClientSession,
   CloseReason,
@@ -33,7 +37,7 @@ export type {
   Role,
   ServiceFactory,
 } from './service/clustered-service.js';
-export { EgressResult } from './service/clustered-service.js';
+export { EgressResult, ServiceMessageResult } from './service/clustered-service.js';
 export { REQUEST_HEADER_LENGTH, Replier } from './service/request.js';
 export { type ElementEncoder, SnapshotArray } from './service/snapshot-array.js';
 export { type EntryEncoder, SnapshotMap } from './service/snapshot-map.js';

@@ -11,6 +11,7 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
 import { MEMBER_PROTOCOL_VERSION } from '../protocol/streams.js';
+import { SERVICE_COUNT_MAX } from './services.js';
 
 export const MEMBER_COUNT_MAX = 7;
 const DURABILITY_LEVELS = {
@@ -46,8 +47,15 @@ const clusterSchema = z.strictObject({
   logTermLength: powerOfTwo(64 * KIB, 256 * MIB).default(16 * MIB),
   /** Bytes of a log segment file; a multiple of logTermLength. */
   segmentLength: powerOfTwo(64 * KIB, 1024 * MIB).default(128 * MIB),
+  /** Services on the log of each member. A member is given that many. */
+  serviceCount: z.int().min(1).max(SERVICE_COUNT_MAX).default(1),
   /** Concurrent client sessions. */
   sessionCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(1_000),
+  /**
+   * Bytes of one of the three term buffers of a client's egress stream. A message to a client is at
+   * most an eighth of it: what a service is told of a longer one must not depend on the member.
+   */
+  egressTermLength: powerOfTwo(64 * KIB, 128 * MIB).default(256 * KIB),
   /** Bytes of egress that may wait for one client before its session is closed by a log event. */
   egressBufferLengthMax: z
     .int()
@@ -81,10 +89,7 @@ const memberSchema = z.strictObject({
     .min(4 * KIB)
     .max(64 * MIB)
     .default(512 * KIB),
-  /**
-   * Bytes of one term buffer of an ingress, egress or consensus stream. Equal on all members: it
-   * bounds the messages of a service.
-   */
+  /** Bytes of one term buffer of a stream to another member, or to a client without a session. */
   streamTermLength: powerOfTwo(64 * KIB, 64 * MIB).default(256 * KIB),
   socketBufferLength: z
     .int()
@@ -99,6 +104,14 @@ const memberSchema = z.strictObject({
     .default(1024 * MIB),
   /** Most log messages that a service consumes in one duty cycle. */
   serviceFragmentLimit: z.int().min(1).max(100_000).default(2_048),
+  /** Queries that wait for their answer at a leader; more are refused. */
+  queryCountMax: z.int().min(1).max(1_000_000).default(65_536),
+  /** Bytes of all queries that wait at a leader. */
+  queryBytesMax: z
+    .int()
+    .min(4 * KIB)
+    .max(256 * MIB)
+    .default(16 * MIB),
   /** From the start of one reading of the whole recorded log to the next: it looks for rot. */
   scrubCycleMs: z
     .int()
@@ -187,7 +200,7 @@ export function concludeClusterConfig(
   const memberValues = parse(memberSchema, member, 'member');
   const endpoints = parseMemberList(clusterValues.members);
   checkRelations(clusterValues, memberValues, endpoints);
-  const hash = hashSettings(clusterValues, memberValues.streamTermLength);
+  const hash = hashSettings(clusterValues);
   const consensus = concludeConsensusConfig({
     memberId: memberValues.memberId,
     memberIds: endpoints.map((endpoint) => endpoint.memberId),
@@ -258,6 +271,12 @@ function checkRelations(
         `(${member.streamTermLength}), or raise streamTermLength`,
     );
   }
+  if (member.mtuLength > cluster.egressTermLength / 4) {
+    throw invalid(
+      `member.mtuLength is ${member.mtuLength}: use at most a quarter of egressTermLength ` +
+        `(${cluster.egressTermLength}), or raise egressTermLength on all members`,
+    );
+  }
   const own = endpoints.find((endpoint) => endpoint.memberId === member.memberId);
   const hosts = [own?.ingress.host, own?.consensus.host, own?.log.host];
   for (const host of hosts) {
@@ -285,14 +304,9 @@ export function toOpaque64(halves: Opaque64): bigint {
   return (BigInt(halves.high) << 32n) | BigInt(halves.low);
 }
 
-/**
- * FNV-1a over the canonical settings, in two 32-bit lanes with different offsets.
- *
- * @param streamTermLength bounds what a service may put out, so it has to be equal as well.
- */
-function hashSettings(values: z.output<typeof clusterSchema>, streamTermLength: number): Opaque64 {
-  const settings = { ...values, streamTermLength };
-  const text = JSON.stringify(settings, Object.keys(settings).sort());
+/** FNV-1a over the canonical settings, in two 32-bit lanes with different offsets. */
+function hashSettings(values: z.output<typeof clusterSchema>): Opaque64 {
+  const text = JSON.stringify(values, Object.keys(values).sort());
   return { high: fnv1a(text, 0x811c9dc5), low: fnv1a(text, 0x01000193 ^ 0x5bd1e995) };
 }
 

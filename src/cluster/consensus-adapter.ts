@@ -14,6 +14,8 @@ import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term.js';
 import { OutputHashDecoder } from '../protocol/codecs/output-hash.js';
+import { ReadAcknowledgementDecoder } from '../protocol/codecs/read-acknowledgement.js';
+import { ReadProbeDecoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockDecoder } from '../protocol/codecs/repair-block.js';
 import { RepairRequestDecoder } from '../protocol/codecs/repair-request.js';
 import { RequestVoteDecoder } from '../protocol/codecs/request-vote.js';
@@ -29,7 +31,7 @@ import type { Subscription } from '../transport/subscription.js';
 import type { ClockAgreement } from './clock-agreement.js';
 import type { Installs } from './installs.js';
 import type { LogCare } from './log-care.js';
-import type { OutputMonitor } from './output-monitor.js';
+import type { Outputs } from './outputs.js';
 
 /** Messages of other members that one duty cycle takes. */
 export const CONSENSUS_FRAGMENT_LIMIT = 256;
@@ -59,6 +61,8 @@ export class ConsensusAdapter {
   readonly #catchup = new CatchupRequestDecoder();
   readonly #append = new AppendPositionDecoder();
   readonly #commit = new CommitPositionDecoder();
+  readonly #readProbe = new ReadProbeDecoder();
+  readonly #readAcknowledgement = new ReadAcknowledgementDecoder();
   readonly #repairRequest = new RepairRequestDecoder();
   readonly #repairBlock = new RepairBlockDecoder();
   readonly #installs: Installs;
@@ -66,7 +70,7 @@ export class ConsensusAdapter {
   readonly #snapshotOffer = new SnapshotOfferDecoder();
   readonly #snapshotRequest = new SnapshotRequestDecoder();
   readonly #snapshotBlock = new SnapshotBlockDecoder();
-  readonly #outputs: OutputMonitor;
+  readonly #outputs: Outputs;
   readonly #outputHash = new OutputHashDecoder();
   #nowNs = 0;
   /** Messages that were not valid, or of a kind that this version does not know. */
@@ -79,7 +83,7 @@ export class ConsensusAdapter {
     logCare: LogCare,
     installs: Installs,
     clocks: ClockAgreement,
-    outputs: OutputMonitor,
+    outputs: Outputs,
   ) {
     this.#subscription = subscription;
     this.#election = election;
@@ -138,6 +142,28 @@ export class ConsensusAdapter {
           message.leadershipTermId(),
           nowNs,
         );
+        return true;
+      }
+      default:
+        return this.#dispatchReads(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchReads(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    const { reads } = this.#election;
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.ReadProbe: {
+        if (!ReadProbeDecoder.isValid(view, offset, length)) return false;
+        const message = this.#readProbe.wrapAndApplyHeader(view, offset);
+        const termId = message.leadershipTermId();
+        reads.onProbe(message.leaderMemberId(), termId, message.round(), nowNs);
+        return true;
+      }
+      case TemplateId.ReadAcknowledgement: {
+        if (!ReadAcknowledgementDecoder.isValid(view, offset, length)) return false;
+        const message = this.#readAcknowledgement.wrapAndApplyHeader(view, offset);
+        const termId = message.leadershipTermId();
+        reads.onAcknowledgement(message.memberId(), termId, message.round());
         return true;
       }
       default:

@@ -20,18 +20,19 @@ import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter, Redirect } from './ingress-adapter.js';
 import type { Installs } from './installs.js';
 import type { LeaderLog } from './leader-log.js';
+import type { LeaderReads } from './leader-reads.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { LogApplier } from './log-applier.js';
 import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
-import type { OutputMonitor } from './output-monitor.js';
+import type { Outputs } from './outputs.js';
 import type { Responder } from './responder.js';
-import type { ServiceHost } from './service-host.js';
+import type { ServiceProposer } from './service-proposer.js';
+import type { Services } from './services.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
-import type { TimerProposer } from './timer-proposer.js';
 
 /** Parts of the module, made by the member. */
 export interface ConsensusModuleParts {
@@ -54,17 +55,18 @@ export interface ConsensusModuleParts {
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
+  readonly reads: LeaderReads;
   readonly sessions: LeaderSessions;
-  readonly timers: TimerProposer;
+  readonly proposer: ServiceProposer;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
   /** The snapshot that the member starts from, while it is loaded. */
   readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
-  readonly outputs: OutputMonitor;
+  readonly outputs: Outputs;
   readonly egress: Egress;
   readonly responder: Responder;
-  readonly service: ServiceHost;
+  readonly services: Services;
   readonly ingressEndpoints: string;
 }
 
@@ -93,7 +95,12 @@ export class ConsensusModule {
 
   /** Timers that this member has appended to the log as a leader. */
   get timersProposed(): number {
-    return this.#parts.timers.proposedCount;
+    return this.#parts.proposer.timerCount;
+  }
+
+  /** Messages of services that this member has appended to the log as a leader. */
+  get serviceMessagesProposed(): number {
+    return this.#parts.proposer.messageCount;
   }
 
   doWork(nowNs: number): number {
@@ -105,7 +112,8 @@ export class ConsensusModule {
     work += effects.doWork(nowNs);
     const taken = this.#pollIngress(nowNs) + this.#moveIdleLog();
     if (taken > 0 && this.#isLeading) {
-      // The followers record while this member does.
+      this.#parts.reads.begin(election, nowNs);
+      // The followers record, and confirm reads, while this member works.
       work += sendNow(nowNs);
     }
     work += taken;
@@ -143,8 +151,8 @@ export class ConsensusModule {
 
   /** When an idle leader has to look at sessions or timers. */
   #leaderDeadlineNs(): number {
-    const { logClock, timers } = this.#parts;
-    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(timers.nextDeadlineMs()));
+    const { logClock, proposer } = this.#parts;
+    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(proposer.nextDeadlineMs()));
     return this.#nowNs + Math.min(SESSION_CHECK_INTERVAL_NS, timerNs);
   }
 
@@ -212,10 +220,13 @@ export class ConsensusModule {
       }
     }
     const isIngressOpen = isLeading && election.isIngressOpen();
+    if (!isIngressOpen && this.#isIngressOpen) {
+      this.#parts.reads.endTerm();
+    }
     if (isIngressOpen && !this.#isIngressOpen) {
       egress.open();
       const nowMs = logClock.timeMs(nowNs, clock.wallMs());
-      this.#parts.timers.startTerm(election.leadershipTermId());
+      this.#parts.proposer.startTerm(election.leadershipTermId());
       this.#parts.schedule.startTerm(election.leadershipTermId(), nowMs);
       sessions.openIngress(nowMs);
     }
@@ -223,11 +234,11 @@ export class ConsensusModule {
   }
 
   /**
-   * Applies what is committed: sessions first, so that the service's replies have somewhere to go.
+   * Applies what is committed: sessions first, so that the services' replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, logClock, service, sessions } = this.#parts;
-    const { loader, schedule, taker, timers } = this.#parts;
+    const { applier, clock, election, logClock, services, sessions } = this.#parts;
+    const { loader, proposer, schedule, taker } = this.#parts;
     const isLoading = loader?.isDone === false;
     const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
@@ -238,14 +249,20 @@ export class ConsensusModule {
     this.#hasMore ||= loaded > 0;
     let work = loaded + taker.doWork(nowNs);
     work += applier.poll(limit, this.#isIngressOpen, nowMs);
-    work += service.doWork(Math.min(limit, applier.position));
-    this.#hasMore ||= work > 0 && service.position < limit;
-    applier.finishCloses(service.position);
-    election.onServicePosition(Math.min(applier.position, service.position));
+    work += services.doWork(Math.min(limit, applier.position));
+    const servicePosition = services.position;
+    this.#hasMore ||= work > 0 && servicePosition < limit;
+    applier.finishCloses(servicePosition);
+    if (this.#isIngressOpen) {
+      const { reads } = this.#parts;
+      work += reads.doWork(election, nowNs);
+      this.#hasMore ||= reads.hasMore;
+    }
+    election.onServicePosition(Math.min(applier.position, servicePosition));
     if (this.#isIngressOpen && !election.isHandingOver()) {
       const appended =
-        sessions.doWork(nowMs) + timers.doWork(nowMs) + schedule.doWork(nowMs, service.position);
-      this.#hasMore ||= timers.hasMore;
+        sessions.doWork(nowMs) + proposer.doWork(nowMs) + schedule.doWork(nowMs, servicePosition);
+      this.#hasMore ||= proposer.hasMore;
       if (appended > 0) {
         // Events were appended after this turn's recording: it goes on at once.
         work += appended + this.#updateProgress(nowNs);

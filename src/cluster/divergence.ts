@@ -52,14 +52,15 @@ function placeText({ equalAt, isExact, position }: FirstDifference): string {
 
 /** What an operator reads. */
 export function divergenceText(divergence: Divergence): string {
-  const { memberIds, oddMemberIds } = divergence;
+  const { memberIds, oddMemberIds, serviceId } = divergence;
+  const service = serviceId === 0 ? '' : `service ${serviceId}, `;
   const place = placeText(divergence);
   const who =
     oddMemberIds.length > 0
       ? `${membersText(oddMemberIds)} put out something else than the majority, ${place}`
       : `${membersText(memberIds)} do not put out the same, ${place}, and no majority agrees`;
   return (
-    `divergence: ${who}. The service depends on something that is not in the log, such as a ` +
+    `divergence: ${service}${who}. The service depends on something that is not in the log, such as a ` +
     'clock, chance, or its role: see docs/protocol/divergence.md'
   );
 }

@@ -47,6 +47,7 @@ import { InstallSource } from './install-source.js';
 import { InstallTarget } from './install-target.js';
 import { Installs } from './installs.js';
 import { LeaderLog } from './leader-log.js';
+import { LeaderReads } from './leader-reads.js';
 import { LeaderSessions } from './leader-sessions.js';
 import { LogApplier } from './log-applier.js';
 import { LogCare } from './log-care.js';
@@ -54,14 +55,14 @@ import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
-import { OutputHistory } from './output-history.js';
-import { OutputMonitor } from './output-monitor.js';
+import { Outputs } from './outputs.js';
+import { QueryIngress } from './query-ingress.js';
 import { Responder } from './responder.js';
-import { SERVICE_ID, type ServiceHost } from './service-host.js';
+import { ServiceProposer } from './service-proposer.js';
+import type { Services } from './services.js';
 import { SnapshotLoader } from './snapshot-loader.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { SnapshotTaker } from './snapshot-taker.js';
-import { TimerProposer } from './timer-proposer.js';
 
 /** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
 export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
@@ -82,7 +83,7 @@ export interface AssemblyInputs {
   readonly arena: Arena;
   readonly clock: Clock;
   readonly entropy: Entropy;
-  readonly service: ServiceHost;
+  readonly services: Services;
   readonly recorderRunner?: RecorderRunner;
   readonly directory: RecoveredDirectory;
   readonly transport: Transport;
@@ -100,6 +101,7 @@ export interface AssemblyInputs {
 export interface MemberParts {
   readonly directory: RecoveredDirectory;
   readonly module: ConsensusModule;
+  readonly services: Services;
   readonly election: Election;
   readonly recorder: RecorderProxy;
   readonly applied: AppliedSessions;
@@ -107,6 +109,8 @@ export interface MemberParts {
   readonly egress: Egress;
   readonly responder: Responder;
   readonly ingress: IngressAdapter;
+  readonly queryIngress: QueryIngress;
+  readonly reads: LeaderReads;
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;
   readonly logCare: LogCare;
@@ -114,7 +118,7 @@ export interface MemberParts {
   readonly taker: SnapshotTaker;
   readonly purger: LogPurger;
   readonly installs: Installs;
-  readonly outputs: OutputMonitor;
+  readonly outputs: Outputs;
   readonly diskWatch: DiskWatch;
   readonly schedule: SnapshotSchedule;
   readonly subscriptions: readonly Subscription[];
@@ -123,33 +127,23 @@ export interface MemberParts {
 
 /** Makes and joins the parts of a member whose directory is open. */
 export function assembleMember(inputs: AssemblyInputs): MemberParts {
-  const { arena, clock, config, directory, service } = inputs;
+  const { clock, config, directory, services } = inputs;
   const log = assembleLog(inputs);
   const snapshots = assembleSnapshots(inputs, log);
   const sessions = assembleSessions(inputs, log, snapshots);
   const consensus = assembleConsensus(inputs, log, sessions, snapshots);
-  service.start({
-    arena,
-    memberId: config.member.memberId,
-    poller: log.makePoller(),
-    egress: sessions.egress,
-    messageLengthMax: messageLengthMax(config),
-    fragmentLimit: config.member.serviceFragmentLimit,
-    snapshots: snapshots.taker,
-    outputs: consensus.history,
-    snapshot: directory.snapshot,
-  });
+  startServices(inputs, log, sessions, snapshots, consensus.outputs);
   const loader = assembleLoader(inputs, sessions);
   const module = new ConsensusModule({
     config,
     clock,
-    service,
+    services,
     ...log,
     ...sessions,
     ...consensus,
     ...snapshots,
     loader,
-    timers: new TimerProposer(service.timers, log.logPublisher),
+    proposer: new ServiceProposer(services.hosts, log.logPublisher),
     sendNow: (nowNs) => inputs.transport.flush(nowNs),
     ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
   });
@@ -168,6 +162,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   return {
     directory,
     module,
+    services,
     ...log,
     ...snapshots,
     ...sessions,
@@ -240,8 +235,31 @@ function assembleLog(inputs: AssemblyInputs) {
   };
 }
 
+/** Each service reads the log by itself, and brings its own section of a snapshot. */
+function startServices(
+  inputs: AssemblyInputs,
+  log: LogParts,
+  sessions: SessionParts,
+  snapshots: SnapshotParts,
+  outputs: Outputs,
+): void {
+  const { arena, config, directory, services } = inputs;
+  const { snapshot, snapshotVersions } = directory;
+  services.start((serviceId) => ({
+    arena,
+    memberId: config.member.memberId,
+    poller: log.makePoller(),
+    egress: sessions.egress,
+    messageLengthMax: messageLengthMax(config),
+    fragmentLimit: config.member.serviceFragmentLimit,
+    snapshots: snapshots.taker.sinkOf(serviceId),
+    outputs: outputs.historyOf(serviceId),
+    snapshot: snapshot && { ...snapshot, appVersion: snapshotVersions[serviceId] ?? 0 },
+  }));
+}
+
 function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
-  const { arena, config, directory, service, tasks } = inputs;
+  const { arena, config, directory, services, tasks } = inputs;
   const purger = new LogPurger({
     config,
     directory,
@@ -258,7 +276,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
     directory,
     keptCount: config.member.snapshotCountKept,
     isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
-    snapshotVersion: () => service.snapshotVersion,
+    snapshotVersions: () => services.snapshotVersions,
     onSnapshot: (entry) => {
       purger.onSnapshot(entry);
       inputs.onSnapshot(entry);
@@ -269,23 +287,23 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
   const schedule = new SnapshotSchedule(
     config,
     log.logPublisher,
-    { canTake: () => service.snapshotVersion >= 0, isBusy: () => taker.isBusy },
+    { canTake: () => services.canTakeSnapshots, isBusy: () => taker.isBusy },
     directory.snapshot?.logPosition ?? 0,
     directory.snapshot?.timestampMs ?? 0,
   );
   return { taker, schedule, purger, given };
 }
 
-/** What brings sessions and service to the snapshot that the member starts from. */
+/** What brings sessions and services to the snapshot that the member starts from. */
 function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLoader | undefined {
-  const { arena, directory, service, tasks } = inputs;
+  const { arena, directory, services, tasks } = inputs;
   const { applied, sessions } = parts;
   if (directory.snapshot === undefined) {
     return undefined;
   }
   return new SnapshotLoader({
     reader: new SnapshotReader(tasks, arena, directory.geometry, directory.snapshot),
-    service,
+    services,
     onSession: (session) => {
       applied.open(session);
       sessions.onOpened(session, false, 0);
@@ -316,12 +334,18 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );
+  const reads = new LeaderReads(inputs.services.answering, egress, {
+    countMax: config.member.queryCountMax,
+    bytesMax: config.member.queryBytesMax,
+  });
+  const queryIngress = new QueryIngress(arena, sessions.table, reads);
   const ingress = new IngressAdapter(
     arena,
     subscription,
     sessions,
     log.logPublisher,
     responder,
+    queryIngress,
     messageLengthMax(config),
   );
   const close = (): void => {
@@ -331,7 +355,8 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     sessions.close();
     ingress.close();
   };
-  return { applied, egress, sessions, applier, responder, ingress, subscription, close };
+  const parts = { applied, egress, sessions, applier, responder, ingress, queryIngress, reads };
+  return { ...parts, subscription, close };
 }
 
 function assembleConsensus(
@@ -340,7 +365,7 @@ function assembleConsensus(
   sessions: SessionParts,
   snapshots: SnapshotParts,
 ) {
-  const { config, directory, entropy, service, transport } = inputs;
+  const { config, directory, entropy, services, transport } = inputs;
   const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
   const effects = new ConsensusEffects({
     ...inputs,
@@ -350,7 +375,7 @@ function assembleConsensus(
     onLogChange: () => {
       const live = log.leaderLog.isOpen ? log.leaderLog : log.followerLog;
       sessions.applier.setLive(live);
-      service.setLive(live);
+      services.setLive(live);
     },
   });
   const recovered = recoveredState(directory);
@@ -365,12 +390,10 @@ function assembleConsensus(
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
   const { onRefused } = inputs;
-  const history = new OutputHistory(inputs.arena);
-  const outputs = new OutputMonitor({
+  const outputs = new Outputs({
+    arena: inputs.arena,
     config,
-    serviceId: SERVICE_ID,
-    history,
-    servicePosition: () => service.position,
+    services,
     isIntroduced: (memberId) => election.isIntroduced(memberId),
     send: (to, message) => publisher.outputHash(to, message),
     onDivergence: (divergence) => inputs.onDivergence(divergence),
@@ -390,9 +413,9 @@ function assembleConsensus(
     effects.close();
     installs.close();
     publisher.close();
-    history.close();
+    outputs.close();
   };
-  return { publisher, effects, election, adapter, installs, outputs, history, subscription, close };
+  return { publisher, effects, election, adapter, installs, outputs, subscription, close };
 }
 
 function assembleInstalls(
@@ -402,7 +425,7 @@ function assembleInstalls(
   election: Election,
   publisher: ConsensusPublisher,
 ): Installs {
-  const { arena, config, directory, service, tasks } = inputs;
+  const { arena, config, directory, services, tasks } = inputs;
   const source = new InstallSource({
     arena,
     tasks,
@@ -419,7 +442,7 @@ function assembleInstalls(
     directory,
     // The rest of the window is for what keeps this member in the term.
     requestLength: Math.min(SNAPSHOT_CHUNK_LENGTH, config.member.windowLength / 4),
-    snapshotVersion: () => service.snapshotVersion,
+    snapshotVersions: () => services.snapshotVersions,
     leaderMemberId: () => election.leaderMemberId(),
     durablePosition: () => log.recorder.durablePosition(),
     allocateRecordingId: () => snapshots.taker.allocateRecordingId(),

@@ -29,6 +29,7 @@ import type { Divergence } from './divergence.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { Role, ServiceHost } from './service-host.js';
+import { Services } from './services.js';
 
 export type { RecorderRunner } from './member-assembly.js';
 
@@ -51,7 +52,8 @@ export interface MemberDependencies {
   readonly network: Network;
   readonly entropy: Entropy;
   readonly storage: Storage;
-  readonly service: ServiceHost;
+  /** By service id. */
+  readonly services: readonly ServiceHost[];
   /**
    * Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle.
    */
@@ -112,6 +114,7 @@ export class Member implements Agent {
   readonly #member: MemberDependencies;
   readonly #transport: Transport;
   readonly #tasks: StorageTasks;
+  readonly #services: Services;
   #running: MemberParts | undefined;
   #failure: PawlError | undefined;
   #role: Role = 'follower';
@@ -124,6 +127,7 @@ export class Member implements Agent {
     this.config = config;
     this.#member = dependencies;
     this.#tasks = new StorageTasks(storage);
+    this.#services = new Services(dependencies.services, config.serviceCount);
     const { member, logTermLength } = config;
     this.#transport = new Transport({
       arena,
@@ -164,9 +168,9 @@ export class Member implements Agent {
     }
   }
 
-  /** End of what the service has consumed. */
+  /** End of what all services have consumed. */
   get servicePosition(): Position {
-    return this.#member.service.position;
+    return this.#services.position;
   }
 
   /** Whether a clean leave is complete. */
@@ -211,7 +215,7 @@ export class Member implements Agent {
   leave(nowNs: number): void {
     if (!this.#isLeaving) {
       this.#isLeaving = true;
-      this.#member.service.terminate();
+      this.#services.terminate();
       this.#running?.election.leave(nowNs);
     }
   }
@@ -224,7 +228,7 @@ export class Member implements Agent {
   close(): void {
     this.#running?.close();
     this.#running = undefined;
-    this.#member.service.close();
+    this.#services.close();
     this.#member.recorderRunner?.close();
     this.#transport.close();
   }
@@ -233,7 +237,6 @@ export class Member implements Agent {
     const member = this;
     const running = this.#running;
     const { memberId } = this.config.member;
-    const { service } = this.#member;
     return {
       memberId,
       state: running === undefined ? 'OPENING' : electionStateName(running.election.state()),
@@ -246,7 +249,7 @@ export class Member implements Agent {
       appendPosition: running?.module.appendPosition() ?? 0,
       durablePosition: running?.recorder.durablePosition() ?? 0,
       commitPosition: running?.election.commitPosition() ?? 0,
-      servicePosition: service.position,
+      servicePosition: this.#services.position,
       snapshotPosition: running?.taker.newestPosition() ?? 0,
       sessionCount: running?.applied.count ?? 0,
       health: healthOf(running, memberId),
@@ -275,6 +278,11 @@ export class Member implements Agent {
     }
     counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
     counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
+    counters.queriesAnswered = running?.reads.answeredCount ?? 0;
+    counters.queriesRefused = running?.reads.refusedCount ?? 0;
+    counters.queriesDropped = running?.reads.droppedCount ?? 0;
+    counters.queriesRejected = running?.queryIngress.rejectedCount ?? 0;
+    counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
     counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
     counters.snapshotsTaken = running?.taker.takenCount ?? 0;
     counters.snapshotsSkipped = running?.taker.skippedCount ?? 0;
@@ -288,6 +296,7 @@ export class Member implements Agent {
     counters.lowSpaceTransfers = running?.diskWatch.transferCount ?? 0;
     counters.outputsCompared = running?.outputs.comparedCount ?? 0;
     counters.divergences = running?.outputs.divergenceCount ?? 0;
+    counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;
   }
@@ -336,7 +345,7 @@ export class Member implements Agent {
         // Damage is found before the member votes, not after.
         verifyFrom: 'start',
         // Of what a snapshot holds nothing is replayed.
-        snapshotVersionMax: this.#member.service.snapshotVersion,
+        snapshotVersionsMax: this.#services.snapshotVersions,
       }),
       (directory) => this.#start(directory, nowNs),
       (error) => {
@@ -389,6 +398,7 @@ export class Member implements Agent {
     events?.onRecovered?.(directory);
     this.#running = assembleMember({
       ...this.#member,
+      services: this.#services,
       directory,
       transport: this.#transport,
       tasks: this.#tasks,
@@ -410,7 +420,7 @@ export class Member implements Agent {
   #onRoleChange(role: Role, termId: number): void {
     if (role !== this.#role) {
       this.#role = role;
-      this.#member.service.onRoleChange(role);
+      this.#services.onRoleChange(role);
     }
     this.#member.events?.onRoleChange?.(role, termId);
   }

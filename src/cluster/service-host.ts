@@ -8,8 +8,8 @@ import type { Position } from '../position.js';
 import type { LiveLog, LogReader } from './log-poller.js';
 import type { OutputHistory } from './output-history.js';
 
-/** The only service of a member so far. */
-export const SERVICE_ID = 0;
+/** The service that answers requests and queries: each of these has one answer. */
+export const ANSWERING_SERVICE_ID = 0;
 
 export type Role = 'follower' | 'candidate' | 'leader';
 
@@ -39,6 +39,21 @@ export interface EgressSink {
   ): void;
   /** The reply to a request, for the client of the session that asked (again). */
   offerReply(sessionId: number, reply: EgressReply): void;
+  /**
+   * The answer to a query, which holds at a position of the log. Nothing waits for it but its
+   * client, who asks again: it is dropped where it would crowd out messages of the log.
+   *
+   * @param code see QueryCode.
+   */
+  offerAnswer(
+    sessionId: number,
+    queryId: number,
+    logPosition: Position,
+    code: number,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void;
   /** A service wants the session closed; the leader makes it an event. */
   requestClose(sessionId: number): void;
 }
@@ -55,6 +70,37 @@ export interface TimerSource {
    * `append` has no room or the limit is reached; returns how many were taken.
    */
   propose(nowMs: number, limit: number, append: (correlationId: number) => boolean): number;
+  /** What was proposed and is still pending is to be proposed again. */
+  forgetProposals(): void;
+}
+
+/** A message of a service, on its way into the log. */
+export interface ServiceMessage {
+  readonly serviceId: number;
+  /** Its number among the messages of the service, from 1 and without gaps. */
+  readonly sequence: number;
+  /** Log position after the event in whose callback it was offered. */
+  readonly originPosition: Position;
+  /** Its number among the messages of that callback, from 0. */
+  readonly ordinal: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The messages of a service that the log has not got yet. Which they are is replicated state; which
+ * of them are proposed is the leader's own.
+ */
+export interface ServiceMessageSource {
+  /** Messages that the log has not got yet, proposed or not, and how many may be. */
+  readonly pendingCount: number;
+  readonly pendingCountMax: number;
+  /** Messages that wait to be proposed. */
+  readonly unproposedCount: number;
+  /**
+   * Hands over messages that are not proposed, in their order, until `append` has no room or the
+   * limit is reached; returns how many were taken.
+   */
+  propose(limit: number, append: (message: ServiceMessage) => boolean): number;
   /** What was proposed and is still pending is to be proposed again. */
   forgetProposals(): void;
 }
@@ -109,9 +155,12 @@ export interface ServiceHostContext {
 
 /** Runs a service. Implemented by the service room. */
 export interface ServiceHost {
+  /** Place of the service among those of the member, from 0. Equal on all members. */
+  readonly serviceId: number;
   /** End of what the service has consumed. */
   readonly position: Position;
   readonly timers: TimerSource;
+  readonly messages: ServiceMessageSource;
   /** Greatest version of a snapshot that the service can load; -1 when it takes none. */
   readonly snapshotVersion: number;
   start(context: ServiceHostContext): void;
@@ -122,6 +171,10 @@ export interface ServiceHost {
   onRoleChange(role: Role): void;
   /** Consumes the log up to a position; returns work done. */
   doWork(limit: Position): number;
+  /**
+   * Answers a query of a session from the state as it is now; the bytes are valid during the call.
+   */
+  query(sessionId: number, queryId: number, view: DataView, offset: number, length: number): void;
   /** The member leaves cleanly: the service is told, and nothing is consumed any more. */
   terminate(): void;
   close(): void;

@@ -39,19 +39,38 @@ export interface NodeMemberOptions {
   readonly member: MemberSettings;
   /** The member's data directory; it must have been born by bootstrap, or it starts non-voting. */
   readonly directory: string;
-  readonly serviceFactory: ServiceFactory;
+  /** Makes the service, or one for each of several services, by service id. */
+  readonly serviceFactory: ServiceFactory | readonly ServiceFactory[];
   readonly idle?: IdleStrategy;
   readonly onEvent?: (event: MemberEvent) => void;
 }
 
-/** Status of a running member, with what its service tells of itself. */
+/** What one service of a member has done. */
+export interface ServiceStatus {
+  readonly serviceId: number;
+  /** End of the log that it has consumed. */
+  readonly position: number;
+  /** Messages of clients, and of services, that it was given since the member started. */
+  readonly messageCount: number;
+  readonly serviceMessageCount: number;
+  /** Messages that it sent and that the log has not got yet. */
+  readonly pendingMessageCount: number;
+  readonly pendingTimerCount: number;
+  /** `stateHash()` at the position, when it has one. */
+  readonly stateHash: string | undefined;
+}
+
+/** Status of a running member, with what its services tell of themselves. */
 export interface NodeMemberStatus extends MemberStatus {
+  /** Messages of clients that the first service was given. */
   readonly messageCount: number;
   readonly durability: string;
-  /** `stateHash()` of the service, when it has one. */
+  /** `stateHash()` of the first service, when it has one. */
   readonly stateHash: string | undefined;
   /** Position at which the hash holds. */
   readonly stateHashPosition: number;
+  /** By service id. */
+  readonly services: readonly ServiceStatus[];
 }
 
 /** A member that runs. */
@@ -129,8 +148,13 @@ class NodeMember implements RunningMember {
   }
 }
 
-function makeContainer(factory: ServiceFactory, isGuarded: boolean): ServiceContainer {
-  return new ServiceContainer(isGuarded ? guardedFactory(factory, processGuard) : factory);
+function makeContainer(
+  factory: ServiceFactory,
+  serviceId: number,
+  isGuarded: boolean,
+): ServiceContainer {
+  const hosted = isGuarded ? guardedFactory(factory, processGuard) : factory;
+  return new ServiceContainer(hosted, { serviceId });
 }
 
 /** A member from its start to its end. */
@@ -138,7 +162,7 @@ class MemberLife {
   readonly closed: Promise<unknown>;
   readonly #loop: EventLoop;
   readonly #member: Member;
-  readonly #container: ServiceContainer;
+  readonly #containers: readonly ServiceContainer[];
   readonly #clock = new NodeClock();
   readonly #network: NodeNetwork;
   readonly #storage: NodeStorage;
@@ -147,9 +171,13 @@ class MemberLife {
   #isClosed = false;
 
   constructor(options: NodeMemberOptions) {
-    const config = concludeClusterConfig(options.cluster, options.member);
+    const factories = [options.serviceFactory].flat();
+    const cluster = { serviceCount: factories.length, ...options.cluster };
+    const config = concludeClusterConfig(cluster, options.member);
     const directory = openDataDirectory(options.directory, true);
-    this.#container = makeContainer(options.serviceFactory, config.member.guard);
+    this.#containers = factories.map((factory, serviceId) =>
+      makeContainer(factory, serviceId, config.member.guard),
+    );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -187,7 +215,7 @@ class MemberLife {
       network: this.#network,
       entropy: new NodeEntropy(),
       storage: this.#storage,
-      service: this.#container,
+      services: this.#containers,
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
       events: {
@@ -218,7 +246,8 @@ class MemberLife {
   }
 
   status(): NodeMemberStatus {
-    const container = this.#container;
+    const services = this.#containers.map(statusOfService);
+    const first = services[0];
     const status = this.#member.status();
     const { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs } =
       this.#loop.counters;
@@ -226,10 +255,11 @@ class MemberLife {
     return {
       ...status,
       counters: { ...status.counters, ...loop },
-      messageCount: container.messageCount,
+      messageCount: first?.messageCount ?? 0,
       durability: this.#member.config.durability,
-      stateHash: container.service.stateHash?.(),
-      stateHashPosition: container.position,
+      stateHash: first?.stateHash,
+      stateHashPosition: first?.position ?? 0,
+      services,
     };
   }
 
@@ -288,4 +318,18 @@ class MemberLife {
     }
     this.#resolveClosed?.(error);
   }
+}
+
+function statusOfService(container: ServiceContainer): ServiceStatus {
+  const { messageCount, messages, position, service, serviceId, serviceMessageCount, timers } =
+    container;
+  return {
+    serviceId,
+    position,
+    messageCount,
+    serviceMessageCount,
+    pendingMessageCount: messages.pendingCount,
+    pendingTimerCount: timers.count,
+    stateHash: service.stateHash?.(),
+  };
 }

@@ -7,6 +7,7 @@ const RECORDING_STATE = enumerated('RecordingState');
 const REFUSAL_REASON = enumerated('RefusalReason');
 const DURABILITY = enumerated('DurabilityLevel');
 const REPAIR_CODE = enumerated('RepairCode');
+const QUERY_CODE = enumerated('QueryCode');
 
 /** Member and member. */
 export const CONSENSUS_MESSAGES: readonly MessageSchema[] = [
@@ -210,6 +211,18 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['int64', 'round', 8],
     ['int32', 'memberId', 16],
   ]),
+  cluster(1022, 'Query', 24, 'Precedes the payload of a query: a read that is not in the log.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+    ['int64', 'queryId', 16],
+  ]),
+  cluster(1023, 'QueryAnswer', 40, 'Precedes the payload of the answer to a query.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+    ['int64', 'queryId', 16],
+    ['int64', 'logPosition', 24],
+    [QUERY_CODE, 'code', 32],
+  ]),
   cluster(1030, 'CatchupRequest', 32, 'A follower asks the leader for the log that it lacks.', [
     ['int64', 'leadershipTermId', 0],
     ['int64', 'logLeadershipTermId', 8],
@@ -276,6 +289,34 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ],
     [['bytes', 'data']],
   ),
+  cluster(1050, 'ServiceMessageHeader', 40, 'Precedes a message of a service (log event).', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'timestamp', 8],
+    ['int64', 'originPosition', 16],
+    ['int64', 'sequence', 24],
+    ['int32', 'serviceId', 32],
+    ['int32', 'ordinal', 36],
+  ]),
+  cluster(1051, 'ServiceMessageMark', 12, "The last of a service's messages in a snapshot's log.", [
+    ['int64', 'sequence', 0],
+    ['int32', 'serviceId', 8],
+  ]),
+  cluster(1052, 'PendingServiceMessage', 20, 'Precedes a message that the log has not got yet.', [
+    ['int64', 'originPosition', 0],
+    ['int64', 'sequence', 8],
+    ['int32', 'ordinal', 16],
+  ]),
+  cluster(1053, 'SnapshotService', 12, 'A service whose state a snapshot holds.', [
+    ['int32', 'serviceId', 0],
+    ['int32', 'serviceCount', 4],
+    ['int32', 'appVersion', 8],
+  ]),
+  cluster(1054, 'ServiceTimerEvent', 28, 'A timer of a service other than 0 fired (log event).', [
+    ['int64', 'leadershipTermId', 0],
+    ['opaque64', 'correlationId', 8],
+    ['int64', 'timestamp', 16],
+    ['int32', 'serviceId', 24],
+  ]),
   cluster(1060, 'OutputHash', 32, 'What the services of a member had put out by a position.', [
     ['int64', 'logPosition', 0],
     ['opaque64', 'hash', 8],

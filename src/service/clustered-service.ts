@@ -17,6 +17,16 @@ export const EgressResult = {
   TooLong: -6,
 } as const;
 
+/**
+ * What `Cluster.offer` answers. It depends on the log and fixed limits alone: equal on all members.
+ */
+export const ServiceMessageResult = {
+  /** As many of the service's messages wait for the log as may. */
+  PendingLimit: -2,
+  /** Longer than `Cluster.serviceMessageLengthMax`. */
+  TooLong: -6,
+} as const;
+
 /** A client's replicated identity. */
 export interface ClientSession {
   /** Unique over the life of the cluster: the log position at which the session was opened. */
@@ -59,6 +69,22 @@ export interface ClientRequest {
   reply(buffer: ArrayBufferView, offset: number, length: number): number;
 }
 
+/** A query that is answered now. Valid during the callback only. */
+export interface ClientQuery {
+  readonly session: ClientSession;
+  /** Longest answer, bytes. */
+  readonly replyLengthMax: number;
+  /**
+   * Answers the query; once.
+   *
+   * @param buffer bytes, which are copied. @param offset first byte, relative to the view.
+   * @param length bytes.
+   * @returns length, or EgressResult.TooLong: then it is not answered yet.
+   * @throws PawlError SERVICE_FAILED when it was answered before, or its callback is over.
+   */
+  reply(buffer: ArrayBufferView, offset: number, length: number): number;
+}
+
 /** Beginning of a leader's reign, as the log tells it. */
 export interface LeadershipTerm {
   readonly leadershipTermId: number;
@@ -72,6 +98,8 @@ export interface LeadershipTerm {
 /** The cluster as a service sees it. */
 export interface Cluster {
   readonly memberId: number;
+  /** Place of this service among those of the member, from 0. Equal on all members. */
+  readonly serviceId: number;
   /** Local to the member: state must not depend on it. */
   readonly role: Role;
   /** Milliseconds since 1970 as stamped by the leader. Moves with the log only, never back. */
@@ -80,6 +108,8 @@ export interface Cluster {
   logPosition(): number;
   /** Longest egress message, bytes. */
   readonly egressMessageLengthMax: number;
+  /** Longest message for `offer`, bytes. */
+  readonly serviceMessageLengthMax: number;
   session(id: number): ClientSession | undefined;
   /** Open sessions, in the order in which they were opened. */
   sessions(): IterableIterator<ClientSession>;
@@ -102,11 +132,22 @@ export interface Cluster {
    * @returns whether it was pending. Equal on every member.
    */
   cancelTimer(correlationId: number): boolean;
+  /**
+   * Sends a message into the log: it comes to every service of the cluster, this one included, as
+   * `onServiceMessage`, exactly once whatever leaders change, and in the order in which this
+   * service sent. Only inside a log callback.
+   *
+   * @param buffer bytes, which are copied. @param offset first byte, relative to the view.
+   * @param length bytes.
+   * @returns length, or a ServiceMessageResult: then nothing was sent. Equal on every member. At
+   *   most 65,536 messages and 64 MiB of a service wait for the log.
+   */
+  offer(buffer: ArrayBufferView, offset: number, length: number): number;
 }
 
 /**
- * A deterministic state machine. Every callback but onStart, onRoleChange and onTerminate is an
- * event of the log: all members get the same ones, in the same order, with the same times. Results
+ * A deterministic state machine. Every callback but onStart, onQuery, onRoleChange and onTerminate
+ * is an event of the log: all members get the same ones, in the same order, with the same times. Results
  * must depend on nothing else: no clock, no randomness, no network, no iteration order that varies.
  *
  * An error thrown from a callback ends the member with exit code 8.
@@ -145,6 +186,7 @@ export interface ClusteredService {
   ): void;
   /**
    * A client's request, executed exactly once however often it is sent: `request.reply` answers it.
+   * Of several services the first one gets requests.
    * A request that is not answered here is reported to its client as unanswered. The bytes are as
    * in `onSessionMessage`. Without this function requests are refused.
    */
@@ -155,8 +197,28 @@ export interface ClusteredService {
     offset: number,
     length: number,
   ): void;
+  /**
+   * A client's query: `query.reply` answers it from the state. It is no event of the log: only the
+   * leader gets it, and it must change nothing, offer nothing, and set no timer. The state is at
+   * least as new as when the query arrived, so an answer is linearizable with all that the log
+   * does. An error that is thrown goes to the client and ends nothing else. The bytes are as in
+   * `onSessionMessage`. Without this function queries are refused.
+   */
+  onQuery?(query: ClientQuery, buffer: DataView, offset: number, length: number): void;
   /** A timer has fired. `timestamp` is at or after its deadline. It is not pending any more. */
   onTimerEvent?(correlationId: number, timestamp: number): void;
+  /**
+   * A message that a service sent into the log with `Cluster.offer`.
+   *
+   * @param serviceId who sent it. The bytes are as in `onSessionMessage`.
+   */
+  onServiceMessage?(
+    serviceId: number,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void;
   onNewLeadershipTermEvent?(term: LeadershipTerm, timestamp: number): void;
   /** Local: no offers, and no change of state. */
   onRoleChange?(role: Role): void;

@@ -164,6 +164,11 @@ export class HashedEgress implements EgressSink {
     this.#egress.offerReply(sessionId, reply);
   }
 
+  /** The member's own: it does not follow from the log. */
+  offerAnswer(...answer: Parameters<EgressSink['offerAnswer']>): void {
+    this.#egress.offerAnswer(...answer);
+  }
+
   requestClose(sessionId: number): void {
     this.#outputs.add(OutputKind.CloseRequest, sessionId, 0);
     this.#egress.requestClose(sessionId);

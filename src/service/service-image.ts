@@ -12,8 +12,10 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
+import { MessageImage } from './message-snapshot.js';
 import type { ReplyCache } from './reply-cache.js';
 import { ReplyImage } from './reply-snapshot.js';
+import type { ServiceMessages } from './service-messages.js';
 import type { SnapshotImage, SnapshotRecordHandler } from './snapshot-publication.js';
 
 const TWO_POW_32 = 2 ** 32;
@@ -27,6 +29,8 @@ export interface ImageTarget {
   onOutputs(hash: Hash64): void;
   /** Empty; takes the retained replies. */
   readonly replies: ReplyCache;
+  /** Empty; takes what was on its way into the log. */
+  readonly messages: ServiceMessages;
 }
 
 /** The snapshot that a container loads. */
@@ -40,6 +44,7 @@ export class ServiceImage implements SnapshotImage {
   readonly #timer = new TimerDecoder();
   readonly #outputs = new OutputStateDecoder();
   readonly #replies: ReplyImage;
+  readonly #messages: MessageImage;
   #handler: SnapshotRecordHandler | undefined;
 
   constructor(logPosition: number, timestamp: number, version: number, target: ImageTarget) {
@@ -48,6 +53,7 @@ export class ServiceImage implements SnapshotImage {
     this.version = version;
     this.#target = target;
     this.#replies = new ReplyImage(target.replies);
+    this.#messages = new MessageImage(target.messages);
   }
 
   /** Whether the service has said who gets the records. */
@@ -90,8 +96,9 @@ export class ServiceImage implements SnapshotImage {
         this.#onRecord(view, offset, length);
         break;
       default:
-        // Retained replies, and markers, which the loader has understood.
+        // Retained replies, messages on their way, and markers, which the loader has understood.
         this.#replies.onMessage(templateId, view, offset, length);
+        this.#messages.onMessage(templateId, view, offset, length);
         break;
     }
   }

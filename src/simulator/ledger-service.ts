@@ -5,6 +5,7 @@
 // the order of all commands.
 
 import type {
+  ClientQuery,
   ClientRequest,
   ClientSession,
   Cluster,
@@ -14,6 +15,8 @@ import type { SnapshotImage, SnapshotPublication } from '../service/snapshot-pub
 import { finishHash, mixWord } from './invariants/frame-hash.js';
 import type { ExecutedRequest } from './invariants/requests.js';
 import type { TimerOperation } from './invariants/timers.js';
+import type { MessageChain } from './message-chain.js';
+import { QUERY_ANSWER_LENGTH } from './read-workload.js';
 import { NO_REGISTER, Registers } from './register-commands.js';
 import { REQUEST_HEADER_LENGTH, REQUEST_REPLY_LENGTH } from './request-workload.js';
 
@@ -30,6 +33,7 @@ export const REGISTER_REPLY_LENGTH = REPLY_LENGTH + 4;
 export const CANCEL_CODE = 0x7fff;
 /** Hash, number of commands, last timer, and number of requests, as i32. */
 const SNAPSHOT_RECORD_LENGTH = 16;
+const NO_BYTES = new Uint8Array(0);
 const FILLING_MODULUS = 40;
 /** The longest filling is longer than two chunks of a snapshot. */
 const FILLING_FACTOR = 4_001;
@@ -55,7 +59,9 @@ export interface LedgerObserver {
 export class LedgerService implements ClusteredService {
   readonly #observer: LedgerObserver;
   readonly #reply = new DataView(new ArrayBuffer(REGISTER_REPLY_LENGTH));
+  readonly #answer = new DataView(new ArrayBuffer(QUERY_ANSWER_LENGTH));
   readonly #registers = new Registers();
+  readonly #chain: MessageChain | undefined;
   #cluster: Cluster | undefined;
   #hash = 1;
   #count = 0;
@@ -65,8 +71,10 @@ export class LedgerService implements ClusteredService {
   #recordCount = 0;
   #operations: TimerOperation[] = [];
 
-  constructor(observer: LedgerObserver) {
+  /** @param chain sends messages into the log; none when not given. */
+  constructor(observer: LedgerObserver, chain?: MessageChain) {
     this.#observer = observer;
+    this.#chain = chain;
   }
 
   /** Commands applied. */
@@ -76,10 +84,11 @@ export class LedgerService implements ClusteredService {
 
   onStart(cluster: Cluster, snapshot?: SnapshotImage): void {
     this.#cluster = cluster;
+    this.#chain?.onStart(cluster);
     snapshot?.read((buffer, offset, length) => this.#onRecord(buffer, offset, length));
   }
 
-  /** State, filling that differs with it, so that sizes vary, and the registers. */
+  /** State, filling that differs with it, so that sizes vary, the chain, and the registers. */
   onTakeSnapshot(snapshot: SnapshotPublication): void {
     const state = new DataView(new ArrayBuffer(SNAPSHOT_RECORD_LENGTH));
     state.setInt32(0, this.#hash, true);
@@ -90,6 +99,8 @@ export class LedgerService implements ClusteredService {
     const filling = new Uint8Array((this.#count % FILLING_MODULUS) * FILLING_FACTOR);
     filling.fill(this.#count & 0xff);
     snapshot.offer(filling, 0, filling.length);
+    const chain = this.#chain?.save() ?? NO_BYTES;
+    snapshot.offer(chain, 0, chain.length);
     snapshot.offerView(this.#registers.snapshot());
   }
 
@@ -112,6 +123,7 @@ export class LedgerService implements ClusteredService {
     this.#reply.setInt32(4, sequence, true);
     this.#reply.setInt32(8, this.#count, true);
     session.offer(this.#reply, 0, this.#applyToRegisters(buffer, offset, length));
+    this.#chain?.onCommand(this.#count);
     this.#observer.onCommand(
       this.#position,
       finishHash(this.#hash),
@@ -146,6 +158,27 @@ export class LedgerService implements ClusteredService {
     new Uint8Array(reply.buffer).set(filling, REQUEST_REPLY_LENGTH);
     request.reply(reply, 0, reply.byteLength);
     this.#observer.onRequest?.({ requester, sequence, order }, this.#position);
+    this.#tellEvent(timestamp);
+  }
+
+  /** Answers with client, number of the query, number of commands, and what a register holds. */
+  onQuery(query: ClientQuery, buffer: DataView, offset: number): void {
+    this.#answer.setInt32(0, buffer.getInt32(offset, true), true);
+    this.#answer.setInt32(4, buffer.getInt32(offset + 4, true), true);
+    this.#answer.setInt32(8, this.#count, true);
+    this.#answer.setInt32(12, this.#registers.valueOf(buffer.getInt32(offset + 8, true)), true);
+    query.reply(this.#answer, 0, QUERY_ANSWER_LENGTH);
+  }
+
+  onServiceMessage(
+    from: number,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void {
+    const digest = this.#chain?.onMessage(from, buffer, offset, length) ?? 0;
+    this.#fold(5, from, digest, timestamp);
     this.#tellEvent(timestamp);
   }
 
@@ -187,8 +220,12 @@ export class LedgerService implements ClusteredService {
       this.#requestCount = buffer.getInt32(offset + 12, true);
       return;
     }
-    if (number > 1) {
+    if (number > 2) {
       this.#registers.restore(buffer, offset);
+      return;
+    }
+    if (number === 2) {
+      this.#chain?.restore(buffer, offset);
       return;
     }
     const isWhole = length === (this.#count % FILLING_MODULUS) * FILLING_FACTOR;

@@ -65,8 +65,8 @@ export interface SimulatedClusterOptions {
   readonly isRecorderInline?: boolean;
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
-  /** Makes the service host of a member's process. */
-  readonly makeService: (memberId: number) => ServiceHost;
+  /** Makes the service host of a member's process, or its hosts by service id. */
+  readonly makeService: (memberId: number) => ServiceHost | readonly ServiceHost[];
   readonly events?: (memberId: number) => MemberEvents;
   /** Told when a member's process has ended, whichever way; what it was can still be read. */
   readonly onEnd?: (memberId: number, member: Member | undefined) => void;
@@ -103,6 +103,7 @@ export class SimulatedCluster {
     const cluster: ClusterSettings = {
       logTermLength: SMALL_TERM_LENGTH,
       segmentLength: SMALL_TERM_LENGTH,
+      egressTermLength: SMALL_TERM_LENGTH,
       ...options.cluster,
       members,
     };
@@ -181,7 +182,7 @@ export class SimulatedCluster {
         network: ports.network,
         entropy: ports.entropy,
         storage: ports.storage,
-        service: makeService(simulated.memberId),
+        services: [makeService(simulated.memberId)].flat(),
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
       });

@@ -17,12 +17,16 @@ export interface SimulationCounts {
   acknowledged: number;
   lostDirectories: number;
   timersFired: number;
+  /** Messages of services that the log has given to services. */
+  serviceMessages: number;
   /** Exactly-once requests that were executed. */
   requests: number;
   /** Requests that clients sent again. */
   requestRetries: number;
   /** Retries that were answered from what is retained of the first execution. */
   retriesAnswered: number;
+  /** Queries that were answered without the log. */
+  reads: number;
   /** Ranges of logs that rotted or took a misdirected write. */
   rottenRanges: number;
   /** Operations on registers whose history was judged. */
@@ -56,9 +60,11 @@ export function emptyCounts(): SimulationCounts {
     acknowledged: 0,
     lostDirectories: 0,
     timersFired: 0,
+    serviceMessages: 0,
     requests: 0,
     requestRetries: 0,
     retriesAnswered: 0,
+    reads: 0,
     rottenRanges: 0,
     judgedOperations: 0,
     snapshots: 0,

@@ -16,6 +16,7 @@ import { GlobalGuard } from './global-guard.js';
 import { Judge, type Violation } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
+import { NO_MESSAGES } from './message-chain.js';
 import { Nemesis, type StruckFault } from './nemesis.js';
 import { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
@@ -117,6 +118,7 @@ export class Simulation {
         Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
       ),
       commandCountMin: isWhole ? adjusted.commandCountMin : 0,
+      messages: options.makeApplication === undefined ? adjusted.messages : NO_MESSAGES,
     };
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
@@ -127,13 +129,21 @@ export class Simulation {
     const isDurable = this.swarm.durability === 'fsync';
     this.application = options.makeApplication?.(this.world, this.judge);
     const { application, cluster, judge, timeline, world } = this;
-    this.judges = new Judges(world, judge, cluster.members, isDurable, application);
+    this.judges = new Judges(
+      world,
+      judge,
+      cluster.members,
+      isDurable,
+      application,
+      this.swarm.messages,
+    );
     const parts = {
       world,
       arenas,
       timeline,
       acknowledged: this.judges.acknowledged,
       history: this.judges.history,
+      onQueryFailed: (client: number, code: string) => this.#onQueryFailed(client, code),
       ingressEndpoints: cluster.ingressEndpoints,
     };
     this.clients = Array.from(
@@ -191,6 +201,7 @@ export class Simulation {
     const { durability, memberCount, mtuLength, scrubCycleMs, segmentTerms } = this.swarm;
     const { egressBufferLengthMax, sessionCountMax, sessionTimeoutMs } = this.swarm;
     const { logRetention, snapshotIntervalLength, snapshotIntervalMs } = this.swarm;
+    const { queryCountMax } = this.swarm;
     const logTermLength = 64 * 1024;
     return new SimulatedCluster({
       world: this.world,
@@ -199,6 +210,7 @@ export class Simulation {
       isRecorderInline: this.swarm.isRecorderInline,
       cluster: {
         durability,
+        serviceCount: this.swarm.messages.serviceCount,
         logTermLength,
         segmentLength: segmentTerms * logTermLength,
         sessionTimeoutMs,
@@ -215,8 +227,9 @@ export class Simulation {
         divergenceIntervalMs: DIVERGENCE_INTERVAL_MS,
         lowSpaceLength: LOW_SPACE_LENGTH,
         spaceCheckIntervalMs: SPACE_CHECK_INTERVAL_MS,
+        queryCountMax,
       },
-      makeService: (memberId) => this.judges.makeService(memberId),
+      makeService: (memberId) => this.judges.makeServices(memberId),
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
@@ -392,6 +405,13 @@ export class Simulation {
     this.judge.report(invariant, `member ${memberId} ends: ${describeError(error)}`);
   }
 
+  /** Queries end by their deadline, or with their session; all else is wrong. */
+  #onQueryFailed(client: number, code: string): void {
+    if (code !== ErrorCode.Timeout && code !== ErrorCode.LimitExceeded) {
+      this.judge.report('I-12', `a query of client ${client} ends in ${code}`);
+    }
+  }
+
   // --- end ---
 
   /** Ends all processes, so that their memory can serve the next run. */
@@ -417,13 +437,15 @@ export class Simulation {
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
-    counts.timersFired = this.judges.timers.firedCount;
+    counts.timersFired = this.judges.services.firedTimerCount();
+    counts.serviceMessages = this.judges.services.messages.receivedCount;
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     counts.requests = this.judges.requests.executedCount;
+    counts.reads = this.clients.reduce((sum, one) => sum + one.readCount, 0);
     counts.requestRetries = this.requesters.reduce((sum, one) => sum + one.retryCount, 0);
-    counts.retriesAnswered = this.judges.repeatedRequestCount();
+    counts.retriesAnswered = this.judges.services.repeatedRequestCount();
     const { acknowledged } = this.judges;
     counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
     counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;

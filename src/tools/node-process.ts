@@ -197,8 +197,9 @@ function onSignals(leave: (signal: string) => void): void {
  */
 export async function runNode(settings: NodeSettings, isJson: boolean): Promise<void> {
   const print = printerOf(isJson);
-  const service = await loadService(settings.service);
-  const started = startedEvent(settings, service.description);
+  const services = await Promise.all(settings.services.map(loadService));
+  const descriptions = services.map((service) => service.description);
+  const started = startedEvent(settings, descriptions.join(', '));
   const desk = new ControlDesk(
     settings.directory,
     {
@@ -212,7 +213,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     cluster: settings.cluster,
     member: settings.member,
     directory: settings.directory,
-    serviceFactory: service.factory,
+    serviceFactory: services.map((service) => service.factory),
     idle: settings.idle,
     onEvent: (event) => {
       if (event.event === 'recovered') {

@@ -15,7 +15,7 @@ const SERVICE = fileURLToPath(new URL('./depending-service.js', import.meta.url)
 
 async function startCluster(member: Readonly<Record<string, unknown>>): Promise<ProcessCluster> {
   const settings = { divergenceIntervalMs: 50, ...member };
-  return await ProcessCluster.start({ durability: 'fsync', service: SERVICE, member: settings });
+  return await ProcessCluster.start({ durability: 'fsync', services: [SERVICE], member: settings });
 }
 
 function openSession(cluster: ProcessCluster): Promise<RequestSession> {

@@ -125,6 +125,7 @@ test('everything that leaves for clients is hashed and passed on', (t) => {
   const sink: EgressSink = {
     messageLengthMax: 100,
     offer: (id) => passed.push(`offer ${id}`),
+    offerAnswer: (id) => passed.push(`answer ${id}`),
     offerReply: (id, reply) => passed.push(`reply ${id} ${reply.requestId}`),
     requestClose: (id) => passed.push(`close ${id}`),
   };
@@ -140,6 +141,15 @@ test('everything that leaves for clients is hashed and passed on', (t) => {
     hashOf((hasher) => new HashedEgress(sink, hasher).requestClose(1)),
   ].map((hash) => JSON.stringify(hash));
   t.equal(new Set(hashes).size, hashes.length);
+  const answered = hashOf((hasher) =>
+    new HashedEgress(sink, hasher).offerAnswer(1, 2, 64, 0, bytesOf(10), 0, 10),
+  );
+  t.deepEqual(
+    answered,
+    hashOf(() => undefined),
+    'the answer to a query is no output of the log',
+  );
+  t.equal(passed.pop(), 'answer 1');
   t.deepEqual(passed.slice(-3), ['reply 1 4', 'offer 1', 'close 1']);
   t.end();
 });

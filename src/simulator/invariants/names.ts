@@ -17,6 +17,7 @@ export const JUDGE_NAMES = {
   'I-13': 'every queue stays below its limit',
   'I-14': 'what was acknowledged is in the log for ever',
   states: 'equal states at equal positions',
+  messages: 'a message of a service comes once, in order, and is not forgotten',
   outputs: 'members find no difference in what their services put out',
   timers: 'a timer fires once, not early, and is not forgotten',
   recovery: 'a disk that nobody damaged is found sound',
