@@ -13,6 +13,7 @@ import { MemberAdmittedDecoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term.js';
+import { OutputHashDecoder } from '../protocol/codecs/output-hash.js';
 import { ReadAcknowledgementDecoder } from '../protocol/codecs/read-acknowledgement.js';
 import { ReadProbeDecoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockDecoder } from '../protocol/codecs/repair-block.js';
@@ -30,6 +31,7 @@ import type { Subscription } from '../transport/subscription.js';
 import type { ClockAgreement } from './clock-agreement.js';
 import type { Installs } from './installs.js';
 import type { LogCare } from './log-care.js';
+import type { Outputs } from './outputs.js';
 
 /** Messages of other members that one duty cycle takes. */
 export const CONSENSUS_FRAGMENT_LIMIT = 256;
@@ -68,6 +70,8 @@ export class ConsensusAdapter {
   readonly #snapshotOffer = new SnapshotOfferDecoder();
   readonly #snapshotRequest = new SnapshotRequestDecoder();
   readonly #snapshotBlock = new SnapshotBlockDecoder();
+  readonly #outputs: Outputs;
+  readonly #outputHash = new OutputHashDecoder();
   #nowNs = 0;
   /** Messages that were not valid, or of a kind that this version does not know. */
   invalidCount = 0;
@@ -79,6 +83,7 @@ export class ConsensusAdapter {
     logCare: LogCare,
     installs: Installs,
     clocks: ClockAgreement,
+    outputs: Outputs,
   ) {
     this.#subscription = subscription;
     this.#election = election;
@@ -86,6 +91,7 @@ export class ConsensusAdapter {
     this.#logCare = logCare;
     this.#installs = installs;
     this.#clocks = clocks;
+    this.#outputs = outputs;
   }
 
   poll(nowNs: number): number {
@@ -333,8 +339,20 @@ export class ConsensusAdapter {
         );
       }
       default:
-        return false;
+        return this.#dispatchOutputs(view, offset, length, nowNs);
     }
+  }
+
+  #dispatchOutputs(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    if (!OutputHashDecoder.isValid(view, offset, length)) return false;
+    const message = this.#outputHash.wrapAndApplyHeader(view, offset);
+    const claim = {
+      position: message.logPosition(),
+      hash: { low: message.hashLow(), high: message.hashHigh() },
+      serviceId: message.serviceId(),
+      flags: message.flags(),
+    };
+    return this.#outputs.onOutputHash(message.memberId(), claim, nowNs);
   }
 
   #onNewLeadershipTerm(message: NewLeadershipTermDecoder, nowNs: number): void {

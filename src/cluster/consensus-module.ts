@@ -14,6 +14,7 @@ import type { ClusterConfig } from './cluster-config.js';
 import { CONSENSUS_FRAGMENT_LIMIT, type ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
+import type { DiskWatch } from './disk-watch.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter, Redirect } from './ingress-adapter.js';
@@ -25,6 +26,7 @@ import type { LogApplier } from './log-applier.js';
 import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
+import type { Outputs } from './outputs.js';
 import type { Responder } from './responder.js';
 import type { ServiceProposer } from './service-proposer.js';
 import type { Services } from './services.js';
@@ -48,6 +50,7 @@ export interface ConsensusModuleParts {
   readonly leaderLog: LeaderLog;
   readonly followerLog: FollowerLog;
   readonly logCare: LogCare;
+  readonly diskWatch: DiskWatch;
   readonly installs: Installs;
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
@@ -60,6 +63,7 @@ export interface ConsensusModuleParts {
   /** The snapshot that the member starts from, while it is loaded. */
   readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
+  readonly outputs: Outputs;
   readonly egress: Egress;
   readonly responder: Responder;
   readonly services: Services;
@@ -120,6 +124,7 @@ export class ConsensusModule {
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
     work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
+    work += this.#parts.outputs.doWork(nowNs) + this.#parts.diskWatch.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -138,6 +143,8 @@ export class ConsensusModule {
       logCare.deadlineNs(),
       this.#parts.installs.deadlineNs(),
       this.#parts.taker.deadlineNs(),
+      this.#parts.outputs.deadlineNs(),
+      this.#parts.diskWatch.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }

@@ -38,6 +38,8 @@ import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
 import { ConsensusModule } from './consensus-module.js';
 import { ConsensusPublisher } from './consensus-publisher.js';
+import { DiskWatch } from './disk-watch.js';
+import type { Divergence } from './divergence.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
 import { IngressAdapter } from './ingress-adapter.js';
@@ -53,6 +55,7 @@ import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
+import { Outputs } from './outputs.js';
 import { QueryIngress } from './query-ingress.js';
 import { Responder } from './responder.js';
 import { ServiceProposer } from './service-proposer.js';
@@ -89,6 +92,7 @@ export interface AssemblyInputs {
   onRoleChange(role: MemberRole, termId: number): void;
   readonly onRefused: RefusalHandler;
   onSnapshot(entry: SnapshotEntry): void;
+  onDivergence(divergence: Divergence): void;
   onWarning(message: string): void;
   onFatal(error: PawlError): void;
 }
@@ -114,6 +118,8 @@ export interface MemberParts {
   readonly taker: SnapshotTaker;
   readonly purger: LogPurger;
   readonly installs: Installs;
+  readonly outputs: Outputs;
+  readonly diskWatch: DiskWatch;
   readonly schedule: SnapshotSchedule;
   readonly subscriptions: readonly Subscription[];
   close(): void;
@@ -126,7 +132,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   const snapshots = assembleSnapshots(inputs, log);
   const sessions = assembleSessions(inputs, log, snapshots);
   const consensus = assembleConsensus(inputs, log, sessions, snapshots);
-  startServices(inputs, log, sessions, snapshots);
+  startServices(inputs, log, sessions, snapshots, consensus.outputs);
   const loader = assembleLoader(inputs, sessions);
   const module = new ConsensusModule({
     config,
@@ -181,6 +187,7 @@ function assembleLog(inputs: AssemblyInputs) {
     onWarning: (message) => inputs.onWarning(message),
     onFatal: (error) => inputs.onFatal(error),
   });
+  const diskWatch = new DiskWatch({ config, tasks, onWarning: inputs.onWarning });
   const makeReader = (): CheckedReader => {
     const reader = new LogReader({ tasks, arena, recordingLog, geometry });
     return new CheckedReader(reader, logCare, (error) => inputs.onFatal(error));
@@ -221,6 +228,7 @@ function assembleLog(inputs: AssemblyInputs) {
     followerLog,
     logPublisher,
     logCare,
+    diskWatch,
     logClock,
     clocks,
     close,
@@ -233,6 +241,7 @@ function startServices(
   log: LogParts,
   sessions: SessionParts,
   snapshots: SnapshotParts,
+  outputs: Outputs,
 ): void {
   const { arena, config, directory, services } = inputs;
   const { snapshot, snapshotVersions } = directory;
@@ -244,6 +253,7 @@ function startServices(
     messageLengthMax: messageLengthMax(config),
     fragmentLimit: config.member.serviceFragmentLimit,
     snapshots: snapshots.taker.sinkOf(serviceId),
+    outputs: outputs.historyOf(serviceId),
     snapshot: snapshot && { ...snapshot, appVersion: snapshotVersions[serviceId] ?? 0 },
   }));
 }
@@ -268,7 +278,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
     isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
     snapshotVersions: () => services.snapshotVersions,
     onSnapshot: (entry) => {
-      purger.onSnapshot();
+      purger.onSnapshot(entry);
       inputs.onSnapshot(entry);
     },
     onWarning: (message) => inputs.onWarning(message),
@@ -372,6 +382,7 @@ function assembleConsensus(
   const election = new Election(config.consensus, recovered, effects, () => entropy.nextUint32());
   effects.bind(election);
   log.logCare.join(election, publisher);
+  log.diskWatch.join(election);
   const subscription = transport.addSubscription(
     channelOf(ownEndpoints(config).consensus),
     CONSENSUS_STREAM_ID,
@@ -379,6 +390,16 @@ function assembleConsensus(
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
   const { onRefused } = inputs;
+  const outputs = new Outputs({
+    arena: inputs.arena,
+    config,
+    services,
+    isIntroduced: (memberId) => election.isIntroduced(memberId),
+    send: (to, message) => publisher.outputHash(to, message),
+    onDivergence: (divergence) => inputs.onDivergence(divergence),
+    onWarning: (message) => inputs.onWarning(message),
+    onFatal: (error) => inputs.onFatal(error),
+  });
   const adapter = new ConsensusAdapter(
     subscription,
     election,
@@ -386,13 +407,15 @@ function assembleConsensus(
     log.logCare,
     installs,
     log.clocks,
+    outputs,
   );
   const close = (): void => {
     effects.close();
     installs.close();
     publisher.close();
+    outputs.close();
   };
-  return { publisher, effects, election, adapter, installs, subscription, close };
+  return { publisher, effects, election, adapter, installs, outputs, subscription, close };
 }
 
 function assembleInstalls(

@@ -25,6 +25,7 @@ import { RefusalReason } from '../protocol/codecs/enumerations.js';
 import type { Subscription } from '../transport/subscription.js';
 import { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
+import type { Divergence } from './divergence.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { Role, ServiceHost } from './service-host.js';
@@ -38,6 +39,8 @@ export interface MemberEvents {
   onRoleChange?(role: Role, leadershipTermId: number): void;
   /** A snapshot is complete: it counts from now on. */
   onSnapshot?(entry: SnapshotEntry): void;
+  /** Members have put out different things; told once, and again when it is known who is odd. */
+  onDivergence?(divergence: Divergence): void;
   /** Something that an operator should know and act upon. */
   onWarning?(message: string): void;
 }
@@ -78,9 +81,14 @@ export interface MemberStatus {
   readonly sessionCount: number;
   /**
    * `sound` or `torn` as the start found the log; `corrupt` while ranges of it are damaged;
-   * `repaired` when what the start found damaged is whole again.
+   * `repaired` when what the start found damaged is whole again; `diverged` when the service has
+   * put out something else than on the others; `low space` while the disk has little room left.
    */
   readonly health: string;
+  /** Where members have put out different things, and who is odd; undefined when nowhere. */
+  readonly divergence: Divergence | undefined;
+  /** Bytes that the disk had left when it was looked at last; undefined before. */
+  readonly freeSpaceLength: number | undefined;
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -244,7 +252,9 @@ export class Member implements Agent {
       servicePosition: this.#services.position,
       snapshotPosition: running?.taker.newestPosition() ?? 0,
       sessionCount: running?.applied.count ?? 0,
-      health: healthOf(running),
+      health: healthOf(running, memberId),
+      divergence: running?.outputs.divergence,
+      freeSpaceLength: running?.diskWatch.freeLength,
       // Collected for those who look only: others ask for a status often.
       get counters() {
         return member.#counters(running);
@@ -282,6 +292,10 @@ export class Member implements Agent {
     counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
     counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
+    counters.lowSpaceCount = running?.diskWatch.lowCount ?? 0;
+    counters.lowSpaceTransfers = running?.diskWatch.transferCount ?? 0;
+    counters.outputsCompared = running?.outputs.comparedCount ?? 0;
+    counters.divergences = running?.outputs.divergenceCount ?? 0;
     counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;
@@ -392,6 +406,7 @@ export class Member implements Agent {
       onRoleChange: (role, termId) => this.#onRoleChange(ROLES[role], termId),
       onRefused: (from, refused, reason) => this.#onRefused(from, refused, reason),
       onSnapshot: (entry) => events?.onSnapshot?.(entry),
+      onDivergence: (divergence) => events?.onDivergence?.(divergence),
       onWarning: (message) => events?.onWarning?.(message),
       onFatal: (error) => {
         this.#failure = error;
@@ -421,15 +436,27 @@ export class Member implements Agent {
 }
 
 /** How the log was found, and what has become of it since. */
-function healthOf(running: MemberParts | undefined): string {
+function healthOf(running: MemberParts | undefined, memberId: number): string {
   if (running === undefined) {
     return 'opening';
   }
   if (!running.logCare.damage.isEmpty) {
     return 'corrupt';
   }
+  const { divergence } = running.outputs;
+  if (divergence !== undefined && !isInnocent(divergence, memberId)) {
+    return 'diverged';
+  }
+  if (running.diskWatch.isLow) {
+    return 'low space';
+  }
   const { kind } = running.directory.health;
   return kind === 'corrupt' ? 'repaired' : kind;
+}
+
+/** Whether a majority says that others are odd. */
+function isInnocent({ oddMemberIds }: Divergence, memberId: number): boolean {
+  return oddMemberIds.length > 0 && !oddMemberIds.includes(memberId);
 }
 
 const REFUSALS: ReadonlyMap<number, string> = new Map([

@@ -9,7 +9,9 @@ import { Member, type MemberStatus } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
+import { guardedFactory } from '../service/guarded-service.js';
 import { ServiceContainer } from '../service/service-container.js';
+import { processGuard } from './callback-guard.js';
 import { openDataDirectory } from './data-directory.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
 import { handOver } from './hand-over.js';
@@ -146,6 +148,15 @@ class NodeMember implements RunningMember {
   }
 }
 
+function makeContainer(
+  factory: ServiceFactory,
+  serviceId: number,
+  isGuarded: boolean,
+): ServiceContainer {
+  const hosted = isGuarded ? guardedFactory(factory, processGuard) : factory;
+  return new ServiceContainer(hosted, { serviceId });
+}
+
 /** A member from its start to its end. */
 class MemberLife {
   readonly closed: Promise<unknown>;
@@ -164,8 +175,8 @@ class MemberLife {
     const cluster = { serviceCount: factories.length, ...options.cluster };
     const config = concludeClusterConfig(cluster, options.member);
     const directory = openDataDirectory(options.directory, true);
-    this.#containers = factories.map(
-      (factory, serviceId) => new ServiceContainer(factory, { serviceId }),
+    this.#containers = factories.map((factory, serviceId) =>
+      makeContainer(factory, serviceId, config.member.guard),
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -228,6 +239,9 @@ class MemberLife {
       deadlineNs: () => member.deadlineNs(),
       close: () => member.close(),
     });
+    if (config.member.guard) {
+      processGuard.acquire();
+    }
     loop.wake();
   }
 
@@ -299,6 +313,9 @@ class MemberLife {
     this.#member.close();
     this.#network.close();
     this.#storage.end();
+    if (this.#member.config.member.guard) {
+      processGuard.release();
+    }
     this.#resolveClosed?.(error);
   }
 }

@@ -38,6 +38,11 @@ export interface SimulationCounts {
   installs: number;
   /** Segments of the log that members gave up. */
   purgedSegments: number;
+  /** Positions at which members compared what their services had put out. */
+  outputsCompared: number;
+  /** Times that a member had little room left on its disk, and handed leadership over for it. */
+  lowSpaces: number;
+  lowSpaceTransfers: number;
 }
 
 /** Nothing has happened yet. */
@@ -66,6 +71,9 @@ export function emptyCounts(): SimulationCounts {
     snapshotLoads: 0,
     installs: 0,
     purgedSegments: 0,
+    outputsCompared: 0,
+    lowSpaces: 0,
+    lowSpaceTransfers: 0,
   };
 }
 

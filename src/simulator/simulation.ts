@@ -5,10 +5,12 @@
 // serve, and become equal within bounds: a cluster that is safe because it does nothing is none.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { type Divergence, divergenceText } from '../cluster/divergence.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
 import { describeError } from './describe-error.js';
+import { LOW_SPACE_LENGTH } from './equipment-faults.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
 import { Judge, type Violation } from './invariants/judge.js';
@@ -41,6 +43,11 @@ const RESTART_DELAY_MAX_MS = 3_000;
 
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
+
+/** Runs are short: members compare their output often. */
+const DIVERGENCE_INTERVAL_MS = 200;
+/** Logs of runs are small, and disks that fill up do so within a second. */
+const SPACE_CHECK_INTERVAL_MS = 200;
 
 /** The outcome of one seed. */
 export interface SimulationResult {
@@ -217,6 +224,9 @@ export class Simulation {
         snapshotIntervalLength,
         snapshotIntervalMs,
         logRetention,
+        divergenceIntervalMs: DIVERGENCE_INTERVAL_MS,
+        lowSpaceLength: LOW_SPACE_LENGTH,
+        spaceCheckIntervalMs: SPACE_CHECK_INTERVAL_MS,
         queryCountMax,
       },
       makeService: (memberId) => this.judges.makeServices(memberId),
@@ -258,8 +268,16 @@ export class Simulation {
         this.judges.snapshots.onSnapshot(memberId, entry);
         timeline.add(name, `has a snapshot of position ${entry.logPosition}`);
       },
+      onDivergence: (divergence) => this.#onDivergence(memberId, divergence),
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
     };
+  }
+
+  #onDivergence(memberId: number, divergence: Divergence): void {
+    // What a user's service puts out is judged event by event, with the cause: see user/.
+    if (this.application === undefined) {
+      this.judge.report('outputs', `member ${memberId} finds a ${divergenceText(divergence)}`);
+    }
   }
 
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {
@@ -346,7 +364,11 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
-    this.#counts.purgedSegments += member?.status().counters.segmentsPurged ?? 0;
+    const { counters } = member?.status() ?? {};
+    this.#counts.purgedSegments += counters?.segmentsPurged ?? 0;
+    this.#counts.outputsCompared += counters?.outputsCompared ?? 0;
+    this.#counts.lowSpaces += counters?.lowSpaceCount ?? 0;
+    this.#counts.lowSpaceTransfers += counters?.lowSpaceTransfers ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;

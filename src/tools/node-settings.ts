@@ -46,6 +46,7 @@ export interface NodeFlags {
   window?: number;
   idle?: IdleStrategy;
   insecure?: boolean;
+  dev?: boolean;
 }
 
 /** Adds the flags that say who a member is and where its data lies. */
@@ -90,6 +91,10 @@ export function addRunFlags(command: Command): Command {
       '--window <bytes>',
       'receiver window of log and client streams',
       integerOption(4096, 64 * 1024 * 1024),
+    )
+    .option(
+      '--dev',
+      'clocks, chance, timers and the network throw when the service uses them inside a callback',
     )
     .option(
       '--idle <strategy>',
@@ -191,6 +196,7 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
       mtuLength: flags.mtu,
       windowLength: flags.window,
       insecure: flags.insecure,
+      guard: flags.dev,
     }),
   };
   const directory =

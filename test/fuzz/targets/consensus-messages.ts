@@ -10,6 +10,7 @@ import { ClockAgreement } from '../../../src/cluster/clock-agreement.js';
 import { ConsensusAdapter } from '../../../src/cluster/consensus-adapter.js';
 import type { Installs } from '../../../src/cluster/installs.js';
 import type { LogCare } from '../../../src/cluster/log-care.js';
+import type { Outputs } from '../../../src/cluster/outputs.js';
 import type { Election } from '../../../src/consensus/election.js';
 import { readInt64 } from '../../../src/protocol/encoding.js';
 import { messageTemplateId } from '../../../src/protocol/message-header.js';
@@ -53,6 +54,7 @@ const NO_REPAIR: Pick<LogCare, 'onRepairRequest' | 'onRepairBlock'> = {
 
 /** Snapshots on their way are for the archive as well. */
 const NO_CLOCKS = new ClockAgreement({ nowNs: () => 0, wallMs: () => 0 }, 0, [0, 1, 2]);
+const NO_OUTPUTS: Pick<Outputs, 'onOutputHash'> = { onOutputHash: () => false };
 const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
   onOffer: () => false,
   onRequest: () => false,
@@ -163,6 +165,7 @@ class Hostile {
       NO_REPAIR as LogCare,
       NO_INSTALLS as Installs,
       NO_CLOCKS,
+      NO_OUTPUTS as Outputs,
     );
     this.#source.bytes = message;
     const { counters } = election;
