@@ -319,7 +319,7 @@ function checkConfigured(found: LogGeometry, configured: LogGeometry | undefined
 }
 
 /** A random incarnation that is not zero, which stands for none. */
-function makeIncarnation(entropy: Entropy): Opaque64 {
+export function makeIncarnation(entropy: Entropy): Opaque64 {
   const high = entropy.nextUint32() >>> 0;
   const low = entropy.nextUint32() >>> 0;
   return high === 0 && low === 0 ? { high: 0, low: 1 } : { high, low };

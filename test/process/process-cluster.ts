@@ -1,6 +1,6 @@
 // process-cluster.ts: three members in processes of their own, their directories and their end.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,9 @@ export interface ClusterOptions {
   readonly cluster?: Readonly<Record<string, unknown>>;
   /** Settings of every member besides its id. */
   readonly member?: Readonly<Record<string, unknown>>;
+  /** Members can be given orders to fail from inside; the chance of each is drawn from this. */
+  readonly seamSeed?: number;
+  readonly environment?: (memberId: number) => Readonly<Record<string, string>>;
 }
 
 /** A cluster on the loopback interface, in a temporary directory. */
@@ -70,6 +73,7 @@ export class ProcessCluster {
 
   static async #create(options: ClusterOptions) {
     const { durability, geometry = GEOMETRY, member: extra, services = [SERVICE] } = options;
+    const { seamSeed } = options;
     const directory = mkdtempSync(join(tmpdir(), 'pawl-process-'));
     const endpoints = await findLocalEndpoints(MEMBER_COUNT);
     const settings = {
@@ -80,6 +84,8 @@ export class ProcessCluster {
       leaderTimeoutMs: LEADER_TIMEOUT_MS,
       ...options.cluster,
     };
+    const ports = join(directory, 'ports');
+    mkdirSync(ports);
     const members: MemberProcess[] = [];
     for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
       const own = join(directory, `member-${memberId}`);
@@ -88,7 +94,16 @@ export class ProcessCluster {
       await bootstrapMember({ cluster: settings, member, directory: own });
       const content = { cluster: settings, member, directory: own, services };
       writeFileSync(file, JSON.stringify(content));
-      members.push(new MemberProcess(memberId, own, file));
+      const process = new MemberProcess(memberId, own, file);
+      if (seamSeed !== undefined) {
+        process.seamEnvironment = {
+          PAWL_TEST_PORTS: ports,
+          PAWL_TEST_MEMBER: String(memberId),
+          PAWL_TEST_SEED: String(seamSeed + memberId),
+          ...options.environment?.(memberId),
+        };
+      }
+      members.push(process);
     }
     return new ProcessCluster(directory, endpoints.ingress, members, geometry);
   }
