@@ -1,7 +1,9 @@
 // log-purger.ts: gives up the log that snapshots hold, when the configuration says so.
 //
-// Only what no follower is being sent, and nothing that is damaged: a repair would write into it.
-// How much of it is kept beyond that, by size or by age, is by the log's own positions and times.
+// Only what no follower is being sent, and what no member needs behind the snapshot that it is
+// being given: else it would be given the next one, and never be done. And nothing that is damaged:
+// a repair would write into it. How much of it is kept beyond that, by size or by age, is by the
+// log's own positions and times.
 
 import type { DamageList } from '../archive/damage-list.js';
 import { purgeLog, purgePosition } from '../archive/log-purge.js';
@@ -20,6 +22,8 @@ export interface LogPurgerParts {
   readonly tasks: StorageTasks;
   readonly leaderLog: LeaderLog;
   readonly damage: DamageList;
+  /** The least position of a snapshot that is being given away; Infinity for none. */
+  lowestGivenPosition(): Position;
   onFatal(error: PawlError): void;
 }
 
@@ -55,7 +59,11 @@ export class LogPurger {
       return;
     }
     const { geometry, snapshots: manifest } = directory;
-    const floor = Math.min(leaderLog.lowestNeededPosition(), this.#retainedFrom(newest));
+    const floor = Math.min(
+      leaderLog.lowestNeededPosition(),
+      this.#parts.lowestGivenPosition(),
+      this.#retainedFrom(newest),
+    );
     const position = purgePosition(manifest, snapshotCountKept, floor, geometry);
     const isDamaged = damage.ranges.some((range) => range.from < position);
     if (position <= manifest.index.logStartPosition || isDamaged) {

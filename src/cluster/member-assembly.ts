@@ -260,16 +260,17 @@ function startServices(
 
 function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
   const { arena, config, directory, services, tasks } = inputs;
+  /** Who gives snapshots away is there when consensus is. */
+  const given: { source?: InstallSource } = {};
   const purger = new LogPurger({
     config,
     directory,
     tasks,
     leaderLog: log.leaderLog,
     damage: log.logCare.damage,
+    lowestGivenPosition: () => given.source?.lowestGivenPosition() ?? Number.POSITIVE_INFINITY,
     onFatal: (error) => inputs.onFatal(error),
   });
-  /** Who gives snapshots away is there when consensus is. */
-  const given: { source?: InstallSource } = {};
   const taker = new SnapshotTaker({
     arena,
     tasks,

@@ -114,7 +114,12 @@ test('monotonic clocks that differ by two fifths cost no election', async (t) =>
     await exercise.acknowledgeMore(random.between(10, 100));
     return `rates ${RATES.join(', ')}, ${after - before} elections, then ${dead} killed`;
   };
-  await playRows(t, exercise, [{ id: 'C2', name: 'clock rates of 0.8, 1.2 and 1', play: skew }], seed);
+  await playRows(
+    t,
+    exercise,
+    [{ id: 'C2', name: 'clock rates of 0.8, 1.2 and 1', play: skew }],
+    seed,
+  );
 });
 
 /** Longest delay of a timer, and what the log needs to bring it. */
