@@ -57,8 +57,8 @@ async function installAcrossLeaders(exercise: Exercise, random: SeededRandom): P
   await pause(random.between(0, 500));
   leader.start();
   await exercise.acknowledgeMore(50);
-  await cluster.settle();
   await Promise.all(others.map((member) => member.order({ network: {} })));
+  await cluster.settle();
   const { logStartPosition } = await snapshotIndexOf(victim.directory);
   expect(logStartPosition > end, `its log still begins at ${logStartPosition}, as before ${end}`);
   return (
