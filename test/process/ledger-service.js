@@ -16,11 +16,14 @@
 // A request {client u32, sequence u32} is answered with {client, sequence, how many requests were
 // executed so far}; one that is executed again is counted.
 //
+// A message too short for its numbers is echoed and leaves no trace in the state.
+//
 // A snapshot is the whole state as JSON and, so that it takes many writes, ballast behind it. A
 // message whose filler begins with a mark of its own makes the service throw.
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
+const HEADER_LENGTH = 8;
 const REPLY_LENGTH = 12;
 const REGISTER_MARK = 0x52454749;
 const REGISTER_LENGTH = 20;
@@ -132,6 +135,10 @@ class LedgerService {
   }
 
   onSessionMessage(session, timestamp, buffer, offset, length) {
+    if (length < HEADER_LENGTH) {
+      session.offer(buffer, offset, length);
+      return;
+    }
     const client = buffer.getUint32(offset, true);
     const sequence = buffer.getUint32(offset + 4, true);
     if (sequence <= (this.#lastSequences.get(client) ?? 0)) {

@@ -24,6 +24,8 @@ const CHUNK_LENGTH = 1024 * 1024;
 const FIRST_SEGMENT = segmentFileName(0);
 /** More than any header and the numbers behind it. */
 const HEAD_LENGTH = 256;
+/** Client and sequence; a shorter message has none. */
+const NUMBERS_LENGTH = 8;
 
 /** Where a message stands among all messages of the log, by sequence; from 1 on. */
 type OrderOfSequence = Map<number, number>;
@@ -163,6 +165,9 @@ export class LogAudit {
     if (templateId === TemplateId.SessionMessageHeader) {
       this.#noteTime(this.#header.wrapAndApplyHeader(view, 0).timestamp(), position);
       const at = MESSAGE_HEADER_LENGTH + messageBlockLength(view, 0);
+      if (payload.length - at < NUMBERS_LENGTH) {
+        return;
+      }
       this.#noteMessage(view.getUint32(at, true), view.getUint32(at + 4, true), position);
     } else if (templateId === TemplateId.NewLeadershipTermEvent) {
       const { leadershipTermId, leaderMemberId } = describeEvent(payload)?.fields ?? {};

@@ -51,6 +51,7 @@ export interface ProcessEnd {
 /** What a process answers; an order's answer is empty. */
 interface Answer {
   readonly status?: NodeMemberStatus;
+  readonly process?: { readonly residentBytes: number };
 }
 
 const alive = new Set<ChildProcess>();
@@ -78,7 +79,8 @@ export class MemberProcess {
   readonly directory: string;
   /** Events of all lives, in order. */
   readonly events: MemberEvent[] = [];
-  readonly #configFile: string;
+  /** What the member was configured with. */
+  readonly configFile: string;
   /** Environment of the process besides this one's; undefined without seams. */
   seamEnvironment: Readonly<Record<string, string>> | undefined;
   #child: ChildProcess | undefined;
@@ -92,7 +94,7 @@ export class MemberProcess {
   constructor(memberId: number, directory: string, configFile: string) {
     this.memberId = memberId;
     this.directory = directory;
-    this.#configFile = configFile;
+    this.configFile = configFile;
   }
 
   get isRunning(): boolean {
@@ -132,7 +134,7 @@ export class MemberProcess {
       PAWL,
       'node',
       '--config',
-      this.#configFile,
+      this.configFile,
       '--json',
     ];
     const child = spawn(command, args, {
@@ -175,6 +177,11 @@ export class MemberProcess {
   /** What the member says of itself; undefined when it is gone, stopped or too busy to answer. */
   async status(): Promise<NodeMemberStatus | undefined> {
     return (await this.#ask('status', undefined))?.status;
+  }
+
+  /** Bytes of memory that the process holds; 0 when it does not answer. */
+  async residentBytes(): Promise<number> {
+    return (await this.#ask('status', undefined))?.process?.residentBytes ?? 0;
   }
 
   /** Gives an order to the seams of the process; resolves when it is obeyed. */
