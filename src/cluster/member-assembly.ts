@@ -259,7 +259,7 @@ function startServices(
 }
 
 function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
-  const { arena, config, directory, services, tasks } = inputs;
+  const { arena, clock, config, directory, services, tasks } = inputs;
   /** Who gives snapshots away is there when consensus is. */
   const given: { source?: InstallSource } = {};
   const purger = new LogPurger({
@@ -273,6 +273,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
   });
   const taker = new SnapshotTaker({
     arena,
+    clock,
     tasks,
     directory,
     keptCount: config.member.snapshotCountKept,

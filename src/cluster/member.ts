@@ -285,6 +285,8 @@ export class Member implements Agent {
     counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
     counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
     counters.snapshotsTaken = running?.taker.takenCount ?? 0;
+    counters.snapshotPauseNs = running?.taker.pauseNs ?? 0;
+    counters.snapshotLongestStepNs = running?.taker.longestStepNs ?? 0;
     counters.snapshotsSkipped = running?.taker.skippedCount ?? 0;
     counters.snapshotsFailed = running?.taker.failedCount ?? 0;
     counters.snapshotsOffered = running?.installs.source.offerCount ?? 0;

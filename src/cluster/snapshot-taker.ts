@@ -14,6 +14,7 @@ import { SnapshotWriter, type WrittenRecording } from '../archive/snapshot-write
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
+import type { Clock } from '../ports/clock.js';
 import type { Position } from '../position.js';
 import type { ClusterSession } from './cluster-session.js';
 import { ClusterSnapshot, type SnapshotEvent, termsBelow } from './cluster-snapshot.js';
@@ -28,6 +29,7 @@ const PENDING_LENGTH_MAX = 256 * 1024;
 
 export interface SnapshotTakerParts {
   readonly arena: Arena;
+  readonly clock: Clock;
   readonly tasks: StorageTasks;
   readonly directory: RecoveredDirectory;
   /** Snapshots that are kept. */
@@ -66,6 +68,12 @@ export class SnapshotTaker {
   #writing: Writing | undefined;
   #nextRecordingId: number;
   #nextStepNs = 0;
+  // When the service was told to freeze its state.
+  #freezeNs = 0;
+  /** For how long the last snapshot stopped the services, to freeze their state; nanoseconds. */
+  pauseNs = 0;
+  /** Longest step in which the last snapshot was encoded, nanoseconds. */
+  longestStepNs = 0;
   /** Snapshots that this process wrote. */
   takenCount = 0;
   /** Events passed over because the snapshot before was still being written. */
@@ -109,12 +117,17 @@ export class SnapshotTaker {
     const terms = termsBelow(directory.recordingLog.entries(), event.logPosition);
     const section = new ClusterSnapshot(event, appVersions, terms, [...sessions]);
     this.#awaited = { event, section, serviceSections: new Map() };
+    this.pauseNs = 0;
+    this.longestStepNs = 0;
   }
 
-  /** Where a service brings its section. */
+  /** Where a service brings its section: it freezes its state between the question and the offer. */
   sinkOf(serviceId: number): SnapshotSink {
     return {
-      wants: (logPosition) => this.#awaited?.event.logPosition === logPosition,
+      wants: (logPosition) => {
+        this.#freezeNs = this.#parts.clock.nowNs();
+        return this.#awaited?.event.logPosition === logPosition;
+      },
       offer: (section) => this.#onSection(serviceId, section),
     };
   }
@@ -125,6 +138,7 @@ export class SnapshotTaker {
       section.close();
       return;
     }
+    this.pauseNs += this.#parts.clock.nowNs() - this.#freezeNs;
     awaited.serviceSections.set(serviceId, section);
     if (awaited.serviceSections.size === this.#parts.snapshotVersions().length) {
       this.#awaited = undefined;
@@ -169,10 +183,13 @@ export class SnapshotTaker {
     this.#nextStepNs = nowNs + SNAPSHOT_STEP_INTERVAL_NS;
     const append: SnapshotWrite = (head, headLength, body, offset, length) =>
       writer.append(head, headLength, body, offset, length);
+    const { clock } = this.#parts;
+    const beganNs = clock.nowNs();
     if (section.write(append, SNAPSHOT_STEP_LENGTH)) {
       section.close();
       sections.shift();
     }
+    this.longestStepNs = Math.max(this.longestStepNs, clock.nowNs() - beganNs);
     return 1;
   }
 

@@ -1,4 +1,5 @@
 // command-bench.ts: `pawl bench floor`, `cluster`, `failover` and `reads`.
+// What state costs is in command-bench-state.ts.
 
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
@@ -10,6 +11,7 @@ import { readEnvironment } from './bench/environment.js';
 import { benchFailover } from './bench/failover-bench.js';
 import { benchFloor } from './bench/floor-bench.js';
 import { benchReads } from './bench/reads-bench.js';
+import { addStateBenches } from './command-bench-state.js';
 import { PAYLOAD_LENGTH_MIN } from './load.js';
 import { integerListOption, integerOption, numberOption, wordOption } from './options.js';
 import { printJson, printLine, progressOf } from './output.js';
@@ -235,4 +237,5 @@ export function addBenchCommand(program: Command): void {
   addSharedOptions(clusterCommand, 5).action(cluster);
   addFailoverCommand(bench);
   addReadsCommand(bench);
+  addStateBenches(bench);
 }

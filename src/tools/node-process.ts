@@ -229,7 +229,16 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     void member.stop();
   };
   onSignals(leave);
-  serveParent({ status: () => statusOf(member.status()) }, () => leave('the parent has ended'));
+  serveParent(
+    {
+      status: () => statusOf(member.status()),
+      snapshot: () => {
+        member.requestSnapshot();
+        return {};
+      },
+    },
+    () => leave('the parent has ended'),
+  );
   const error = await member.closed;
   desk.close();
   if (error !== undefined) {

@@ -7,6 +7,8 @@ import { type Environment, environmentText } from './environment.js';
 import type { FailoverBenchResult } from './failover-bench.js';
 import { type ClosedLoopResult, FLOOR_TO_PING_PONG_MAX, type FloorResult } from './floor-bench.js';
 import type { ReadFigures, ReadsBenchResult } from './reads-bench.js';
+import type { RestartBenchResult, StartTimes } from './restart-bench.js';
+import type { SnapshotBenchResult } from './snapshot-bench.js';
 
 function closedLoopTable(results: readonly ClosedLoopResult[]): string {
   return tableText([
@@ -124,4 +126,60 @@ export function clusterText(result: ClusterBenchResult, environment: Environment
     environmentText(environment),
   );
   return lines.join('\n');
+}
+
+/** `pawl bench snapshot` in words. */
+export function snapshotText(result: SnapshotBenchResult, environment: Environment): string {
+  const { after, before, during, durability, keys, nodes, rate, ratio, ratioMax } = result;
+  const verdict = result.holds ? 'holds' : 'DOES NOT HOLD';
+  return [
+    '',
+    `${nodes} members, durability ${durability}, ${grouped(keys)} keys with values of ` +
+      `${result.valueBytes} bytes, ${grouped(rate)} puts/s; microseconds from when a put was due`,
+    tableText([
+      ['', 'puts', ...LATENCY_HEADINGS],
+      ['before', grouped(before.count), ...latencyCells(before)],
+      ['during', grouped(during.count), ...latencyCells(during)],
+      ['after', grouped(after.count), ...latencyCells(after)],
+    ]),
+    `p99 during / before ${ratio} (at most ${ratioMax}): ${verdict}`,
+    tableText([
+      ['member', 'bytes', 'took ms', 'pause ms', 'longest step ms'],
+      ...result.snapshots.map(({ bytes, longestStepMs, memberId, pauseMs, tookMs }) => [
+        String(memberId),
+        grouped(bytes),
+        tookMs.toFixed(0),
+        pauseMs.toFixed(3),
+        longestStepMs.toFixed(3),
+      ]),
+    ]),
+    `${result.rssMiBPerNode} MiB resident per member, filled in ${result.fillSeconds} s`,
+    environmentText(environment),
+  ].join('\n');
+}
+
+function startCells({ all, max, p50 }: StartTimes): readonly string[] {
+  return [String(all.length), p50.toFixed(0), max.toFixed(0)];
+}
+
+/** `pawl bench restart` in words. */
+export function restartText(result: RestartBenchResult, environment: Environment): string {
+  const { coldStart, durability, growth, keys, nodes, runs } = result;
+  return [
+    '',
+    `${nodes} members, durability ${durability}, ${grouped(keys)} keys; milliseconds from the ` +
+      'start of the processes to the first answer',
+    tableText([
+      ['log before the snapshot', 'snapshot', 'starts', 'p50', 'max'],
+      ...runs.map(({ logBytes, restart, snapshotBytes }) => [
+        grouped(logBytes),
+        grouped(snapshotBytes),
+        ...startCells(restart),
+      ]),
+      ['one of three missing', '', ...startCells(coldStart)],
+    ]),
+    `longest log / shortest log: ${growth}; one missing at most ${coldStart.maxAllowed} ms: ` +
+      (coldStart.holds ? 'holds' : 'DOES NOT HOLD'),
+    environmentText(environment),
+  ].join('\n');
 }
