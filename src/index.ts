@@ -40,6 +40,7 @@ export type {
 export { EgressResult, ServiceMessageResult } from './service/clustered-service.js';
 export { REQUEST_HEADER_LENGTH, Replier } from './service/request.js';
 export { type ElementEncoder, SnapshotArray } from './service/snapshot-array.js';
+export { type BytesEntryHandler, SnapshotBytesMap } from './service/snapshot-bytes-map.js';
 export { type EntryEncoder, SnapshotMap } from './service/snapshot-map.js';
 export type {
   SnapshotImage,
