@@ -188,6 +188,7 @@ export class ConsensusModule {
   #updateProgress(nowNs: number): number {
     const { election, followerLog, inlineRecorder, leaderLog, recorder } = this.#parts;
     leaderLog.updateProgress();
+    leaderLog.tryFailedAgain(nowNs);
     if (followerLog.updateProgress()) {
       election.onLogActivity(nowNs);
     }
@@ -291,11 +292,17 @@ export class ConsensusModule {
 
   /** Position up to which the log is appended here. */
   appendPosition(): Position {
-    const { followerLog, leaderLog, recorder } = this.#parts;
+    const { election, followerLog, leaderLog, recorder } = this.#parts;
     if (leaderLog.isOpen) {
       return leaderLog.tail();
     }
-    return recorder.isRecording() ? followerLog.appendPosition() : recorder.durablePosition();
+    return recorder.isRecording() ? followerLog.appendPosition() : election.durablePosition();
+  }
+
+  /** Position up to which the log is durable here, also while nothing is recorded. */
+  durablePosition(): Position {
+    const { election, recorder } = this.#parts;
+    return recorder.isRecording() ? recorder.durablePosition() : election.durablePosition();
   }
 
   /** Whether the recorder ceased because the disk is full. */

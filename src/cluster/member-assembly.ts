@@ -206,7 +206,9 @@ function assembleLog(inputs: AssemblyInputs) {
     recorderRunner === undefined
       ? new Recorder({ tasks, arena, control, geometry, durability: config.durability })
       : undefined;
-  const leaderLog = new LeaderLog(transport, config, recorder, { open: makeReader });
+  const leaderLog = new LeaderLog(transport, config, recorder, { open: makeReader }, (message) =>
+    inputs.onWarning(message),
+  );
   const followerLog = new FollowerLog(transport, config, recorder);
   const logPublisher = new LogPublisher(arena, messageLengthMax(config));
   const logClock = new LogClock(config.clockSkewMaxMs);

@@ -247,7 +247,7 @@ export class Member implements Agent {
       leadershipTermId: running?.election.leadershipTermId() ?? -1,
       leaderMemberId: running?.election.leaderMemberId() ?? -1,
       appendPosition: running?.module.appendPosition() ?? 0,
-      durablePosition: running?.recorder.durablePosition() ?? 0,
+      durablePosition: running?.module.durablePosition() ?? 0,
       commitPosition: running?.election.commitPosition() ?? 0,
       servicePosition: this.#services.position,
       snapshotPosition: running?.taker.newestPosition() ?? 0,

@@ -7,7 +7,7 @@
 
 import { assert } from '../assert.js';
 import { hit, Mark } from '../marks.js';
-import type { LeadershipTermId, Position } from '../position.js';
+import { type LeadershipTermId, MEMBER_NULL, type Position } from '../position.js';
 import { type Admission, AdmissionDesk } from './admission.js';
 import { CommitTracker } from './commit-tracker.js';
 import type { ConsensusContext } from './consensus-context.js';
@@ -131,6 +131,14 @@ export class LeaderTerm {
   /** Whether nothing more may be appended, because another member is to lead. */
   isHandingOver(): boolean {
     return this.transfer.isUnderWay;
+  }
+
+  /** Nobody waits for this leader to fall silent. It names no other: whoever is fit may stand. */
+  resign(): void {
+    const { effects, others } = this.context;
+    for (const memberId of others) {
+      effects.sendLeadershipTransfer(memberId, this.termId, MEMBER_NULL);
+    }
   }
 
   /** Whether the others were told that this leader leads no more. */

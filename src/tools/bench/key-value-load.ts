@@ -10,7 +10,8 @@ const NS_PER_SECOND = 1e9;
 const NS_PER_MS = 1e6;
 /** Puts without an answer at a time. */
 const WINDOW = 2_048;
-const REQUEST_TIMEOUT_NS = 30 * NS_PER_SECOND;
+/** A put that a leader took with it is sent again: twice is as once. */
+const REQUEST_TIMEOUT_NS = 5 * NS_PER_SECOND;
 const KEY_DIGITS = 10;
 /** What is due is sent at least so often. */
 const TICK_MS = 1;
@@ -30,8 +31,9 @@ export class KeyValueLoad {
   readonly #options: KeyValueLoadOptions;
   readonly #requests: RequestClient;
   readonly #value: Uint8Array;
-  // Number of a request to the instant at which it was due.
-  readonly #dueNs = new Map<number, number>();
+  // By the number of a request: its key, and when it was due.
+  readonly #pending = new Map<number, { readonly key: number; readonly dueNs: number }>();
+  readonly #again: { readonly key: number; readonly dueNs: number }[] = [];
   #client: NodeClient | undefined;
   #onAnswer: () => void = () => undefined;
   #error: PawlError | undefined;
@@ -39,6 +41,8 @@ export class KeyValueLoad {
   recorder: LatencyRecorder | undefined;
   #isRunning = false;
   #sentCount = 0;
+  /** Puts that had to be sent again: a leader changed, or the machine was too slow for a while. */
+  unknownCount = 0;
 
   private constructor(options: KeyValueLoadOptions) {
     this.#options = options;
@@ -46,9 +50,7 @@ export class KeyValueLoad {
     this.#requests = new RequestClient(
       {
         onAnswer: (request) => this.#note(request),
-        onUnknown: (_request, reason) => {
-          this.#error ??= reason;
-        },
+        onUnknown: (request) => this.#noteUnknown(request),
       },
       { requestTimeoutNs: REQUEST_TIMEOUT_NS, outstandingCountMax: 1 << 20 },
     );
@@ -60,7 +62,11 @@ export class KeyValueLoad {
     const { ingress, mtu } = options;
     const client = await connectClient(
       { ingressEndpoints: ingress, mtuLength: mtu, ingressTermLength: 16 * 1024 * 1024 },
-      load.#requests.clientHandlers(),
+      load.#requests.clientHandlers({
+        onClosed: (error) => {
+          load.#error ??= error;
+        },
+      }),
     );
     load.#client = client;
     load.#requests.bind(client.client);
@@ -87,11 +93,12 @@ export class KeyValueLoad {
           reject(this.#error);
           return;
         }
-        while (next < end && this.#dueNs.size < WINDOW && this.#send(next, 0)) {
+        this.#sendAgain();
+        while (next < end && this.#pending.size < WINDOW && this.#send(next, 0)) {
           next++;
         }
         this.#client?.wake();
-        if (next === end && this.#dueNs.size === 0) {
+        if (next === end && this.#isIdle) {
           resolve();
         }
       };
@@ -107,9 +114,9 @@ export class KeyValueLoad {
         }
       };
       const timer = setInterval(() => {
-        onProgress(next - from - this.#dueNs.size);
+        onProgress(next - from - this.#pending.size);
         pumpSoon();
-        if (next === end && this.#dueNs.size === 0) {
+        if ((next === end && this.#isIdle) || this.#error !== undefined) {
           clearInterval(timer);
         }
       }, 100);
@@ -136,7 +143,7 @@ export class KeyValueLoad {
       if (!this.#isRunning) {
         return;
       }
-      let hasSent = false;
+      let hasSent = this.#sendAgain();
       const { keys } = this.#options;
       while (dueNs <= clock.nowNs() && this.#send((this.#sentCount * KEY_STRIDE) % keys, dueNs)) {
         dueNs += intervalNs;
@@ -153,7 +160,8 @@ export class KeyValueLoad {
   /** Nothing is due any more; resolves when all is answered. */
   async stop(): Promise<void> {
     this.#isRunning = false;
-    while (this.#dueNs.size > 0 && this.#error === undefined) {
+    while (!this.#isIdle && this.#error === undefined) {
+      this.#sendAgain();
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
     if (this.#error !== undefined) {
@@ -164,6 +172,32 @@ export class KeyValueLoad {
   close(): void {
     this.#isRunning = false;
     this.#client?.close();
+  }
+
+  get #isIdle(): boolean {
+    return this.#pending.size === 0 && this.#again.length === 0;
+  }
+
+  /** Whether anything was sent. */
+  #sendAgain(): boolean {
+    let hasSent = false;
+    for (let put = this.#again[0]; put !== undefined; put = this.#again[0]) {
+      if (!this.#send(put.key, put.dueNs)) {
+        break;
+      }
+      this.#again.shift();
+      hasSent = true;
+    }
+    return hasSent;
+  }
+
+  #noteUnknown(request: number): void {
+    const put = this.#pending.get(request);
+    this.#pending.delete(request);
+    if (put !== undefined) {
+      this.unknownCount++;
+      this.#again.push(put);
+    }
   }
 
   #send(key: number, dueNs: number): boolean {
@@ -180,15 +214,15 @@ export class KeyValueLoad {
       return false;
     }
     this.#sentCount++;
-    this.#dueNs.set(request, dueNs);
+    this.#pending.set(request, { key, dueNs });
     return true;
   }
 
   #note(request: number): void {
-    const dueNs = this.#dueNs.get(request);
-    this.#dueNs.delete(request);
-    if (dueNs !== undefined && dueNs > 0) {
-      this.recorder?.record((this.#client as NodeClient).clock.nowNs() - dueNs);
+    const put = this.#pending.get(request);
+    this.#pending.delete(request);
+    if (put !== undefined && put.dueNs > 0) {
+      this.recorder?.record((this.#client as NodeClient).clock.nowNs() - put.dueNs);
     }
     this.#onAnswer();
   }

@@ -61,6 +61,8 @@ export interface SnapshotBenchResult {
   readonly snapshots: readonly MemberSnapshot[];
   readonly rssMiBPerNode: number;
   readonly fillSeconds: number;
+  /** Puts that had to be sent again. */
+  readonly unknown: number;
 }
 
 function pause(ms: number): Promise<void> {
@@ -186,6 +188,7 @@ export async function benchSnapshot(
       snapshots: await memberSnapshots(cluster, written, beganMs),
       rssMiBPerNode: Math.round(resident / MIB),
       fillSeconds,
+      unknown: load.unknownCount,
     };
   } finally {
     load?.close();
