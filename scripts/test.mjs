@@ -3,8 +3,8 @@
 //   node scripts/test.mjs              all TypeScript and AssemblyScript tests of the library
 //   node scripts/test.mjs process      one of the suites that need more: process, interop, runtimes
 //   node scripts/test.mjs --verbose    also prints the output of what passes
-//   node scripts/test.mjs process --json   prints `{rows: [{id, name, passed}]}` on the standard
-//                                      output, rows of the fault matrix by id; all else on the other
+//   node scripts/test.mjs process --json   prints `{rows: [{id, name, passed}]}`, the rows of the
+//                                      fault matrix by id, and all else on the standard error
 //
 // Each folder of test/ is one tape process, and each AssemblyScript spec one as-pect process; as
 // many run at once as the machine has processors. Assertions are counted, not files. What crashes,

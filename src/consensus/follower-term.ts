@@ -185,8 +185,8 @@ export class FollowerTerm {
   }
 
   /**
-   * At level page-cache a power cut may take from a quorum what was committed. Whoever kept it ends,
-   * and leaves to its operator what becomes of it; at level fsync it cannot happen.
+   * At level page-cache a power cut may take from a quorum what was committed. Whoever kept it
+   * ends, and leaves to its operator what becomes of it; at level fsync it cannot happen.
    *
    * @throws PawlError LOG_CORRUPT.
    */

@@ -93,7 +93,8 @@ export class EntrySlabs {
     if ((index + count) * SLAB_UNITS > ADDRESS_LIMIT) {
       throw new PawlError(
         ErrorCode.LimitExceeded,
-        `the entries need more than ${(ADDRESS_LIMIT * UNIT_LENGTH) / 2 ** 30} GiB: keep less state`,
+        `the entries need more than ${(ADDRESS_LIMIT * UNIT_LENGTH) / 2 ** 30} GiB: ` +
+          'keep less state',
         'fatal',
       );
     }

@@ -46,10 +46,7 @@ test('a leader that steps down by itself tells its followers: they do not wait f
       ({ memberId, state }) => state === 'CANVASS' && (memberId === leader.memberId) === isLeader,
     )?.timeNs ?? Number.POSITIVE_INFINITY;
   const waitedMs = (canvassNs(false) - canvassNs(true)) / MS;
-  t.ok(
-    waitedMs >= 0 && waitedMs < 10,
-    `the first follower looks for a leader ${waitedMs} ms later`,
-  );
+  t.ok(waitedMs >= 0 && waitedMs < 10, `the first follower canvasses ${waitedMs} ms later`);
   leader.node.disk.resume();
   fixture.close();
   t.end();
@@ -75,7 +72,7 @@ test('a member that looks for a leader says how much log it has', (t) => {
   t.end();
 });
 
-test('a follower that cannot be sent the recorded log is tried again, and the operator told', (t) => {
+test('a follower that cannot be sent the recorded log is tried again and reported', (t) => {
   const warnings: string[] = [];
   const started: number[] = [];
   const failure: { error: Error | undefined } = { error: undefined };

@@ -6,7 +6,7 @@ import test from 'tape';
 import { runCli, temporaryDirectory } from './cli.js';
 import { bornMember, expectCode, runningMember } from './one-member.js';
 
-test('a copy is restored: it has no vote, another incarnation, and nobody to take orders', async (t) => {
+test('a copy is restored: no vote, another incarnation, no orders from before', async (t) => {
   const member = await bornMember(t);
   const cli = await runningMember(t, member);
   while (!existsSync(join(member.directory, 'control.json'))) {

@@ -1,5 +1,5 @@
-// restart-bench.ts: how long a cluster takes to serve again: from a snapshot, behind logs of several
-// lengths, and with one of three members missing.
+// restart-bench.ts: how long a cluster takes to serve again: from a snapshot, behind logs of
+// several lengths, and with one of three members missing.
 //
 // The state is the same behind every log, and so is what is replayed after the snapshot: if the
 // time grows with the log before it, something reads that log. A figure is the time from the start
