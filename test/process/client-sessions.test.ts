@@ -132,10 +132,10 @@ async function sleepTooLong(exercise: Exercise, random: SeededRandom): Promise<s
   }
 }
 
-const SESSION_COUNT_MAX = 24;
-const STORM_WIDTH = 48;
+const SESSION_COUNT_MAX = 12;
+const STORM_WIDTH = 24;
 const STORM_ROUNDS = 2;
-const STORM_TIMEOUT_MS = 5_000;
+const STORM_TIMEOUT_MS = 15_000;
 
 /** More clients than there is room for: those beyond are refused, and nobody is put out. */
 async function stormOfSessions(exercise: Exercise): Promise<string> {
