@@ -59,8 +59,8 @@ test('a snapshot of format 1 is that of one service, and loads', (t) => {
   disk.put(recordingFileName(1, 0), readVector('snapshot-format-1'));
   const arena = Arena.create(4 * 1024 * 1024);
   const tasks = new StorageTasks(new MemoryStorage(disk));
-  const check = (appVersionsMax: readonly number[]) =>
-    completeTask(tasks, checkSnapshot(tasks.storage, arena, GEOMETRY, ENTRY, appVersionsMax));
+  const check = (appVersionsMax: readonly number[], entry = ENTRY) =>
+    completeTask(tasks, checkSnapshot(tasks.storage, arena, GEOMETRY, entry, appVersionsMax));
   t.deepEqual(check([1]), { appVersions: [1] });
   t.deepEqual(check([0]), {
     reason: 'its state of service 0 is of version 1, and the service reads up to 0',
@@ -70,6 +70,11 @@ test('a snapshot of format 1 is that of one service, and loads', (t) => {
     check([1, 1]),
     { reason: 'it holds the state of 1 services, and this member runs 2', isWhole: true },
     'it is of no use where there are two',
+  );
+  t.deepEqual(
+    check([1], { ...ENTRY, formatVersion: 2 }),
+    { reason: 'it does not say whose state it holds', isWhole: true },
+    'one of format 2 names its services',
   );
   const service = new KeepingService(1);
   const container = new ServiceContainer(() => service);

@@ -84,6 +84,19 @@ test('the log before the oldest kept snapshot is purged, and members restart wit
   t.end();
 });
 
+test('where one snapshot is kept, the log is purged as far as the durable mark has followed', (t) => {
+  const world = startSnapshots({ member: { logRetention: 'snapshots', snapshotCountKept: 1 } });
+  world.fixture.start();
+  fillAndPurge(world, startClient(world));
+  const bases = world.fixture.cluster.members.map(firstSegment);
+  t.ok(
+    bases.every((base) => base > 0),
+    `the logs begin at ${bases.join()}`,
+  );
+  world.fixture.close();
+  t.end();
+});
+
 test('without purging the whole log stays', (t) => {
   const world = startSnapshots({ member: { snapshotCountKept: 1 } });
   world.fixture.start();

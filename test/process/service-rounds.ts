@@ -22,13 +22,14 @@ const GEOMETRY = { termLength: 64 * KIB, segmentLength: 256 * KIB };
 const SERVICE = fileURLToPath(new URL('./paired-service.js', import.meta.url));
 const SERVICES = [SERVICE, SERVICE];
 /** Snapshots are taken all the time, so that most starts are from one. */
-const SNAPSHOT_INTERVAL_LENGTH = 64 * KIB;
+const SNAPSHOT_INTERVAL_LENGTH = 128 * KIB;
 /** Nothing here is about how soon a leader is missed, and the machine may be busy. */
 const PATIENCE = { leaderTimeoutMs: 2_400, electionTimeoutMs: 1_200 };
-const REQUEST_INTERVAL_MS = 4;
+/** Each request causes some eight messages: a busy machine has to keep up with them. */
+const REQUEST_INTERVAL_MS = 20;
 const REQUEST_TIMEOUT_MS = 120_000;
-const BEFORE_KILL_MS = 500;
-const DOWN_MS = 500;
+const BEFORE_KILL_MS = 400;
+const DOWN_MS = 300;
 /** Of a hundred kills so many end all members at once. */
 const ALL_PERCENT = 15;
 const SETTLE_TIMEOUT_MS = 120_000;
