@@ -4,6 +4,7 @@ import test from 'tape';
 import type { ClusterBenchResult } from '../../src/tools/bench/cluster-bench.js';
 import type { FailoverBenchResult } from '../../src/tools/bench/failover-bench.js';
 import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
+import type { ReadsBenchResult } from '../../src/tools/bench/reads-bench.js';
 import { runCli } from './cli.js';
 
 test('bench floor prints floor and ping-pong as one JSON object and loses nothing', async (t) => {
@@ -75,4 +76,23 @@ test('bench failover kills the leader, measures the wait and prints one JSON obj
   t.equal(all.length, 2);
   t.ok(min > 0 && min <= p50 && p50 <= p99 && p99 <= max, 'the percentiles ascend');
   t.equal(max, Math.max(...all));
+});
+
+test('bench reads sets queries beside reads through the log, in one JSON object', async (t) => {
+  const { code, stdout, stderr } = await runCli(
+    ...['bench', 'reads', '--json', '--windows', '1,16', '--seconds', '0.2', '--rounds', '1'],
+    ...['--keys', '50', '--durability', 'page-cache'],
+  );
+  t.equal(code, 0, stderr);
+  const result = JSON.parse(stdout) as ReadsBenchResult;
+  t.deepEqual(
+    result.windows.map(({ window }) => window),
+    [1, 16],
+  );
+  for (const { log, query, roundsPerRead } of result.windows) {
+    t.ok(log.rate > 0 && query.rate > 0, 'both paths have a rate');
+    t.ok(query.p50 > 0 && query.p50 <= query.p99, 'and latencies');
+    t.ok(roundsPerRead > 0 && roundsPerRead <= 1.5, 'a round for a read at most, but for repeats');
+  }
+  t.equal(result.holds, result.ratio >= 5, 'the verdict is that of the ratio');
 });
