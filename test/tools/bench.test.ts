@@ -4,6 +4,7 @@ import test from 'tape';
 import type { ClusterBenchResult } from '../../src/tools/bench/cluster-bench.js';
 import type { FailoverBenchResult } from '../../src/tools/bench/failover-bench.js';
 import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
+import type { ReadsBenchResult } from '../../src/tools/bench/reads-bench.js';
 import type { RestartBenchResult } from '../../src/tools/bench/restart-bench.js';
 import type { SnapshotBenchResult } from '../../src/tools/bench/snapshot-bench.js';
 import { runCli } from './cli.js';
@@ -111,4 +112,23 @@ test('bench restart prints starts behind logs of two lengths and with one missin
   t.equal(result.runs[0]?.snapshotBytes, result.runs[1]?.snapshotBytes, 'the state has not');
   t.ok(result.runs.every(({ restart }) => restart.all.length === 1 && restart.p50 > 0));
   t.equal(result.coldStart.holds, result.coldStart.max < 3_000, `${result.coldStart.max} ms`);
+});
+
+test('bench reads sets queries beside reads through the log, in one JSON object', async (t) => {
+  const { code, stdout, stderr } = await runCli(
+    ...['bench', 'reads', '--json', '--windows', '1,16', '--seconds', '0.2', '--rounds', '1'],
+    ...['--keys', '50', '--durability', 'page-cache'],
+  );
+  t.equal(code, 0, stderr);
+  const result = JSON.parse(stdout) as ReadsBenchResult;
+  t.deepEqual(
+    result.windows.map(({ window }) => window),
+    [1, 16],
+  );
+  for (const { log, query, roundsPerRead } of result.windows) {
+    t.ok(log.rate > 0 && query.rate > 0, 'both paths have a rate');
+    t.ok(query.p50 > 0 && query.p50 <= query.p99, 'and latencies');
+    t.ok(roundsPerRead > 0 && roundsPerRead <= 1.5, 'a round for a read at most, but for repeats');
+  }
+  t.equal(result.holds, result.ratio >= 5, 'the verdict is that of the ratio');
 });

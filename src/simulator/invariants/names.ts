@@ -16,6 +16,7 @@ export const JUDGE_NAMES = {
   'I-12': 'applied once and answered once',
   'I-13': 'every queue stays below its limit',
   'I-14': 'what was acknowledged is in the log for ever',
+  linearizability: 'answers and reads are as old as the order of the log allows',
   states: 'equal states at equal positions',
   messages: 'a message of a service comes once, in order, and is not forgotten',
   outputs: 'members find no difference in what their services put out',
