@@ -136,8 +136,8 @@ function* checkUsable(
       throw new PawlError(
         ErrorCode.SnapshotInvalid,
         `the snapshot of position ${entry.logPosition} (recording ${entry.recordingId}) would be ` +
-          `kept and cannot be used: ${problem}. Nothing was given up; start the member and have a ` +
-          'new one taken',
+          `kept and cannot be used: ${problem}. Nothing was given up; start the member and have ` +
+          'a new one taken',
         'corruption',
       );
     }

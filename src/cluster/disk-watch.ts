@@ -103,9 +103,9 @@ export class DiskWatch {
       this.lowCount++;
       this.#parts.onWarning(
         `the disk has ${length} bytes left, less than lowSpaceLength (${this.#lowLength}): this ` +
-          'member leads no more while another one can, and ends when nothing is left. Free space, ' +
-          "have snapshots taken with logRetention 'snapshots', or move the directory to a larger " +
-          'disk',
+          'member leads no more while another one can, and ends when nothing is left. Free ' +
+          "space, have snapshots taken with logRetention 'snapshots', or move the directory to a " +
+          'larger disk',
       );
     } else if (this.#isLow && length * 100 >= this.#lowLength * ENOUGH_PERCENT) {
       hit(Mark.SpaceEnoughAgain);

@@ -60,7 +60,7 @@ export function divergenceText(divergence: Divergence): string {
       ? `${membersText(oddMemberIds)} put out something else than the majority, ${place}`
       : `${membersText(memberIds)} do not put out the same, ${place}, and no majority agrees`;
   return (
-    `divergence: ${service}${who}. The service depends on something that is not in the log, such as a ` +
-    'clock, chance, or its role: see docs/protocol/divergence.md'
+    `divergence: ${service}${who}. The service depends on something that is not in the log, ` +
+    'such as a clock, chance, or its role: see docs/protocol/divergence.md'
   );
 }

@@ -5,7 +5,7 @@ import {
   concludeClusterConfig,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
-import { Member, type MemberStatus } from '../cluster/member.js';
+import { Member, type MemberEvents, type MemberStatus } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
@@ -157,6 +157,17 @@ function makeContainer(
   return new ServiceContainer(hosted, { serviceId });
 }
 
+function eventsTo(emit: (event: MemberEvent) => void): MemberEvents {
+  return {
+    onRecovered: ({ health, appendPosition }) =>
+      emit({ event: 'recovered', health: health.kind, appendPosition }),
+    onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
+    onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
+    onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
+    onWarning: (message) => emit({ event: 'warning', message }),
+  };
+}
+
 /** A member from its start to its end. */
 class MemberLife {
   readonly closed: Promise<unknown>;
@@ -207,7 +218,6 @@ class MemberLife {
       },
     });
     this.#storage = storage;
-    const emit = (event: MemberEvent): void => options.onEvent?.(event);
     this.#member = new Member({
       config,
       arena,
@@ -218,14 +228,7 @@ class MemberLife {
       services: this.#containers,
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
-      events: {
-        onRecovered: ({ health, appendPosition }) =>
-          emit({ event: 'recovered', health: health.kind, appendPosition }),
-        onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
-        onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
-        onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
-        onWarning: (message) => emit({ event: 'warning', message }),
-      },
+      events: eventsTo((event) => options.onEvent?.(event)),
     });
     const member = this.#member;
     loop.add({

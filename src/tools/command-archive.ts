@@ -92,7 +92,8 @@ function describe(path: string, flags: JsonFlag): void {
     return;
   }
   printLine(
-    `recording 0, the log, from ${grouped(log.from)}${log.from > 0 ? ' (purged before)' : ''} to ${grouped(log.to)}: ` +
+    `recording 0, the log, from ${grouped(log.from)}${log.from > 0 ? ' (purged before)' : ''} ` +
+      `to ${grouped(log.to)}: ` +
       `term buffers of ${grouped(geometry.termLength)} bytes, ` +
       `segments of ${grouped(geometry.segmentLength)} bytes`,
   );

@@ -13,7 +13,7 @@ const NS_PER_MS = 1_000_000;
 const SECTOR_LENGTH = 512;
 const KIB = 1024;
 
-/** `disk 1 slow sync=150ms`, `hang`, `resume`, `fail-sync`, `fail-write`, `full`, `room`, `well`. */
+/** `disk 1 slow sync=1ms`, `hang`, `resume`, `fail-sync`, `fail-write`, `full`, `room`, `well`. */
 export function disk(stage: Stage, words: Words): void {
   const [id = '', what = ''] = words.plain;
   const member = stage.memberOf(id);
