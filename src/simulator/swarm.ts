@@ -339,7 +339,6 @@ const QUIET_WORKLOAD: WorkloadOptions = {
   longPerMillion: 0,
   timerPerMillion: 0,
   registerPerMillion: 0,
-  readIntervalNs: 100 * NS_PER_MS,
   isPatient: true,
 };
 /** Two hundred commands a second from four clients, as far as the faults let them. */
