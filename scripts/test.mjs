@@ -7,8 +7,9 @@
 //                                      fault matrix by id, and all else on the standard error
 //
 // Each folder of test/ is one tape process, and each AssemblyScript spec one as-pect process; as
-// many run at once as the machine has processors. Assertions are counted, not files. What crashes,
-// hangs or does not compile counts as a failure.
+// many run at once as the machine has processors. A file that runs for long is a process of its
+// own, and what runs longest starts first: no processor waits for another at the end. Assertions
+// are counted, not files. What crashes, hangs or does not compile counts as a failure.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -17,6 +18,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SUITES = ['process', 'interop', 'runtimes'];
+/** What runs longest, in this order: files that are jobs of their own, and folders. */
+const LONGEST = [
+  'test/simulation/first-seeds.test.ts',
+  'test/simulation/second-seeds.test.ts',
+  'test/simulation',
+  'test/simulator',
+  'test/scenarios',
+  'test/cluster',
+  'test/host',
+  'test/tools',
+];
 const JOB_TIMEOUT_MS = 15 * 60_000;
 const OUTPUT_LENGTH_MAX = 1 << 24;
 const TAPE = 'node_modules/tape/bin/tape';
@@ -44,14 +56,23 @@ function specJob(file) {
   };
 }
 
-/** The longest folders first would be best; specs compile for seconds, so they start first. */
+/** Specs compile for seconds: they start before what is not named above. */
 function libraryJobs() {
-  const jobs = filesBelow('assembly/__tests__', '.spec.ts').map(specJob);
+  const specs = filesBelow('assembly/__tests__', '.spec.ts').map(specJob);
   const folders = readdirSync('test').filter((name) => !SUITES.includes(name));
-  for (const folder of folders.sort()) {
-    const files = filesBelow(join('test', folder), '.test.ts');
-    if (files.length > 0) jobs.push(tapeJob(`test/${folder}`, files));
-  }
+  const tapes = folders.sort().flatMap((name) => folderJobs(`test/${name}`));
+  const named = LONGEST.flatMap((name) => tapes.filter((job) => job.name === name));
+  if (named.length < LONGEST.length) throw new Error('LONGEST names what does not exist');
+  return [...named, ...specs, ...tapes.filter((job) => !named.includes(job))];
+}
+
+/** One job for a folder, and one for each file in it that runs for long. */
+function folderJobs(folder) {
+  const files = filesBelow(folder, '.test.ts').map((file) => file.replaceAll('\\', '/'));
+  const alone = files.filter((file) => LONGEST.includes(file));
+  const together = files.filter((file) => !LONGEST.includes(file));
+  const jobs = alone.map((file) => tapeJob(file, [file]));
+  if (together.length > 0) jobs.push(tapeJob(folder, together));
   return jobs;
 }
 

@@ -173,6 +173,9 @@ const memberSchema = z.strictObject({
   insecure: z.boolean().default(false),
 });
 
+/** What a member has when nothing is set. */
+export const MEMBER_DEFAULTS = Object.freeze(memberSchema.parse({ memberId: 0 }));
+
 export type ClusterSettings = z.input<typeof clusterSchema>;
 export type MemberSettings = z.input<typeof memberSchema>;
 

@@ -371,6 +371,10 @@ export class ConsensusPublisher {
 
   /** Sends the commit positions that were noted. */
   flush(): void {
+    if (this.#commitTargets.size === 0) {
+      // Most turns end here; clearing a set makes it anew.
+      return;
+    }
     for (const to of this.#commitTargets) {
       this.#sendCommitPosition(to, this.#commitTermId, this.#commitPosition);
     }

@@ -327,8 +327,10 @@ export class Member implements Agent {
         'environment',
       );
     }
-    for (const subscription of running?.subscriptions ?? []) {
-      this.#failure ??= socketFailure(subscription);
+    if (running !== undefined) {
+      for (let index = 0; index < running.subscriptions.length; index++) {
+        this.#failure ??= socketFailure(running.subscriptions[index] as Subscription);
+      }
     }
     if (this.#failure !== undefined) {
       throw this.#failure;

@@ -129,20 +129,20 @@ export class Judges {
 
   /** A member has done a duty cycle. */
   onTurn(memberId: number, observed: MemberObservation, servicePosition: number): void {
-    this.#progress.check(memberId, observed, servicePosition);
+    const { election } = observed;
+    const durable = observed.recorder.durablePosition();
+    const append = observed.module.appendPosition();
+    this.#progress.check(memberId, observed, servicePosition, append, durable);
     this.committed.onServicePosition(memberId, servicePosition);
     const member = this.#members[memberId]?.member;
     if (member !== undefined) {
       this.limits.onTurn(memberId, member);
     }
-    const { election } = observed;
     const commitPosition = election.commitPosition();
-    const entry = election.termEntries().at(-1);
     const isLeading = election.role() === MemberRole.Leader;
-    const durable = observed.recorder.durablePosition();
-    const append = observed.module.appendPosition();
     this.#stuckLeader.onTurn(memberId, isLeading, durable, append, this.#world.nowNs);
-    if (isLeading && entry?.termId === election.leadershipTermId()) {
+    const entry = isLeading ? election.termEntries().at(-1) : undefined;
+    if (entry !== undefined && entry.termId === election.leadershipTermId()) {
       this.committed.onLeaderCommit(memberId, entry.termId, entry.basePosition, commitPosition);
     } else {
       this.committed.onCommitKnown(commitPosition);
@@ -200,8 +200,11 @@ export class Judges {
       this.#application?.onFragment(view, offset, length, flags, position);
     };
     const pollMessages = poller.pollMessages.bind(poller);
-    poller.pollMessages = (consumer, limit, fragmentLimit) =>
-      pollMessages(watched(consumer, see), limit, fragmentLimit);
+    const watched = new WatchedConsumer(see);
+    poller.pollMessages = (consumer, limit, fragmentLimit) => {
+      watched.consumer = consumer;
+      return pollMessages(watched, limit, fragmentLimit);
+    };
   }
 
   #termOf(memberId: number): number {
@@ -210,16 +213,30 @@ export class Judges {
 }
 
 /** A consumer of whom another sees each frame first, decoded messages included. */
-function watched(consumer: MessageConsumer, see: FragmentHandler): MessageConsumer {
-  return {
-    onSessionMessage: (view, offset, length, clusterSessionId, timestamp, position) => {
-      const start = offset - SESSION_MESSAGE_HEADER_LENGTH;
-      see(view, start, length + SESSION_MESSAGE_HEADER_LENGTH, DATA_FLAGS_UNFRAGMENTED, position);
-      consumer.onSessionMessage(view, offset, length, clusterSessionId, timestamp, position);
-    },
-    onFragment: (view, offset, length, flags, position) => {
+class WatchedConsumer implements MessageConsumer {
+  consumer: MessageConsumer | undefined;
+  readonly onFragment: FragmentHandler;
+  readonly #see: FragmentHandler;
+
+  constructor(see: FragmentHandler) {
+    this.#see = see;
+    this.onFragment = (view, offset, length, flags, position) => {
       see(view, offset, length, flags, position);
-      consumer.onFragment(view, offset, length, flags, position);
-    },
-  };
+      this.consumer?.onFragment(view, offset, length, flags, position);
+    };
+  }
+
+  onSessionMessage(
+    view: DataView,
+    offset: number,
+    length: number,
+    clusterSessionId: number,
+    timestamp: number,
+    position: number,
+  ): void {
+    const start = offset - SESSION_MESSAGE_HEADER_LENGTH;
+    const wholeLength = length + SESSION_MESSAGE_HEADER_LENGTH;
+    this.#see(view, start, wholeLength, DATA_FLAGS_UNFRAGMENTED, position);
+    this.consumer?.onSessionMessage(view, offset, length, clusterSessionId, timestamp, position);
+  }
 }

@@ -3,11 +3,12 @@
 // Swarm testing: every fault class is on in half of the runs, with an intensity of its own, because
 // a run with all faults at once hides the bugs that need only some of them.
 
+import { MEMBER_DEFAULTS } from '../cluster/cluster-config.js';
 import { fixedDelay } from './delay.js';
 import { type MessageOptions, NO_MESSAGES } from './message-chain.js';
 import type { Prng } from './prng.js';
 import type { RequestOptions } from './request-workload.js';
-import { INSTANT_STORAGE, type StorageLatency } from './storage-operation.js';
+import { INSTANT_STORAGE, type StorageLatency, SYNCHRONOUS_STORAGE } from './storage-operation.js';
 import { drawLink, drawSend, drawStorage } from './swarm-equipment.js';
 import { type LinkOptions, PERFECT_LINK } from './virtual-link.js';
 import { PERFECT_SEND, type SendOptions } from './virtual-socket.js';
@@ -171,8 +172,11 @@ function quietRun(random: Prng): Swarm {
     messages: NO_MESSAGES,
     link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
     send: PERFECT_SEND,
-    storage: { ...INSTANT_STORAGE, sync: fixedDelay(100 * NS_PER_US) },
-    scrubCycleMs: 60_000,
+    storage: { ...SYNCHRONOUS_STORAGE, sync: fixedDelay(100 * NS_PER_US) },
+    scrubCycleMs: MEMBER_DEFAULTS.scrubCycleMs,
+    snapshotIntervalLength: MEMBER_DEFAULTS.snapshotIntervalLength,
+    snapshotIntervalMs: MEMBER_DEFAULTS.snapshotIntervalMs,
+    logRetention: 'all',
     turnCostNs: 0,
     faults: [],
   };
@@ -342,7 +346,6 @@ const QUIET_WORKLOAD: WorkloadOptions = {
   longPerMillion: 0,
   timerPerMillion: 0,
   registerPerMillion: 0,
-  readIntervalNs: 100 * NS_PER_MS,
   isPatient: true,
 };
 /** Two hundred commands a second from four clients, as far as the faults let them. */

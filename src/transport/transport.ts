@@ -90,7 +90,7 @@ export class Transport implements Agent, ImageRegistry {
     context.nowNs = nowNs;
     let work = this.#receive();
     work += context.runQueue(nowNs);
-    if (nowNs >= context.timerNs) {
+    if (nowNs >= context.readyNs) {
       work += this.#runTimers(nowNs);
     }
     if (context.hasDone) {
@@ -129,9 +129,10 @@ export class Transport implements Agent, ImageRegistry {
     return count;
   }
 
-  /** Runs every stream whose timer is due, and finds out when the next one is. */
+  /** Runs every stream that has something to do by time, and finds out when the next one has. */
   #runTimers(nowNs: number): number {
     this.#context.timerNs = Infinity;
+    this.#context.readyNs = Infinity;
     return this.#runDue(this.#publications, nowNs) + this.#runDue(this.#images, nowNs);
   }
 
@@ -140,11 +141,10 @@ export class Transport implements Agent, ImageRegistry {
     let work = 0;
     for (let index = 0; index < streams.length; index++) {
       const stream = streams[index] as Stream;
-      const deadlineNs = stream.deadlineNs();
-      if (deadlineNs <= nowNs) {
+      if (stream.readyNs() <= nowNs) {
         work += context.run(stream, nowNs);
-      } else if (deadlineNs < context.timerNs) {
-        context.timerNs = deadlineNs;
+      } else {
+        context.noteTimer(stream);
       }
     }
     return work;
