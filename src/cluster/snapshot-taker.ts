@@ -121,7 +121,7 @@ export class SnapshotTaker {
     this.longestStepNs = 0;
   }
 
-  /** Where a service brings its section: it freezes its state between the question and the offer. */
+  /** Where a service brings its section. It freezes its state between question and offer. */
   sinkOf(serviceId: number): SnapshotSink {
     return {
       wants: (logPosition) => {
