@@ -48,6 +48,14 @@ const clusterSchema = z.strictObject({
   segmentLength: powerOfTwo(64 * KIB, 1024 * MIB).default(128 * MIB),
   /** Concurrent client sessions. */
   sessionCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(1_000),
+  /** Of these at most so many whose clients receive at one host. */
+  sessionCountPerAddressMax: z.int().min(1).max(SESSION_COUNT_MAX).default(SESSION_COUNT_MAX),
+  /** `required`: each member is given an Authenticator, which the leader asks about each client. */
+  authentication: z.enum(['none', 'required']).default('none'),
+  /** Clients whose credentials are being judged at one time; others have to ask again. */
+  handshakeCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(256),
+  /** Time from a client's request until it must have proved who it is. */
+  handshakeTimeoutMs: timeoutMs.default(5_000),
   /** Bytes of egress that may wait for one client before its session is closed by a log event. */
   egressBufferLengthMax: z
     .int()
@@ -123,6 +131,8 @@ const memberSchema = z.strictObject({
    * member that needs it is given the newest snapshot instead.
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
+  /** How long a shutdown waits for members that can be reached and have not acknowledged it. */
+  terminationTimeoutMs: timeoutMs.default(10_000),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
   insecure: z.boolean().default(false),
 });

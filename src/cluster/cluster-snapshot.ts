@@ -1,6 +1,7 @@
 // cluster-snapshot.ts: the section of a snapshot that holds the cluster's own state.
 //
-//   SnapshotMarker BEGIN | ClusterActionRequest, the event itself | SnapshotTerm, each
+//   SnapshotMarker BEGIN | ClusterActionRequest, the event itself
+//   | ClusterActionRequest SUSPEND, where the cluster is suspended | SnapshotTerm, each
 //   | ClusterSession and ClientSession, each | SnapshotMarker END
 //
 // Built from applied events only: what a leader has in mind and has not committed is elsewhere.
@@ -70,6 +71,7 @@ export class ClusterSnapshot implements SnapshotSection {
   readonly #event: SnapshotEvent;
   readonly #terms: readonly TermEntry[];
   readonly #sessions: readonly ClusterSession[];
+  readonly #isSuspended: boolean;
   readonly #head = new Uint8Array(HEAD_LENGTH_MAX);
   readonly #view = new DataView(this.#head.buffer);
   readonly #marker = new SnapshotMarkerEncoder();
@@ -85,10 +87,12 @@ export class ClusterSnapshot implements SnapshotSection {
     event: SnapshotEvent,
     terms: readonly TermEntry[],
     sessions: readonly ClusterSession[],
+    isSuspended: boolean,
   ) {
     this.#event = event;
     this.#terms = terms;
     this.#sessions = sessions;
+    this.#isSuspended = isSuspended;
   }
 
   write(append: SnapshotWrite, lengthMax: number): boolean {
@@ -114,7 +118,10 @@ export class ClusterSnapshot implements SnapshotSection {
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       this.#writeMarker(append, SnapshotMark.Begin);
-      this.#writeEvent(append);
+      this.#writeEvent(append, ClusterAction.Snapshot);
+      if (this.#isSuspended) {
+        this.#writeEvent(append, ClusterAction.Suspend);
+      }
       return true;
     }
     const term = this.#terms[this.#termIndex];
@@ -151,14 +158,14 @@ export class ClusterSnapshot implements SnapshotSection {
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
   }
 
-  #writeEvent(append: SnapshotWrite): void {
+  #writeEvent(append: SnapshotWrite, action: ClusterAction): void {
     const { eventPosition, flags, leadershipTermId, timestampMs } = this.#event;
     const length = this.#action
       .wrapAndApplyHeader(this.#view, 0)
       .leadershipTermId(leadershipTermId)
       .logPosition(eventPosition)
       .timestamp(timestampMs)
-      .action(ClusterAction.Snapshot)
+      .action(action)
       .flags(flags)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);

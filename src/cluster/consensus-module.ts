@@ -10,13 +10,15 @@ import { ElectionState } from '../consensus/election-state.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import { MEMBER_NULL, type Position } from '../position.js';
+import type { Redirect } from './client-orders.js';
 import type { ClusterConfig } from './cluster-config.js';
+import type { ClusterControl } from './cluster-control.js';
 import { CONSENSUS_FRAGMENT_LIMIT, type ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
-import type { IngressAdapter, Redirect } from './ingress-adapter.js';
+import type { IngressAdapter } from './ingress-adapter.js';
 import type { Installs } from './installs.js';
 import type { LeaderLog } from './leader-log.js';
 import type { LeaderSessions } from './leader-sessions.js';
@@ -26,6 +28,8 @@ import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
 import type { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
+import type { SessionAdmission } from './session-admission.js';
+import type { Shutdown } from './shutdown.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
@@ -52,6 +56,9 @@ export interface ConsensusModuleParts {
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
   readonly sessions: LeaderSessions;
+  readonly admission: SessionAdmission;
+  readonly control: ClusterControl;
+  readonly shutdown: Shutdown;
   readonly timers: TimerProposer;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
@@ -111,7 +118,9 @@ export class ConsensusModule {
     work += this.#apply(nowNs);
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
+    this.#hasMore ||= egress.hasMore;
     work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
+    work += this.#parts.shutdown.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -130,6 +139,7 @@ export class ConsensusModule {
       logCare.deadlineNs(),
       this.#parts.installs.deadlineNs(),
       this.#parts.taker.deadlineNs(),
+      this.#parts.shutdown.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }
@@ -137,15 +147,17 @@ export class ConsensusModule {
   /** When an idle leader has to look at sessions or timers. */
   #leaderDeadlineNs(): number {
     const { logClock, timers } = this.#parts;
-    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(timers.nextDeadlineMs()));
+    const nextMs = this.#isHeld() ? Number.POSITIVE_INFINITY : timers.nextDeadlineMs();
+    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(nextMs));
     return this.#nowNs + Math.min(SESSION_CHECK_INTERVAL_NS, timerNs);
   }
 
   #pollIngress(nowNs: number): number {
     const { clock, election, ingress, leaderLog, logClock } = this.#parts;
     const publication = leaderLog.publication;
-    if (election.isHandingOver()) {
-      // Clients wait in their streams: what was taken now would be lost with the leadership.
+    if (election.isHandingOver() || (this.#isIngressOpen && this.#isHeld())) {
+      // Clients wait in their streams: what was taken now would be lost with the leadership, or is
+      // not to be taken before an operator resumes.
       return 0;
     }
     if (this.#isIngressOpen && publication !== undefined) {
@@ -163,7 +175,8 @@ export class ConsensusModule {
   #moveIdleLog(): number {
     const { election, leaderLog, logPublisher } = this.#parts;
     const isIdle = leaderLog.isOpen && leaderLog.tail() === election.commitPosition();
-    if (!isIdle || !election.admissionWaitsForLog() || election.isHandingOver()) {
+    const isAtEnd = election.isHandingOver() || this.#parts.shutdown.isHeld;
+    if (!isIdle || !election.admissionWaitsForLog() || isAtEnd) {
       return 0;
     }
     return logPublisher.appendPadding() > 0 ? 1 : 0;
@@ -202,6 +215,8 @@ export class ConsensusModule {
       } else {
         egress.endTerm();
         sessions.endTerm();
+        this.#parts.admission.endTerm();
+        this.#parts.control.endTerm();
       }
     }
     const isIngressOpen = isLeading && election.isIngressOpen();
@@ -209,6 +224,8 @@ export class ConsensusModule {
       egress.open();
       const nowMs = logClock.timeMs(nowNs, clock.wallMs());
       this.#parts.timers.startTerm(election.leadershipTermId());
+      this.#parts.admission.startTerm(election.leadershipTermId());
+      this.#parts.control.startTerm(election.leadershipTermId());
       this.#parts.schedule.startTerm(election.leadershipTermId(), nowMs);
       sessions.openIngress(nowMs);
     }
@@ -219,8 +236,7 @@ export class ConsensusModule {
    * Applies what is committed: sessions first, so that the service's replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, logClock, service, sessions } = this.#parts;
-    const { loader, schedule, taker, timers } = this.#parts;
+    const { applier, clock, election, loader, logClock, service, taker } = this.#parts;
     const isLoading = loader?.isDone === false;
     const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
@@ -236,15 +252,35 @@ export class ConsensusModule {
     applier.finishCloses(service.position);
     election.onServicePosition(Math.min(applier.position, service.position));
     if (this.#isIngressOpen && !election.isHandingOver()) {
-      const appended =
-        sessions.doWork(nowMs) + timers.doWork(nowMs) + schedule.doWork(nowMs, service.position);
-      this.#hasMore ||= timers.hasMore;
+      const appended = this.#appendEvents(nowMs, nowNs);
       if (appended > 0) {
         // Events were appended after this turn's recording: it goes on at once.
         work += appended + this.#updateProgress(nowNs);
       }
     }
     return work;
+  }
+
+  /** Whether a leader holds back what clients send: by order, or because it is to end. */
+  #isHeld(): boolean {
+    return this.#parts.control.isHeld || this.#parts.shutdown.isHeld;
+  }
+
+  /** What the leader itself has to say. Returns how many events. */
+  #appendEvents(nowMs: number, nowNs: number): number {
+    const { admission, control, schedule, service, sessions, shutdown, timers } = this.#parts;
+    if (shutdown.isHeld) {
+      return shutdown.wantsSnapshot ? schedule.doWork(nowMs, service.position) : 0;
+    }
+    if (control.takeResumed()) {
+      sessions.restartTimes(nowMs);
+    }
+    let appended = control.doWork(nowMs) + sessions.doWork(nowMs, control.isHeld);
+    if (!control.isHeld) {
+      appended += admission.doWork(nowMs, nowNs) + timers.doWork(nowMs);
+      this.#hasMore ||= timers.hasMore;
+    }
+    return appended + schedule.doWork(nowMs, service.position);
   }
 
   #redirectNow(): Redirect | undefined {

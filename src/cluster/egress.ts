@@ -16,8 +16,9 @@ import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
 import { egressChannelOf } from './response-channel.js';
 import type { EgressReply, EgressSink } from './service-host.js';
-import { SessionEvents } from './session-events.js';
+import { type Correlation, SessionEvents } from './session-events.js';
 
+const NO_BYTES = new Uint8Array(0);
 /** Header and block of a reply. */
 const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
 
@@ -34,12 +35,19 @@ export interface EgressSession {
   readonly responseChannel: string;
 }
 
+/** A closed connection answers for what was lost on its way for so long. */
+const LINGER_NS = 1_000_000_000;
+/** Connections that are opened in one duty cycle: a new leader has many to open at once. */
+const OPEN_COUNT_MAX = 64;
+/** Publications that no session may take: answers to clients that are refused. */
+const SPARE_COUNT = 4;
 /** A leader presents itself this often to a client that it has not heard since. */
 const PRESENT_INTERVAL_NS = 500_000_000;
 
 interface Connection {
   readonly session: EgressSession;
-  readonly publication: ExclusivePublication;
+  /** Undefined until it is its turn, and there is memory for it. */
+  publication: ExclusivePublication | undefined;
   readonly queue: EgressQueue;
   greeting: Greeting;
   /** When this leader last presented itself. */
@@ -81,6 +89,9 @@ export class Egress implements EgressSink {
   // with the image that it had.
   readonly #unheard = new Set<Connection>();
   #nowNs = 0;
+  #openedCount = 0;
+  /** Whether the last duty cycle left connections to open for the next one. */
+  hasMore = false;
   #leadershipTermId = -1;
   #ingressEndpoints = '';
   #isOpen = false;
@@ -132,7 +143,7 @@ export class Egress implements EgressSink {
     this.#leadershipTermId = -1;
     this.#isOpen = false;
     for (const connection of this.#connections.values()) {
-      connection.publication.close();
+      connection.publication?.close();
     }
     this.#connections.clear();
     this.#last = undefined;
@@ -158,6 +169,11 @@ export class Egress implements EgressSink {
     }
   }
 
+  /** Whether there is memory for the connection of one more session, and for answers beside. */
+  hasRoom(): boolean {
+    return this.#transport.canAddPublication(this.#config.member.streamTermLength, SPARE_COUNT);
+  }
+
   /** The client of an open session asks for it again: it has not got its answer. */
   answerAgain(sessionId: number): void {
     const connection = this.#connections.get(sessionId);
@@ -175,8 +191,8 @@ export class Egress implements EgressSink {
       const { publication, session } = connection;
       const term = this.#leadershipTermId;
       const length = this.#events.sessionEvent(session, session.id, term, EventCode.Closed, detail);
-      publication.offerAt(this.#events.address, length);
-      publication.close();
+      publication?.offerAt(this.#events.address, length);
+      publication?.close();
       this.#connections.delete(sessionId);
       this.#last = undefined;
       this.#waiting.delete(connection);
@@ -202,8 +218,9 @@ export class Egress implements EgressSink {
     if (sessionId !== this.#headSessionId || timestamp !== this.#headTimestamp) {
       this.#encodeHead(sessionId, timestamp);
     }
-    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
-      const result = this.#send(connection.publication, buffer, offset, length);
+    const { publication, queue } = connection;
+    if (publication !== undefined && connection.greeting === Greeting.None && queue.isEmpty) {
+      const result = this.#send(publication, buffer, offset, length);
       if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
         return;
       }
@@ -226,14 +243,37 @@ export class Egress implements EgressSink {
       .requestId(reply.requestId)
       .logPosition(reply.logPosition)
       .code(reply.code);
-    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
-      const { publication } = connection;
+    const { publication, queue } = connection;
+    if (publication !== undefined && connection.greeting === Greeting.None && queue.isEmpty) {
       const result = publication.offer2(head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
       if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
         return;
       }
     }
     this.#enqueue(connection, head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
+  }
+
+  /** The answer to an order of the session's client. */
+  offerAdminResponse(
+    sessionId: number,
+    correlation: Correlation,
+    requestType: number,
+    responseCode: number,
+    message: string,
+  ): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection !== undefined) {
+      const { address } = this.#events;
+      const length = this.#events.adminResponse(
+        sessionId,
+        correlation,
+        requestType,
+        responseCode,
+        message,
+      );
+      // It takes its turn behind what waits.
+      this.#enqueue(connection, address, length, NO_BYTES, 0, 0);
+    }
   }
 
   /** Where messages for a session go; undefined when nothing may leave. */
@@ -263,6 +303,8 @@ export class Egress implements EgressSink {
   /** Sends greetings and what waited. */
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
+    this.#openedCount = 0;
+    this.hasMore = false;
     this.#presentAgain();
     let work = 0;
     for (const connection of this.#waiting) {
@@ -292,17 +334,10 @@ export class Egress implements EgressSink {
   }
 
   #connect(session: EgressSession, greeting: Greeting): void {
-    const { member, egressBufferLengthMax } = this.#config;
-    const publication = this.#transport.addPublication(
-      egressChannelOf(session.responseChannel),
-      session.responseStreamId,
-      { termLength: member.streamTermLength, mtuLength: member.mtuLength },
-    );
-    const queue = new EgressQueue(egressBufferLengthMax);
     const connection: Connection = {
       session,
-      publication,
-      queue,
+      publication: this.#openPublication(session),
+      queue: new EgressQueue(this.#config.egressBufferLengthMax),
       greeting,
       presentedNs: this.#nowNs,
       hasOverflowed: false,
@@ -313,6 +348,26 @@ export class Egress implements EgressSink {
     if (greeting === Greeting.NewLeader) {
       this.#unheard.add(connection);
     }
+  }
+
+  /** Undefined when it has to wait: for its turn, or for memory that others give back. */
+  #openPublication(session: EgressSession): ExclusivePublication | undefined {
+    const { member } = this.#config;
+    if (!this.#transport.canAddPublication(member.streamTermLength)) {
+      hit(Mark.EgressWaitsForMemory);
+      return undefined;
+    }
+    if (this.#openedCount >= OPEN_COUNT_MAX) {
+      this.hasMore = true;
+      return undefined;
+    }
+    this.#openedCount++;
+    const channel = egressChannelOf(session.responseChannel);
+    return this.#transport.addPublication(channel, session.responseStreamId, {
+      termLength: member.streamTermLength,
+      mtuLength: member.mtuLength,
+      lingerNs: LINGER_NS,
+    });
   }
 
   #send(
@@ -364,8 +419,9 @@ export class Egress implements EgressSink {
   }
 
   #flush(connection: Connection): number {
+    connection.publication ??= this.#openPublication(connection.session);
     const { publication, queue } = connection;
-    if (!publication.isConnected || !this.#greet(connection)) {
+    if (publication?.isConnected !== true || !this.#greet(connection, publication)) {
       return 0;
     }
     let work = 0;
@@ -381,8 +437,8 @@ export class Egress implements EgressSink {
   }
 
   /** Whether the connection's greeting has left. */
-  #greet(connection: Connection): boolean {
-    const { session, publication, greeting } = connection;
+  #greet(connection: Connection, publication: ExclusivePublication): boolean {
+    const { session, greeting } = connection;
     const term = this.#leadershipTermId;
     let length = 0;
     if (greeting === Greeting.AwaitCommit) {

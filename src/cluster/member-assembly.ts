@@ -28,11 +28,15 @@ import {
   type MemberEndpoints,
 } from '../protocol/member-endpoints.js';
 import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
+import { logLength } from '../transport/log-memory.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
+import { type Authenticator, type AuthorisationService, DENY_ALL } from './authenticator.js';
 import { CheckedReader } from './checked-reader.js';
+import { ClientOrders } from './client-orders.js';
 import { ClockAgreement } from './clock-agreement.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+import { ClusterControl } from './cluster-control.js';
 import { AppliedSessions } from './cluster-session.js';
 import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
@@ -54,6 +58,8 @@ import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
 import { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
+import { SessionAdmission } from './session-admission.js';
+import { Shutdown } from './shutdown.js';
 import { SnapshotLoader } from './snapshot-loader.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { SnapshotTaker } from './snapshot-taker.js';
@@ -79,6 +85,8 @@ export interface AssemblyInputs {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly service: ServiceHost;
+  readonly authenticator?: Authenticator;
+  readonly authorisation?: AuthorisationService;
   readonly recorderRunner?: RecorderRunner;
   readonly directory: RecoveredDirectory;
   readonly transport: Transport;
@@ -102,6 +110,9 @@ export interface MemberParts {
   readonly egress: Egress;
   readonly responder: Responder;
   readonly ingress: IngressAdapter;
+  readonly admission: SessionAdmission;
+  readonly control: ClusterControl;
+  readonly shutdown: Shutdown;
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;
   readonly logCare: LogCare;
@@ -269,7 +280,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
 /** What brings sessions and service to the snapshot that the member starts from. */
 function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLoader | undefined {
   const { arena, directory, service, tasks } = inputs;
-  const { applied, sessions } = parts;
+  const { applied, control, sessions } = parts;
   if (directory.snapshot === undefined) {
     return undefined;
   }
@@ -280,6 +291,7 @@ function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLo
       applied.open(session);
       sessions.onOpened(session, false, 0);
     },
+    onSuspended: () => control.restore(),
     onFatal: (error) => inputs.onFatal(error),
   });
 }
@@ -293,8 +305,9 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     isHeard: (id) => sessions.isHeard(id),
   });
   const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);
-  const applier = new LogApplier(log.makePoller(), applied, sessions, (event) => {
-    snapshots.taker.onEvent(event, applied.values());
+  const control = new ClusterControl(log.logPublisher);
+  const applier = new LogApplier(log.makePoller(), applied, sessions, control, (event) => {
+    snapshots.taker.onEvent(event, applied.values(), control.isSuspended);
     snapshots.schedule.onEvent(event.logPosition, event.timestampMs);
   });
   const responder = new Responder(transport, config);
@@ -303,17 +316,38 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     INGRESS_STREAM_ID,
     {
       windowLength: config.member.windowLength,
+      // What strangers send must leave room for the log, without which the member is none.
+      accept: ({ termLength }) =>
+        arena.canAllocate(logLength(termLength) + 2 * logLength(config.logTermLength)),
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );
-  const ingress = new IngressAdapter(
+  const { authenticator, authorisation = DENY_ALL, onWarning } = inputs;
+  const admission = new SessionAdmission({
+    config,
+    authenticator,
+    sessions,
+    responder,
+    onWarning: (message) => onWarning(message),
+  });
+  const { schedule } = snapshots;
+  const orders = new ClientOrders({
+    applied,
+    sessions,
+    admission,
+    authorisation,
+    schedule,
+    egress,
+    responder,
+  });
+  const ingress = new IngressAdapter({
     arena,
     subscription,
     sessions,
-    log.logPublisher,
-    responder,
-    messageLengthMax(config),
-  );
+    log: log.logPublisher,
+    orders,
+    messageLengthMax: messageLengthMax(config),
+  });
   const close = (): void => {
     egress.close();
     responder.close();
@@ -321,7 +355,8 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     sessions.close();
     ingress.close();
   };
-  return { applied, egress, sessions, applier, responder, ingress, subscription, close };
+  const parts = { applied, egress, sessions, admission, control, applier };
+  return { ...parts, responder, ingress, subscription, close };
 }
 
 function assembleConsensus(
@@ -353,21 +388,24 @@ function assembleConsensus(
     { checksum: 'required', windowLength: config.member.windowLength },
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
+  const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, service });
   const { onRefused } = inputs;
+  const { logCare } = log;
   const adapter = new ConsensusAdapter(
     subscription,
     election,
     onRefused,
-    log.logCare,
+    logCare,
     installs,
     log.clocks,
+    shutdown,
   );
   const close = (): void => {
     effects.close();
     installs.close();
     publisher.close();
   };
-  return { publisher, effects, election, adapter, installs, subscription, close };
+  return { publisher, effects, election, adapter, installs, shutdown, subscription, close };
 }
 
 function assembleInstalls(

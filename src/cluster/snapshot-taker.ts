@@ -83,11 +83,20 @@ export class SnapshotTaker implements SnapshotSink {
 
   /** Position of the newest snapshot that counts; 0 without one. */
   newestPosition(): Position {
-    return this.#parts.directory.snapshots.index.snapshots.at(-1)?.logPosition ?? 0;
+    return this.#newest()?.logPosition ?? 0;
+  }
+
+  /** Bytes of that snapshot; 0 without one. */
+  newestLength(): number {
+    return this.#newest()?.length ?? 0;
+  }
+
+  #newest(): SnapshotEntry | undefined {
+    return this.#parts.directory.snapshots.index.snapshots.at(-1);
   }
 
   /** The applier has reached a snapshot event. */
-  onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>): void {
+  onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>, isSuspended: boolean): void {
     const { directory, snapshotVersion } = this.#parts;
     if (event.logPosition <= this.newestPosition() || snapshotVersion() < 0) {
       return;
@@ -97,7 +106,8 @@ export class SnapshotTaker implements SnapshotSink {
       return;
     }
     const terms = termsBelow(directory.recordingLog.entries(), event.logPosition);
-    this.#awaited = { event, section: new ClusterSnapshot(event, terms, [...sessions]) };
+    const section = new ClusterSnapshot(event, terms, [...sessions], isSuspended);
+    this.#awaited = { event, section };
   }
 
   wants(logPosition: Position): boolean {

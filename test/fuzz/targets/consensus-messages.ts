@@ -10,6 +10,7 @@ import { ClockAgreement } from '../../../src/cluster/clock-agreement.js';
 import { ConsensusAdapter } from '../../../src/cluster/consensus-adapter.js';
 import type { Installs } from '../../../src/cluster/installs.js';
 import type { LogCare } from '../../../src/cluster/log-care.js';
+import type { Shutdown } from '../../../src/cluster/shutdown.js';
 import type { Election } from '../../../src/consensus/election.js';
 import { readInt64 } from '../../../src/protocol/encoding.js';
 import { messageTemplateId } from '../../../src/protocol/message-header.js';
@@ -57,6 +58,12 @@ const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
   onOffer: () => false,
   onRequest: () => false,
   onBlock: () => false,
+};
+
+/** The end of a cluster changes nothing of what it has agreed on. */
+const NO_SHUTDOWN: Pick<Shutdown, 'onTerminationPosition' | 'onTerminationAck'> = {
+  onTerminationPosition: () => false,
+  onTerminationAck: () => false,
 };
 
 /** A subscription that delivers one message. */
@@ -163,6 +170,7 @@ class Hostile {
       NO_REPAIR as LogCare,
       NO_INSTALLS as Installs,
       NO_CLOCKS,
+      NO_SHUTDOWN as Shutdown,
     );
     this.#source.bytes = message;
     const { counters } = election;
