@@ -16,7 +16,7 @@ export const SNAPSHOT_CHUNK_LENGTH = 64 * 1024;
 /** Longest payload of a frame: longer messages are fragmented. */
 export const SNAPSHOT_PAYLOAD_LENGTH_MAX = 16 * 1024 - 32;
 /** Version of what a snapshot's messages mean. One that is newer is not loaded. */
-export const SNAPSHOT_FORMAT_VERSION = 1;
+export const SNAPSHOT_FORMAT_VERSION = 2;
 
 const RECORDING_NAME = /^([1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})\.rec$/;
 

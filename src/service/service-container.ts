@@ -294,18 +294,23 @@ export class ServiceContainer implements ServiceHost, Cluster {
     // As with messages, one may follow the close of its session: it is executed when it is retried.
     if (session !== undefined) {
       const position = this.#logPosition;
-      this.#call(() => this.requests.apply(session, request, view, offset, length, position), true);
+      // The client's id is that of its first session: whoever that was is whoever it is.
+      const owner = this.#sessions.get(request.clientId)?.principal ?? session.principal;
+      this.#call(
+        () => this.requests.apply(session, owner, request, view, offset, length, position),
+        true,
+      );
     }
   }
 
   #onSessionOpen(view: DataView, offset: number): void {
     const event = this.#openEvent.wrapAndApplyHeader(view, offset);
-    const session = new ContainerSession(
-      this,
-      event.clusterSessionId(),
-      event.responseStreamId(),
-      event.responseChannel(),
-    );
+    const session = new ContainerSession(this, {
+      id: event.clusterSessionId(),
+      responseStreamId: event.responseStreamId(),
+      responseChannel: event.responseChannel(),
+      principal: event.encodedPrincipal(),
+    });
     assert(!this.#sessions.has(session.id), 'a session is opened once');
     this.#sessions.set(session.id, session);
     this.#advanceTime(event.timestamp());
@@ -381,9 +386,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#time = timestampMs;
     this.timers.advance(timestampMs);
     return new ServiceImage(logPosition, timestampMs, appVersion, {
-      onSession: (id, responseStreamId, responseChannel) => {
-        const session = new ContainerSession(this, id, responseStreamId, responseChannel);
-        this.#sessions.set(id, session);
+      onSession: (opened) => {
+        this.#sessions.set(opened.id, new ContainerSession(this, opened));
       },
       onClosing: (id) => {
         const session = this.#sessions.get(id);

@@ -10,6 +10,7 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
+import type { OpenedSession } from './container-session.js';
 import type { ReplyCache } from './reply-cache.js';
 import { ReplyImage } from './reply-snapshot.js';
 import type { SnapshotImage, SnapshotRecordHandler } from './snapshot-publication.js';
@@ -18,7 +19,7 @@ const TWO_POW_32 = 2 ** 32;
 
 /** What a container does with what a snapshot holds. */
 export interface ImageTarget {
-  onSession(id: number, responseStreamId: number, responseChannel: string): void;
+  onSession(session: OpenedSession): void;
   onClosing(id: number): void;
   onTimer(correlationId: number, deadlineMs: number): void;
   /** Empty; takes the retained replies. */
@@ -60,11 +61,12 @@ export class ServiceImage implements SnapshotImage {
     switch (templateId) {
       case TemplateId.ClientSession: {
         const session = this.#session.wrapAndApplyHeader(view, offset);
-        this.#target.onSession(
-          session.clusterSessionId(),
-          session.responseStreamId(),
-          session.responseChannel(),
-        );
+        this.#target.onSession({
+          id: session.clusterSessionId(),
+          responseStreamId: session.responseStreamId(),
+          responseChannel: session.responseChannel(),
+          principal: session.encodedPrincipal(),
+        });
         break;
       }
       case TemplateId.CloseSession:

@@ -18,6 +18,8 @@ export interface NodeSettings {
   readonly directory: string;
   /** A built-in name, or the path of a module. */
   readonly service: string;
+  /** Path of a module that exports createAuthenticator; undefined where nobody is asked. */
+  readonly authenticator: string | undefined;
   readonly idle: IdleStrategy;
 }
 
@@ -27,6 +29,7 @@ const fileSchema = z.strictObject({
   member: z.record(z.string(), z.unknown()).default({}),
   directory: z.string().min(1).optional(),
   service: z.string().min(1).optional(),
+  authenticator: z.string().min(1).optional(),
   idle: z.enum(['event', 'yield']).optional(),
 });
 
@@ -38,6 +41,7 @@ export interface NodeFlags {
   clusterId?: number;
   directory?: string;
   service?: string;
+  authenticator?: string;
   durability?: 'fsync' | 'page-cache';
   mtu?: number;
   window?: number;
@@ -48,7 +52,10 @@ export interface NodeFlags {
 /** Adds the flags that say who a member is and where its data lies. */
 export function addIdentityFlags(command: Command): Command {
   return command
-    .option('-c, --config <file>', 'JSON file {cluster, member, directory, service, idle}')
+    .option(
+      '-c, --config <file>',
+      'JSON file {cluster, member, directory, service, authenticator, idle}',
+    )
     .option('--member-id <id>', 'which of the members this is', integerOption(0, MEMBER_ID_MAX))
     .option(
       '--members <list>',
@@ -78,6 +85,11 @@ export function addIdentityFlags(command: Command): Command {
 export function addRunFlags(command: Command): Command {
   return command
     .option('-s, --service <module>', 'module that exports createService, or echo (default: echo)')
+    .option(
+      '--authenticator <module>',
+      'module that exports createAuthenticator, and createAuthorisationService where clients may ' +
+        'give orders; on all members or on none (default: clients are not asked who they are)',
+    )
     .option(
       '--window <bytes>',
       'receiver window of log and client streams',
@@ -125,7 +137,7 @@ function readFile(path: string): z.output<typeof fileSchema> {
       .join('; ');
     throw invalid(
       `configuration file ${path} is not valid: ${reasons}; it is an object ` +
-        '{cluster, member, directory, service, idle}',
+        '{cluster, member, directory, service, authenticator, idle}',
     );
   }
   return result.data;
@@ -162,7 +174,7 @@ function serviceOf(flags: NodeFlags, fileService: string | undefined): string {
  */
 export function readNodeSettings(flags: NodeFlags): NodeSettings {
   const file = flags.config === undefined ? undefined : readFile(flags.config);
-  const cluster = {
+  const cluster: Record<string, unknown> = {
     ...file?.cluster,
     ...given({
       clusterId: flags.clusterId,
@@ -192,7 +204,15 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
   if (directory === undefined) {
     throw invalid('no data directory is given: use --directory, or directory in a --config file');
   }
+  const authenticator =
+    flags.authenticator === undefined
+      ? file?.authenticator && pathIn(flags.config, file.authenticator)
+      : resolve(flags.authenticator);
+  if (authenticator !== undefined && !('authentication' in cluster)) {
+    cluster.authentication = 'required';
+  }
   return {
+    authenticator,
     // What the file holds is unknown until it is checked as a whole, by concludeClusterConfig.
     cluster: cluster as unknown as ClusterSettings,
     member: member as unknown as MemberSettings,

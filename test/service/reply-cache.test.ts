@@ -17,9 +17,12 @@ import { ReplyImage, ReplySnapshot } from '../../src/service/reply-snapshot.js';
 
 const SEED = 20261122;
 const SOON = 1_000_000;
+/** Where nobody is asked who he is. */
+const NOBODY = { principal: new Uint8Array(0), owner: new Uint8Array(0) };
 
 function ask(cache: ReplyCache, clientId: number, requestId: number, lowest = 1, timeMs = 0) {
-  return cache.admit({ clientId, requestId, lowestUnansweredRequestId: lowest }, SOON, timeMs);
+  const ids = { clientId, requestId, lowestUnansweredRequestId: lowest };
+  return cache.admit(ids, NOBODY, SOON, timeMs);
 }
 
 function replyOf(requestId: number, length = 4): Reply {
