@@ -48,7 +48,7 @@ export interface ExactlyOnceConnection {
 /**
  * Opens the first session.
  *
- * @throws PawlError TIMEOUT, SESSION_REFUSED, CONFIGURATION_INVALID: later sessions are tried for
+ * @throws PawlError TIMEOUT, SESSION_REFUSED, AUTHENTICATION_REJECTED, CONFIGURATION_INVALID: later sessions are tried for
  *   until `close`, the first one is not.
  */
 export function connectExactlyOnce(
@@ -80,7 +80,7 @@ class Connection implements ExactlyOnceConnection {
     resolve: (connection: ExactlyOnceConnection) => void,
     reject: (error: unknown) => void,
   ) {
-    const { idle, onFatal, requests, ...clientOptions } = options;
+    const { credentials, idle, onFatal, requests, ...clientOptions } = options;
     const concluded = concludeClientOptions(clientOptions);
     this.#onFatal = onFatal;
     this.#resolve = resolve;
@@ -94,7 +94,7 @@ class Connection implements ExactlyOnceConnection {
     const transport = makeClientTransport(concluded, this.#network);
     const entropy = new NodeEntropy();
     const open = (handlers: ClientHandlers): ClusterClient =>
-      new ClusterClient({ transport, entropy, options: concluded, handlers });
+      new ClusterClient({ transport, entropy, options: concluded, handlers, credentials });
     const client = new ExactlyOnceClient(
       open,
       {

@@ -156,7 +156,7 @@ function pathIn(file: string | undefined, path: string): string {
 }
 
 function isBuiltIn(service: string): boolean {
-  return /^[a-z]+$/.test(service);
+  return /^[a-z-]+$/.test(service);
 }
 
 function serviceOf(flags: NodeFlags, fileService: string | undefined): string {
