@@ -34,6 +34,12 @@ export interface SimulationCounts {
   installs: number;
   /** Segments of the log that members gave up. */
   purgedSegments: number;
+  /** Times that an operator suspended the cluster. */
+  suspensions: number;
+  /** Clients that were challenged, let in after a handshake, and rejected. */
+  sessionsChallenged: number;
+  sessionsAuthenticated: number;
+  sessionsRejected: number;
 }
 
 /** Nothing has happened yet. */
@@ -60,6 +66,10 @@ export function emptyCounts(): SimulationCounts {
     snapshotLoads: 0,
     installs: 0,
     purgedSegments: 0,
+    suspensions: 0,
+    sessionsChallenged: 0,
+    sessionsAuthenticated: 0,
+    sessionsRejected: 0,
   };
 }
 

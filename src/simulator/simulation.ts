@@ -11,13 +11,21 @@ import type { Application } from './application.js';
 import { describeError } from './describe-error.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
+import { Intruder } from './intruder.js';
 import { Judge, type Violation } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
 import { Nemesis, type StruckFault } from './nemesis.js';
+import { Operator } from './operator.js';
 import { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
-import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
+import {
+  type ArenaPool,
+  type MemberSecurity,
+  SimulatedCluster,
+  type SimulatedMember,
+} from './simulated-cluster.js';
+import { SimulatedAuthenticator } from './simulated-security.js';
 import { emptyCounts, type SimulationCounts } from './simulation-counts.js';
 import { Conversation } from './story/conversation.js';
 import {
@@ -40,6 +48,9 @@ const RESTART_DELAY_MAX_MS = 3_000;
 
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
+
+/** Where a caller brings what runs, nobody is asked who he is, and nobody gives orders. */
+const NO_OPERATIONS = { isAuthenticated: false, intruderCount: 0, operatorIntervalNs: 0 };
 
 /** The outcome of one seed. */
 export interface SimulationResult {
@@ -88,11 +99,14 @@ export class Simulation {
   readonly timeline: Timeline;
   readonly nemesis: Nemesis;
   readonly judges: Judges;
+  readonly intruders: readonly Intruder[];
+  readonly operator: Operator;
   readonly application: Application | undefined;
   readonly liveness: Liveness;
   readonly #random: Prng;
   readonly #guard: GlobalGuard | undefined;
   #isOver = false;
+  #authenticatorCount = 0;
   readonly #counts = emptyCounts();
 
   constructor(options: SimulationOptions) {
@@ -104,6 +118,7 @@ export class Simulation {
     const isWhole = safetyNs === undefined && options.makeApplication === undefined;
     this.swarm = {
       ...adjusted,
+      ...(options.makeApplication === undefined ? {} : NO_OPERATIONS),
       safetyNs: safetyNs ?? adjusted.safetyNs,
       // A short run has its faults too.
       faultIntervalNs: Math.ceil(
@@ -128,6 +143,7 @@ export class Simulation {
       acknowledged: this.judges.acknowledged,
       history: this.judges.history,
       ingressEndpoints: cluster.ingressEndpoints,
+      isAuthenticated: this.swarm.isAuthenticated,
     };
     this.clients = Array.from(
       { length: this.swarm.workload.clientCount },
@@ -137,6 +153,13 @@ export class Simulation {
     const { clients } = this;
     this.requesters = this.#makeRequesters(arenas);
     const { requesters } = this;
+    const { ingressEndpoints } = cluster;
+    this.intruders = Array.from(
+      { length: this.swarm.intruderCount },
+      (_, index) => new Intruder(index, { world, arenas, judge, ingressEndpoints }),
+    );
+    const { operatorIntervalNs: intervalNs } = this.swarm;
+    this.operator = new Operator({ world, cluster, timeline, intervalNs });
     application?.onClients(clients);
     const { onlyFaults } = options;
     const committedEnd = (): number => this.judges.committed.end;
@@ -167,6 +190,10 @@ export class Simulation {
       this.#safetyStartNs = this.world.nowNs;
       this.liveness.runUntil(this.world.nowNs + this.swarm.safetyNs);
       if (this.judge.violation === undefined) {
+        this.operator.stop();
+        for (const intruder of this.intruders) {
+          intruder.stop();
+        }
         this.liveness.run();
       }
       this.judges.history.finish();
@@ -207,9 +234,17 @@ export class Simulation {
         logRetention,
       },
       makeService: (memberId) => this.judges.makeService(memberId),
+      makeSecurity: this.swarm.isAuthenticated ? (id) => this.#makeSecurity(id) : undefined,
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
+  }
+
+  #makeSecurity(memberId: number): MemberSecurity {
+    const random = this.world.random.fork(
+      `authenticator ${memberId} ${this.#authenticatorCount++}`,
+    );
+    return { authenticator: new SimulatedAuthenticator(random) };
   }
 
   /** None where the caller brings a service of its own. */
@@ -217,7 +252,8 @@ export class Simulation {
     const { cluster, swarm, timeline, world } = this;
     const { requests } = this.judges;
     const { ingressEndpoints } = cluster;
-    const parts = { world, arenas, ingressEndpoints, requests, timeline };
+    const { isAuthenticated } = swarm;
+    const parts = { world, arenas, ingressEndpoints, requests, timeline, isAuthenticated };
     const count = this.application === undefined ? swarm.requests.requesterCount : 0;
     return Array.from(
       { length: count },
@@ -281,7 +317,7 @@ export class Simulation {
     for (const member of cluster.members) {
       member.node.onFatal = (_process, error) => this.#onFatal(member, error);
     }
-    for (const { node } of [...this.clients, ...this.requesters]) {
+    for (const { node } of [...this.clients, ...this.requesters, ...this.intruders]) {
       node.onFatal = (_process, error) =>
         this.judge.report('fatal', `${node.name}: ${describeError(error)}`);
     }
@@ -297,6 +333,10 @@ export class Simulation {
     for (const client of [...this.clients, ...this.requesters]) {
       client.start();
     }
+    for (const intruder of this.intruders) {
+      intruder.start();
+    }
+    this.operator.begin();
   }
 
   #start(member: SimulatedMember): void {
@@ -333,7 +373,11 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
-    this.#counts.purgedSegments += member?.status().counters.segmentsPurged ?? 0;
+    const counters = member?.status().counters ?? {};
+    this.#counts.purgedSegments += counters.segmentsPurged ?? 0;
+    this.#counts.sessionsChallenged += counters.sessionsChallenged ?? 0;
+    this.#counts.sessionsAuthenticated += counters.sessionsAuthenticated ?? 0;
+    this.#counts.sessionsRejected += counters.sessionsRejected ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;
@@ -394,6 +438,7 @@ export class Simulation {
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;
+    counts.suspensions = this.judges.suspension.count;
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
     counts.timersFired = this.judges.timers.firedCount;
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
