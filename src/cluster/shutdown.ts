@@ -250,7 +250,8 @@ export class Shutdown {
       this.#giveUp();
       return;
     }
-    if (this.#isReady() && nowNs >= this.#nextNs) {
+    const isFirst = this.#state === ShutdownState.Gathering;
+    if (this.#isReady() && (isFirst || nowNs >= this.#nextNs)) {
       // What is acknowledged is repeated until the leader has said its last word.
       this.#state = ShutdownState.Ending;
       this.#nextNs = nowNs + REPEAT_INTERVAL_NS;

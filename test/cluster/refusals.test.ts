@@ -206,6 +206,7 @@ test('egress to a client whose window is shut waits, greeting first, and leaves 
   const transport = {
     arena,
     addPublication: () => publication as unknown as ExclusivePublication,
+    canAddPublication: () => true,
   };
   const overflows: number[] = [];
   const egress = new Egress(transport as unknown as Transport, CONFIG, {

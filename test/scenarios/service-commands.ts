@@ -14,9 +14,9 @@ export function addServiceCommands(service: LedgerService): void {
   const apply = service.onSessionMessage.bind(service);
   const begin = service.onStart.bind(service);
   let closeSession: (id: number) => void = () => undefined;
-  service.onStart = (cluster) => {
+  service.onStart = (cluster, snapshot) => {
     closeSession = (id) => cluster.closeSession(id);
-    begin(cluster);
+    begin(cluster, snapshot);
   };
   service.onSessionMessage = (session, timestamp, buffer, offset, length) => {
     apply(session, timestamp, buffer, offset, length);

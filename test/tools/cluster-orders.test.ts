@@ -1,5 +1,6 @@
 // `pawl cluster snapshot|suspend|resume|shutdown` on a cluster of processes, and what they print.
 
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'tape';
@@ -118,7 +119,9 @@ test('a shutdown ends all processes with code 0 at one position', async (t) => {
 
 test('a service that takes no snapshots is told, and is shut down all the same', async (t) => {
   const member = await bornMember(t);
-  const process = await runningMember(t, member, '--service', 'echo');
+  const service = join(temporaryDirectory(t), 'service.mjs');
+  writeFileSync(service, 'export const createService = () => ({ onSessionMessage() {} });');
+  const process = await runningMember(t, member, '--service', service);
   await settledReport(member.directory);
   const snapshot = await runCli('cluster', 'snapshot', member.directory);
   t.equal(snapshot.code, 10);
