@@ -382,8 +382,8 @@ function refusal(request: SentRequest, code: number): PawlError {
   if (code === ReplyCode.Foreign) {
     return new PawlError(
       ErrorCode.RequestRefused,
-      `${name} was not executed: the id of this client belongs to another principal; connect with ` +
-        'the credentials of its first session, or as a new client',
+      `${name} was not executed: the id of this client belongs to another principal; connect ` +
+        'with the credentials of its first session, or as a new client',
     );
   }
   return new PawlError(

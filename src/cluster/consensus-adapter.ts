@@ -361,6 +361,7 @@ export class ConsensusAdapter {
   }
 
   #onMemberHello(message: MemberHelloDecoder, nowNs: number): void {
+    this.#shutdown.onHello(message.memberId(), message.flags());
     this.#election.onMemberHello(
       {
         memberId: message.memberId(),

@@ -299,7 +299,8 @@ export class SessionAdmission {
     const result = sessions.open(details, nowMs);
     const { sessionCountPerAddressMax } = config;
     const reasons: Readonly<Record<number, string>> = {
-      [OpenResult.LimitReached]: `the limit of ${sessions.count} sessions is reached: raise sessionCountMax`,
+      [OpenResult.LimitReached]:
+        `the limit of ${sessions.count} sessions is reached: ` + 'raise sessionCountMax',
       [OpenResult.AddressLimitReached]:
         `the limit of ${sessionCountPerAddressMax} sessions of one address is reached: ` +
         'raise sessionCountPerAddressMax',

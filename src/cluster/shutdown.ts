@@ -7,7 +7,7 @@
 // then the cluster runs on, and the order is to be given again.
 
 import type { Election } from '../consensus/election.js';
-import type { MemberId } from '../consensus/election-effects.js';
+import { HELLO_FLAG_LEAVING, type MemberId } from '../consensus/election-effects.js';
 import { MemberRole } from '../consensus/election-state.js';
 import { hit, Mark } from '../marks.js';
 import { POSITION_NULL, type Position } from '../position.js';
@@ -53,6 +53,8 @@ export class Shutdown {
   readonly #parts: ShutdownParts;
   readonly #others: readonly MemberId[];
   readonly #acknowledged = new Set<MemberId>();
+  // Members that have said that they end, and were not heard since.
+  readonly #leaving = new Set<MemberId>();
   #state: ShutdownState = ShutdownState.None;
   #termId = -1;
   #leaderMemberId = -1;
@@ -115,6 +117,15 @@ export class Shutdown {
       schedule.request();
     }
     return ControlResult.Ordered;
+  }
+
+  /** A member presents itself, or says that it ends. */
+  onHello(from: MemberId, flags: number): void {
+    if ((flags & HELLO_FLAG_LEAVING) === 0) {
+      this.#leaving.delete(from);
+    } else if (this.#others.includes(from)) {
+      this.#leaving.add(from);
+    }
   }
 
   /** The leader of a term says where it is to end. */
@@ -213,8 +224,8 @@ export class Shutdown {
   }
 
   #end(nowNs: number): void {
-    const { election, publisher } = this.#parts;
-    const isGone = (id: MemberId): boolean => election.isLeaving(id) || !publisher.isConnected(id);
+    const { publisher } = this.#parts;
+    const isGone = (id: MemberId): boolean => this.#leaving.has(id) || !publisher.isConnected(id);
     if (nowNs >= this.#endNs || [...this.#acknowledged].every(isGone)) {
       this.#state = ShutdownState.Ended;
     }
@@ -237,7 +248,7 @@ export class Shutdown {
 
   #follow(nowNs: number): void {
     const { election, publisher } = this.#parts;
-    const hasLeft = election.isLeaving(this.#leaderMemberId);
+    const hasLeft = this.#leaving.has(this.#leaderMemberId);
     if (this.#state === ShutdownState.Ending && hasLeft) {
       // It says so when everybody has acknowledged: its word on that was lost.
       this.#state = ShutdownState.Ended;

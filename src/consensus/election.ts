@@ -115,11 +115,6 @@ export class Election {
     return this.gate.admits(memberId, MemberStanding.Learner);
   }
 
-  /** Whether a member has said that it ends, and was not heard since. */
-  isLeaving(memberId: MemberId): boolean {
-    return this.context.members.isLeaving(memberId);
-  }
-
   termEntries(): readonly TermEntry[] {
     return this.context.log.entries().entries();
   }

@@ -48,8 +48,8 @@ export interface ExactlyOnceConnection {
 /**
  * Opens the first session.
  *
- * @throws PawlError TIMEOUT, SESSION_REFUSED, AUTHENTICATION_REJECTED, CONFIGURATION_INVALID: later sessions are tried for
- *   until `close`, the first one is not.
+ * @throws PawlError TIMEOUT, SESSION_REFUSED, AUTHENTICATION_REJECTED, CONFIGURATION_INVALID: later
+ *   sessions are tried for until `close`, the first one is not.
  */
 export function connectExactlyOnce(
   options: ConnectExactlyOnceOptions,

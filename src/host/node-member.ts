@@ -6,7 +6,7 @@ import {
   concludeClusterConfig,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
-import { Member, type MemberStatus } from '../cluster/member.js';
+import { Member, type MemberEvents, type MemberStatus } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import { ClusterAction } from '../protocol/codecs/enumerations.js';
@@ -195,6 +195,22 @@ class NodeMember implements RunningMember {
   }
 }
 
+/** What happens to a member, as plain data. */
+function eventsTo(emit: (event: MemberEvent) => void, stop: () => void): MemberEvents {
+  return {
+    onRecovered: ({ health, appendPosition }) =>
+      emit({ event: 'recovered', health: health.kind, appendPosition }),
+    onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
+    onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
+    onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
+    onTerminated: (logPosition) => {
+      emit({ event: 'terminated', logPosition });
+      stop();
+    },
+    onWarning: (message) => emit({ event: 'warning', message }),
+  };
+}
+
 /** A member from its start to its end. */
 class MemberLife {
   readonly closed: Promise<unknown>;
@@ -242,7 +258,6 @@ class MemberLife {
       },
     });
     this.#storage = storage;
-    const emit = (event: MemberEvent): void => options.onEvent?.(event);
     this.#member = new Member({
       config,
       arena,
@@ -255,18 +270,10 @@ class MemberLife {
       ...(authorisation === undefined ? {} : { authorisation }),
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
-      events: {
-        onRecovered: ({ health, appendPosition }) =>
-          emit({ event: 'recovered', health: health.kind, appendPosition }),
-        onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
-        onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
-        onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
-        onTerminated: (logPosition) => {
-          emit({ event: 'terminated', logPosition });
-          void this.stop();
-        },
-        onWarning: (message) => emit({ event: 'warning', message }),
-      },
+      events: eventsTo(
+        (event) => options.onEvent?.(event),
+        () => void this.stop(),
+      ),
     });
     const member = this.#member;
     loop.add({

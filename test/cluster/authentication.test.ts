@@ -199,7 +199,7 @@ test('a flood of handshakes that nobody ends keeps no client with credentials ou
   t.end();
 });
 
-test('beyond the limit of handshakes clients are not answered, and let in when they ask again', (t) => {
+test('beyond the limit of handshakes a client is let in when it asks again', (t) => {
   const { authenticators, fixture } = guarded({ cluster: { handshakeCountMax: 1 } });
   const leader = fixture.start();
   const authenticator = authenticators.get(leader.memberId) as SecretAuthenticator;
@@ -216,7 +216,7 @@ test('beyond the limit of handshakes clients are not answered, and let in when t
   t.end();
 });
 
-test('a principal is in snapshots: a member that starts from one knows who its clients are', (t) => {
+test('a member that starts from a snapshot knows who its clients are', (t) => {
   const { fixture, seen } = guarded({ member: { logRetention: 'snapshots' } });
   const leader = fixture.start();
   const client = fixture.connect({ credentials: secretOf('anna') });

@@ -57,7 +57,8 @@ export class Suspension {
     if (forbidden !== undefined && this.#isSuspendedAt(position)) {
       this.#judge.report(
         'I-15',
-        `the log has ${forbidden} that ends at position ${position}, where the cluster is suspended`,
+        `the log has ${forbidden} that ends at position ${position}, where the cluster is ` +
+          'suspended',
       );
     }
     if (position > this.#seenPosition) {

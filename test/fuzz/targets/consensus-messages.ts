@@ -61,7 +61,8 @@ const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
 };
 
 /** The end of a cluster changes nothing of what it has agreed on. */
-const NO_SHUTDOWN: Pick<Shutdown, 'onTerminationPosition' | 'onTerminationAck'> = {
+const NO_SHUTDOWN: Pick<Shutdown, 'onHello' | 'onTerminationPosition' | 'onTerminationAck'> = {
+  onHello: () => undefined,
   onTerminationPosition: () => false,
   onTerminationAck: () => false,
 };
