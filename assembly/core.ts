@@ -39,6 +39,7 @@ export {
   addressOf,
   logClean,
   logInitialize,
+  logRetire,
   logSetChecksum,
   logSetPublisherLimit,
   logStartAt,

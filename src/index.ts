@@ -9,6 +9,8 @@ export {
 } from './client/cluster-client.js';
 export type { CredentialsSupplier } from './client/credentials.js';
 export type { ExactlyOnceOptions } from './client/exactly-once-client.js';
+export type { QueryOptions } from './client/query-client.js';
+export type { QueryAnswer, QueryRequestOptions } from './client/query-shell.js';
 export type { RequestClientOptions } from './client/request-client.js';
 export type { Answer } from './client/request-shell.js';
 export type {
@@ -37,6 +39,7 @@ export {
   runMember,
 } from './host/node-member.js';
 export type {
+  ClientQuery,
   ClientRequest,
   ClientSession,
   CloseReason,

@@ -68,6 +68,16 @@ export const Mark = {
   GateLearnerVoteDropped: nextMark(),
   AdmissionProbeSet: nextMark(),
   AdmissionWaitsForLog: nextMark(),
+  // Reads without the log.
+  ReadProbeRepeated: nextMark(),
+  ReadProbeOfDeposedLeader: nextMark(),
+  ReadAnswerOfEarlierRound: nextMark(),
+  ReadWaitsForService: nextMark(),
+  ReadsDroppedWithTerm: nextMark(),
+  ReadRefusedBusy: nextMark(),
+  ReadRejected: nextMark(),
+  ReadOfClosedSession: nextMark(),
+  ReadAnswerDropped: nextMark(),
   // Sessions, ingress, egress, the log of a member.
   LogStopWaitsForRecorder: nextMark(),
   LogOpeningWaitsForTime: nextMark(),
@@ -128,6 +138,8 @@ export const Mark = {
   ClientForgotten: nextMark(),
   ClientChallenged: nextMark(),
   ClientSessionExpired: nextMark(),
+  ClientQueryRetried: nextMark(),
+  ClientQueryRefused: nextMark(),
   // Recovery, truncation, recording.
   RecoveryTornTail: nextMark(),
   RecoveryDamagedBelowMark: nextMark(),

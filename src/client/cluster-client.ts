@@ -9,10 +9,8 @@ import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { hit, Mark } from '../marks.js';
 import type { Entropy } from '../ports/entropy.js';
-import { AdminResponseDecoder } from '../protocol/codecs/admin-response.js';
 import { AdminRequestType, EventCode } from '../protocol/codecs/enumerations.js';
 import { NewLeaderEventDecoder } from '../protocol/codecs/new-leader-event.js';
-import { ReplyHeaderDecoder } from '../protocol/codecs/reply-header.js';
 import { SessionEventDecoder } from '../protocol/codecs/session-event.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
@@ -31,16 +29,19 @@ import type { Transport } from '../transport/transport.js';
 import type { ClientHandlers } from './client-handlers.js';
 import type { ConcludedClientOptions } from './client-options.js';
 import { type CredentialsSupplier, NO_CREDENTIALS } from './credentials.js';
+import { EgressAnswers } from './egress-answers.js';
 import { type EgressConsumer, EgressReader } from './egress-reader.js';
 import {
   IngressWriter,
+  QUERY_HEADER_LENGTH,
   REQUEST_MESSAGE_HEADER_LENGTH,
   type RequestNumbers,
   SESSION_HEADER_LENGTH,
 } from './ingress-writer.js';
 import { LeaderSearch } from './leader-search.js';
 
-export type { AdminResponse, ClientHandlers, ClientReply } from './client-handlers.js';
+export type { ClientHandlers } from './client-handlers.js';
+export type { AdminResponse } from './egress-answers.js';
 
 export const ClientState = {
   /** Looking for the leader and asking for a session. */
@@ -72,8 +73,7 @@ export class ClusterClient {
   readonly #egressReader: EgressReader;
   readonly #writer: IngressWriter;
   readonly #search: LeaderSearch;
-  readonly #adminDecoder = new AdminResponseDecoder();
-  readonly #replyDecoder = new ReplyHeaderDecoder();
+  readonly #answers: EgressAnswers;
   readonly #messageDecoder = new SessionMessageHeaderDecoder();
   readonly #sessionEvent = new SessionEventDecoder();
   readonly #newLeaderEvent = new NewLeaderEventDecoder();
@@ -94,6 +94,7 @@ export class ClusterClient {
     this.#transport = transport;
     this.#options = options;
     this.#handlers = dependencies.handlers;
+    this.#answers = new EgressAnswers(dependencies.handlers);
     this.#correlationId = (BigInt(entropy.nextUint32()) << 32n) | BigInt(entropy.nextUint32());
     this.#writer = new IngressWriter(transport, this, options.mtuLength);
     const { credentials = NO_CREDENTIALS } = dependencies;
@@ -156,6 +157,24 @@ export class ClusterClient {
       return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
     }
     return this.#sent(this.#writer.request(publication, numbers, body));
+  }
+
+  /** Longest body of a query, bytes; 0 before the session is open. */
+  get maxQueryLength(): number {
+    return Math.max(0, this.maxMessageLength + SESSION_HEADER_LENGTH - QUERY_HEADER_LENGTH);
+  }
+
+  /**
+   * Sends a query. It may be sent as often as one likes.
+   *
+   * @returns as `offer`. @throws PawlError MESSAGE_TOO_LONG.
+   */
+  offerQuery(queryId: number, body: Uint8Array): number {
+    const publication = this.#ingress;
+    if (publication === undefined || this.#state !== ClientState.Connected) {
+      return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
+    }
+    return this.#sent(this.#writer.query(publication, queryId, body));
   }
 
   /**
@@ -269,7 +288,10 @@ export class ClusterClient {
         this.#onLongMessage(view, offset, length);
         break;
       case TemplateId.ReplyHeader:
-        this.#onReply(view, offset, length);
+        this.#answers.onReply(view, offset, length, this.clusterSessionId);
+        break;
+      case TemplateId.QueryAnswer:
+        this.#answers.onQueryAnswer(view, offset, length, this.clusterSessionId);
         break;
       case TemplateId.SessionEvent:
         if (SessionEventDecoder.isValid(view, offset, length)) {
@@ -280,9 +302,7 @@ export class ClusterClient {
         this.#onChallenge(view, offset, length);
         break;
       case TemplateId.AdminResponse:
-        if (AdminResponseDecoder.isValid(view, offset, length)) {
-          this.#onAdminResponse(this.#adminDecoder.wrapAndApplyHeader(view, offset));
-        }
+        this.#answers.onAdminResponse(view, offset, length, this.clusterSessionId);
         break;
       case TemplateId.NewLeaderEvent:
         if (NewLeaderEventDecoder.isValid(view, offset, length)) {
@@ -310,23 +330,6 @@ export class ClusterClient {
     }
   }
 
-  // A deposed leader's reply is as good as any: only what is committed is executed.
-  #onReply(view: DataView, offset: number, length: number): void {
-    if (ReplyHeaderDecoder.isValid(view, offset, length)) {
-      const header = this.#replyDecoder.wrapAndApplyHeader(view, offset);
-      const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
-      const reply = {
-        requestId: header.requestId(),
-        code: header.code(),
-        timestamp: header.timestamp(),
-        logPosition: header.logPosition(),
-      };
-      if (header.clusterSessionId() === this.clusterSessionId) {
-        this.#handlers.onReply?.(reply, view, offset + headLength, length - headLength);
-      }
-    }
-  }
-
   readonly #onSessionMessage: EgressConsumer['onSessionMessage'] = (
     view,
     offset,
@@ -350,17 +353,6 @@ export class ClusterClient {
     if (!isAnswered) {
       const reason = 'the cluster wants to know who this client is: give it credentials';
       this.#fail(ErrorCode.AuthenticationRejected, reason);
-    }
-  }
-
-  #onAdminResponse(response: AdminResponseDecoder): void {
-    if (response.clusterSessionId() === this.clusterSessionId) {
-      const high = response.correlationIdHigh() * 2 ** 32;
-      this.#handlers.onAdminResponse?.({
-        correlationId: high + response.correlationIdLow(),
-        code: response.responseCode(),
-        message: response.message(),
-      });
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { ErrorCode, PawlError } from '../errors.js';
 import { AdminResponseCode } from '../protocol/codecs/enumerations.js';
-import type { AdminResponse, ClusterClient } from './cluster-client.js';
+import type { AdminResponse, ClientHandlers, ClusterClient } from './cluster-client.js';
 
 interface Waiting {
   readonly deadlineNs: number;
@@ -23,6 +23,21 @@ export class OrderShell {
   readonly #waiting = new Map<number, Waiting>();
   #client: ClusterClient | undefined;
   #nextId = 1;
+
+  /** What the session's client is to be given as its handlers, beside others. */
+  clientHandlers(others: Partial<ClientHandlers>): Partial<ClientHandlers> {
+    return {
+      ...others,
+      onAdminResponse: (response) => {
+        this.onResponse(response);
+        others.onAdminResponse?.(response);
+      },
+      onClosed: (error) => {
+        this.onClosed();
+        others.onClosed?.(error);
+      },
+    };
+  }
 
   bind(client: ClusterClient): void {
     this.#client = client;

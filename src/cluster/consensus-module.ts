@@ -21,6 +21,7 @@ import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter } from './ingress-adapter.js';
 import type { Installs } from './installs.js';
 import type { LeaderLog } from './leader-log.js';
+import type { LeaderReads } from './leader-reads.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { LogApplier } from './log-applier.js';
 import type { LogCare } from './log-care.js';
@@ -55,6 +56,7 @@ export interface ConsensusModuleParts {
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
+  readonly reads: LeaderReads;
   readonly sessions: LeaderSessions;
   readonly admission: SessionAdmission;
   readonly control: ClusterControl;
@@ -108,7 +110,8 @@ export class ConsensusModule {
     work += effects.doWork(nowNs);
     const taken = this.#pollIngress(nowNs) + this.#moveIdleLog();
     if (taken > 0 && this.#isLeading) {
-      // The followers record while this member does.
+      this.#parts.reads.begin(election, nowNs);
+      // The followers record, and confirm reads, while this member works.
       work += sendNow(nowNs);
     }
     work += taken;
@@ -220,6 +223,9 @@ export class ConsensusModule {
       }
     }
     const isIngressOpen = isLeading && election.isIngressOpen();
+    if (!isIngressOpen && this.#isIngressOpen) {
+      this.#parts.reads.endTerm();
+    }
     if (isIngressOpen && !this.#isIngressOpen) {
       egress.open();
       const nowMs = logClock.timeMs(nowNs, clock.wallMs());
@@ -250,6 +256,11 @@ export class ConsensusModule {
     work += service.doWork(Math.min(limit, applier.position));
     this.#hasMore ||= work > 0 && service.position < limit;
     applier.finishCloses(service.position);
+    if (this.#isIngressOpen) {
+      const { reads } = this.#parts;
+      work += reads.doWork(election, nowNs);
+      this.#hasMore ||= reads.hasMore;
+    }
     election.onServicePosition(Math.min(applier.position, service.position));
     if (this.#isIngressOpen && !election.isHandingOver()) {
       const appended = this.#appendEvents(nowMs, nowNs);

@@ -6,80 +6,57 @@
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
 import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
-import { EventCode } from '../protocol/codecs/enumerations.js';
+import type { Position } from '../position.js';
+import { EventCode, type QueryCode } from '../protocol/codecs/enumerations.js';
+import { QueryAnswerEncoder } from '../protocol/codecs/query-answer.js';
 import { ReplyHeaderEncoder } from '../protocol/codecs/reply-header.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
+import {
+  type Connection,
+  type EgressHooks,
+  EgressOpener,
+  type EgressSession,
+  Greeting,
+} from './egress-connection.js';
 import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
-import { egressChannelOf } from './response-channel.js';
 import type { EgressReply, EgressSink } from './service-host.js';
 import { type Correlation, SessionEvents } from './session-events.js';
 
 const NO_BYTES = new Uint8Array(0);
 /** Header and block of a reply. */
 const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
+/** Header and block of the answer to a query. */
+const ANSWER_HEADER_LENGTH = QueryAnswerEncoder.LENGTH_MIN;
+/** Answers to queries wait while this part of a client's buffer is free for messages of the log. */
+const BUFFER_SHARE_OF_LOG = 0.5;
 
-/** What a connection says before any message. */
-const Greeting = { None: 0, AwaitCommit: 1, Opened: 2, NewLeader: 3 } as const;
-type Greeting = (typeof Greeting)[keyof typeof Greeting];
-
-/** What egress needs to know of a session. */
-export interface EgressSession {
-  readonly id: number;
-  readonly correlationIdHigh: number;
-  readonly correlationIdLow: number;
-  readonly responseStreamId: number;
-  readonly responseChannel: string;
-}
-
-/** A closed connection answers for what was lost on its way for so long. */
-const LINGER_NS = 1_000_000_000;
-/** Connections that are opened in one duty cycle: a new leader has many to open at once. */
-const OPEN_COUNT_MAX = 64;
-/** Publications that no session may take: answers to clients that are refused. */
-const SPARE_COUNT = 4;
 /** A leader presents itself this often to a client that it has not heard since. */
 const PRESENT_INTERVAL_NS = 500_000_000;
-
-interface Connection {
-  readonly session: EgressSession;
-  /** Undefined until it is its turn, and there is memory for it. */
-  publication: ExclusivePublication | undefined;
-  readonly queue: EgressQueue;
-  greeting: Greeting;
-  /** When this leader last presented itself. */
-  presentedNs: number;
-  hasOverflowed: boolean;
-}
-
-export interface EgressHooks {
-  /** The client did not take its egress: the leader closes the session by a log event. */
-  onOverflow(sessionId: number): void;
-  /** A service asked for the end of a session. Called on every member. */
-  onCloseRequest(sessionId: number): void;
-  /** Whether the client has sent anything that names this leader's term. */
-  isHeard(sessionId: number): boolean;
-}
 
 /** Connections to clients. */
 export class Egress implements EgressSink {
   readonly messageLengthMax: number;
   readonly #arena: Arena;
-  readonly #transport: Transport;
   readonly #config: ClusterConfig;
   readonly #hooks: EgressHooks;
+  readonly #opener: EgressOpener;
   readonly #events: SessionEvents;
   readonly #head: number;
   readonly #replyHead: number;
+  // The header of an answer, and behind it room for a body that fits one frame.
+  readonly #answerHead: number;
+  readonly #answerLength: number;
   // What the header at #head says; -1 when it has to be encoded anew.
   #headSessionId = -1;
   #headTimestamp = -1;
   readonly #memory: ArrayBufferLike;
   readonly #header = new SessionMessageHeaderEncoder();
   readonly #replyHeader = new ReplyHeaderEncoder();
+  readonly #answerHeader = new QueryAnswerEncoder();
   readonly #connections = new Map<number, Connection>();
   // Where the last reply went: the next one mostly goes there too.
   #last: Connection | undefined;
@@ -89,20 +66,21 @@ export class Egress implements EgressSink {
   // with the image that it had.
   readonly #unheard = new Set<Connection>();
   #nowNs = 0;
-  #openedCount = 0;
-  /** Whether the last duty cycle left connections to open for the next one. */
-  hasMore = false;
   #leadershipTermId = -1;
   #ingressEndpoints = '';
   #isOpen = false;
+  /** Answers to queries that a client did not take; it asks again. */
+  droppedAnswerCount = 0;
 
   constructor(transport: Transport, config: ClusterConfig, hooks: EgressHooks) {
     this.#arena = transport.arena;
-    this.#transport = transport;
     this.#config = config;
     this.#hooks = hooks;
+    this.#opener = new EgressOpener(transport, config);
     this.#head = this.#arena.allocate(SESSION_HEADER_LENGTH);
     this.#replyHead = this.#arena.allocate(REPLY_HEADER_LENGTH);
+    this.#answerLength = ANSWER_HEADER_LENGTH + config.member.mtuLength;
+    this.#answerHead = this.#arena.allocate(this.#answerLength);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
     // Aeron's rule, an eighth of the term, less the header: the same on every member by config.
@@ -171,7 +149,12 @@ export class Egress implements EgressSink {
 
   /** Whether there is memory for the connection of one more session, and for answers beside. */
   hasRoom(): boolean {
-    return this.#transport.canAddPublication(this.#config.member.streamTermLength, SPARE_COUNT);
+    return this.#opener.hasRoom();
+  }
+
+  /** Whether the last duty cycle left connections to open for the next one. */
+  get hasMore(): boolean {
+    return this.#opener.hasMore;
   }
 
   /** The client of an open session asks for it again: it has not got its answer. */
@@ -276,6 +259,58 @@ export class Egress implements EgressSink {
     }
   }
 
+  offerAnswer(
+    sessionId: number,
+    queryId: number,
+    logPosition: Position,
+    code: QueryCode,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection === undefined) {
+      return;
+    }
+    const head = this.#answerHead;
+    this.#answerHeader
+      .wrapAndApplyHeader(this.#arena.view, head)
+      .leadershipTermId(this.#leadershipTermId)
+      .clusterSessionId(sessionId)
+      .queryId(queryId)
+      .logPosition(logPosition)
+      .code(code);
+    const { publication, queue } = connection;
+    if (publication !== undefined && connection.greeting === Greeting.None && queue.isEmpty) {
+      const result = this.#sendAnswer(publication, buffer, offset, length);
+      if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
+        return;
+      }
+    }
+    const share = BUFFER_SHARE_OF_LOG * this.#config.egressBufferLengthMax;
+    if (connection.queue.length + ANSWER_HEADER_LENGTH + length > share) {
+      hit(Mark.ReadAnswerDropped);
+      this.droppedAnswerCount++;
+      return;
+    }
+    this.#enqueue(connection, head, ANSWER_HEADER_LENGTH, buffer, offset, length);
+  }
+
+  #sendAnswer(
+    publication: ExclusivePublication,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): number {
+    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+    const head = this.#answerHead;
+    if (ANSWER_HEADER_LENGTH + length > publication.maxPayloadLength) {
+      return publication.offer2(head, ANSWER_HEADER_LENGTH, bytes, 0, length);
+    }
+    this.#arena.u8.set(bytes, head + ANSWER_HEADER_LENGTH);
+    return publication.offerAt(head, ANSWER_HEADER_LENGTH + length);
+  }
+
   /** Where messages for a session go; undefined when nothing may leave. */
   #connectionOf(sessionId: number): Connection | undefined {
     if (!this.#isOpen) {
@@ -303,8 +338,7 @@ export class Egress implements EgressSink {
   /** Sends greetings and what waited. */
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
-    this.#openedCount = 0;
-    this.hasMore = false;
+    this.#opener.startTurn();
     this.#presentAgain();
     let work = 0;
     for (const connection of this.#waiting) {
@@ -331,12 +365,13 @@ export class Egress implements EgressSink {
     this.#events.close();
     this.#arena.release(this.#head, SESSION_HEADER_LENGTH);
     this.#arena.release(this.#replyHead, REPLY_HEADER_LENGTH);
+    this.#arena.release(this.#answerHead, this.#answerLength);
   }
 
   #connect(session: EgressSession, greeting: Greeting): void {
     const connection: Connection = {
       session,
-      publication: this.#openPublication(session),
+      publication: this.#opener.open(session),
       queue: new EgressQueue(this.#config.egressBufferLengthMax),
       greeting,
       presentedNs: this.#nowNs,
@@ -348,26 +383,6 @@ export class Egress implements EgressSink {
     if (greeting === Greeting.NewLeader) {
       this.#unheard.add(connection);
     }
-  }
-
-  /** Undefined when it has to wait: for its turn, or for memory that others give back. */
-  #openPublication(session: EgressSession): ExclusivePublication | undefined {
-    const { member } = this.#config;
-    if (!this.#transport.canAddPublication(member.streamTermLength)) {
-      hit(Mark.EgressWaitsForMemory);
-      return undefined;
-    }
-    if (this.#openedCount >= OPEN_COUNT_MAX) {
-      this.hasMore = true;
-      return undefined;
-    }
-    this.#openedCount++;
-    const channel = egressChannelOf(session.responseChannel);
-    return this.#transport.addPublication(channel, session.responseStreamId, {
-      termLength: member.streamTermLength,
-      mtuLength: member.mtuLength,
-      lingerNs: LINGER_NS,
-    });
   }
 
   #send(
@@ -419,7 +434,7 @@ export class Egress implements EgressSink {
   }
 
   #flush(connection: Connection): number {
-    connection.publication ??= this.#openPublication(connection.session);
+    connection.publication ??= this.#opener.open(connection.session);
     const { publication, queue } = connection;
     if (publication?.isConnected !== true || !this.#greet(connection, publication)) {
       return 0;

@@ -31,6 +31,7 @@ import type { ClientOrders, Redirect } from './client-orders.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { LogPublisher } from './log-publisher.js';
 import { MessageAssembler } from './message-assembler.js';
+import type { QueryIngress } from './query-ingress.js';
 
 /** Frames that one image may bring into the log in one duty cycle, so that none starves another. */
 const FRAME_LIMIT = 1_024;
@@ -48,7 +49,8 @@ export interface IngressParts {
   readonly subscription: Subscription;
   readonly sessions: LeaderSessions;
   readonly log: LogPublisher;
-  /** What is no message. */
+  readonly queries: QueryIngress;
+  /** What is neither a message nor a query. */
   readonly orders: ClientOrders;
   readonly messageLengthMax: number;
 }
@@ -110,6 +112,7 @@ export class IngressAdapter {
   pollAsLeader(term: IngressTerm, timestamp: number, nowNs: number): number {
     this.hasMore = false;
     this.#term = term;
+    this.#parts.queries.beginTurn(term.leadershipTermId, timestamp);
     this.#timestamp = timestamp;
     this.#nowNs = nowNs;
     let work = 0;
@@ -164,18 +167,31 @@ export class IngressAdapter {
         hit(Mark.IngressFrameLimit);
         this.hasMore = true;
       }
-      if (stop !== IngressStop.Control || !this.#takeControlFrame(image, source, end)) {
+      if (stop !== IngressStop.Control) {
         break;
       }
-      work++;
+      const taken = this.#takeControlFrames(image, source, end, FRAME_LIMIT - frames + 1);
+      if (taken === 0) {
+        break;
+      }
+      work += taken;
+      frames += taken - 1;
     }
     return work;
   }
 
-  /** One frame that the batch left to us. False when it has to be taken again later. */
-  #takeControlFrame(image: Image, source: Source, end: number): boolean {
+  /**
+   * A frame that the batch left to us, or some with queries. Returns how many were taken; 0 when it
+   * has to be taken again later.
+   */
+  #takeControlFrames(image: Image, source: Source, end: number, countMax: number): number {
     const { i32, view } = this.#arena;
     const frame = i32[(this.#area + INGRESS_FRAME_ADDRESS_OFFSET) >> 2] as number;
+    const run = this.#parts.queries.take(image, frame, end, countMax);
+    if (run.count > 0) {
+      image.advance(run.end);
+      return run.count;
+    }
     const length = i32[(this.#area + INGRESS_FRAME_LENGTH_OFFSET) >> 2] as number;
     const after = end + ((length + ALIGNMENT_MASK) & ~ALIGNMENT_MASK);
     this.#isStalled = false;
@@ -187,7 +203,7 @@ export class IngressAdapter {
       after,
     );
     image.advance(after);
-    return !this.#isStalled;
+    return this.#isStalled ? 0 : 1;
   }
 
   #sourceOf(image: Image): Source {
@@ -231,6 +247,9 @@ export class IngressAdapter {
         return this.#onLongMessage(view, offset, length);
       case TemplateId.RequestHeader:
         return this.#onRequest(view, offset, length);
+      case TemplateId.Query:
+        this.#parts.queries.onQuery(view, offset, length);
+        return true;
       default:
         return this.#onOrder(view, offset, length);
     }

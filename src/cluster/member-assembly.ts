@@ -49,6 +49,7 @@ import { InstallSource } from './install-source.js';
 import { InstallTarget } from './install-target.js';
 import { Installs } from './installs.js';
 import { LeaderLog } from './leader-log.js';
+import { LeaderReads } from './leader-reads.js';
 import { LeaderSessions } from './leader-sessions.js';
 import { LogApplier } from './log-applier.js';
 import { LogCare } from './log-care.js';
@@ -56,6 +57,7 @@ import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
+import { QueryIngress } from './query-ingress.js';
 import { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
 import { SessionAdmission } from './session-admission.js';
@@ -113,6 +115,8 @@ export interface MemberParts {
   readonly admission: SessionAdmission;
   readonly control: ClusterControl;
   readonly shutdown: Shutdown;
+  readonly queryIngress: QueryIngress;
+  readonly reads: LeaderReads;
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;
   readonly logCare: LogCare;
@@ -340,11 +344,17 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     egress,
     responder,
   });
+  const reads = new LeaderReads(inputs.service, egress, {
+    countMax: config.member.queryCountMax,
+    bytesMax: config.member.queryBytesMax,
+  });
+  const queryIngress = new QueryIngress(arena, sessions.table, reads);
   const ingress = new IngressAdapter({
     arena,
     subscription,
     sessions,
     log: log.logPublisher,
+    queries: queryIngress,
     orders,
     messageLengthMax: messageLengthMax(config),
   });
@@ -355,8 +365,8 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     sessions.close();
     ingress.close();
   };
-  const parts = { applied, egress, sessions, admission, control, applier };
-  return { ...parts, responder, ingress, subscription, close };
+  const entry = { ingress, queryIngress, reads, responder, subscription };
+  return { applied, egress, sessions, admission, control, applier, ...entry, close };
 }
 
 function assembleConsensus(

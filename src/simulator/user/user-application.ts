@@ -155,6 +155,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       messageLengthMax: this.#egressLengthMax,
       offer: () => undefined,
       offerReply: () => undefined,
+      offerAnswer: () => undefined,
       requestClose: () => undefined,
     };
     container.start({
