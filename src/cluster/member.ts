@@ -334,6 +334,7 @@ export class Member implements Agent {
     counters.sessionsAuthenticated = running?.admission.acceptedCount ?? 0;
     counters.sessionsRejected = running?.admission.rejectedCount ?? 0;
     counters.authenticatorFailures = running?.admission.failedCount ?? 0;
+    counters.arenaBytes = this.#member.arena.allocatedLength;
     counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
     counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
     counters.queriesAnswered = running?.reads.answeredCount ?? 0;

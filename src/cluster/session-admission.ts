@@ -298,9 +298,9 @@ export class SessionAdmission {
     const { config, sessions } = this.#parts;
     const result = sessions.open(details, nowMs);
     const { sessionCountPerAddressMax } = config;
+    const { count } = sessions;
     const reasons: Readonly<Record<number, string>> = {
-      [OpenResult.LimitReached]:
-        `the limit of ${sessions.count} sessions is reached: ` + 'raise sessionCountMax',
+      [OpenResult.LimitReached]: `the limit of ${count} sessions is reached: raise sessionCountMax`,
       [OpenResult.AddressLimitReached]:
         `the limit of ${sessionCountPerAddressMax} sessions of one address is reached: ` +
         'raise sessionCountPerAddressMax',
