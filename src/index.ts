@@ -37,6 +37,7 @@ export {
   type NodeMemberStatus,
   type RunningMember,
   runMember,
+  type ServiceStatus,
 } from './host/node-member.js';
 export type {
   ClientQuery,
@@ -49,7 +50,7 @@ export type {
   Role,
   ServiceFactory,
 } from './service/clustered-service.js';
-export { EgressResult } from './service/clustered-service.js';
+export { EgressResult, ServiceMessageResult } from './service/clustered-service.js';
 export { REQUEST_HEADER_LENGTH, Replier } from './service/request.js';
 export { type ElementEncoder, SnapshotArray } from './service/snapshot-array.js';
 export { type EntryEncoder, SnapshotMap } from './service/snapshot-map.js';

@@ -122,6 +122,11 @@ export const Mark = {
   IngressRequestRejected: nextMark(),
   RequestAnsweredAgain: nextMark(),
   RequestRefused: nextMark(),
+  ServiceMessagesOfEarlierLeader: nextMark(),
+  ServiceMessageBackPressured: nextMark(),
+  ServiceMessageRepeated: nextMark(),
+  ServiceMessagesAtLimit: nextMark(),
+  ServiceMessagesInSnapshot: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
   // The client.

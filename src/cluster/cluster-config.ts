@@ -11,6 +11,7 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
 import { MEMBER_PROTOCOL_VERSION } from '../protocol/streams.js';
+import { SERVICE_COUNT_MAX } from './services.js';
 
 export const MEMBER_COUNT_MAX = 7;
 const DURABILITY_LEVELS = {
@@ -46,6 +47,8 @@ const clusterSchema = z.strictObject({
   logTermLength: powerOfTwo(64 * KIB, 256 * MIB).default(16 * MIB),
   /** Bytes of a log segment file; a multiple of logTermLength. */
   segmentLength: powerOfTwo(64 * KIB, 1024 * MIB).default(128 * MIB),
+  /** Services on the log of each member. A member is given that many. */
+  serviceCount: z.int().min(1).max(SERVICE_COUNT_MAX).default(1),
   /** Concurrent client sessions. */
   sessionCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(1_000),
   /** Of these at most so many whose clients receive at one host. */
@@ -56,6 +59,11 @@ const clusterSchema = z.strictObject({
   handshakeCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(256),
   /** Time from a client's request until it must have proved who it is. */
   handshakeTimeoutMs: timeoutMs.default(5_000),
+  /**
+   * Bytes of one of the three term buffers of a client's egress stream. A message to a client is at
+   * most an eighth of it: what a service is told of a longer one must not depend on the member.
+   */
+  egressTermLength: powerOfTwo(64 * KIB, 128 * MIB).default(256 * KIB),
   /** Bytes of egress that may wait for one client before its session is closed by a log event. */
   egressBufferLengthMax: z
     .int()
@@ -89,7 +97,7 @@ const memberSchema = z.strictObject({
     .min(4 * KIB)
     .max(64 * MIB)
     .default(512 * KIB),
-  /** Bytes of one term buffer of an ingress, egress or consensus stream. */
+  /** Bytes of one term buffer of a stream to another member, or to a client without a session. */
   streamTermLength: powerOfTwo(64 * KIB, 64 * MIB).default(256 * KIB),
   socketBufferLength: z
     .int()
@@ -235,6 +243,12 @@ function checkRelations(
     throw invalid(
       `member.mtuLength is ${member.mtuLength}: use at most a quarter of streamTermLength ` +
         `(${member.streamTermLength}), or raise streamTermLength`,
+    );
+  }
+  if (member.mtuLength > cluster.egressTermLength / 4) {
+    throw invalid(
+      `member.mtuLength is ${member.mtuLength}: use at most a quarter of egressTermLength ` +
+        `(${cluster.egressTermLength}), or raise egressTermLength on all members`,
     );
   }
   const own = endpoints.find((endpoint) => endpoint.memberId === member.memberId);

@@ -1,6 +1,7 @@
 // cluster-snapshot.ts: the section of a snapshot that holds the cluster's own state.
 //
 //   SnapshotMarker BEGIN | ClusterActionRequest, the event itself
+//   | SnapshotService, one for each service
 //   | ClusterActionRequest SUSPEND, where the cluster is suspended | SnapshotTerm, each
 //   | ClusterSession and ClientSession, each | SnapshotMarker END
 //
@@ -16,6 +17,7 @@ import {
 import { ClusterSessionEncoder } from '../protocol/codecs/cluster-session.js';
 import { CloseReason, ClusterAction, SnapshotMark } from '../protocol/codecs/enumerations.js';
 import { SnapshotMarkerEncoder } from '../protocol/codecs/snapshot-marker.js';
+import { SnapshotServiceEncoder } from '../protocol/codecs/snapshot-service.js';
 import { SnapshotTermEncoder } from '../protocol/codecs/snapshot-term.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import type { ClusterSession } from './cluster-session.js';
@@ -69,6 +71,7 @@ export function termsBelow(entries: readonly TermEntry[], position: Position): T
 /** Encodes the cluster's section. */
 export class ClusterSnapshot implements SnapshotSection {
   readonly #event: SnapshotEvent;
+  readonly #appVersions: readonly number[];
   readonly #terms: readonly TermEntry[];
   readonly #sessions: readonly ClusterSession[];
   readonly #isSuspended: boolean;
@@ -76,6 +79,7 @@ export class ClusterSnapshot implements SnapshotSection {
   readonly #view = new DataView(this.#head.buffer);
   readonly #marker = new SnapshotMarkerEncoder();
   readonly #action = new ClusterActionRequestEncoder();
+  readonly #service = new SnapshotServiceEncoder();
   readonly #term = new SnapshotTermEncoder();
   readonly #session = new ClusterSessionEncoder();
   readonly #client = new ClientSessionEncoder();
@@ -83,13 +87,16 @@ export class ClusterSnapshot implements SnapshotSection {
   #termIndex = 0;
   #sessionIndex = 0;
 
+  /** @param appVersions versions of the services' states, by service id. */
   constructor(
     event: SnapshotEvent,
+    appVersions: readonly number[],
     terms: readonly TermEntry[],
     sessions: readonly ClusterSession[],
     isSuspended: boolean,
   ) {
     this.#event = event;
+    this.#appVersions = appVersions;
     this.#terms = terms;
     this.#sessions = sessions;
     this.#isSuspended = isSuspended;
@@ -119,6 +126,7 @@ export class ClusterSnapshot implements SnapshotSection {
       this.#hasBegun = true;
       this.#writeMarker(append, SnapshotMark.Begin);
       this.#writeEvent(append, ClusterAction.Snapshot);
+      this.#writeServices(append);
       if (this.#isSuspended) {
         this.#writeEvent(append, ClusterAction.Suspend);
       }
@@ -169,6 +177,18 @@ export class ClusterSnapshot implements SnapshotSection {
       .flags(flags)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
+  }
+
+  #writeServices(append: SnapshotWrite): void {
+    this.#appVersions.forEach((appVersion, serviceId) => {
+      const length = this.#service
+        .wrapAndApplyHeader(this.#view, 0)
+        .serviceId(serviceId)
+        .serviceCount(this.#appVersions.length)
+        .appVersion(appVersion)
+        .encodedLength();
+      append(this.#head, MESSAGE_HEADER_LENGTH + length);
+    });
   }
 
   #writeSession(append: SnapshotWrite, session: ClusterSession): void {

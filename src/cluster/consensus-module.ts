@@ -28,13 +28,13 @@ import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
 import type { Responder } from './responder.js';
-import type { ServiceHost } from './service-host.js';
+import type { ServiceProposer } from './service-proposer.js';
+import type { Services } from './services.js';
 import type { SessionAdmission } from './session-admission.js';
 import type { Shutdown } from './shutdown.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
-import type { TimerProposer } from './timer-proposer.js';
 
 /** Parts of the module, made by the member. */
 export interface ConsensusModuleParts {
@@ -61,7 +61,7 @@ export interface ConsensusModuleParts {
   readonly admission: SessionAdmission;
   readonly control: ClusterControl;
   readonly shutdown: Shutdown;
-  readonly timers: TimerProposer;
+  readonly proposer: ServiceProposer;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
   /** The snapshot that the member starts from, while it is loaded. */
@@ -69,7 +69,7 @@ export interface ConsensusModuleParts {
   readonly applier: LogApplier;
   readonly egress: Egress;
   readonly responder: Responder;
-  readonly service: ServiceHost;
+  readonly services: Services;
   readonly ingressEndpoints: string;
 }
 
@@ -98,7 +98,12 @@ export class ConsensusModule {
 
   /** Timers that this member has appended to the log as a leader. */
   get timersProposed(): number {
-    return this.#parts.timers.proposedCount;
+    return this.#parts.proposer.timerCount;
+  }
+
+  /** Messages of services that this member has appended to the log as a leader. */
+  get serviceMessagesProposed(): number {
+    return this.#parts.proposer.messageCount;
   }
 
   doWork(nowNs: number): number {
@@ -149,8 +154,8 @@ export class ConsensusModule {
 
   /** When an idle leader has to look at sessions or timers. */
   #leaderDeadlineNs(): number {
-    const { logClock, timers } = this.#parts;
-    const nextMs = this.#isHeld() ? Number.POSITIVE_INFINITY : timers.nextDeadlineMs();
+    const { logClock, proposer } = this.#parts;
+    const nextMs = this.#isHeld() ? Number.POSITIVE_INFINITY : proposer.nextDeadlineMs();
     const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(nextMs));
     return this.#nowNs + Math.min(SESSION_CHECK_INTERVAL_NS, timerNs);
   }
@@ -229,7 +234,7 @@ export class ConsensusModule {
     if (isIngressOpen && !this.#isIngressOpen) {
       egress.open();
       const nowMs = logClock.timeMs(nowNs, clock.wallMs());
-      this.#parts.timers.startTerm(election.leadershipTermId());
+      this.#parts.proposer.startTerm(election.leadershipTermId());
       this.#parts.admission.startTerm(election.leadershipTermId());
       this.#parts.control.startTerm(election.leadershipTermId());
       this.#parts.schedule.startTerm(election.leadershipTermId(), nowMs);
@@ -239,10 +244,10 @@ export class ConsensusModule {
   }
 
   /**
-   * Applies what is committed: sessions first, so that the service's replies have somewhere to go.
+   * Applies what is committed: sessions first, so that the services' replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, loader, logClock, service, taker } = this.#parts;
+    const { applier, clock, election, loader, logClock, services, taker } = this.#parts;
     const isLoading = loader?.isDone === false;
     const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
@@ -253,15 +258,16 @@ export class ConsensusModule {
     this.#hasMore ||= loaded > 0;
     let work = loaded + taker.doWork(nowNs);
     work += applier.poll(limit, this.#isIngressOpen, nowMs);
-    work += service.doWork(Math.min(limit, applier.position));
-    this.#hasMore ||= work > 0 && service.position < limit;
-    applier.finishCloses(service.position);
+    work += services.doWork(Math.min(limit, applier.position));
+    const servicePosition = services.position;
+    this.#hasMore ||= work > 0 && servicePosition < limit;
+    applier.finishCloses(servicePosition);
     if (this.#isIngressOpen) {
       const { reads } = this.#parts;
       work += reads.doWork(election, nowNs);
       this.#hasMore ||= reads.hasMore;
     }
-    election.onServicePosition(Math.min(applier.position, service.position));
+    election.onServicePosition(Math.min(applier.position, servicePosition));
     if (this.#isIngressOpen && !election.isHandingOver()) {
       const appended = this.#appendEvents(nowMs, nowNs);
       if (appended > 0) {
@@ -279,19 +285,19 @@ export class ConsensusModule {
 
   /** What the leader itself has to say. Returns how many events. */
   #appendEvents(nowMs: number, nowNs: number): number {
-    const { admission, control, schedule, service, sessions, shutdown, timers } = this.#parts;
+    const { admission, control, proposer, schedule, services, sessions, shutdown } = this.#parts;
     if (shutdown.isHeld) {
-      return shutdown.wantsSnapshot ? schedule.doWork(nowMs, service.position) : 0;
+      return shutdown.wantsSnapshot ? schedule.doWork(nowMs, services.position) : 0;
     }
     if (control.takeResumed()) {
       sessions.restartTimes(nowMs);
     }
     let appended = control.doWork(nowMs) + sessions.doWork(nowMs, control.isHeld);
     if (!control.isHeld) {
-      appended += admission.doWork(nowMs, nowNs) + timers.doWork(nowMs);
-      this.#hasMore ||= timers.hasMore;
+      appended += admission.doWork(nowMs, nowNs) + proposer.doWork(nowMs);
+      this.#hasMore ||= proposer.hasMore;
     }
-    return appended + schedule.doWork(nowMs, service.position);
+    return appended + schedule.doWork(nowMs, services.position);
   }
 
   #redirectNow(): Redirect | undefined {

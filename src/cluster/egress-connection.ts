@@ -68,13 +68,13 @@ export class EgressOpener {
 
   /** Whether there is memory for one more session, and for answers beside. */
   hasRoom(): boolean {
-    return this.#transport.canAddPublication(this.#config.member.streamTermLength, SPARE_COUNT);
+    return this.#transport.canAddPublication(this.#config.egressTermLength, SPARE_COUNT);
   }
 
   /** Undefined when it has to wait: for its turn, or for memory that others give back. */
   open(session: EgressSession): ExclusivePublication | undefined {
-    const { member } = this.#config;
-    if (!this.#transport.canAddPublication(member.streamTermLength)) {
+    const { egressTermLength, member } = this.#config;
+    if (!this.#transport.canAddPublication(egressTermLength)) {
       hit(Mark.EgressWaitsForMemory);
       return undefined;
     }
@@ -85,7 +85,7 @@ export class EgressOpener {
     this.#openedCount++;
     const channel = egressChannelOf(session.responseChannel);
     return this.#transport.addPublication(channel, session.responseStreamId, {
-      termLength: member.streamTermLength,
+      termLength: egressTermLength,
       mtuLength: member.mtuLength,
       lingerNs: LINGER_NS,
     });

@@ -83,8 +83,8 @@ export class Egress implements EgressSink {
     this.#answerHead = this.#arena.allocate(this.#answerLength);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
-    // Aeron's rule, an eighth of the term, less the header: the same on every member by config.
-    this.messageLengthMax = Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
+    // Aeron's rule, an eighth of the term, less the header. A setting of the cluster: equal on all.
+    this.messageLengthMax = Math.floor(config.egressTermLength / 8) - SESSION_HEADER_LENGTH;
   }
 
   get connectionCount(): number {

@@ -195,13 +195,16 @@ export class IngressAdapter {
     const length = i32[(this.#area + INGRESS_FRAME_LENGTH_OFFSET) >> 2] as number;
     const after = end + ((length + ALIGNMENT_MASK) & ~ALIGNMENT_MASK);
     this.#isStalled = false;
-    source.assembler.onFragment(
+    const { assembler } = source;
+    const tooLongBefore = assembler.tooLongCount;
+    assembler.onFragment(
       view,
       frame + FRAME_HEADER_LENGTH,
       length - FRAME_HEADER_LENGTH,
       view.getUint8(frame + FLAGS_OFFSET),
       after,
     );
+    this.rejectedCount += assembler.tooLongCount - tooLongBefore;
     image.advance(after);
     return this.#isStalled ? 0 : 1;
   }

@@ -13,7 +13,6 @@ import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../archive/snapshot-r
 import type { StorageTasks } from '../archive/storage-task.js';
 import { assert } from '../assert.js';
 import { Election } from '../consensus/election.js';
-import type { RecoveredState } from '../consensus/election-effects.js';
 import type { ElectionState, MemberRole } from '../consensus/election-state.js';
 import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
@@ -35,7 +34,7 @@ import { type Authenticator, type AuthorisationService, DENY_ALL } from './authe
 import { CheckedReader } from './checked-reader.js';
 import { ClientOrders } from './client-orders.js';
 import { ClockAgreement } from './clock-agreement.js';
-import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+import type { ClusterConfig } from './cluster-config.js';
 import { ClusterControl } from './cluster-control.js';
 import { AppliedSessions } from './cluster-session.js';
 import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
@@ -58,14 +57,15 @@ import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
 import { QueryIngress } from './query-ingress.js';
+import { recoveredState } from './recovered-state.js';
 import { Responder } from './responder.js';
-import type { ServiceHost } from './service-host.js';
+import { ServiceProposer } from './service-proposer.js';
+import type { Services } from './services.js';
 import { SessionAdmission } from './session-admission.js';
 import { Shutdown } from './shutdown.js';
 import { SnapshotLoader } from './snapshot-loader.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { SnapshotTaker } from './snapshot-taker.js';
-import { TimerProposer } from './timer-proposer.js';
 
 /** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
 export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
@@ -86,7 +86,7 @@ export interface AssemblyInputs {
   readonly arena: Arena;
   readonly clock: Clock;
   readonly entropy: Entropy;
-  readonly service: ServiceHost;
+  readonly services: Services;
   readonly authenticator?: Authenticator;
   readonly authorisation?: AuthorisationService;
   readonly recorderRunner?: RecorderRunner;
@@ -105,6 +105,7 @@ export interface AssemblyInputs {
 export interface MemberParts {
   readonly directory: RecoveredDirectory;
   readonly module: ConsensusModule;
+  readonly services: Services;
   readonly election: Election;
   readonly recorder: RecorderProxy;
   readonly applied: AppliedSessions;
@@ -131,32 +132,23 @@ export interface MemberParts {
 
 /** Makes and joins the parts of a member whose directory is open. */
 export function assembleMember(inputs: AssemblyInputs): MemberParts {
-  const { arena, clock, config, directory, service } = inputs;
+  const { clock, config, directory, services } = inputs;
   const log = assembleLog(inputs);
   const snapshots = assembleSnapshots(inputs, log);
   const sessions = assembleSessions(inputs, log, snapshots);
   const consensus = assembleConsensus(inputs, log, sessions, snapshots);
-  service.start({
-    arena,
-    memberId: config.member.memberId,
-    poller: log.makePoller(),
-    egress: sessions.egress,
-    messageLengthMax: messageLengthMax(config),
-    fragmentLimit: config.member.serviceFragmentLimit,
-    snapshots: snapshots.taker,
-    snapshot: directory.snapshot,
-  });
+  startServices(inputs, log, sessions, snapshots);
   const loader = assembleLoader(inputs, sessions);
   const module = new ConsensusModule({
     config,
     clock,
-    service,
+    services,
     ...log,
     ...sessions,
     ...consensus,
     ...snapshots,
     loader,
-    timers: new TimerProposer(service.timers, log.logPublisher),
+    proposer: new ServiceProposer(services.hosts, log.logPublisher),
     sendNow: (nowNs) => inputs.transport.flush(nowNs),
     ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
   });
@@ -175,6 +167,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   return {
     directory,
     module,
+    services,
     ...log,
     ...snapshots,
     ...sessions,
@@ -245,8 +238,29 @@ function assembleLog(inputs: AssemblyInputs) {
   };
 }
 
+/** Each service reads the log by itself, and brings its own section of a snapshot. */
+function startServices(
+  inputs: AssemblyInputs,
+  log: LogParts,
+  sessions: SessionParts,
+  snapshots: SnapshotParts,
+): void {
+  const { arena, config, directory, services } = inputs;
+  const { snapshot, snapshotVersions } = directory;
+  services.start((serviceId) => ({
+    arena,
+    memberId: config.member.memberId,
+    poller: log.makePoller(),
+    egress: sessions.egress,
+    messageLengthMax: messageLengthMax(config),
+    fragmentLimit: config.member.serviceFragmentLimit,
+    snapshots: snapshots.taker.sinkOf(serviceId),
+    snapshot: snapshot && { ...snapshot, appVersion: snapshotVersions[serviceId] ?? 0 },
+  }));
+}
+
 function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
-  const { arena, config, directory, service, tasks } = inputs;
+  const { arena, config, directory, services, tasks } = inputs;
   const purger = new LogPurger({
     config,
     directory,
@@ -263,7 +277,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
     directory,
     keptCount: config.member.snapshotCountKept,
     isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
-    snapshotVersion: () => service.snapshotVersion,
+    snapshotVersions: () => services.snapshotVersions,
     onSnapshot: (entry) => {
       purger.onSnapshot();
       inputs.onSnapshot(entry);
@@ -274,23 +288,23 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
   const schedule = new SnapshotSchedule(
     config,
     log.logPublisher,
-    { canTake: () => service.snapshotVersion >= 0, isBusy: () => taker.isBusy },
+    { canTake: () => services.canTakeSnapshots, isBusy: () => taker.isBusy },
     directory.snapshot?.logPosition ?? 0,
     directory.snapshot?.timestampMs ?? 0,
   );
   return { taker, schedule, purger, given };
 }
 
-/** What brings sessions and service to the snapshot that the member starts from. */
+/** What brings sessions and services to the snapshot that the member starts from. */
 function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLoader | undefined {
-  const { arena, directory, service, tasks } = inputs;
+  const { arena, directory, services, tasks } = inputs;
   const { applied, control, sessions } = parts;
   if (directory.snapshot === undefined) {
     return undefined;
   }
   return new SnapshotLoader({
     reader: new SnapshotReader(tasks, arena, directory.geometry, directory.snapshot),
-    service,
+    services,
     onSession: (session) => {
       applied.open(session);
       sessions.onOpened(session, false, 0);
@@ -344,7 +358,7 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     egress,
     responder,
   });
-  const reads = new LeaderReads(inputs.service, egress, {
+  const reads = new LeaderReads(inputs.services.answering, egress, {
     countMax: config.member.queryCountMax,
     bytesMax: config.member.queryBytesMax,
   });
@@ -375,7 +389,7 @@ function assembleConsensus(
   sessions: SessionParts,
   snapshots: SnapshotParts,
 ) {
-  const { config, directory, entropy, service, transport } = inputs;
+  const { config, directory, entropy, services, transport } = inputs;
   const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
   const effects = new ConsensusEffects({
     ...inputs,
@@ -385,7 +399,7 @@ function assembleConsensus(
     onLogChange: () => {
       const live = log.leaderLog.isOpen ? log.leaderLog : log.followerLog;
       sessions.applier.setLive(live);
-      service.setLive(live);
+      services.setLive(live);
     },
   });
   const recovered = recoveredState(directory);
@@ -398,7 +412,7 @@ function assembleConsensus(
     { checksum: 'required', windowLength: config.member.windowLength },
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
-  const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, service });
+  const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, services });
   const { onRefused } = inputs;
   const { logCare } = log;
   const adapter = new ConsensusAdapter(
@@ -425,7 +439,7 @@ function assembleInstalls(
   election: Election,
   publisher: ConsensusPublisher,
 ): Installs {
-  const { arena, config, directory, service, tasks } = inputs;
+  const { arena, config, directory, services, tasks } = inputs;
   const source = new InstallSource({
     arena,
     tasks,
@@ -442,7 +456,7 @@ function assembleInstalls(
     directory,
     // The rest of the window is for what keeps this member in the term.
     requestLength: Math.min(SNAPSHOT_CHUNK_LENGTH, config.member.windowLength / 4),
-    snapshotVersion: () => service.snapshotVersion,
+    snapshotVersions: () => services.snapshotVersions,
     leaderMemberId: () => election.leaderMemberId(),
     durablePosition: () => log.recorder.durablePosition(),
     allocateRecordingId: () => snapshots.taker.allocateRecordingId(),
@@ -451,33 +465,6 @@ function assembleInstalls(
     onFatal: (error) => inputs.onFatal(error),
   });
   return new Installs(source, target, election);
-}
-
-/** What recovery found, as consensus wants it. */
-function recoveredState(directory: RecoveredDirectory): RecoveredState {
-  const { appendPosition, birth, commitPosition, health, nodeState, recordingLog } = directory;
-  // The snapshot stands for what lies before it, whether that has rotted or not.
-  const start = directory.snapshot?.logPosition ?? 0;
-  const ranges = health.kind === 'corrupt' ? health.ranges : [];
-  const damaged = ranges.find((range) => range.to > start);
-  const damagedPosition = damaged === undefined ? undefined : Math.max(damaged.from, start);
-  return {
-    nodeState: {
-      ...nodeState.state,
-      incarnations: nodeState.state.incarnations.map(({ memberId, incarnation }) => ({
-        memberId,
-        incarnation: toOpaque64(incarnation),
-      })),
-    },
-    termEntries: recordingLog.entries().map((entry) => ({
-      termId: entry.leadershipTermId,
-      basePosition: entry.termBaseLogPosition,
-    })),
-    durablePosition: appendPosition,
-    commitPosition: Math.min(commitPosition, appendPosition),
-    incarnation: toOpaque64(birth.incarnation),
-    ...(damagedPosition === undefined ? {} : { damagedPosition }),
-  };
 }
 
 /** Longest message that a cluster's log can hold, bytes. */

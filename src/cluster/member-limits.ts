@@ -39,6 +39,9 @@ export function visitLimits(parts: LimitedParts, visit: LimitVisitor): void {
   const { length, limits, count } = running.reads.queue;
   visit('queries that wait', count, limits.countMax);
   visit('bytes of queries that wait', length, limits.bytesMax);
+  for (const { messages } of running.services.hosts) {
+    visit('messages of a service that wait', messages.pendingCount, messages.pendingCountMax);
+  }
   const termCount = running.election.termEntries().length;
   visit('leadership terms of the log', termCount, RECORDING_LOG_ENTRY_COUNT_MAX);
 }

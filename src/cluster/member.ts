@@ -29,6 +29,7 @@ import { assembleMember, type MemberParts, type RecorderRunner } from './member-
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import { checkAuthentication, healthOf, REFUSALS, socketFailure } from './member-reports.js';
 import type { Role, ServiceHost } from './service-host.js';
+import { Services } from './services.js';
 import { ShutdownState } from './shutdown.js';
 
 export type { RecorderRunner } from './member-assembly.js';
@@ -52,7 +53,8 @@ export interface MemberDependencies {
   readonly network: Network;
   readonly entropy: Entropy;
   readonly storage: Storage;
-  readonly service: ServiceHost;
+  /** By service id. */
+  readonly services: readonly ServiceHost[];
   /** Given exactly where the cluster's setting `authentication` is `required`. */
   readonly authenticator?: Authenticator;
   /** Who may give orders over the client protocol; nobody when not given. */
@@ -135,6 +137,7 @@ export class Member implements Agent {
   readonly #member: MemberDependencies;
   readonly #transport: Transport;
   readonly #tasks: StorageTasks;
+  readonly #services: Services;
   #running: MemberParts | undefined;
   #failure: PawlError | undefined;
   #role: Role = 'follower';
@@ -148,6 +151,7 @@ export class Member implements Agent {
     this.config = config;
     this.#member = dependencies;
     this.#tasks = new StorageTasks(storage);
+    this.#services = new Services(dependencies.services, config.serviceCount);
     const { member, logTermLength } = config;
     this.#transport = new Transport({
       arena,
@@ -191,9 +195,9 @@ export class Member implements Agent {
     }
   }
 
-  /** End of what the service has consumed. */
+  /** End of what all services have consumed. */
   get servicePosition(): Position {
-    return this.#member.service.position;
+    return this.#services.position;
   }
 
   /** Whether a clean leave is complete. */
@@ -242,7 +246,7 @@ export class Member implements Agent {
   leave(nowNs: number): void {
     if (!this.#isLeaving) {
       this.#isLeaving = true;
-      this.#member.service.terminate();
+      this.#services.terminate();
       this.#running?.election.leave(nowNs);
     }
   }
@@ -278,7 +282,7 @@ export class Member implements Agent {
   close(): void {
     this.#running?.close();
     this.#running = undefined;
-    this.#member.service.close();
+    this.#services.close();
     this.#member.recorderRunner?.close();
     this.#transport.close();
   }
@@ -287,7 +291,6 @@ export class Member implements Agent {
     const member = this;
     const running = this.#running;
     const { memberId } = this.config.member;
-    const { service } = this.#member;
     return {
       memberId,
       state: running === undefined ? 'OPENING' : electionStateName(running.election.state()),
@@ -302,7 +305,7 @@ export class Member implements Agent {
       appendPosition: running?.module.appendPosition() ?? 0,
       durablePosition: running?.recorder.durablePosition() ?? 0,
       commitPosition: running?.election.commitPosition() ?? 0,
-      servicePosition: service.position,
+      servicePosition: this.#services.position,
       snapshotPosition: running?.taker.newestPosition() ?? 0,
       snapshotLength: running?.taker.newestLength() ?? 0,
       sessionCount: running?.applied.count ?? 0,
@@ -351,6 +354,7 @@ export class Member implements Agent {
     counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
     counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
+    counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;
   }
@@ -399,7 +403,7 @@ export class Member implements Agent {
         // Damage is found before the member votes, not after.
         verifyFrom: 'start',
         // Of what a snapshot holds nothing is replayed.
-        snapshotVersionMax: this.#member.service.snapshotVersion,
+        snapshotVersionsMax: this.#services.snapshotVersions,
       }),
       (directory) => this.#start(directory, nowNs),
       (error) => {
@@ -452,6 +456,7 @@ export class Member implements Agent {
     events?.onRecovered?.(directory);
     this.#running = assembleMember({
       ...this.#member,
+      services: this.#services,
       directory,
       transport: this.#transport,
       tasks: this.#tasks,
@@ -472,7 +477,7 @@ export class Member implements Agent {
   #onRoleChange(role: Role, termId: number): void {
     if (role !== this.#role) {
       this.#role = role;
-      this.#member.service.onRoleChange(role);
+      this.#services.onRoleChange(role);
     }
     this.#member.events?.onRoleChange?.(role, termId);
   }

@@ -7,6 +7,9 @@ import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import type { LiveLog, LogReader } from './log-poller.js';
 
+/** The service that answers requests and queries: each of these has one answer. */
+export const ANSWERING_SERVICE_ID = 0;
+
 export type Role = 'follower' | 'candidate' | 'leader';
 
 /** The answer to an exactly-once request. */
@@ -70,6 +73,37 @@ export interface TimerSource {
   forgetProposals(): void;
 }
 
+/** A message of a service, on its way into the log. */
+export interface ServiceMessage {
+  readonly serviceId: number;
+  /** Its number among the messages of the service, from 1 and without gaps. */
+  readonly sequence: number;
+  /** Log position after the event in whose callback it was offered. */
+  readonly originPosition: Position;
+  /** Its number among the messages of that callback, from 0. */
+  readonly ordinal: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The messages of a service that the log has not got yet. Which they are is replicated state; which
+ * of them are proposed is the leader's own.
+ */
+export interface ServiceMessageSource {
+  /** Messages that the log has not got yet, proposed or not, and how many may be. */
+  readonly pendingCount: number;
+  readonly pendingCountMax: number;
+  /** Messages that wait to be proposed. */
+  readonly unproposedCount: number;
+  /**
+   * Hands over messages that are not proposed, in their order, until `append` has no room or the
+   * limit is reached; returns how many were taken.
+   */
+  propose(limit: number, append: (message: ServiceMessage) => boolean): number;
+  /** What was proposed and is still pending is to be proposed again. */
+  forgetProposals(): void;
+}
+
 /** Adds one message to a snapshot: a head, and a body that is not copied before. */
 export type SnapshotWrite = (
   head: Uint8Array,
@@ -118,9 +152,12 @@ export interface ServiceHostContext {
 
 /** Runs a service. Implemented by the service room. */
 export interface ServiceHost {
+  /** Place of the service among those of the member, from 0. Equal on all members. */
+  readonly serviceId: number;
   /** End of what the service has consumed. */
   readonly position: Position;
   readonly timers: TimerSource;
+  readonly messages: ServiceMessageSource;
   /** Greatest version of a snapshot that the service can load; -1 when it takes none. */
   readonly snapshotVersion: number;
   start(context: ServiceHostContext): void;

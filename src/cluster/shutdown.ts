@@ -15,7 +15,7 @@ import type { ClusterConfig } from './cluster-config.js';
 import { ControlResult } from './cluster-control.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { LogPublisher } from './log-publisher.js';
-import type { ServiceHost } from './service-host.js';
+import type { Services } from './services.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
 
@@ -45,7 +45,7 @@ export interface ShutdownParts {
   readonly logPublisher: LogPublisher;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
-  readonly service: ServiceHost;
+  readonly services: Services;
 }
 
 /** One member's part in a shutdown: a leader's or a follower's. */
@@ -274,8 +274,8 @@ export class Shutdown {
 
   /** The service is there, and the snapshot is complete or will never be. */
   #isReady(): boolean {
-    const { schedule, service, taker } = this.#parts;
-    const isThere = service.position >= this.#position;
+    const { schedule, services, taker } = this.#parts;
+    const isThere = services.position >= this.#position;
     return isThere && (!schedule.canTake || !taker.isBusy);
   }
 

@@ -15,14 +15,14 @@ import { messageTemplateId } from '../protocol/message-header.js';
 import type { ClusterSession } from './cluster-session.js';
 import { CLUSTER_SNAPSHOT_TYPE } from './cluster-snapshot.js';
 import { MessageAssembler } from './message-assembler.js';
-import type { ServiceHost } from './service-host.js';
+import type { Services } from './services.js';
 
 /** Longest message of a snapshot: the longest record with its head. */
 export const SNAPSHOT_MESSAGE_LENGTH_MAX = 16 * 1024 * 1024 + 64;
 
 export interface SnapshotLoaderParts {
   readonly reader: SnapshotReader;
-  readonly service: ServiceHost;
+  readonly services: Services;
   /** A session that was open. */
   onSession(session: ClusterSession): void;
   /** The cluster was suspended. */
@@ -41,7 +41,8 @@ export class SnapshotLoader {
   readonly #action = new ClusterActionRequestDecoder();
   readonly #session = new ClusterSessionDecoder();
   readonly #client = new ClientSessionDecoder();
-  #isServiceSection = false;
+  // Whose section it is; undefined in the cluster's own.
+  #serviceId: number | undefined;
   #endCount = 0;
   #opened: ClusterSession | undefined;
   #isDone = false;
@@ -69,7 +70,7 @@ export class SnapshotLoader {
     } else if (reader.isDone) {
       this.#isDone = true;
       reader.close();
-      if (this.#endCount < 2) {
+      if (this.#endCount < 1 + this.#parts.services.hosts.length) {
         onFatal(damaged('it ends before its sections do'));
       }
     }
@@ -84,11 +85,11 @@ export class SnapshotLoader {
     const templateId = messageTemplateId(view, offset, length);
     if (templateId === TemplateId.SnapshotMarker) {
       const marker = this.#marker.wrapAndApplyHeader(view, offset);
-      this.#isServiceSection = marker.typeId() !== CLUSTER_SNAPSHOT_TYPE;
+      this.#serviceId = marker.typeId() === CLUSTER_SNAPSHOT_TYPE ? undefined : marker.index();
       this.#endCount += marker.mark() === SnapshotMark.End ? 1 : 0;
     }
-    if (this.#isServiceSection) {
-      this.#parts.service.loadSnapshot(view, offset, length);
+    if (this.#serviceId !== undefined) {
+      this.#parts.services.loadSnapshot(this.#serviceId, view, offset, length);
     } else {
       this.#onClusterMessage(templateId, view, offset);
     }

@@ -10,7 +10,7 @@ import type { LogPublisher } from './log-publisher.js';
 
 /** What the schedule looks at. */
 export interface SnapshotState {
-  /** Whether the service takes snapshots. */
+  /** Whether the services take snapshots. */
   canTake(): boolean;
   /** Whether this member still writes the last one. */
   isBusy(): boolean;

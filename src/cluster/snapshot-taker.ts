@@ -1,7 +1,7 @@
 // snapshot-taker.ts: writes this member's snapshots while the log goes on.
 //
-// The applier and the service each reach the event on their own, and freeze their state there. From
-// then on the two sections are encoded and written in bounded steps, one of them a duty cycle. The
+// The applier and the services each reach the event on their own, and freeze their state there. When
+// all have, the sections are encoded and written in bounded steps, one of them a duty cycle. The
 // record that makes the snapshot count is written last, when everything else is durable. A member
 // that is still writing when the next event comes passes that one over: it slows nobody.
 
@@ -34,7 +34,8 @@ export interface SnapshotTakerParts {
   readonly keptCount: number;
   /** Whether another member is being given a snapshot. */
   isGivenAway(entry: SnapshotEntry): boolean;
-  readonly snapshotVersion: () => number;
+  /** Versions of the services' states, by service id; -1 for one that takes no snapshots. */
+  readonly snapshotVersions: () => readonly number[];
   /** A snapshot is complete and counts. */
   onSnapshot(entry: SnapshotEntry): void;
   onWarning(message: string): void;
@@ -50,11 +51,18 @@ interface Writing {
   isFinishing: boolean;
 }
 
+/** A snapshot whose event the applier has reached, and not yet all services. */
+interface Awaited {
+  readonly event: SnapshotEvent;
+  readonly section: SnapshotSection;
+  /** Of the services that have reached it, by id. */
+  readonly serviceSections: Map<number, SnapshotSection>;
+}
+
 /** Takes snapshots, one at a time. */
-export class SnapshotTaker implements SnapshotSink {
+export class SnapshotTaker {
   readonly #parts: SnapshotTakerParts;
-  // Reached by the applier, and not yet by the service.
-  #awaited: { readonly event: SnapshotEvent; readonly section: SnapshotSection } | undefined;
+  #awaited: Awaited | undefined;
   #writing: Writing | undefined;
   #nextRecordingId: number;
   #nextStepNs = 0;
@@ -76,7 +84,7 @@ export class SnapshotTaker implements SnapshotSink {
     return this.#nextRecordingId++;
   }
 
-  /** Whether one is being written, or waits for the service. */
+  /** Whether one is being written, or waits for a service. */
   get isBusy(): boolean {
     return this.#writing !== undefined || this.#awaited !== undefined;
   }
@@ -97,8 +105,10 @@ export class SnapshotTaker implements SnapshotSink {
 
   /** The applier has reached a snapshot event. */
   onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>, isSuspended: boolean): void {
-    const { directory, snapshotVersion } = this.#parts;
-    if (event.logPosition <= this.newestPosition() || snapshotVersion() < 0) {
+    const { directory } = this.#parts;
+    const appVersions = this.#parts.snapshotVersions();
+    const canTake = appVersions.every((version) => version >= 0);
+    if (event.logPosition <= this.newestPosition() || !canTake) {
       return;
     }
     if (this.isBusy) {
@@ -106,23 +116,35 @@ export class SnapshotTaker implements SnapshotSink {
       return;
     }
     const terms = termsBelow(directory.recordingLog.entries(), event.logPosition);
-    const section = new ClusterSnapshot(event, terms, [...sessions], isSuspended);
-    this.#awaited = { event, section };
+    const opened = [...sessions];
+    const section = new ClusterSnapshot(event, appVersions, terms, opened, isSuspended);
+    this.#awaited = { event, section, serviceSections: new Map() };
   }
 
-  wants(logPosition: Position): boolean {
-    return this.#awaited?.event.logPosition === logPosition;
+  /** Where a service brings its section. */
+  sinkOf(serviceId: number): SnapshotSink {
+    return {
+      wants: (logPosition) => this.#awaited?.event.logPosition === logPosition,
+      offer: (section) => this.#onSection(serviceId, section),
+    };
   }
 
-  offer(section: SnapshotSection): void {
+  #onSection(serviceId: number, section: SnapshotSection): void {
     const awaited = this.#awaited;
-    this.#awaited = undefined;
-    if (awaited === undefined) {
+    if (awaited === undefined || awaited.serviceSections.has(serviceId)) {
       section.close();
       return;
     }
+    awaited.serviceSections.set(serviceId, section);
+    if (awaited.serviceSections.size === this.#parts.snapshotVersions().length) {
+      this.#awaited = undefined;
+      this.#begin(awaited);
+    }
+  }
+
+  /** All have reached the event. */
+  #begin({ event, section, serviceSections }: Awaited): void {
     const { arena, directory, tasks } = this.#parts;
-    const { event } = awaited;
     const recordingId = this.allocateRecordingId();
     const writer = new SnapshotWriter({
       arena,
@@ -131,7 +153,8 @@ export class SnapshotTaker implements SnapshotSink {
       recordingId,
       leadershipTermId: event.leadershipTermId,
     });
-    const sections = [awaited.section, section];
+    const byId = [...serviceSections].sort(([one], [other]) => one - other);
+    const sections = [section, ...byId.map(([, serviceSection]) => serviceSection)];
     this.#writing = { event, recordingId, writer, sections, isFinishing: false };
   }
 
@@ -179,6 +202,9 @@ export class SnapshotTaker implements SnapshotSink {
     }
     this.#writing?.writer.abort();
     this.#writing = undefined;
+    for (const section of this.#awaited?.serviceSections.values() ?? []) {
+      section.close();
+    }
     this.#awaited = undefined;
   }
 
@@ -209,7 +235,7 @@ export class SnapshotTaker implements SnapshotSink {
       length: written.length,
       hash: written.hash,
       formatVersion: SNAPSHOT_FORMAT_VERSION,
-      appVersion: this.#parts.snapshotVersion(),
+      appVersion: this.#parts.snapshotVersions()[0] ?? 0,
     };
     tasks.run(
       this.#makeValid(entry),

@@ -49,7 +49,8 @@ export interface NodeMemberOptions {
   readonly member: MemberSettings;
   /** The member's data directory; it must have been born by bootstrap, or it starts non-voting. */
   readonly directory: string;
-  readonly serviceFactory: ServiceFactory;
+  /** Makes the service, or one for each of several services, by service id. */
+  readonly serviceFactory: ServiceFactory | readonly ServiceFactory[];
   /**
    * Decides who may open a session. With it, cluster.authentication is `required` unless it is set;
    * all members of a cluster have one, or none has.
@@ -61,14 +62,32 @@ export interface NodeMemberOptions {
   readonly onEvent?: (event: MemberEvent) => void;
 }
 
-/** Status of a running member, with what its service tells of itself. */
+/** What one service of a member has done. */
+export interface ServiceStatus {
+  readonly serviceId: number;
+  /** End of the log that it has consumed. */
+  readonly position: number;
+  /** Messages of clients, and of services, that it was given since the member started. */
+  readonly messageCount: number;
+  readonly serviceMessageCount: number;
+  /** Messages that it sent and that the log has not got yet. */
+  readonly pendingMessageCount: number;
+  readonly pendingTimerCount: number;
+  /** `stateHash()` at the position, when it has one. */
+  readonly stateHash: string | undefined;
+}
+
+/** Status of a running member, with what its services tell of themselves. */
 export interface NodeMemberStatus extends MemberStatus {
+  /** Messages of clients that the first service was given. */
   readonly messageCount: number;
   readonly durability: string;
-  /** `stateHash()` of the service, when it has one. */
+  /** `stateHash()` of the first service, when it has one. */
   readonly stateHash: string | undefined;
   /** Position at which the hash holds. */
   readonly stateHashPosition: number;
+  /** By service id. */
+  readonly services: readonly ServiceStatus[];
 }
 
 /** A member that runs. */
@@ -216,7 +235,7 @@ class MemberLife {
   readonly closed: Promise<unknown>;
   readonly #loop: EventLoop;
   readonly #member: Member;
-  readonly #container: ServiceContainer;
+  readonly #containers: readonly ServiceContainer[];
   readonly #clock = new NodeClock();
   readonly #network: NodeNetwork;
   readonly #storage: NodeStorage;
@@ -226,9 +245,13 @@ class MemberLife {
 
   constructor(options: NodeMemberOptions) {
     const { authenticatorFactory, authorisation } = options;
-    const config = concludeClusterConfig(clusterOf(options), options.member);
+    const factories = [options.serviceFactory].flat();
+    const cluster = { serviceCount: factories.length, ...clusterOf(options) };
+    const config = concludeClusterConfig(cluster, options.member);
     const directory = openDataDirectory(options.directory, true);
-    this.#container = new ServiceContainer(options.serviceFactory);
+    this.#containers = factories.map(
+      (factory, serviceId) => new ServiceContainer(factory, { serviceId }),
+    );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -265,7 +288,7 @@ class MemberLife {
       network: this.#network,
       entropy: new NodeEntropy(),
       storage: this.#storage,
-      service: this.#container,
+      services: this.#containers,
       ...(authenticatorFactory === undefined ? {} : { authenticator: authenticatorFactory() }),
       ...(authorisation === undefined ? {} : { authorisation }),
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
@@ -291,7 +314,8 @@ class MemberLife {
   }
 
   status(): NodeMemberStatus {
-    const container = this.#container;
+    const services = this.#containers.map(statusOfService);
+    const first = services[0];
     const status = this.#member.status();
     const { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs } =
       this.#loop.counters;
@@ -299,10 +323,11 @@ class MemberLife {
     return {
       ...status,
       counters: { ...status.counters, ...loop },
-      messageCount: container.messageCount,
+      messageCount: first?.messageCount ?? 0,
       durability: this.#member.config.durability,
-      stateHash: container.service.stateHash?.(),
-      stateHashPosition: container.position,
+      stateHash: first?.stateHash,
+      stateHashPosition: first?.position ?? 0,
+      services,
     };
   }
 
@@ -375,4 +400,18 @@ class MemberLife {
     this.#storage.end();
     this.#resolveClosed?.(error);
   }
+}
+
+function statusOfService(container: ServiceContainer): ServiceStatus {
+  const { messageCount, messages, position, service, serviceId, serviceMessageCount, timers } =
+    container;
+  return {
+    serviceId,
+    position,
+    messageCount,
+    serviceMessageCount,
+    pendingMessageCount: messages.pendingCount,
+    pendingTimerCount: timers.count,
+    stateHash: service.stateHash?.(),
+  };
 }

@@ -5,7 +5,12 @@ import { type ClientSession, EgressResult } from './clustered-service.js';
 /** Where a session's messages go. */
 export interface SessionOwner {
   readonly egressMessageLengthMax: number;
-  offer(session: ContainerSession, buffer: ArrayBufferView, offset: number, length: number): void;
+  offerEgress(
+    session: ContainerSession,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void;
 }
 
 /** What a session was opened with. */
@@ -40,7 +45,7 @@ export class ContainerSession implements ClientSession {
     if (length > this.#owner.egressMessageLengthMax) {
       return EgressResult.TooLong;
     }
-    this.#owner.offer(this, buffer, offset, length);
+    this.#owner.offerEgress(this, buffer, offset, length);
     return length;
   }
 }

@@ -1,73 +1,77 @@
 // service-container.ts: runs one service over the log.
 //
-// It decodes committed events, keeps the sessions that the log has opened, and calls the service.
+// It keeps what the log says of sessions, timers, requests and messages, and calls the service.
 // Nothing that reaches the service comes from anywhere else, so a replay of the log is the service.
 
 import { assert } from '../assert.js';
 import type { LiveLog, LogReader, MessageConsumer } from '../cluster/log-poller.js';
+import { SERVICE_MESSAGE_HEADER_LENGTH } from '../cluster/log-publisher.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
-import type {
-  EgressSink,
-  Role,
-  ServiceHost,
-  ServiceHostContext,
-  SnapshotSink,
-  SnapshotStart,
+import {
+  ANSWERING_SERVICE_ID,
+  type EgressSink,
+  type Role,
+  type ServiceHost,
+  type ServiceHostContext,
+  type SnapshotSink,
+  type SnapshotStart,
 } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { hit, Mark } from '../marks.js';
 import type { Position } from '../position.js';
-import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import { type CloseReason, ClusterAction } from '../protocol/codecs/enumerations.js';
-import { NewLeadershipTermEventDecoder } from '../protocol/codecs/new-leadership-term-event.js';
-import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
-import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
-import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
-import { TemplateId } from '../protocol/codecs/template-ids.js';
-import { TimerEventDecoder } from '../protocol/codecs/timer-event.js';
 import {
-  MESSAGE_HEADER_LENGTH,
-  messageBlockLength,
-  messageTemplateId,
-} from '../protocol/message-header.js';
-import type {
-  ClientSession,
-  Cluster,
-  ClusteredService,
-  ServiceFactory,
+  type ClientSession,
+  type Cluster,
+  type ClusteredService,
+  type LeadershipTerm,
+  type ServiceFactory,
+  ServiceMessageResult,
 } from './clustered-service.js';
-import { ContainerSession } from './container-session.js';
+import type { ContainerSession, OpenedSession } from './container-session.js';
+import { ContainerSessions } from './container-sessions.js';
+import { type LogEventHandler, LogEventReader } from './log-event-reader.js';
 import type { ReplyLimits } from './reply-cache.js';
+import { localCallError, serviceError } from './service-errors.js';
 import { ServiceImage } from './service-image.js';
+import {
+  type LoggedServiceMessage,
+  type PendingMessageLimits,
+  ServiceMessages,
+} from './service-messages.js';
 import { ServiceQueries } from './service-queries.js';
 import { ServiceRequests } from './service-requests.js';
 import { ServiceSnapshot } from './service-snapshot.js';
 import { ServiceTimers } from './service-timers.js';
 import { SnapshotRecords } from './snapshot-records.js';
 
-const TWO_POW_32 = 2 ** 32;
+/** Equal on all members. */
+export interface ContainerOptions {
+  /** Place of the service among those of the member. Default 0. */
+  readonly serviceId?: number;
+  /** How many replies to requests are retained. */
+  readonly replyLimits?: ReplyLimits | undefined;
+  /** How many messages of the service may wait for the log. */
+  readonly messageLimits?: PendingMessageLimits | undefined;
+}
 
 /** Hosts a service made by a factory. */
-export class ServiceContainer implements ServiceHost, Cluster {
+export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   readonly #service: ClusteredService;
-  readonly #sessions = new Map<number, ContainerSession>();
-  readonly #messageHeader = new SessionMessageHeaderDecoder();
-  readonly #openEvent = new SessionOpenEventDecoder();
-  readonly #closeEvent = new SessionCloseEventDecoder();
-  readonly #termEvent = new NewLeadershipTermEventDecoder();
-  readonly #timerEvent = new TimerEventDecoder();
-  readonly #actionEvent = new ClusterActionRequestDecoder();
+  readonly #sessions = new ContainerSessions(this);
+  readonly #events = new LogEventReader(this);
+  readonly serviceId: number;
   readonly timers = new ServiceTimers();
+  readonly messages: ServiceMessages;
   readonly requests: ServiceRequests;
   readonly queries: ServiceQueries;
   #consumer: MessageConsumer | undefined;
-  // The session of the last message: the next one mostly comes from it too.
-  #lastSession: ContainerSession | undefined;
   #poller: LogReader | undefined;
   #egress: EgressSink | undefined;
   #snapshots: SnapshotSink | undefined;
   #image: ServiceImage | undefined;
   #fragmentLimit = 0;
+  #messageLengthMax = 0;
   #time = 0;
   #logPosition: Position = 0;
   #isInCallback = false;
@@ -76,9 +80,11 @@ export class ServiceContainer implements ServiceHost, Cluster {
   role: Role = 'follower';
   /** Session messages given to the service. */
   messageCount = 0;
+  /** Messages of services given to the service. */
+  serviceMessageCount = 0;
 
-  /** @param replyLimits how many replies to requests are retained; equal on all members. */
-  constructor(factory: ServiceFactory, replyLimits?: ReplyLimits) {
+  constructor(factory: ServiceFactory, options: ContainerOptions = {}) {
+    this.serviceId = options.serviceId ?? 0;
     this.#service = factory();
     if (typeof this.#service?.onSessionMessage !== 'function') {
       throw new PawlError(
@@ -86,7 +92,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
         'the service has no onSessionMessage: createService() must return an object with it',
       );
     }
-    this.requests = new ServiceRequests(this.#service, replyLimits);
+    this.messages = new ServiceMessages(this.serviceId, options.messageLimits);
+    this.requests = new ServiceRequests(this.#service, options.replyLimits);
     this.queries = new ServiceQueries(this.#service);
   }
 
@@ -108,6 +115,10 @@ export class ServiceContainer implements ServiceHost, Cluster {
     return this.#egress?.messageLengthMax ?? 0;
   }
 
+  get serviceMessageLengthMax(): number {
+    return this.#messageLengthMax - SERVICE_MESSAGE_HEADER_LENGTH;
+  }
+
   start(context: ServiceHostContext): void {
     this.memberId = context.memberId;
     this.#poller = context.poller;
@@ -115,8 +126,9 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.requests.start(context.egress);
     this.queries.start(context.egress);
     this.#fragmentLimit = context.fragmentLimit;
+    this.#messageLengthMax = context.messageLengthMax;
     this.#consumer = {
-      onSessionMessage: this.#onSessionMessage,
+      onSessionMessage: this.onSessionMessage,
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
     this.#snapshots = context.snapshots;
@@ -219,8 +231,22 @@ export class ServiceContainer implements ServiceHost, Cluster {
     return this.timers.cancel(correlationId);
   }
 
+  offer(buffer: ArrayBufferView, offset: number, length: number): number {
+    if (!this.#isInCallback) {
+      throw localCallError('offer');
+    }
+    return length > this.serviceMessageLengthMax
+      ? ServiceMessageResult.TooLong
+      : this.messages.offer(this.#logPosition, buffer, offset, length);
+  }
+
   /** Called by a session: a message for its client. */
-  offer(session: ContainerSession, buffer: ArrayBufferView, offset: number, length: number): void {
+  offerEgress(
+    session: ContainerSession,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
     if (!this.#isInCallback) {
       throw localCallError('offer');
     }
@@ -234,50 +260,13 @@ export class ServiceContainer implements ServiceHost, Cluster {
     position: Position,
   ): void => {
     this.#logPosition = position;
-    switch (messageTemplateId(view, offset, length)) {
-      case TemplateId.SessionMessageHeader:
-        this.#onLongMessage(view, offset, length, position);
-        break;
-      case TemplateId.RequestHeader:
-        this.#onRequest(view, offset, length);
-        break;
-      case TemplateId.SessionOpenEvent:
-        this.#onSessionOpen(view, offset);
-        break;
-      case TemplateId.SessionCloseEvent:
-        this.#onSessionClose(view, offset);
-        break;
-      case TemplateId.TimerEvent:
-        this.#onTimer(view, offset);
-        break;
-      case TemplateId.ClusterActionRequest:
-        this.#onClusterAction(view, offset);
-        break;
-      case TemplateId.NewLeadershipTermEvent:
-        this.#onNewLeadershipTerm(view, offset);
-        break;
-      default:
-        // Events of newer versions that this one has no part in.
-        break;
-    }
+    this.#events.onMessage(view, offset, length, position);
   };
 
-  /** A message that was fragmented, whole again. */
-  #onLongMessage(view: DataView, offset: number, length: number, position: Position): void {
-    const header = this.#messageHeader.wrapAndApplyHeader(view, offset);
-    const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
-    this.#onSessionMessage(
-      view,
-      offset + headLength,
-      length - headLength,
-      header.clusterSessionId(),
-      header.timestamp(),
-      position,
-    );
-  }
+  // --- events, as the reader decodes them ---
 
   // An error of the service is told apart by #isInCallback, where the poll ends.
-  readonly #onSessionMessage: MessageConsumer['onSessionMessage'] = (
+  readonly onSessionMessage: MessageConsumer['onSessionMessage'] = (
     view,
     offset,
     length,
@@ -287,27 +276,40 @@ export class ServiceContainer implements ServiceHost, Cluster {
   ) => {
     this.#logPosition = position;
     this.#advanceTime(timestamp);
-    let session = this.#lastSession;
-    if (session === undefined || session.id !== clusterSessionId) {
-      session = this.#sessions.get(clusterSessionId);
-      // The leader admits messages of open sessions only, but one may follow a close in the log.
-      if (session === undefined) {
-        return;
-      }
-      this.#lastSession = session;
+    const session = this.#sessions.get(clusterSessionId);
+    // The leader admits messages of open sessions only, but one may follow a close in the log.
+    if (session !== undefined) {
+      this.messageCount++;
+      this.#isInCallback = true;
+      this.#service.onSessionMessage(session, timestamp, view, offset, length);
+      this.#isInCallback = false;
     }
-    this.messageCount++;
-    this.#isInCallback = true;
-    this.#service.onSessionMessage(session, timestamp, view, offset, length);
-    this.#isInCallback = false;
   };
 
-  #onRequest(view: DataView, offset: number, length: number): void {
+  onServiceMessage(
+    message: LoggedServiceMessage,
+    timestamp: number,
+    view: DataView,
+    offset: number,
+    length: number,
+  ): void {
+    this.#advanceTime(timestamp);
+    if (this.messages.admit(message)) {
+      this.serviceMessageCount++;
+      const { serviceId } = message;
+      this.#call(
+        () => this.#service.onServiceMessage?.(serviceId, timestamp, view, offset, length),
+        true,
+      );
+    }
+  }
+
+  onRequest(view: DataView, offset: number, length: number): void {
     const request = this.requests.decode(view, offset);
     this.#advanceTime(request.timestamp);
     const session = this.#sessions.get(request.clusterSessionId);
     // As with messages, one may follow the close of its session: it is executed when it is retried.
-    if (session !== undefined) {
+    if (session !== undefined && this.serviceId === ANSWERING_SERVICE_ID) {
       const position = this.#logPosition;
       // The client's id is that of its first session: whoever that was is whoever it is.
       const owner = this.#sessions.get(request.clientId)?.principal ?? session.principal;
@@ -318,60 +320,37 @@ export class ServiceContainer implements ServiceHost, Cluster {
     }
   }
 
-  #onSessionOpen(view: DataView, offset: number): void {
-    const event = this.#openEvent.wrapAndApplyHeader(view, offset);
-    const session = new ContainerSession(this, {
-      id: event.clusterSessionId(),
-      responseStreamId: event.responseStreamId(),
-      responseChannel: event.responseChannel(),
-      principal: event.encodedPrincipal(),
-    });
-    assert(!this.#sessions.has(session.id), 'a session is opened once');
-    this.#sessions.set(session.id, session);
-    this.#advanceTime(event.timestamp());
-    this.#call(() => this.#service.onSessionOpen?.(session, this.#time), true);
+  onSessionOpen(opened: OpenedSession, timestamp: number): void {
+    const session = this.#sessions.open(opened);
+    this.#advanceTime(timestamp);
+    this.#call(() => this.#service.onSessionOpen?.(session, timestamp), true);
   }
 
-  #onSessionClose(view: DataView, offset: number): void {
-    const event = this.#closeEvent.wrapAndApplyHeader(view, offset);
-    const session = this.#sessions.get(event.clusterSessionId());
-    const reason = event.closeReason() as CloseReason;
-    this.#advanceTime(event.timestamp());
+  onSessionClose(id: number, timestamp: number, reason: CloseReason): void {
+    this.#advanceTime(timestamp);
+    const session = this.#sessions.close(id);
     if (session !== undefined) {
-      session.isClosing = true;
-      this.#sessions.delete(session.id);
-      this.#lastSession = undefined;
-      this.#call(() => this.#service.onSessionClose?.(session, this.#time, reason), true);
+      this.#call(() => this.#service.onSessionClose?.(session, timestamp, reason), true);
     }
   }
 
-  #onTimer(view: DataView, offset: number): void {
-    const event = this.#timerEvent.wrapAndApplyHeader(view, offset);
-    const correlationId = (event.correlationIdHigh() | 0) * TWO_POW_32 + event.correlationIdLow();
-    this.#advanceTime(event.timestamp());
-    if (this.timers.fire(correlationId, this.#time)) {
-      this.#call(() => this.#service.onTimerEvent?.(correlationId, this.#time), true);
+  onTimer(serviceId: number, correlationId: number, timestamp: number): void {
+    this.#advanceTime(timestamp);
+    if (serviceId === this.serviceId && this.timers.fire(correlationId, timestamp)) {
+      this.#call(() => this.#service.onTimerEvent?.(correlationId, timestamp), true);
     }
   }
 
-  #onNewLeadershipTerm(view: DataView, offset: number): void {
-    const event = this.#termEvent.wrapAndApplyHeader(view, offset);
-    this.#advanceTime(event.timestamp());
-    const term = {
-      leadershipTermId: event.leadershipTermId(),
-      termBaseLogPosition: event.termBaseLogPosition(),
-      leaderMemberId: event.leaderMemberId(),
-      logPosition: this.#logPosition,
-    };
-    this.#call(() => this.#service.onNewLeadershipTermEvent?.(term, this.#time), true);
+  onNewLeadershipTerm(term: LeadershipTerm, timestamp: number): void {
+    this.#advanceTime(timestamp);
+    this.#call(() => this.#service.onNewLeadershipTermEvent?.(term, timestamp), true);
   }
 
-  #onClusterAction(view: DataView, offset: number): void {
-    const event = this.#actionEvent.wrapAndApplyHeader(view, offset);
-    this.#advanceTime(event.timestamp());
+  onClusterAction(action: number, leadershipTermId: number, timestamp: number): void {
+    this.#advanceTime(timestamp);
     const isWanted = this.#snapshots?.wants(this.#logPosition) === true;
-    if (event.action() === ClusterAction.Snapshot && isWanted) {
-      this.#takeSnapshot(event.leadershipTermId());
+    if (action === ClusterAction.Snapshot && isWanted) {
+      this.#takeSnapshot(leadershipTermId);
     }
   }
 
@@ -379,16 +358,20 @@ export class ServiceContainer implements ServiceHost, Cluster {
   #takeSnapshot(leadershipTermId: number): void {
     const records = new SnapshotRecords();
     this.#call(() => this.#service.onTakeSnapshot?.(records), false);
-    const sessions = [...this.#sessions.values()];
-    const closing = sessions.filter((session) => session.isClosing);
+    const messages = this.messages.freeze();
+    if (messages.pending.length > 0) {
+      hit(Mark.ServiceMessagesInSnapshot);
+    }
     this.#snapshots?.offer(
       new ServiceSnapshot({
+        serviceId: this.serviceId,
         logPosition: this.#logPosition,
         leadershipTermId,
         appVersion: this.snapshotVersion,
-        sessions,
-        closing: new Set(closing.map((session) => session.id)),
+        sessions: [...this.#sessions.values()],
+        closing: this.#sessions.closingIds(),
         timers: [...this.timers.values()],
+        messages,
         replies: this.requests.replies.freeze(),
         records,
       }),
@@ -402,7 +385,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.timers.advance(timestampMs);
     return new ServiceImage(logPosition, timestampMs, appVersion, {
       onSession: (opened) => {
-        this.#sessions.set(opened.id, new ContainerSession(this, opened));
+        this.#sessions.open(opened);
       },
       onClosing: (id) => {
         const session = this.#sessions.get(id);
@@ -412,6 +395,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
         }
       },
       replies: this.requests.replies,
+      messages: this.messages,
       onTimer: (correlationId, deadlineMs) => {
         this.timers.schedule(correlationId, deadlineMs);
       },
@@ -433,25 +417,4 @@ export class ServiceContainer implements ServiceHost, Cluster {
       this.#isInCallback = false;
     }
   }
-}
-
-function localCallError(operation: string): PawlError {
-  return new PawlError(
-    ErrorCode.ServiceFailed,
-    `${operation} was called outside a log event: onStart, onQuery, onRoleChange and onTerminate ` +
-      'are local, and what they do must not reach the log or a client',
-  );
-}
-
-function serviceError(error: unknown, position: Position): PawlError {
-  if (error instanceof PawlError) {
-    return error;
-  }
-  return new PawlError(
-    ErrorCode.ServiceFailed,
-    `the service threw at log position ${position}: ${String(error)}. ` +
-      'Every member would do so at this event; repair the service and start again',
-    'fatal',
-    { cause: error },
-  );
 }

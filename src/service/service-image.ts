@@ -11,8 +11,10 @@ import {
   messageTemplateId,
 } from '../protocol/message-header.js';
 import type { OpenedSession } from './container-session.js';
+import { MessageImage } from './message-snapshot.js';
 import type { ReplyCache } from './reply-cache.js';
 import { ReplyImage } from './reply-snapshot.js';
+import type { ServiceMessages } from './service-messages.js';
 import type { SnapshotImage, SnapshotRecordHandler } from './snapshot-publication.js';
 
 const TWO_POW_32 = 2 ** 32;
@@ -24,6 +26,8 @@ export interface ImageTarget {
   onTimer(correlationId: number, deadlineMs: number): void;
   /** Empty; takes the retained replies. */
   readonly replies: ReplyCache;
+  /** Empty; takes what was on its way into the log. */
+  readonly messages: ServiceMessages;
 }
 
 /** The snapshot that a container loads. */
@@ -36,6 +40,7 @@ export class ServiceImage implements SnapshotImage {
   readonly #close = new CloseSessionDecoder();
   readonly #timer = new TimerDecoder();
   readonly #replies: ReplyImage;
+  readonly #messages: MessageImage;
   #handler: SnapshotRecordHandler | undefined;
 
   constructor(logPosition: number, timestamp: number, version: number, target: ImageTarget) {
@@ -44,6 +49,7 @@ export class ServiceImage implements SnapshotImage {
     this.version = version;
     this.#target = target;
     this.#replies = new ReplyImage(target.replies);
+    this.#messages = new MessageImage(target.messages);
   }
 
   /** Whether the service has said who gets the records. */
@@ -82,8 +88,9 @@ export class ServiceImage implements SnapshotImage {
         this.#onRecord(view, offset, length);
         break;
       default:
-        // Retained replies, and markers, which the loader has understood.
+        // Retained replies, messages on their way, and markers, which the loader has understood.
         this.#replies.onMessage(templateId, view, offset, length);
+        this.#messages.onMessage(templateId, view, offset, length);
         break;
     }
   }

@@ -2,6 +2,7 @@
 //
 //   SnapshotMarker BEGIN | ClientSession, and CloseSession when the service has closed it, each
 //   | Timer, each, in the order of scheduling | retained replies (reply-snapshot.ts)
+//   | messages on their way (message-snapshot.ts)
 //   | SnapshotRecord, each | SnapshotMarker END
 //
 // Everything in it was frozen when the service reached the event; it is encoded in bounded steps.
@@ -15,13 +16,13 @@ import { SnapshotRecordEncoder } from '../protocol/codecs/snapshot-record.js';
 import { TimerEncoder } from '../protocol/codecs/timer.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import type { ContainerSession } from './container-session.js';
+import { MessageSnapshot } from './message-snapshot.js';
 import type { FrozenReplies } from './reply-cache.js';
 import { ReplySnapshot } from './reply-snapshot.js';
+import type { FrozenMessages } from './service-messages.js';
 import type { PendingTimer } from './service-timers.js';
 import type { SnapshotRecords } from './snapshot-records.js';
 
-/** The only service of a container so far. */
-export const SERVICE_ID = 0;
 /** `typeId` of a service's markers, as in Aeron. */
 export const SERVICE_SNAPSHOT_TYPE = 2;
 const HEAD_LENGTH_MAX = 16 * 1024;
@@ -30,6 +31,7 @@ const TWO_POW_32 = 2 ** 32;
 
 /** What a section is made of. */
 export interface ServiceSnapshotParts {
+  readonly serviceId: number;
   readonly logPosition: number;
   readonly leadershipTermId: number;
   readonly appVersion: number;
@@ -38,6 +40,7 @@ export interface ServiceSnapshotParts {
   readonly closing: ReadonlySet<number>;
   readonly timers: readonly PendingTimer[];
   readonly replies: FrozenReplies;
+  readonly messages: FrozenMessages;
   readonly records: SnapshotRecords;
 }
 
@@ -51,6 +54,7 @@ export class ServiceSnapshot implements SnapshotSection {
   readonly #close = new CloseSessionEncoder();
   readonly #timer = new TimerEncoder();
   readonly #replies: ReplySnapshot;
+  readonly #messages: MessageSnapshot;
   readonly #record = new SnapshotRecordEncoder();
   #sessionIndex = 0;
   #timerIndex = 0;
@@ -59,6 +63,7 @@ export class ServiceSnapshot implements SnapshotSection {
   constructor(parts: ServiceSnapshotParts) {
     this.#parts = parts;
     this.#replies = new ReplySnapshot(parts.replies);
+    this.#messages = new MessageSnapshot(parts.messages);
   }
 
   write(append: SnapshotWrite, lengthMax: number): boolean {
@@ -100,10 +105,10 @@ export class ServiceSnapshot implements SnapshotSection {
       this.#writeTimer(append, timer);
       return true;
     }
-    if (this.#replies.writeNext(append)) {
+    if (this.#replies.writeNext(append) || this.#messages.writeNext(append)) {
       return true;
     }
-    this.#record.wrapAndApplyHeader(this.#view, 0).serviceId(SERVICE_ID);
+    this.#record.wrapAndApplyHeader(this.#view, 0).serviceId(this.#parts.serviceId);
     const headLength = MESSAGE_HEADER_LENGTH + SnapshotRecordEncoder.BLOCK_LENGTH;
     return records.next((bytes, offset, length) => {
       append(this.#head, headLength, bytes, offset, length);
@@ -116,7 +121,7 @@ export class ServiceSnapshot implements SnapshotSection {
       .typeId(SERVICE_SNAPSHOT_TYPE)
       .logPosition(this.#parts.logPosition)
       .leadershipTermId(this.#parts.leadershipTermId)
-      .index(SERVICE_ID)
+      .index(this.#parts.serviceId)
       .mark(mark)
       .timeUnit(MILLIS)
       .appVersion(this.#parts.appVersion)

@@ -9,9 +9,8 @@ import { MemberRole } from '../consensus/election-state.js';
 import { TERM_NULL } from '../position.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
-import { ServiceContainer } from '../service/service-container.js';
 import type { Application } from './application.js';
-import { Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
+import { Acknowledged } from './invariants/acknowledged.js';
 import { CommittedLog } from './invariants/committed-log.js';
 import type { Judge } from './invariants/judge.js';
 import { Limits } from './invariants/limits.js';
@@ -23,11 +22,11 @@ import { SentLog } from './invariants/sent-log.js';
 import { Snapshots } from './invariants/snapshots.js';
 import { StuckLeader } from './invariants/stuck-leader.js';
 import { Suspension } from './invariants/suspension.js';
-import { Timers } from './invariants/timers.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
-import { LedgerService } from './ledger-service.js';
+import { JudgedServices } from './judged-services.js';
 import { HistoryJudge } from './linearizability/history-judge.js';
+import { type MessageOptions, NO_MESSAGES } from './message-chain.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { World } from './world.js';
 
@@ -40,7 +39,7 @@ export class Judges {
   readonly votes: Votes;
   readonly committed: CommittedLog;
   readonly acknowledged: Acknowledged;
-  readonly timers: Timers;
+  readonly services: JudgedServices;
   readonly history: HistoryJudge;
   readonly promises: Promises;
   readonly requests: Requests;
@@ -53,18 +52,20 @@ export class Judges {
   readonly #progress: Progress;
   readonly #stuckLeader: StuckLeader;
   readonly #world: World;
-  readonly #services: (LedgerService | undefined)[];
-  readonly #containers: (ServiceContainer | undefined)[];
   /** What runs on the cluster in place of the ledger. */
   readonly #application: Application | undefined;
 
-  /** @param isDurable whether only what is synced counts as on a disk. */
+  /**
+   * @param isDurable whether only what is synced counts as on a disk.
+   * @param messages what the services send.
+   */
   constructor(
     world: World,
     judge: Judge,
     members: readonly SimulatedMember[],
     isDurable: boolean,
     application?: Application,
+    messages: MessageOptions = NO_MESSAGES,
   ) {
     this.#application = application;
     const disks = members.map((member) => member.node.disk);
@@ -72,11 +73,11 @@ export class Judges {
     const geometry = { termLength: logTermLength, segmentLength };
     this.judge = judge;
     this.acknowledged = new Acknowledged(judge);
-    this.timers = new Timers(judge, world);
     this.history = new HistoryJudge(judge);
     this.snapshots = new Snapshots(judge);
     this.requests = new Requests(judge, world);
     this.suspension = new Suspension(judge);
+    this.services = new JudgedServices(judge, world, this, messages);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
     this.promises = new Promises(judge, disks.length);
@@ -93,8 +94,6 @@ export class Judges {
     const { leaderTimeoutNs } = (members[0] as SimulatedMember).config.consensus;
     this.#stuckLeader = new StuckLeader(judge, disks.length, leaderTimeoutNs);
     this.#world = world;
-    this.#services = disks.map(() => undefined);
-    this.#containers = disks.map(() => undefined);
     world.network.addFilter((source, _destination, buffer, offset, length) => {
       if (source.id < disks.length) {
         this.#wire.onDatagram(source.id, buffer, offset, length);
@@ -160,47 +159,41 @@ export class Judges {
     }
   }
 
-  /** Requests that were answered from what was retained: as the member has it that saw most. */
-  repeatedRequestCount(): number {
-    return Math.max(0, ...this.#containers.map((one) => one?.requests.repeatedCount ?? 0));
-  }
-
-  /** State of the service in a member's last process. */
+  /** States of the services in a member's last process. */
   stateOf(memberId: number): string {
-    return this.#services[memberId]?.stateHash() ?? '';
+    return this.services.stateOf(memberId);
   }
 
-  /** The service of a member's process, watched. */
-  makeService(memberId: number): ServiceHost {
-    const container = this.#application?.makeService(memberId) ?? this.#makeLedger(memberId);
-    const start = container.start.bind(container);
-    container.start = (context) => {
-      this.#watchPoller(memberId, context);
-      start(context);
+  /** The services of a member's process, watched. */
+  makeServices(memberId: number): readonly ServiceHost[] {
+    const application = this.#application?.makeService(memberId);
+    const hosts = application === undefined ? this.services.make(memberId) : [application];
+    for (const host of hosts) {
+      const start = host.start.bind(host);
+      host.start = (context) => {
+        this.#watchApplied(memberId, context);
+        if (host.serviceId === 0) {
+          this.#watchFragments(memberId, context);
+        }
+        start(context);
+      };
+    }
+    return hosts;
+  }
+
+  /** Sees how far a service is to go, before it goes. */
+  #watchApplied(memberId: number, { poller }: ServiceHostContext): void {
+    const pollMessages = poller.pollMessages.bind(poller);
+    poller.pollMessages = (consumer, limit, fragmentLimit) => {
+      if (limit > poller.position) {
+        this.committed.onApply(memberId, limit, this.#termOf(memberId));
+      }
+      return pollMessages(consumer, limit, fragmentLimit);
     };
-    return container;
   }
 
-  #makeLedger(memberId: number): ServiceContainer {
-    const { acknowledged } = this;
-    const service = new LedgerService({
-      onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
-      onCommand: (position, hash, client, sequence, order) => {
-        acknowledged.onState(memberId, position, hash, { client, sequence, order });
-        this.history.onApplied(client % CLIENT_COUNT_MAX, sequence, order);
-      },
-      onRequest: (request, position) => this.requests.onExecuted(request, position),
-      onTimers: (position, timestamp, operations) =>
-        this.timers.onEvent(position, timestamp, operations),
-    });
-    this.#services[memberId] = service;
-    const container = new ServiceContainer(() => service);
-    this.#containers[memberId] = container;
-    return container;
-  }
-
-  /** Sees everything that a service is given, before it gets it. */
-  #watchPoller(memberId: number, context: ServiceHostContext): void {
+  /** Sees everything that the first service is given, before it gets it. */
+  #watchFragments(memberId: number, context: ServiceHostContext): void {
     const { poller } = context;
     const { committed } = this;
     committed.onServiceStart(memberId, poller.position);
@@ -211,12 +204,8 @@ export class Judges {
       this.#application?.onFragment(view, offset, length, flags, position);
     };
     const pollMessages = poller.pollMessages.bind(poller);
-    poller.pollMessages = (consumer, limit, fragmentLimit) => {
-      if (limit > poller.position) {
-        committed.onApply(memberId, limit, this.#termOf(memberId));
-      }
-      return pollMessages(watched(consumer, see), limit, fragmentLimit);
-    };
+    poller.pollMessages = (consumer, limit, fragmentLimit) =>
+      pollMessages(watched(consumer, see), limit, fragmentLimit);
   }
 
   #termOf(memberId: number): number {

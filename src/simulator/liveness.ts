@@ -109,9 +109,9 @@ export class Liveness {
     }
     // What has rotted unseen is found by the next scrub, and repaired.
     const isEqual = this.#holds(
-      'all members are equal, and every timer that is due has fired',
+      'all members are equal, every timer that is due has fired, every message has come',
       CONVERGENCE_LIMIT_NS + 2 * swarm.scrubCycleMs * NS_PER_MS,
-      () => areMembersEqual(this.#parts.cluster, judges) && judges.timers.lateCount() === 0,
+      () => areMembersEqual(this.#parts.cluster, judges) && judges.services.isSettled(),
     );
     if (isEqual) {
       judges.onConverged();

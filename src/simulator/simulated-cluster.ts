@@ -67,8 +67,8 @@ export interface SimulatedClusterOptions {
   readonly isRecorderInline?: boolean;
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
-  /** Makes the service host of a member's process. */
-  readonly makeService: (memberId: number) => ServiceHost;
+  /** Makes the service host of a member's process, or its hosts by service id. */
+  readonly makeService: (memberId: number) => ServiceHost | readonly ServiceHost[];
   /** What decides about clients on a member; nobody is asked who he is when not given. */
   readonly makeSecurity?: ((memberId: number) => MemberSecurity) | undefined;
   readonly events?: (memberId: number) => MemberEvents;
@@ -119,6 +119,7 @@ export class SimulatedCluster {
       logTermLength: SMALL_TERM_LENGTH,
       segmentLength: SMALL_TERM_LENGTH,
       authentication: options.makeSecurity === undefined ? 'none' : 'required',
+      egressTermLength: SMALL_TERM_LENGTH,
       ...options.cluster,
       members,
     };
@@ -197,7 +198,7 @@ export class SimulatedCluster {
         network: ports.network,
         entropy: ports.entropy,
         storage: ports.storage,
-        service: makeService(simulated.memberId),
+        services: [makeService(simulated.memberId)].flat(),
         ...makeSecurity?.(simulated.memberId),
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),

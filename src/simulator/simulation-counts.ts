@@ -17,6 +17,8 @@ export interface SimulationCounts {
   acknowledged: number;
   lostDirectories: number;
   timersFired: number;
+  /** Messages of services that the log has given to services. */
+  serviceMessages: number;
   /** Exactly-once requests that were executed. */
   requests: number;
   /** Requests that clients sent again. */
@@ -59,6 +61,7 @@ export function emptyCounts(): SimulationCounts {
     acknowledged: 0,
     lostDirectories: 0,
     timersFired: 0,
+    serviceMessages: 0,
     requests: 0,
     requestRetries: 0,
     retriesAnswered: 0,

@@ -15,6 +15,7 @@ import { Intruder } from './intruder.js';
 import { Judge, type Violation } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
+import { NO_MESSAGES } from './message-chain.js';
 import { Nemesis, type StruckFault } from './nemesis.js';
 import { Operator } from './operator.js';
 import { Prng } from './prng.js';
@@ -125,6 +126,7 @@ export class Simulation {
         Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
       ),
       commandCountMin: isWhole ? adjusted.commandCountMin : 0,
+      messages: options.makeApplication === undefined ? adjusted.messages : NO_MESSAGES,
     };
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
@@ -135,7 +137,14 @@ export class Simulation {
     const isDurable = this.swarm.durability === 'fsync';
     this.application = options.makeApplication?.(this.world, this.judge);
     const { application, cluster, judge, timeline, world } = this;
-    this.judges = new Judges(world, judge, cluster.members, isDurable, application);
+    this.judges = new Judges(
+      world,
+      judge,
+      cluster.members,
+      isDurable,
+      application,
+      this.swarm.messages,
+    );
     const parts = {
       world,
       arenas,
@@ -221,6 +230,7 @@ export class Simulation {
       isRecorderInline: this.swarm.isRecorderInline,
       cluster: {
         durability,
+        serviceCount: this.swarm.messages.serviceCount,
         logTermLength,
         segmentLength: segmentTerms * logTermLength,
         sessionTimeoutMs,
@@ -236,7 +246,7 @@ export class Simulation {
         logRetention,
         queryCountMax,
       },
-      makeService: (memberId) => this.judges.makeService(memberId),
+      makeService: (memberId) => this.judges.makeServices(memberId),
       makeSecurity: this.swarm.isAuthenticated ? (id) => this.#makeSecurity(id) : undefined,
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
@@ -450,14 +460,15 @@ export class Simulation {
     counts.snapshots = this.judges.snapshots.takenCount;
     counts.suspensions = this.judges.suspension.count;
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
-    counts.timersFired = this.judges.timers.firedCount;
+    counts.timersFired = this.judges.services.firedTimerCount();
+    counts.serviceMessages = this.judges.services.messages.receivedCount;
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     counts.requests = this.judges.requests.executedCount;
     counts.reads = this.clients.reduce((sum, one) => sum + one.readCount, 0);
     counts.requestRetries = this.requesters.reduce((sum, one) => sum + one.retryCount, 0);
-    counts.retriesAnswered = this.judges.repeatedRequestCount();
+    counts.retriesAnswered = this.judges.services.repeatedRequestCount();
     const { acknowledged } = this.judges;
     counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
     counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;

@@ -4,6 +4,7 @@
 // a run with all faults at once hides the bugs that need only some of them.
 
 import { fixedDelay } from './delay.js';
+import { type MessageOptions, NO_MESSAGES } from './message-chain.js';
 import type { Prng } from './prng.js';
 import type { RequestOptions } from './request-workload.js';
 import { INSTANT_STORAGE, type StorageLatency } from './storage-operation.js';
@@ -99,6 +100,7 @@ export interface Swarm {
   readonly operatorIntervalNs: number;
   /** Queries that may wait at a leader. */
   readonly queryCountMax: number;
+  readonly messages: MessageOptions;
   readonly safetyNs: number;
   /** Link of every pair, faults included. */
   readonly link: LinkOptions;
@@ -175,6 +177,7 @@ function quietRun(random: Prng): Swarm {
     isAuthenticated: false,
     intruderCount: 0,
     operatorIntervalNs: 0,
+    messages: NO_MESSAGES,
     link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
     send: PERFECT_SEND,
     storage: { ...INSTANT_STORAGE, sync: fixedDelay(100 * NS_PER_US) },
@@ -275,6 +278,7 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
     // Where sessions are few, the clients have them all.
     requests: limits.sessionCountMax < SESSION_COUNT_MAX ? NO_REQUESTS : requests,
     ...drawOperations(random.fork('operations')),
+    messages: drawMessages(random.fork('services')),
     safetyNs: SAFETY_NS,
     commandCountMin: COMMAND_COUNT_MIN,
     link: drawLink(random.fork('link')),
@@ -403,6 +407,19 @@ function drawRequests(random: Prng): RequestOptions {
     retryIntervalNs: random.pick([20, 200, 1_000]) * NS_PER_MS,
     windowMax: random.pick([1, 16, 64]),
     longPerMillion: random.pick([0, 100_000]),
+  };
+}
+
+/** One to three services, that send messages to each other in most runs. */
+function drawMessages(random: Prng): MessageOptions {
+  return {
+    serviceCount: random.pick([1, 2, 2, 3]),
+    commandsPerChain: random.pick([0, 2, 5, 20]),
+    burstMax: random.pick([1, 4]),
+    hopsMax: random.pick([0, 2, 10]),
+    messagesPerLong: random.pick([0, 25]),
+    // A limit that a burst of commands reaches, or none that anything does.
+    pendingCountMax: random.pick([10, 10_000]),
   };
 }
 

@@ -243,10 +243,11 @@ function onSignals(leave: (signal: string) => void): void {
  */
 export async function runNode(settings: NodeSettings, isJson: boolean): Promise<void> {
   const print = printerOf(isJson);
-  const service = await loadService(settings.service);
+  const services = await Promise.all(settings.services.map(loadService));
+  const descriptions = services.map((service) => service.description);
   const security =
     settings.authenticator === undefined ? {} : await loadAuthenticator(settings.authenticator);
-  const started = startedEvent(settings, service.description);
+  const started = startedEvent(settings, descriptions.join(', '));
   let stopReason = '';
   const desk = new ControlDesk(
     settings.directory,
@@ -258,7 +259,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     cluster: settings.cluster,
     member: settings.member,
     directory: settings.directory,
-    serviceFactory: service.factory,
+    serviceFactory: services.map((service) => service.factory),
     ...security,
     idle: settings.idle,
     onEvent: (event) => {

@@ -19,6 +19,11 @@ const BUILT_IN: Readonly<Record<string, ServiceFactory>> = {
   'key-value': createKeyValueService,
 };
 
+/** Whether a name needs no path. */
+export function isBuiltIn(name: string): boolean {
+  return Object.hasOwn(BUILT_IN, name);
+}
+
 export interface LoadedService {
   readonly factory: ServiceFactory;
   /** What it is, for the first line that a member prints. */
@@ -82,7 +87,7 @@ function guarded(createService: () => unknown, path: string): ServiceFactory {
  */
 export async function loadService(name: string): Promise<LoadedService> {
   const builtIn = BUILT_IN[name];
-  if (builtIn !== undefined) {
+  if (isBuiltIn(name) && builtIn !== undefined) {
     return { factory: builtIn, description: `${name} (built in)` };
   }
   const path = resolve(name);

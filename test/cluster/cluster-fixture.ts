@@ -32,8 +32,8 @@ export interface FixtureOptions {
   readonly member?: Partial<MemberSettings>;
   readonly service?: (memberId: number) => ClusteredService;
   readonly events?: (memberId: number) => MemberEvents;
-  /** In place of a service in a container of its own. */
-  readonly container?: (memberId: number) => ServiceContainer;
+  /** In place of a service in a container of its own; several have `cluster.serviceCount`. */
+  readonly container?: (memberId: number) => ServiceContainer | readonly ServiceContainer[];
   readonly security?: (memberId: number) => MemberSecurity;
 }
 

@@ -51,7 +51,7 @@ function memberOn(storage: MemoryStorage, network: MemoryNetwork, config = CONFI
     network,
     entropy: new SeededEntropy(7),
     storage,
-    service: new ServiceContainer(echoService),
+    services: [new ServiceContainer(echoService)],
   });
 }
 

@@ -33,10 +33,76 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         file: 'src/service/service-container.ts',
         find: '    if (role !== this.role) {\n',
         replace: `    if (role === 'leader') {
-      this.#sessions.clear();
+      for (const session of this.#sessions.values()) {
+        this.#sessions.close(session.id);
+      }
     }
     if (role !== this.role) {
 `,
+      },
+    ],
+  },
+  {
+    id: 'B32a',
+    bug: 'messages that a service had sent are lost when the leader changes',
+    source: 'Aeron 1466 and 1879',
+    breaks: 'a new leader takes what is on its way for proposed, because a leader before it had',
+    judges: ['messages', 'liveness'],
+    edits: [
+      {
+        file: 'src/service/service-messages.ts',
+        find: `  forgetProposals(): void {
+    this.#proposedSequence = 0;`,
+        replace: `  forgetProposals(): void {
+    this.#proposedSequence = this.#lastSequence;`,
+      },
+    ],
+  },
+  {
+    id: 'B32b',
+    bug: 'messages of a service are doubled: what has not come back is sent again',
+    source: 'Aeron 1703',
+    breaks: 'a leader proposes anew when the log had no room, and nobody looks at the numbers',
+    judges: ['messages'],
+    edits: [
+      {
+        file: 'src/service/service-messages.ts',
+        find: '    if (sequence !== this.#loggedOf(serviceId) + 1) {',
+        replace: '    if (sequence < 1) {',
+      },
+      {
+        file: 'src/cluster/service-proposer.ts',
+        find: '    this.hasMore = false;\n    let work = 0;\n',
+        replace: `    if (this.hasMore) {
+      this.startTerm(this.#leadershipTermId);
+    }
+    this.hasMore = false;
+    let work = 0;
+`,
+      },
+      {
+        file: 'src/cluster/service-proposer.ts',
+        find: '      hit(Mark.ServiceMessageBackPressured);\n',
+        replace: '      this.hasMore = true;\n',
+      },
+      {
+        file: 'src/cluster/service-proposer.ts',
+        find: '        messageCount === MESSAGE_PROPOSAL_LIMIT || timerCount === TIMER_PROPOSAL_LIMIT;',
+        replace: '        messageCount > 0 || timerCount === TIMER_PROPOSAL_LIMIT;',
+      },
+    ],
+  },
+  {
+    id: 'B32c',
+    bug: 'messages on their way are in the memory of the members alone',
+    source: 'Aeron 1703 and 1466',
+    breaks: 'a snapshot leaves out the messages that the log has not got yet',
+    judges: ['messages', 'liveness', 'states'],
+    edits: [
+      {
+        file: 'src/service/message-snapshot.ts',
+        find: '    if (message === undefined) {\n',
+        replace: '    if (message !== undefined || message === undefined) {\n',
       },
     ],
   },

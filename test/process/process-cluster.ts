@@ -24,6 +24,10 @@ const POLL_MS = 20;
 export interface ClusterOptions {
   readonly durability: Durability;
   readonly geometry?: LogGeometry;
+  /** Modules of the services, by service id; the ledger when not given. */
+  readonly services?: readonly string[];
+  /** Settings of the cluster besides its members, durability and geometry. */
+  readonly cluster?: Readonly<Record<string, unknown>>;
   /** Settings of every member besides its id. */
   readonly member?: Readonly<Record<string, unknown>>;
 }
@@ -64,7 +68,8 @@ export class ProcessCluster {
     }
   }
 
-  static async #create({ durability, geometry = GEOMETRY, member: extra }: ClusterOptions) {
+  static async #create(options: ClusterOptions) {
+    const { durability, geometry = GEOMETRY, member: extra, services = [SERVICE] } = options;
     const directory = mkdtempSync(join(tmpdir(), 'pawl-process-'));
     const endpoints = await findLocalEndpoints(MEMBER_COUNT);
     const settings = {
@@ -73,6 +78,7 @@ export class ProcessCluster {
       logTermLength: geometry.termLength,
       segmentLength: geometry.segmentLength,
       leaderTimeoutMs: LEADER_TIMEOUT_MS,
+      ...options.cluster,
     };
     const members: MemberProcess[] = [];
     for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
@@ -80,7 +86,7 @@ export class ProcessCluster {
       const file = join(directory, `member-${memberId}.json`);
       const member = { ...extra, memberId };
       await bootstrapMember({ cluster: settings, member, directory: own });
-      const content = { cluster: settings, member, directory: own, service: SERVICE };
+      const content = { cluster: settings, member, directory: own, services };
       writeFileSync(file, JSON.stringify(content));
       members.push(new MemberProcess(memberId, own, file));
     }
@@ -117,6 +123,7 @@ export class ProcessCluster {
       if (condition(statuses)) {
         return statuses;
       }
+      this.#startWherePortsWereTaken();
       const gone = this.members.find((member) => member.isEndUnexpected);
       if (gone !== undefined || Date.now() > endMs) {
         const why =
@@ -124,6 +131,15 @@ export class ProcessCluster {
         throw new Error(`${why} waiting for ${what}: ${this.#describe(statuses)}`);
       }
       await pause(POLL_MS);
+    }
+  }
+
+  /** While a member is down any program of this machine may be given its port, for a while. */
+  #startWherePortsWereTaken(): void {
+    for (const member of this.members) {
+      if (member.isEndUnexpected && /ADDRESS_IN_USE/.test(member.errorOutput)) {
+        member.start();
+      }
     }
   }
 

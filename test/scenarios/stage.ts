@@ -210,14 +210,14 @@ export class Stage {
   // --- what happens ---
 
   #makeService(memberId: number): ServiceHost {
-    const host = this.judges.makeService(memberId) as ServiceContainer;
+    const [host] = this.judges.makeServices(memberId) as [ServiceContainer];
     const service = host.service as LedgerService;
     const apply = service.onSessionMessage.bind(service);
     service.onSessionMessage = (session, timestamp, buffer, offset, length) => {
       this.applied[memberId]?.push(textOf(buffer, offset, length));
       apply(session, timestamp, buffer, offset, length);
     };
-    addServiceCommands(service);
+    addServiceCommands(service, (text) => this.applied[memberId]?.push(text));
     return host;
   }
 

@@ -16,6 +16,8 @@ const FORBIDDEN: ReadonlyMap<number, string> = new Map([
   [TemplateId.RequestHeader, 'a request'],
   [TemplateId.SessionOpenEvent, 'the opening of a session'],
   [TemplateId.TimerEvent, 'a timer'],
+  [TemplateId.ServiceTimerEvent, 'a timer'],
+  [TemplateId.ServiceMessageHeader, 'a message of a service'],
 ]);
 
 interface Interval {
