@@ -29,6 +29,10 @@ const RARE = [
   'snapshotLoads',
   'installs',
   'purgedSegments',
+  'suspensions',
+  'sessionsChallenged',
+  'sessionsAuthenticated',
+  'sessionsRejected',
 ] as const satisfies readonly (keyof RunSeedsResult)[];
 
 const totals = new Map<string, number>();
