@@ -43,6 +43,7 @@ export const ErrorCode = {
   OutcomeUnknown: 'OUTCOME_UNKNOWN',
   ReplyDropped: 'REPLY_DROPPED',
   RequestRefused: 'REQUEST_REFUSED',
+  OutputsDiverged: 'OUTPUTS_DIVERGED',
   Timeout: 'TIMEOUT',
   Closed: 'CLOSED',
 } as const;

@@ -129,6 +129,11 @@ export const Mark = {
   ServiceMessagesInSnapshot: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
+  SpaceLow: nextMark(),
+  SpaceEnoughAgain: nextMark(),
+  SpaceLowHandsOver: nextMark(),
+  OutputsComparedLater: nextMark(),
+  OutputsForgotten: nextMark(),
   // The client.
   ClientConnectTimedOut: nextMark(),
   ClientRedirected: nextMark(),

@@ -17,7 +17,7 @@ import { checkCompletion, type StorageTask, syncNames } from './storage-task.js'
  * @param floor what somebody still reads.
  */
 export function purgePosition(
-  manifest: SnapshotManifest,
+  manifest: Pick<SnapshotManifest, 'index'>,
   keptCount: number,
   floor: Position,
   geometry: LogGeometry,

@@ -242,7 +242,8 @@ function noSnapshotLeft(logStartPosition: Position, reasons: readonly string[]):
   );
 }
 
-function* takeLock(storage: Storage): StorageTask<void> {
+/** Takes the directory for this process. @throws PawlError DIRECTORY_IN_USE. */
+export function* takeLock(storage: Storage): StorageTask<void> {
   const locked = yield storage.lock(LOCK_PATH);
   if (locked.result === StorageResult.Locked) {
     throw new PawlError(

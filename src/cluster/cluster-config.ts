@@ -140,6 +140,17 @@ const memberSchema = z.strictObject({
     .default(1024 * MIB),
   /** Time after which a leader has a snapshot taken, if the log has grown; 0 for never. */
   snapshotIntervalMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /**
+   * Bytes on the disk below which a leader hands over to a member that has more room, and the
+   * operator is warned; 0 for never. What the log grows by in some seconds should fit into it.
+   */
+  lowSpaceLength: z
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .default(256 * MIB),
+  /** How often the room on the disk is looked at. */
+  spaceCheckIntervalMs: timeoutMs.default(1_000),
   /** Snapshots that are kept: a damaged one is replaced by the one before. */
   snapshotCountKept: z.int().min(1).max(SNAPSHOT_COUNT_MAX).default(2),
   /**
@@ -149,6 +160,25 @@ const memberSchema = z.strictObject({
   logRetention: z.enum(['all', 'snapshots']).default('all'),
   /** How long a shutdown waits for members that can be reached and have not acknowledged it. */
   terminationTimeoutMs: timeoutMs.default(10_000),
+  /**
+   * With `snapshots`: bytes of log before the newest snapshot that are kept although snapshots hold
+   * them; and how long log is kept, by its own time. What exceeds either is given up. Both 0: at
+   * once.
+   */
+  logRetentionLength: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  logRetentionMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /**
+   * How often a member tells the others what its service has put out, if the log has moved; 0 for
+   * never.
+   */
+  divergenceIntervalMs: z.int().min(0).max(3_600_000).default(1_000),
+  /** What a member does when a majority has put out something else: goes on, or ends itself. */
+  onDivergence: z.enum(['report', 'stop']).default('report'),
+  /**
+   * Clocks, chance, timers and the network throw when the service uses them inside a callback. For
+   * development: it slows them down for the whole process.
+   */
+  guard: z.boolean().default(false),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
   insecure: z.boolean().default(false),
 });
@@ -237,6 +267,12 @@ function checkRelations(
     throw invalid(
       `cluster.segmentLength is ${cluster.segmentLength}: use a multiple of logTermLength ` +
         `(${cluster.logTermLength})`,
+    );
+  }
+  if (member.logRetention === 'all' && member.logRetentionLength + member.logRetentionMs > 0) {
+    throw invalid(
+      'member.logRetentionLength and logRetentionMs say when log is given up, and ' +
+        "member.logRetention is 'all', which gives up none: set it to 'snapshots', or leave them 0",
     );
   }
   if (member.mtuLength > member.streamTermLength / 4) {

@@ -13,6 +13,7 @@ import { MemberAdmittedDecoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term.js';
+import { OutputHashDecoder } from '../protocol/codecs/output-hash.js';
 import { ReadAcknowledgementDecoder } from '../protocol/codecs/read-acknowledgement.js';
 import { ReadProbeDecoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockDecoder } from '../protocol/codecs/repair-block.js';
@@ -32,6 +33,7 @@ import type { Subscription } from '../transport/subscription.js';
 import type { ClockAgreement } from './clock-agreement.js';
 import type { Installs } from './installs.js';
 import type { LogCare } from './log-care.js';
+import type { Outputs } from './outputs.js';
 import type { Shutdown } from './shutdown.js';
 
 /** Messages of other members that one duty cycle takes. */
@@ -74,6 +76,8 @@ export class ConsensusAdapter {
   readonly #shutdown: Shutdown;
   readonly #terminationPosition = new TerminationPositionDecoder();
   readonly #terminationAck = new TerminationAckDecoder();
+  readonly #outputs: Outputs;
+  readonly #outputHash = new OutputHashDecoder();
   #nowNs = 0;
   /** Messages that were not valid, or of a kind that this version does not know. */
   invalidCount = 0;
@@ -85,6 +89,7 @@ export class ConsensusAdapter {
     logCare: LogCare,
     installs: Installs,
     clocks: ClockAgreement,
+    outputs: Outputs,
     shutdown: Shutdown,
   ) {
     this.#subscription = subscription;
@@ -94,6 +99,7 @@ export class ConsensusAdapter {
     this.#installs = installs;
     this.#clocks = clocks;
     this.#shutdown = shutdown;
+    this.#outputs = outputs;
   }
 
   poll(nowNs: number): number {
@@ -366,8 +372,20 @@ export class ConsensusAdapter {
         return true;
       }
       default:
-        return false;
+        return this.#dispatchOutputs(view, offset, length, nowNs);
     }
+  }
+
+  #dispatchOutputs(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    if (!OutputHashDecoder.isValid(view, offset, length)) return false;
+    const message = this.#outputHash.wrapAndApplyHeader(view, offset);
+    const claim = {
+      position: message.logPosition(),
+      hash: { low: message.hashLow(), high: message.hashHigh() },
+      serviceId: message.serviceId(),
+      flags: message.flags(),
+    };
+    return this.#outputs.onOutputHash(message.memberId(), claim, nowNs);
   }
 
   #onNewLeadershipTerm(message: NewLeadershipTermDecoder, nowNs: number): void {

@@ -16,6 +16,7 @@ import type { ClusterControl } from './cluster-control.js';
 import { CONSENSUS_FRAGMENT_LIMIT, type ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
+import type { DiskWatch } from './disk-watch.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter } from './ingress-adapter.js';
@@ -27,6 +28,7 @@ import type { LogApplier } from './log-applier.js';
 import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
+import type { Outputs } from './outputs.js';
 import type { Responder } from './responder.js';
 import type { ServiceProposer } from './service-proposer.js';
 import type { Services } from './services.js';
@@ -52,6 +54,7 @@ export interface ConsensusModuleParts {
   readonly leaderLog: LeaderLog;
   readonly followerLog: FollowerLog;
   readonly logCare: LogCare;
+  readonly diskWatch: DiskWatch;
   readonly installs: Installs;
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
@@ -67,6 +70,7 @@ export interface ConsensusModuleParts {
   /** The snapshot that the member starts from, while it is loaded. */
   readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
+  readonly outputs: Outputs;
   readonly egress: Egress;
   readonly responder: Responder;
   readonly services: Services;
@@ -129,6 +133,7 @@ export class ConsensusModule {
     this.#hasMore ||= egress.hasMore;
     work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
     work += this.#parts.shutdown.doWork(nowNs);
+    work += this.#parts.outputs.doWork(nowNs) + this.#parts.diskWatch.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -148,6 +153,8 @@ export class ConsensusModule {
       this.#parts.installs.deadlineNs(),
       this.#parts.taker.deadlineNs(),
       this.#parts.shutdown.deadlineNs(),
+      this.#parts.outputs.deadlineNs(),
+      this.#parts.diskWatch.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }

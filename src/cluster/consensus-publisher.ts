@@ -16,6 +16,7 @@ import { MemberAdmittedEncoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloEncoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedEncoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermEncoder } from '../protocol/codecs/new-leadership-term.js';
+import { OutputHashEncoder } from '../protocol/codecs/output-hash.js';
 import { ReadAcknowledgementEncoder } from '../protocol/codecs/read-acknowledgement.js';
 import { ReadProbeEncoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockEncoder } from '../protocol/codecs/repair-block.js';
@@ -36,6 +37,7 @@ import type { Transport } from '../transport/transport.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
 import type { SnapshotPartRequest } from './install-source.js';
 import type { RepairRequest } from './log-repair.js';
+import type { OutputHashMessage } from './output-monitor.js';
 import type { OutgoingPiece } from './repair-source.js';
 
 const SCRATCH_LENGTH = 4096;
@@ -73,6 +75,7 @@ export class ConsensusPublisher {
   readonly #snapshotOffer = new SnapshotOfferEncoder();
   readonly #snapshotRequest = new SnapshotRequestEncoder();
   readonly #snapshotBlock = new SnapshotBlockEncoder();
+  readonly #outputHash = new OutputHashEncoder();
   // Noted for the end of the turn: one position for all, because they all follow this leader.
   readonly #commitTargets = new Set<MemberId>();
   #commitTermId = -1;
@@ -355,6 +358,18 @@ export class ConsensusPublisher {
       .memberId(this.#memberId)
       .putData(this.#transport.arena.u8.subarray(address, address + length));
     return this.#send(to, this.#snapshotBlock.encodedLength());
+  }
+
+  outputHash(to: MemberId, { flags, hash, position, serviceId }: OutputHashMessage): void {
+    this.#outputHash
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .logPosition(position)
+      .hashLow(hash.low)
+      .hashHigh(hash.high)
+      .memberId(this.#memberId)
+      .serviceId(serviceId)
+      .flags(flags);
+    this.#send(to, this.#outputHash.encodedLength());
   }
 
   /** False when the peer cannot take it now: the piece is sent again. */

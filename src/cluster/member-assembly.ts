@@ -11,7 +11,6 @@ import { LogReader } from '../archive/segment-reader.js';
 import { SnapshotReader } from '../archive/snapshot-reader.js';
 import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { StorageTasks } from '../archive/storage-task.js';
-import { assert } from '../assert.js';
 import { Election } from '../consensus/election.js';
 import type { ElectionState, MemberRole } from '../consensus/election-state.js';
 import type { PawlError } from '../errors.js';
@@ -20,12 +19,7 @@ import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
-import { formatHostPort } from '../protocol/host-port.js';
-import {
-  formatIngressEndpoints,
-  ingressEndpointsOf,
-  type MemberEndpoints,
-} from '../protocol/member-endpoints.js';
+import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
 import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
 import { logLength } from '../transport/log-memory.js';
 import type { Subscription } from '../transport/subscription.js';
@@ -41,6 +35,8 @@ import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
 import { ConsensusModule } from './consensus-module.js';
 import { ConsensusPublisher } from './consensus-publisher.js';
+import { DiskWatch } from './disk-watch.js';
+import type { Divergence } from './divergence.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
 import { IngressAdapter } from './ingress-adapter.js';
@@ -56,6 +52,8 @@ import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
+import { channelOf, ownEndpoints } from './member-addresses.js';
+import { Outputs } from './outputs.js';
 import { QueryIngress } from './query-ingress.js';
 import { recoveredState } from './recovered-state.js';
 import { Responder } from './responder.js';
@@ -97,6 +95,7 @@ export interface AssemblyInputs {
   onRoleChange(role: MemberRole, termId: number): void;
   readonly onRefused: RefusalHandler;
   onSnapshot(entry: SnapshotEntry): void;
+  onDivergence(divergence: Divergence): void;
   onWarning(message: string): void;
   onFatal(error: PawlError): void;
 }
@@ -125,6 +124,8 @@ export interface MemberParts {
   readonly taker: SnapshotTaker;
   readonly purger: LogPurger;
   readonly installs: Installs;
+  readonly outputs: Outputs;
+  readonly diskWatch: DiskWatch;
   readonly schedule: SnapshotSchedule;
   readonly subscriptions: readonly Subscription[];
   close(): void;
@@ -137,7 +138,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   const snapshots = assembleSnapshots(inputs, log);
   const sessions = assembleSessions(inputs, log, snapshots);
   const consensus = assembleConsensus(inputs, log, sessions, snapshots);
-  startServices(inputs, log, sessions, snapshots);
+  startServices(inputs, log, sessions, snapshots, consensus.outputs);
   const loader = assembleLoader(inputs, sessions);
   const module = new ConsensusModule({
     config,
@@ -192,6 +193,7 @@ function assembleLog(inputs: AssemblyInputs) {
     onWarning: (message) => inputs.onWarning(message),
     onFatal: (error) => inputs.onFatal(error),
   });
+  const diskWatch = new DiskWatch({ config, tasks, onWarning: inputs.onWarning });
   const makeReader = (): CheckedReader => {
     const reader = new LogReader({ tasks, arena, recordingLog, geometry });
     return new CheckedReader(reader, logCare, (error) => inputs.onFatal(error));
@@ -232,6 +234,7 @@ function assembleLog(inputs: AssemblyInputs) {
     followerLog,
     logPublisher,
     logCare,
+    diskWatch,
     logClock,
     clocks,
     close,
@@ -244,6 +247,7 @@ function startServices(
   log: LogParts,
   sessions: SessionParts,
   snapshots: SnapshotParts,
+  outputs: Outputs,
 ): void {
   const { arena, config, directory, services } = inputs;
   const { snapshot, snapshotVersions } = directory;
@@ -255,6 +259,7 @@ function startServices(
     messageLengthMax: messageLengthMax(config),
     fragmentLimit: config.member.serviceFragmentLimit,
     snapshots: snapshots.taker.sinkOf(serviceId),
+    outputs: outputs.historyOf(serviceId),
     snapshot: snapshot && { ...snapshot, appVersion: snapshotVersions[serviceId] ?? 0 },
   }));
 }
@@ -279,7 +284,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
     isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
     snapshotVersions: () => services.snapshotVersions,
     onSnapshot: (entry) => {
-      purger.onSnapshot();
+      purger.onSnapshot(entry);
       inputs.onSnapshot(entry);
     },
     onWarning: (message) => inputs.onWarning(message),
@@ -406,6 +411,7 @@ function assembleConsensus(
   const election = new Election(config.consensus, recovered, effects, () => entropy.nextUint32());
   effects.bind(election);
   log.logCare.join(election, publisher);
+  log.diskWatch.join(election);
   const subscription = transport.addSubscription(
     channelOf(ownEndpoints(config).consensus),
     CONSENSUS_STREAM_ID,
@@ -415,6 +421,16 @@ function assembleConsensus(
   const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, services });
   const { onRefused } = inputs;
   const { logCare } = log;
+  const outputs = new Outputs({
+    arena: inputs.arena,
+    config,
+    services,
+    isIntroduced: (memberId) => election.isIntroduced(memberId),
+    send: (to, message) => publisher.outputHash(to, message),
+    onDivergence: (divergence) => inputs.onDivergence(divergence),
+    onWarning: (message) => inputs.onWarning(message),
+    onFatal: (error) => inputs.onFatal(error),
+  });
   const adapter = new ConsensusAdapter(
     subscription,
     election,
@@ -422,14 +438,26 @@ function assembleConsensus(
     logCare,
     installs,
     log.clocks,
+    outputs,
     shutdown,
   );
   const close = (): void => {
     effects.close();
     installs.close();
     publisher.close();
+    outputs.close();
   };
-  return { publisher, effects, election, adapter, installs, shutdown, subscription, close };
+  return {
+    publisher,
+    effects,
+    election,
+    adapter,
+    installs,
+    outputs,
+    shutdown,
+    subscription,
+    close,
+  };
 }
 
 function assembleInstalls(
@@ -470,14 +498,4 @@ function assembleInstalls(
 /** Longest message that a cluster's log can hold, bytes. */
 export function messageLengthMax(config: ClusterConfig): number {
   return Math.min(config.logTermLength / MESSAGE_TERM_SHARE, MESSAGE_LENGTH_MAX);
-}
-
-function ownEndpoints(config: ClusterConfig): MemberEndpoints {
-  const own = config.endpoints.find((one) => one.memberId === config.member.memberId);
-  assert(own !== undefined, 'the configuration names this member');
-  return own;
-}
-
-function channelOf(endpoint: MemberEndpoints['ingress']): string {
-  return `aeron:udp?endpoint=${formatHostPort(endpoint)}`;
 }

@@ -4,18 +4,31 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { RefusalReason } from '../protocol/codecs/enumerations.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { ClusterConfig } from './cluster-config.js';
+import type { Divergence } from './divergence.js';
 import type { MemberParts } from './member-assembly.js';
 
 /** How the log was found, and what has become of it since. */
-export function healthOf(running: MemberParts | undefined): string {
+export function healthOf(running: MemberParts | undefined, memberId: number): string {
   if (running === undefined) {
     return 'opening';
   }
   if (!running.logCare.damage.isEmpty) {
     return 'corrupt';
   }
+  const { divergence } = running.outputs;
+  if (divergence !== undefined && !isInnocent(divergence, memberId)) {
+    return 'diverged';
+  }
+  if (running.diskWatch.isLow) {
+    return 'low space';
+  }
   const { kind } = running.directory.health;
   return kind === 'corrupt' ? 'repaired' : kind;
+}
+
+/** Whether a majority says that others are odd. */
+function isInnocent({ oddMemberIds }: Divergence, memberId: number): boolean {
+  return oddMemberIds.length > 0 && !oddMemberIds.includes(memberId);
 }
 
 /** Why a member is refused, by the reason that the others give. */

@@ -25,8 +25,10 @@ import { Transport } from '../transport/transport.js';
 import type { Authenticator, AuthorisationService } from './authenticator.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { ControlResult, type SuspensionAction } from './cluster-control.js';
+import type { Divergence } from './divergence.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
+import type { MemberOrders } from './member-orders.js';
 import { checkAuthentication, healthOf, REFUSALS, socketFailure } from './member-reports.js';
 import type { Role, ServiceHost } from './service-host.js';
 import { Services } from './services.js';
@@ -42,6 +44,8 @@ export interface MemberEvents {
   onSnapshot?(entry: SnapshotEntry): void;
   /** An operator has the cluster end: this member leaves at a position, as all others do. */
   onTerminated?(logPosition: Position): void;
+  /** Members have put out different things; told once, and again when it is known who is odd. */
+  onDivergence?(divergence: Divergence): void;
   /** Something that an operator should know and act upon. */
   onWarning?(message: string): void;
 }
@@ -92,24 +96,15 @@ export interface MemberStatus {
   readonly sessionCount: number;
   /**
    * `sound` or `torn` as the start found the log; `corrupt` while ranges of it are damaged;
-   * `repaired` when what the start found damaged is whole again.
+   * `repaired` when what the start found damaged is whole again; `diverged` when the service has
+   * put out something else than on the others; `low space` while the disk has little room left.
    */
   readonly health: string;
+  /** Where members have put out different things, and who is odd; undefined when nowhere. */
+  readonly divergence: Divergence | undefined;
+  /** Bytes that the disk had left when it was looked at last; undefined before. */
+  readonly freeSpaceLength: number | undefined;
   readonly counters: Readonly<Record<string, number>>;
-}
-
-/** What an operator's orders have come to. */
-export interface MemberOrders {
-  /** Whether the service takes snapshots. */
-  readonly canTakeSnapshot: boolean;
-  /** Snapshot events that were appended here because somebody asked, and the last one's end. */
-  readonly snapshotsServed: number;
-  readonly snapshotServedPosition: Position;
-  /** Position after the event that suspended or resumed last; 0 when none did. */
-  readonly suspensionPosition: Position;
-  /** Where all members end; -1 while that is not known. */
-  readonly shutdownPosition: Position;
-  readonly shutdownAcknowledged: readonly number[];
 }
 
 /** What moves in a member's duty cycles. */
@@ -309,7 +304,9 @@ export class Member implements Agent {
       snapshotPosition: running?.taker.newestPosition() ?? 0,
       snapshotLength: running?.taker.newestLength() ?? 0,
       sessionCount: running?.applied.count ?? 0,
-      health: healthOf(running),
+      health: healthOf(running, memberId),
+      divergence: running?.outputs.divergence,
+      freeSpaceLength: running?.diskWatch.freeLength,
       // Collected for those who look only: others ask for a status often.
       get counters() {
         return member.#counters(running);
@@ -354,6 +351,10 @@ export class Member implements Agent {
     counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
     counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
+    counters.lowSpaceCount = running?.diskWatch.lowCount ?? 0;
+    counters.lowSpaceTransfers = running?.diskWatch.transferCount ?? 0;
+    counters.outputsCompared = running?.outputs.comparedCount ?? 0;
+    counters.divergences = running?.outputs.divergenceCount ?? 0;
     counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;
@@ -464,6 +465,7 @@ export class Member implements Agent {
       onRoleChange: (role, termId) => this.#onRoleChange(ROLES[role], termId),
       onRefused: (from, refused, reason) => this.#onRefused(from, refused, reason),
       onSnapshot: (entry) => events?.onSnapshot?.(entry),
+      onDivergence: (divergence) => events?.onDivergence?.(divergence),
       onWarning: (message) => events?.onWarning?.(message),
       onFatal: (error) => {
         this.#failure = error;

@@ -6,6 +6,7 @@
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import type { LiveLog, LogReader } from './log-poller.js';
+import type { OutputHistory } from './output-history.js';
 
 /** The service that answers requests and queries: each of these has one answer. */
 export const ANSWERING_SERVICE_ID = 0;
@@ -146,6 +147,8 @@ export interface ServiceHostContext {
   readonly messageLengthMax: number;
   readonly fragmentLimit: number;
   readonly snapshots: SnapshotSink;
+  /** Where the container keeps what its service has put out. */
+  readonly outputs: OutputHistory;
   /** What the poller's position is that of; undefined when the log is replayed from its start. */
   readonly snapshot: SnapshotStart | undefined;
 }

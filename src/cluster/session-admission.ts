@@ -306,7 +306,7 @@ export class SessionAdmission {
         'raise sessionCountPerAddressMax',
       [OpenResult.MemoryLimitReached]:
         'the leader has no memory for another session: raise its memoryLength, or lower ' +
-        'streamTermLength or sessionCountMax',
+        'egressTermLength or sessionCountMax',
     };
     const reason = reasons[result];
     if (reason !== undefined) {

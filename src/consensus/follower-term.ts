@@ -10,6 +10,7 @@ import { type LeadershipTermId, POSITION_NULL, type Position } from '../position
 import type { ConsensusContext } from './consensus-context.js';
 import {
   APPEND_FLAG_CATCHING_UP,
+  APPEND_FLAG_LOW_SPACE,
   APPEND_FLAG_NON_VOTING,
   CATCHUP_FLAG_JOINED,
   type MemberId,
@@ -263,7 +264,8 @@ export class FollowerTerm {
     this.acknowledgedPosition = position;
     const flags =
       (this.isCaughtUp() ? 0 : APPEND_FLAG_CATCHING_UP) |
-      (record.hasDurableVote() ? 0 : APPEND_FLAG_NON_VOTING);
+      (record.hasDurableVote() ? 0 : APPEND_FLAG_NON_VOTING) |
+      (effects.isSpaceLow?.() === true ? APPEND_FLAG_LOW_SPACE : 0);
     effects.sendAppendPosition(this.leaderMemberId, this.termId, position, flags);
   }
 }

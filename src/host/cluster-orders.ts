@@ -1,7 +1,8 @@
 // cluster-orders.ts: an operator's orders to a member that leads, and what becomes of them.
 
 import { ControlResult, type SuspensionAction } from '../cluster/cluster-control.js';
-import type { MemberOrders, MemberStatus } from '../cluster/member.js';
+import type { MemberStatus } from '../cluster/member.js';
+import type { MemberOrders } from '../cluster/member-orders.js';
 import { ShutdownState } from '../cluster/shutdown.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { ClusterAction } from '../protocol/codecs/enumerations.js';

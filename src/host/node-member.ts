@@ -11,7 +11,9 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import { ClusterAction } from '../protocol/codecs/enumerations.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
+import { guardedFactory } from '../service/guarded-service.js';
 import { ServiceContainer } from '../service/service-container.js';
+import { processGuard } from './callback-guard.js';
 import {
   type OrderedMember,
   orderShutdown,
@@ -230,6 +232,15 @@ function eventsTo(emit: (event: MemberEvent) => void, stop: () => void): MemberE
   };
 }
 
+function makeContainer(
+  factory: ServiceFactory,
+  serviceId: number,
+  isGuarded: boolean,
+): ServiceContainer {
+  const hosted = isGuarded ? guardedFactory(factory, processGuard) : factory;
+  return new ServiceContainer(hosted, { serviceId });
+}
+
 /** A member from its start to its end. */
 class MemberLife {
   readonly closed: Promise<unknown>;
@@ -249,8 +260,8 @@ class MemberLife {
     const cluster = { serviceCount: factories.length, ...clusterOf(options) };
     const config = concludeClusterConfig(cluster, options.member);
     const directory = openDataDirectory(options.directory, true);
-    this.#containers = factories.map(
-      (factory, serviceId) => new ServiceContainer(factory, { serviceId }),
+    this.#containers = factories.map((factory, serviceId) =>
+      makeContainer(factory, serviceId, config.member.guard),
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -310,6 +321,9 @@ class MemberLife {
       deadlineNs: () => member.deadlineNs(),
       close: () => member.close(),
     });
+    if (config.member.guard) {
+      processGuard.acquire();
+    }
     loop.wake();
   }
 
@@ -398,6 +412,9 @@ class MemberLife {
     this.#member.close();
     this.#network.close();
     this.#storage.end();
+    if (this.#member.config.member.guard) {
+      processGuard.release();
+    }
     this.#resolveClosed?.(error);
   }
 }

@@ -7,6 +7,7 @@ import { assert } from '../assert.js';
 import type { LiveLog, LogReader, MessageConsumer } from '../cluster/log-poller.js';
 import { SERVICE_MESSAGE_HEADER_LENGTH } from '../cluster/log-publisher.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
+import type { Hash64 } from '../cluster/output-history.js';
 import {
   ANSWERING_SERVICE_ID,
   type EgressSink,
@@ -31,6 +32,7 @@ import {
 import type { ContainerSession, OpenedSession } from './container-session.js';
 import { ContainerSessions } from './container-sessions.js';
 import { type LogEventHandler, LogEventReader } from './log-event-reader.js';
+import { HashedEgress, OutputHasher, OutputKind } from './output-hasher.js';
 import type { ReplyLimits } from './reply-cache.js';
 import { localCallError, serviceError } from './service-errors.js';
 import { ServiceImage } from './service-image.js';
@@ -44,6 +46,8 @@ import { ServiceRequests } from './service-requests.js';
 import { ServiceSnapshot } from './service-snapshot.js';
 import { ServiceTimers } from './service-timers.js';
 import { SnapshotRecords } from './snapshot-records.js';
+
+const NO_OUTPUT: Hash64 = { low: 0, high: 0 };
 
 /** Equal on all members. */
 export interface ContainerOptions {
@@ -68,6 +72,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   #consumer: MessageConsumer | undefined;
   #poller: LogReader | undefined;
   #egress: EgressSink | undefined;
+  #outputs: OutputHasher | undefined;
   #snapshots: SnapshotSink | undefined;
   #image: ServiceImage | undefined;
   #fragmentLimit = 0;
@@ -122,8 +127,10 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   start(context: ServiceHostContext): void {
     this.memberId = context.memberId;
     this.#poller = context.poller;
-    this.#egress = context.egress;
-    this.requests.start(context.egress);
+    this.#outputs = new OutputHasher(context.outputs);
+    this.#egress = new HashedEgress(context.egress, this.#outputs);
+    this.requests.start(this.#egress);
+    // Answers to queries are the member's own, and no output of the log.
     this.queries.start(context.egress);
     this.#fragmentLimit = context.fragmentLimit;
     this.#messageLengthMax = context.messageLengthMax;
@@ -132,7 +139,11 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
     this.#snapshots = context.snapshots;
-    this.#image = context.snapshot === undefined ? undefined : this.#makeImage(context.snapshot);
+    if (context.snapshot === undefined) {
+      this.#outputs.begin(0, NO_OUTPUT);
+    } else {
+      this.#image = this.#makeImage(context.snapshot);
+    }
     this.#call(() => this.#service.onStart?.(this, this.#image), false);
   }
 
@@ -221,23 +232,35 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
     if (!this.#isInCallback) {
       throw localCallError('scheduleTimer');
     }
-    return this.timers.schedule(correlationId, deadline);
+    const isPending = this.timers.schedule(correlationId, deadline);
+    const kind = isPending ? OutputKind.TimerScheduled : OutputKind.TimerRefused;
+    this.#outputs?.add(kind, correlationId, deadline);
+    return isPending;
   }
 
   cancelTimer(correlationId: number): boolean {
     if (!this.#isInCallback) {
       throw localCallError('cancelTimer');
     }
-    return this.timers.cancel(correlationId);
+    const wasPending = this.timers.cancel(correlationId);
+    const kind = wasPending ? OutputKind.TimerCancelled : OutputKind.TimerUnknown;
+    this.#outputs?.add(kind, correlationId, 0);
+    return wasPending;
   }
 
   offer(buffer: ArrayBufferView, offset: number, length: number): number {
     if (!this.#isInCallback) {
       throw localCallError('offer');
     }
-    return length > this.serviceMessageLengthMax
-      ? ServiceMessageResult.TooLong
-      : this.messages.offer(this.#logPosition, buffer, offset, length);
+    if (length > this.serviceMessageLengthMax) {
+      return ServiceMessageResult.TooLong;
+    }
+    const result = this.messages.offer(this.#logPosition, buffer, offset, length);
+    if (result >= 0) {
+      const { ServiceMessage } = OutputKind;
+      this.#outputs?.addBytes(ServiceMessage, this.serviceId, buffer, offset, length);
+    }
+    return result;
   }
 
   /** Called by a session: a message for its client. */
@@ -283,6 +306,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
       this.#isInCallback = true;
       this.#service.onSessionMessage(session, timestamp, view, offset, length);
       this.#isInCallback = false;
+      this.#outputs?.onEventEnd(position);
     }
   };
 
@@ -373,6 +397,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
         timers: [...this.timers.values()],
         messages,
         replies: this.requests.replies.freeze(),
+        outputs: this.#outputs?.hash(),
         records,
       }),
     );
@@ -391,6 +416,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
         const session = this.#sessions.get(id);
         if (session !== undefined) {
           session.isClosing = true;
+          // The event that is on its way is known; what it hashes is set when all is loaded.
           this.#egress?.requestClose(id);
         }
       },
@@ -399,6 +425,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
       onTimer: (correlationId, deadlineMs) => {
         this.timers.schedule(correlationId, deadlineMs);
       },
+      onOutputs: (hash) => this.#outputs?.begin(logPosition, hash),
     });
   }
 
@@ -411,6 +438,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
     this.#isInCallback = isLogEvent;
     try {
       callback();
+      this.#outputs?.onEventEnd(this.#logPosition);
     } catch (error) {
       throw serviceError(error, this.#logPosition);
     } finally {

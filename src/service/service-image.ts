@@ -1,8 +1,10 @@
 // service-image.ts: reads a service's section of a snapshot back into a container.
 
+import type { Hash64 } from '../cluster/output-history.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { ClientSessionDecoder } from '../protocol/codecs/client-session.js';
 import { CloseSessionDecoder } from '../protocol/codecs/close-session.js';
+import { OutputStateDecoder } from '../protocol/codecs/output-state.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { TimerDecoder } from '../protocol/codecs/timer.js';
 import {
@@ -24,6 +26,8 @@ export interface ImageTarget {
   onSession(session: OpenedSession): void;
   onClosing(id: number): void;
   onTimer(correlationId: number, deadlineMs: number): void;
+  /** What the service had put out. Comes last. */
+  onOutputs(hash: Hash64): void;
   /** Empty; takes the retained replies. */
   readonly replies: ReplyCache;
   /** Empty; takes what was on its way into the log. */
@@ -39,6 +43,7 @@ export class ServiceImage implements SnapshotImage {
   readonly #session = new ClientSessionDecoder();
   readonly #close = new CloseSessionDecoder();
   readonly #timer = new TimerDecoder();
+  readonly #outputs = new OutputStateDecoder();
   readonly #replies: ReplyImage;
   readonly #messages: MessageImage;
   #handler: SnapshotRecordHandler | undefined;
@@ -82,6 +87,11 @@ export class ServiceImage implements SnapshotImage {
         const timer = this.#timer.wrapAndApplyHeader(view, offset);
         const high = (timer.correlationIdHigh() | 0) * TWO_POW_32;
         this.#target.onTimer(high + timer.correlationIdLow(), timer.deadline());
+        break;
+      }
+      case TemplateId.OutputState: {
+        const outputs = this.#outputs.wrapAndApplyHeader(view, offset);
+        this.#target.onOutputs({ low: outputs.hashLow(), high: outputs.hashHigh() });
         break;
       }
       case TemplateId.SnapshotRecord:

@@ -3,14 +3,16 @@
 //   SnapshotMarker BEGIN | ClientSession, and CloseSession when the service has closed it, each
 //   | Timer, each, in the order of scheduling | retained replies (reply-snapshot.ts)
 //   | messages on their way (message-snapshot.ts)
-//   | SnapshotRecord, each | SnapshotMarker END
+//   | SnapshotRecord, each | OutputState, when it is known | SnapshotMarker END
 //
 // Everything in it was frozen when the service reached the event; it is encoded in bounded steps.
 
+import type { Hash64 } from '../cluster/output-history.js';
 import type { SnapshotSection, SnapshotWrite } from '../cluster/service-host.js';
 import { ClientSessionEncoder } from '../protocol/codecs/client-session.js';
 import { CloseSessionEncoder } from '../protocol/codecs/close-session.js';
 import { SnapshotMark } from '../protocol/codecs/enumerations.js';
+import { OutputStateEncoder } from '../protocol/codecs/output-state.js';
 import { SnapshotMarkerEncoder } from '../protocol/codecs/snapshot-marker.js';
 import { SnapshotRecordEncoder } from '../protocol/codecs/snapshot-record.js';
 import { TimerEncoder } from '../protocol/codecs/timer.js';
@@ -42,6 +44,8 @@ export interface ServiceSnapshotParts {
   readonly replies: FrozenReplies;
   readonly messages: FrozenMessages;
   readonly records: SnapshotRecords;
+  /** What the service had put out; undefined when that is not known. */
+  readonly outputs: Hash64 | undefined;
 }
 
 /** Encodes a service's section. */
@@ -56,6 +60,7 @@ export class ServiceSnapshot implements SnapshotSection {
   readonly #replies: ReplySnapshot;
   readonly #messages: MessageSnapshot;
   readonly #record = new SnapshotRecordEncoder();
+  readonly #outputs = new OutputStateEncoder();
   #sessionIndex = 0;
   #timerIndex = 0;
   #hasBegun = false;
@@ -74,6 +79,7 @@ export class ServiceSnapshot implements SnapshotSection {
     };
     while (written < lengthMax) {
       if (!this.#writeNext(count)) {
+        this.#writeOutputs(count);
         this.#writeMarker(count, SnapshotMark.End);
         return true;
       }
@@ -127,6 +133,19 @@ export class ServiceSnapshot implements SnapshotSection {
       .appVersion(this.#parts.appVersion)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
+  }
+
+  #writeOutputs(append: SnapshotWrite): void {
+    const { outputs } = this.#parts;
+    if (outputs !== undefined) {
+      const length = this.#outputs
+        .wrapAndApplyHeader(this.#view, 0)
+        .hashLow(outputs.low)
+        .hashHigh(outputs.high)
+        .serviceId(this.#parts.serviceId)
+        .encodedLength();
+      append(this.#head, MESSAGE_HEADER_LENGTH + length);
+    }
   }
 
   #writeSession(append: SnapshotWrite, session: ContainerSession): void {

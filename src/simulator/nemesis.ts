@@ -3,7 +3,7 @@
 import { DiskDamage } from './disk-damage.js';
 import { EquipmentFaults } from './equipment-faults.js';
 import { decayLog } from './fault-atlas.js';
-import { forgetLeader } from './forgotten-leader.js';
+import { ForgottenLeader } from './forgotten-leader.js';
 import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
 import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
@@ -70,6 +70,7 @@ export class Nemesis {
   readonly #network: NetworkFaults;
   readonly damage: DiskDamage;
   readonly #leaderHunt: LeaderHunt;
+  readonly #forgottenLeader: ForgottenLeader;
   readonly #equipment: EquipmentFaults;
   #isHealed = false;
   /** Of the fault that strikes now. */
@@ -95,6 +96,7 @@ export class Nemesis {
     );
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
+    this.#forgottenLeader = new ForgottenLeader(parts, this.#targets, this.#random);
     const hunting = parts.world.random.fork('leader hunt');
     this.#leaderHunt = new LeaderHunt(parts, this.#targets, hunting, (member, kind) =>
       this.#end(member, kind),
@@ -135,6 +137,7 @@ export class Nemesis {
     this.#isHealed = true;
     this.#network.heal();
     this.#leaderHunt.heal();
+    this.#forgottenLeader.heal();
     for (const { node } of cluster.members) {
       node.disk.faultHook = undefined;
       node.disk.capacityBytes = DISK_CAPACITY_BYTES;
@@ -237,7 +240,7 @@ export class Nemesis {
         this.#network.lag();
         break;
       case FaultClass.ForgottenLeader:
-        forgetLeader(this.#parts, this.#targets, this.#random, () => this.#isHealed);
+        this.#forgottenLeader.strike();
         break;
       case FaultClass.LeaderHunt:
         this.#leaderHunt.strike();

@@ -44,6 +44,11 @@ export interface SimulationCounts {
   sessionsChallenged: number;
   sessionsAuthenticated: number;
   sessionsRejected: number;
+  /** Positions at which members compared what their services had put out. */
+  outputsCompared: number;
+  /** Times that a member had little room left on its disk, and handed leadership over for it. */
+  lowSpaces: number;
+  lowSpaceTransfers: number;
 }
 
 /** Nothing has happened yet. */
@@ -76,6 +81,9 @@ export function emptyCounts(): SimulationCounts {
     sessionsChallenged: 0,
     sessionsAuthenticated: 0,
     sessionsRejected: 0,
+    outputsCompared: 0,
+    lowSpaces: 0,
+    lowSpaceTransfers: 0,
   };
 }
 

@@ -5,18 +5,20 @@
 // serve, and become equal within bounds: a cluster that is safe because it does nothing is none.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { type Divergence, divergenceText } from '../cluster/divergence.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
 import { describeError } from './describe-error.js';
+import { LOW_SPACE_LENGTH } from './equipment-faults.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
 import { Intruder } from './intruder.js';
-import { Judge, type Violation } from './invariants/judge.js';
+import { Judge } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
 import { NO_MESSAGES } from './message-chain.js';
-import { Nemesis, type StruckFault } from './nemesis.js';
+import { Nemesis } from './nemesis.js';
 import { Operator } from './operator.js';
 import { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
@@ -27,7 +29,11 @@ import {
   type SimulatedMember,
 } from './simulated-cluster.js';
 import { SimulatedAuthenticator } from './simulated-security.js';
-import { emptyCounts, type SimulationCounts } from './simulation-counts.js';
+import { emptyCounts } from './simulation-counts.js';
+import type { SimulationResult } from './simulation-result.js';
+
+export type { SimulationResult } from './simulation-result.js';
+
 import { Conversation } from './story/conversation.js';
 import {
   drawSwarm,
@@ -36,7 +42,7 @@ import {
   type Swarm,
   withoutTrouble,
 } from './swarm.js';
-import { Timeline, type TimelineEntry } from './timeline.js';
+import { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
@@ -52,23 +58,10 @@ const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 
 /** Where a caller brings what runs, nobody is asked who he is, and nobody gives orders. */
 const NO_OPERATIONS = { isAuthenticated: false, intruderCount: 0, operatorIntervalNs: 0 };
-
-/** The outcome of one seed. */
-export interface SimulationResult {
-  readonly seed: number;
-  readonly traceHash: string;
-  readonly events: number;
-  readonly simulatedNs: number;
-  readonly counts: SimulationCounts;
-  readonly violation: Violation | undefined;
-  /** What happened, in words; empty unless asked for. */
-  readonly timeline: readonly string[];
-  readonly entries: readonly TimelineEntry[];
-  /** Faults that struck. */
-  readonly struck: readonly StruckFault[];
-  readonly safetyStartNs: number;
-  readonly safetyEndNs: number;
-}
+/** Runs are short: members compare their output often. */
+const DIVERGENCE_INTERVAL_MS = 200;
+/** Logs of runs are small, and disks that fill up do so within a second. */
+const SPACE_CHECK_INTERVAL_MS = 200;
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -163,11 +156,7 @@ export class Simulation {
     const { clients } = this;
     this.requesters = this.#makeRequesters(arenas);
     const { requesters } = this;
-    const { ingressEndpoints } = cluster;
-    this.intruders = Array.from(
-      { length: this.swarm.intruderCount },
-      (_, index) => new Intruder(index, { world, arenas, judge, ingressEndpoints }),
-    );
+    this.intruders = this.#makeIntruders(arenas);
     const { operatorIntervalNs: intervalNs } = this.swarm;
     this.operator = new Operator({ world, cluster, timeline, intervalNs });
     application?.onClients(clients);
@@ -244,6 +233,9 @@ export class Simulation {
         snapshotIntervalLength,
         snapshotIntervalMs,
         logRetention,
+        divergenceIntervalMs: DIVERGENCE_INTERVAL_MS,
+        lowSpaceLength: LOW_SPACE_LENGTH,
+        spaceCheckIntervalMs: SPACE_CHECK_INTERVAL_MS,
         queryCountMax,
       },
       makeService: (memberId) => this.judges.makeServices(memberId),
@@ -258,6 +250,15 @@ export class Simulation {
       `authenticator ${memberId} ${this.#authenticatorCount++}`,
     );
     return { authenticator: new SimulatedAuthenticator(random) };
+  }
+
+  #makeIntruders(arenas: ArenaPool): Intruder[] {
+    const { judge, swarm, world } = this;
+    const { ingressEndpoints } = this.cluster;
+    return Array.from(
+      { length: swarm.intruderCount },
+      (_, index) => new Intruder(index, { world, arenas, judge, ingressEndpoints }),
+    );
   }
 
   /** None where the caller brings a service of its own. */
@@ -294,8 +295,16 @@ export class Simulation {
         this.judges.snapshots.onSnapshot(memberId, entry);
         timeline.add(name, `has a snapshot of position ${entry.logPosition}`);
       },
+      onDivergence: (divergence) => this.#onDivergence(memberId, divergence),
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
     };
+  }
+
+  #onDivergence(memberId: number, divergence: Divergence): void {
+    // What a user's service puts out is judged event by event, with the cause: see user/.
+    if (this.application === undefined) {
+      this.judge.report('outputs', `member ${memberId} finds a ${divergenceText(divergence)}`);
+    }
   }
 
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {
@@ -391,6 +400,9 @@ export class Simulation {
     this.#counts.sessionsChallenged += counters.sessionsChallenged ?? 0;
     this.#counts.sessionsAuthenticated += counters.sessionsAuthenticated ?? 0;
     this.#counts.sessionsRejected += counters.sessionsRejected ?? 0;
+    this.#counts.outputsCompared += counters.outputsCompared ?? 0;
+    this.#counts.lowSpaces += counters.lowSpaceCount ?? 0;
+    this.#counts.lowSpaceTransfers += counters.lowSpaceTransfers ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;

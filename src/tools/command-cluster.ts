@@ -3,6 +3,7 @@
 // A member is named by its data directory: who may read that may command the member.
 
 import type { Command } from 'commander';
+import { divergenceText } from '../cluster/divergence.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { askMember } from '../host/control-client.js';
 import { ExitCode } from '../host/exit-codes.js';
@@ -67,18 +68,24 @@ const HEADING = [
 function statusText(answers: readonly MemberAnswer[]): string {
   const answered = answers.filter(({ report }) => report !== undefined);
   const silent = answers.filter(({ report }) => report === undefined);
+  const divergences = answers.map(({ report }) => report?.status.divergence);
+  const told = new Set(divergences.filter((one) => one !== undefined).map(divergenceText));
   return [
     ...(answered.length === 0 ? [] : [tableText([HEADING, ...answered.map(rowOf)])]),
     ...silent.map((answer) => rowOf(answer).join(': ')),
+    ...told,
   ].join('\n');
 }
 
-/** Whether somebody leads, all that were asked answered, and nobody's log is damaged. */
+/** A log that is damaged, a service that differs, a disk that is nearly full. */
+const UNHEALTHY: readonly string[] = ['corrupt', 'diverged', 'low space'];
+
+/** Whether somebody leads, all that were asked answered, and all of them are well. */
 function isHealthy(answers: readonly MemberAnswer[]): boolean {
   const statuses = answers.map(({ report }) => report?.status);
   return (
     statuses.some((status) => status?.role === 'leader' && status.isIngressOpen) &&
-    statuses.every((status) => status !== undefined && status.health !== 'corrupt')
+    statuses.every((status) => status !== undefined && !UNHEALTHY.includes(status.health))
   );
 }
 

@@ -50,6 +50,7 @@ export interface NodeFlags {
   window?: number;
   idle?: IdleStrategy;
   insecure?: boolean;
+  dev?: boolean;
 }
 
 /** Adds the flags that say who a member is and where its data lies. */
@@ -102,6 +103,10 @@ export function addRunFlags(command: Command): Command {
       '--window <bytes>',
       'receiver window of log and client streams',
       integerOption(4096, 64 * 1024 * 1024),
+    )
+    .option(
+      '--dev',
+      'clocks, chance, timers and the network throw when the service uses them inside a callback',
     )
     .option(
       '--idle <strategy>',
@@ -203,6 +208,7 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
       mtuLength: flags.mtu,
       windowLength: flags.window,
       insecure: flags.insecure,
+      guard: flags.dev,
     }),
   };
   const directory =

@@ -145,9 +145,8 @@ test('a storm of sessions that come and go ends no member and no other session',
 
 test('a leader without memory for one more session says so, and lives on', (t) => {
   const fixture = new ClusterFixture({
-    cluster: { sessionCountMax: 100 },
     // A session takes nearly two MiB of a simulated member's 24.
-    member: { streamTermLength: 512 * 1024 },
+    cluster: { sessionCountMax: 100, egressTermLength: 512 * 1024 },
   });
   const leader = fixture.start();
   const live = fixture.connect();

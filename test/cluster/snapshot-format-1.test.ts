@@ -6,6 +6,7 @@ import { SnapshotReader } from '../../src/archive/snapshot-reader.js';
 import { recordingFileName, type SnapshotEntry } from '../../src/archive/snapshot-recording.js';
 import { checkSnapshot } from '../../src/archive/snapshot-services.js';
 import { completeTask, StorageTasks } from '../../src/archive/storage-task.js';
+import { OutputHistory } from '../../src/cluster/output-history.js';
 import type { ServiceHostContext } from '../../src/cluster/service-host.js';
 import { Services } from '../../src/cluster/services.js';
 import { SnapshotLoader } from '../../src/cluster/snapshot-loader.js';
@@ -48,6 +49,7 @@ function contextOf(arena: Arena): ServiceHostContext {
     messageLengthMax: 8_192,
     fragmentLimit: 1,
     snapshots: { wants: () => false, offer: (section) => section.close() },
+    outputs: new OutputHistory(arena),
     snapshot: ENTRY,
   };
 }

@@ -2,6 +2,8 @@
 
 import type { Mutant } from './mutant.js';
 
+const HASHED_MESSAGE =
+  'this.#outputs.addBytes(OutputKind.Message, sessionId, buffer, offset, length);';
 const SENT = 'this.#sent(this.#writer.message(publication, buffer, offset, length))';
 
 export const SERVICE_MUTANTS: readonly Mutant[] = [
@@ -103,6 +105,49 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         file: 'src/service/message-snapshot.ts',
         find: '    if (message === undefined) {\n',
         replace: '    if (message !== undefined || message === undefined) {\n',
+      },
+    ],
+  },
+  {
+    id: 'B35b',
+    bug: 'what a service may put out depends on a socket of its leader',
+    source: 'Aeron Cluster services that stop at a back-pressured offer',
+    breaks: 'a leader whose client takes nothing now drops what its service says to it',
+    judges: ['outputs'],
+    edits: [
+      {
+        file: 'src/service/output-hasher.ts',
+        find: HASHED_MESSAGE,
+        replace: `const egress = this.#egress as { isPressed?: (id: number) => boolean };
+    if (egress.isPressed?.(sessionId) === true) {
+      return;
+    }
+    ${HASHED_MESSAGE}`,
+      },
+      {
+        file: 'src/cluster/egress.ts',
+        find: '  requestClose(sessionId: number): void {\n',
+        replace: `  isPressed(sessionId: number): boolean {
+    const connection = this.#connectionOf(sessionId);
+    return connection !== undefined && !connection.queue.isEmpty;
+  }
+
+  requestClose(sessionId: number): void {
+`,
+      },
+    ],
+  },
+  {
+    id: 'B20b',
+    bug: 'a snapshot lacks a part of the state that belongs to its position',
+    source: 'etcd 13766 and 14685',
+    breaks: 'a member that starts from a snapshot takes it that nothing was put out before',
+    judges: ['outputs', 'I-10'],
+    edits: [
+      {
+        file: 'src/service/service-container.ts',
+        find: '      onOutputs: (hash) => this.#outputs?.begin(logPosition, hash),',
+        replace: '      onOutputs: () => this.#outputs?.begin(logPosition, NO_OUTPUT),',
       },
     ],
   },

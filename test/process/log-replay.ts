@@ -12,6 +12,7 @@ import {
   segmentFileName,
 } from '../../src/archive/log-geometry.js';
 import type { LogReader, MessageConsumer } from '../../src/cluster/log-poller.js';
+import { OutputHistory } from '../../src/cluster/output-history.js';
 import { LogCodec } from '../../src/codec/index.js';
 import { Arena } from '../../src/memory/arena.js';
 import type { ServiceFactory } from '../../src/service/clustered-service.js';
@@ -121,6 +122,7 @@ export function replayLog(
       fragmentLimit: Number.MAX_SAFE_INTEGER,
       // The log alone makes the state.
       snapshots: { wants: () => false, offer: (section) => section.close() },
+      outputs: new OutputHistory(arena),
       snapshot: undefined,
     });
     container.doWork(limit);

@@ -45,7 +45,15 @@ export function buildStage(line: string, arenas: ArenaPool): Stage {
     handshakeTimeoutMs: ms('handshake-timeout'),
     handshakeCountMax: words.number('handshakes-max'),
   });
-  const member: Partial<MemberSettings> = defined({ windowLength: kib('window-kib') });
+  const onDivergence = words.text('on-divergence') as MemberSettings['onDivergence'];
+  const member: Partial<MemberSettings> = defined({
+    windowLength: kib('window-kib'),
+    onDivergence,
+    // Elsewhere members say nothing about it: the scenes are about something else.
+    lowSpaceLength: kib('low-space-kib') ?? 0,
+    spaceCheckIntervalMs: 100,
+    divergenceIntervalMs: onDivergence === undefined ? 0 : undefined,
+  });
   const stage = new Stage({
     arenas,
     seed: words.number('seed') ?? SEED_DEFAULT,

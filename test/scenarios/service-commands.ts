@@ -1,6 +1,7 @@
 // service-commands.ts: messages that make the service do something beyond counting them.
 //
-// They are as deterministic as the rest of it: the same message does the same on every member.
+// They are as deterministic as the rest of it: the same message does the same on every member. The
+// one exception is named after what it is for.
 
 import type { ClientSession, Cluster } from '../../src/service/clustered-service.js';
 import type { LedgerService } from '../../src/simulator/ledger-service.js';
@@ -12,12 +13,19 @@ const REPLY = /^reply-(\d+)/;
 /** `tell-3` sends `told-1` to `told-3` into the log, and the next one goes on from there. */
 const TELL = /^tell-(\d+)/;
 
+/** `differ-at-2` says something on member 2 that the others do not say. */
+const DIFFER = /^differ-at-(\d+)/;
+
 /**
- * Teaches a service `close-me`, `throw-now`, `reply-N` and `tell-N`.
+ * Teaches the service of a member `close-me`, `throw-now`, `reply-N`, `tell-N` and `differ-at-N`.
  *
  * @param onTold is given the text of each message that came from a service through the log.
  */
-export function addServiceCommands(service: LedgerService, onTold: (text: string) => void): void {
+export function addServiceCommands(
+  service: LedgerService,
+  memberId: number,
+  onTold: (text: string) => void,
+): void {
   const apply = service.onSessionMessage.bind(service);
   const begin = service.onStart.bind(service);
   let cluster: Cluster | undefined;
@@ -34,6 +42,9 @@ export function addServiceCommands(service: LedgerService, onTold: (text: string
       cluster?.offer(bytes, 0, bytes.length);
     }
     obey(text, session, (id) => cluster?.closeSession(id));
+    if (DIFFER.exec(text)?.[1] === String(memberId)) {
+      session.offer(new Uint8Array(1), 0, 1);
+    }
   };
   service.onServiceMessage = (_serviceId, _timestamp, buffer, offset, length) => {
     onTold(textOf(buffer, offset, length));

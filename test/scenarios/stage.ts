@@ -217,7 +217,7 @@ export class Stage {
       this.applied[memberId]?.push(textOf(buffer, offset, length));
       apply(session, timestamp, buffer, offset, length);
     };
-    addServiceCommands(service, (text) => this.applied[memberId]?.push(text));
+    addServiceCommands(service, memberId, (text) => this.applied[memberId]?.push(text));
     return host;
   }
 

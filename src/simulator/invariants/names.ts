@@ -19,6 +19,7 @@ export const JUDGE_NAMES = {
   'I-15': 'a suspended cluster takes nothing, and no stranger is let in',
   states: 'equal states at equal positions',
   messages: 'a message of a service comes once, in order, and is not forgotten',
+  outputs: 'members find no difference in what their services put out',
   timers: 'a timer fires once, not early, and is not forgotten',
   recovery: 'a disk that nobody damaged is found sound',
   liveness: 'a healed cluster elects, serves and becomes equal',

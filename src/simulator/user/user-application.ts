@@ -2,6 +2,7 @@
 
 import { assert } from '../../assert.js';
 import type { LogReader, MessageConsumer } from '../../cluster/log-poller.js';
+import { OutputHistory } from '../../cluster/output-history.js';
 import type { Position } from '../../position.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
@@ -158,6 +159,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       offerAnswer: () => undefined,
       requestClose: () => undefined,
     };
+    const outputs = new OutputHistory(arena);
     container.start({
       arena,
       memberId: 0,
@@ -167,10 +169,12 @@ export class UserApplication<S extends ClusteredService> implements Application 
       fragmentLimit: this.#fragments.length + 1,
       // The log alone makes the state.
       snapshots: { wants: () => false, offer: (section) => section.close() },
+      outputs,
       snapshot: undefined,
     });
     container.doWork(Number.MAX_SAFE_INTEGER);
     container.close();
+    outputs.close();
     arenas.give(arena);
     return messages;
   }

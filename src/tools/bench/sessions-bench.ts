@@ -100,6 +100,7 @@ class SessionsBench {
         durability: options.durability,
         sessionCountMax: countMax,
         logTermLength: LOG_TERM_LENGTH,
+        egressTermLength: STREAM_TERM_LENGTH,
         segmentLength: 4 * LOG_TERM_LENGTH,
       },
       member: { streamTermLength: STREAM_TERM_LENGTH, memoryLength: MEMORY_LENGTH },
