@@ -394,7 +394,7 @@ function assembleConsensus(
   sessions: SessionParts,
   snapshots: SnapshotParts,
 ) {
-  const { config, directory, entropy, services, transport } = inputs;
+  const { config, directory, entropy, onRefused, services, transport } = inputs;
   const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
   const effects = new ConsensusEffects({
     ...inputs,
@@ -419,7 +419,6 @@ function assembleConsensus(
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
   const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, services });
-  const { onRefused } = inputs;
   const { logCare } = log;
   const outputs = new Outputs({
     arena: inputs.arena,

@@ -6,6 +6,7 @@
 import type { CredentialsSupplier } from '../client/credentials.js';
 import type { Authenticator, SessionProxy } from '../cluster/authenticator.js';
 import type { Prng } from './prng.js';
+import type { MemberSecurity } from './simulated-cluster.js';
 
 /** A decision is put off with this chance, in millionths: it may depend on another system. */
 const DELAY_PER_MILLION = 300_000;
@@ -87,4 +88,12 @@ export class SimulatedAuthenticator implements Authenticator {
   onHandshakeEnd(sessionId: number): void {
     this.#pending.delete(sessionId);
   }
+}
+
+/** Makes an authenticator for each process of a member, each with a stream of chance of its own. */
+export function makeSecurity(random: Prng): (memberId: number) => MemberSecurity {
+  let count = 0;
+  return (memberId) => ({
+    authenticator: new SimulatedAuthenticator(random.fork(`authenticator ${memberId} ${count++}`)),
+  });
 }

@@ -22,13 +22,8 @@ import { Nemesis } from './nemesis.js';
 import { Operator } from './operator.js';
 import { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
-import {
-  type ArenaPool,
-  type MemberSecurity,
-  SimulatedCluster,
-  type SimulatedMember,
-} from './simulated-cluster.js';
-import { SimulatedAuthenticator } from './simulated-security.js';
+import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
+import { makeSecurity } from './simulated-security.js';
 import { emptyCounts } from './simulation-counts.js';
 import type { SimulationResult } from './simulation-result.js';
 
@@ -100,7 +95,6 @@ export class Simulation {
   readonly #random: Prng;
   readonly #guard: GlobalGuard | undefined;
   #isOver = false;
-  #authenticatorCount = 0;
   readonly #counts = emptyCounts();
 
   constructor(options: SimulationOptions) {
@@ -239,17 +233,10 @@ export class Simulation {
         queryCountMax,
       },
       makeService: (memberId) => this.judges.makeServices(memberId),
-      makeSecurity: this.swarm.isAuthenticated ? (id) => this.#makeSecurity(id) : undefined,
+      makeSecurity: this.swarm.isAuthenticated ? makeSecurity(this.world.random) : undefined,
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
-  }
-
-  #makeSecurity(memberId: number): MemberSecurity {
-    const random = this.world.random.fork(
-      `authenticator ${memberId} ${this.#authenticatorCount++}`,
-    );
-    return { authenticator: new SimulatedAuthenticator(random) };
   }
 
   #makeIntruders(arenas: ArenaPool): Intruder[] {
