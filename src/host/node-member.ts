@@ -216,6 +216,14 @@ class NodeMember implements RunningMember {
   }
 }
 
+/** What decides about clients, made anew for each life. */
+function securityOf({ authenticatorFactory, authorisation }: NodeMemberOptions) {
+  return {
+    ...(authenticatorFactory === undefined ? {} : { authenticator: authenticatorFactory() }),
+    ...(authorisation === undefined ? {} : { authorisation }),
+  };
+}
+
 /** What happens to a member, as plain data. */
 function eventsTo(emit: (event: MemberEvent) => void, stop: () => void): MemberEvents {
   return {
@@ -255,7 +263,6 @@ class MemberLife {
   #isClosed = false;
 
   constructor(options: NodeMemberOptions) {
-    const { authenticatorFactory, authorisation } = options;
     const factories = [options.serviceFactory].flat();
     const cluster = { serviceCount: factories.length, ...clusterOf(options) };
     const config = concludeClusterConfig(cluster, options.member);
@@ -300,8 +307,7 @@ class MemberLife {
       entropy: new NodeEntropy(),
       storage: this.#storage,
       services: this.#containers,
-      ...(authenticatorFactory === undefined ? {} : { authenticator: authenticatorFactory() }),
-      ...(authorisation === undefined ? {} : { authorisation }),
+      ...securityOf(options),
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
       events: eventsTo(
