@@ -1,15 +1,28 @@
 // index.ts: the public API. Re-exports only.
 
 export type { ClientOptions } from './client/client-options.js';
-export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
+export {
+  type AdminResponse,
+  type ClientHandlers,
+  ClientState,
+  type ClusterClient,
+} from './client/cluster-client.js';
+export type { CredentialsSupplier } from './client/credentials.js';
 export type { ExactlyOnceOptions } from './client/exactly-once-client.js';
 export type { QueryOptions } from './client/query-client.js';
 export type { QueryAnswer, QueryRequestOptions } from './client/query-shell.js';
 export type { RequestClientOptions } from './client/request-client.js';
 export type { Answer } from './client/request-shell.js';
+export type {
+  Authenticator,
+  AuthenticatorFactory,
+  AuthorisationService,
+  SessionProxy,
+} from './cluster/authenticator.js';
 export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
 export { type ErrorCategory, ErrorCode, PawlError } from './errors.js';
 export { type BootstrapMemberOptions, type BornMember, bootstrapMember } from './host/bootstrap.js';
+export type { ShutdownOutcome } from './host/cluster-orders.js';
 export { type ConnectOptions, connect, type RequestSession } from './host/connect.js';
 export {
   type ConnectExactlyOnceOptions,

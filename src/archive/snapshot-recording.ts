@@ -17,7 +17,8 @@ export const SNAPSHOT_CHUNK_LENGTH = 64 * 1024;
 export const SNAPSHOT_PAYLOAD_LENGTH_MAX = 16 * 1024 - 32;
 /**
  * Version of what a snapshot's messages mean. One that is newer is not loaded. Version 2 names the
- * services and holds their messages on the way; version 1, of one service without any, is read.
+ * services and holds their messages on the way, principals, and whether the cluster is suspended;
+ * version 1, of one service without any of it, is read.
  */
 export const SNAPSHOT_FORMAT_VERSION = 2;
 export const SNAPSHOT_FORMAT_ONE_SERVICE = 1;

@@ -51,6 +51,14 @@ const clusterSchema = z.strictObject({
   serviceCount: z.int().min(1).max(SERVICE_COUNT_MAX).default(1),
   /** Concurrent client sessions. */
   sessionCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(1_000),
+  /** Of these at most so many whose clients receive at one host. */
+  sessionCountPerAddressMax: z.int().min(1).max(SESSION_COUNT_MAX).default(SESSION_COUNT_MAX),
+  /** `required`: each member is given an Authenticator, which the leader asks about each client. */
+  authentication: z.enum(['none', 'required']).default('none'),
+  /** Clients whose credentials are being judged at one time; others have to ask again. */
+  handshakeCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(256),
+  /** Time from a client's request until it must have proved who it is. */
+  handshakeTimeoutMs: timeoutMs.default(5_000),
   /**
    * Bytes of one of the three term buffers of a client's egress stream. A message to a client is at
    * most an eighth of it: what a service is told of a longer one must not depend on the member.
@@ -150,6 +158,8 @@ const memberSchema = z.strictObject({
    * member that needs it is given the newest snapshot instead.
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
+  /** How long a shutdown waits for members that can be reached and have not acknowledged it. */
+  terminationTimeoutMs: timeoutMs.default(10_000),
   /**
    * With `snapshots`: bytes of log before the newest snapshot that are kept although snapshots hold
    * them; and how long log is kept, by its own time. What exceeds either is given up. Both 0: at

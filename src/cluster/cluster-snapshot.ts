@@ -1,7 +1,8 @@
 // cluster-snapshot.ts: the section of a snapshot that holds the cluster's own state.
 //
 //   SnapshotMarker BEGIN | ClusterActionRequest, the event itself
-//   | SnapshotService, one for each service | SnapshotTerm, each
+//   | SnapshotService, one for each service
+//   | ClusterActionRequest SUSPEND, where the cluster is suspended | SnapshotTerm, each
 //   | ClusterSession and ClientSession, each | SnapshotMarker END
 //
 // Built from applied events only: what a leader has in mind and has not committed is elsewhere.
@@ -73,6 +74,7 @@ export class ClusterSnapshot implements SnapshotSection {
   readonly #appVersions: readonly number[];
   readonly #terms: readonly TermEntry[];
   readonly #sessions: readonly ClusterSession[];
+  readonly #isSuspended: boolean;
   readonly #head = new Uint8Array(HEAD_LENGTH_MAX);
   readonly #view = new DataView(this.#head.buffer);
   readonly #marker = new SnapshotMarkerEncoder();
@@ -91,11 +93,13 @@ export class ClusterSnapshot implements SnapshotSection {
     appVersions: readonly number[],
     terms: readonly TermEntry[],
     sessions: readonly ClusterSession[],
+    isSuspended: boolean,
   ) {
     this.#event = event;
     this.#appVersions = appVersions;
     this.#terms = terms;
     this.#sessions = sessions;
+    this.#isSuspended = isSuspended;
   }
 
   write(append: SnapshotWrite, lengthMax: number): boolean {
@@ -121,8 +125,11 @@ export class ClusterSnapshot implements SnapshotSection {
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       this.#writeMarker(append, SnapshotMark.Begin);
-      this.#writeEvent(append);
+      this.#writeEvent(append, ClusterAction.Snapshot);
       this.#writeServices(append);
+      if (this.#isSuspended) {
+        this.#writeEvent(append, ClusterAction.Suspend);
+      }
       return true;
     }
     const term = this.#terms[this.#termIndex];
@@ -159,14 +166,14 @@ export class ClusterSnapshot implements SnapshotSection {
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
   }
 
-  #writeEvent(append: SnapshotWrite): void {
+  #writeEvent(append: SnapshotWrite, action: ClusterAction): void {
     const { eventPosition, flags, leadershipTermId, timestampMs } = this.#event;
     const length = this.#action
       .wrapAndApplyHeader(this.#view, 0)
       .leadershipTermId(leadershipTermId)
       .logPosition(eventPosition)
       .timestamp(timestampMs)
-      .action(ClusterAction.Snapshot)
+      .action(action)
       .flags(flags)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);

@@ -23,6 +23,8 @@ import { SnapshotBlockDecoder } from '../protocol/codecs/snapshot-block.js';
 import { SnapshotOfferDecoder } from '../protocol/codecs/snapshot-offer.js';
 import { SnapshotRequestDecoder } from '../protocol/codecs/snapshot-request.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
+import { TerminationAckDecoder } from '../protocol/codecs/termination-ack.js';
+import { TerminationPositionDecoder } from '../protocol/codecs/termination-position.js';
 import { VoteDecoder } from '../protocol/codecs/vote.js';
 import { VoterClockDecoder } from '../protocol/codecs/voter-clock.js';
 import { messageTemplateId } from '../protocol/message-header.js';
@@ -32,6 +34,7 @@ import type { ClockAgreement } from './clock-agreement.js';
 import type { Installs } from './installs.js';
 import type { LogCare } from './log-care.js';
 import type { Outputs } from './outputs.js';
+import type { Shutdown } from './shutdown.js';
 
 /** Messages of other members that one duty cycle takes. */
 export const CONSENSUS_FRAGMENT_LIMIT = 256;
@@ -70,6 +73,9 @@ export class ConsensusAdapter {
   readonly #snapshotOffer = new SnapshotOfferDecoder();
   readonly #snapshotRequest = new SnapshotRequestDecoder();
   readonly #snapshotBlock = new SnapshotBlockDecoder();
+  readonly #shutdown: Shutdown;
+  readonly #terminationPosition = new TerminationPositionDecoder();
+  readonly #terminationAck = new TerminationAckDecoder();
   readonly #outputs: Outputs;
   readonly #outputHash = new OutputHashDecoder();
   #nowNs = 0;
@@ -84,6 +90,7 @@ export class ConsensusAdapter {
     installs: Installs,
     clocks: ClockAgreement,
     outputs: Outputs,
+    shutdown: Shutdown,
   ) {
     this.#subscription = subscription;
     this.#election = election;
@@ -91,6 +98,7 @@ export class ConsensusAdapter {
     this.#logCare = logCare;
     this.#installs = installs;
     this.#clocks = clocks;
+    this.#shutdown = shutdown;
     this.#outputs = outputs;
   }
 
@@ -339,6 +347,31 @@ export class ConsensusAdapter {
         );
       }
       default:
+        return this.#dispatchShutdown(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchShutdown(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.TerminationPosition: {
+        if (!TerminationPositionDecoder.isValid(view, offset, length)) return false;
+        const message = this.#terminationPosition.wrapAndApplyHeader(view, offset);
+        const termId = message.leadershipTermId();
+        // One of an earlier term is late, not wrong.
+        this.#shutdown.onTerminationPosition(termId, message.logPosition(), nowNs);
+        return true;
+      }
+      case TemplateId.TerminationAck: {
+        if (!TerminationAckDecoder.isValid(view, offset, length)) return false;
+        const message = this.#terminationAck.wrapAndApplyHeader(view, offset);
+        this.#shutdown.onTerminationAck(
+          message.memberId(),
+          message.leadershipTermId(),
+          message.logPosition(),
+        );
+        return true;
+      }
+      default:
         return this.#dispatchOutputs(view, offset, length, nowNs);
     }
   }
@@ -372,6 +405,7 @@ export class ConsensusAdapter {
   }
 
   #onMemberHello(message: MemberHelloDecoder, nowNs: number): void {
+    this.#shutdown.onHello(message.memberId(), message.flags());
     this.#election.onMemberHello(
       {
         memberId: message.memberId(),

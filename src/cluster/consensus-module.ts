@@ -10,14 +10,16 @@ import { ElectionState } from '../consensus/election-state.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import { MEMBER_NULL, type Position } from '../position.js';
+import type { Redirect } from './client-orders.js';
 import type { ClusterConfig } from './cluster-config.js';
+import type { ClusterControl } from './cluster-control.js';
 import { CONSENSUS_FRAGMENT_LIMIT, type ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
 import type { DiskWatch } from './disk-watch.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
-import type { IngressAdapter, Redirect } from './ingress-adapter.js';
+import type { IngressAdapter } from './ingress-adapter.js';
 import type { Installs } from './installs.js';
 import type { LeaderLog } from './leader-log.js';
 import type { LeaderReads } from './leader-reads.js';
@@ -30,6 +32,8 @@ import type { Outputs } from './outputs.js';
 import type { Responder } from './responder.js';
 import type { ServiceProposer } from './service-proposer.js';
 import type { Services } from './services.js';
+import type { SessionAdmission } from './session-admission.js';
+import type { Shutdown } from './shutdown.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
@@ -57,6 +61,9 @@ export interface ConsensusModuleParts {
   readonly ingress: IngressAdapter;
   readonly reads: LeaderReads;
   readonly sessions: LeaderSessions;
+  readonly admission: SessionAdmission;
+  readonly control: ClusterControl;
+  readonly shutdown: Shutdown;
   readonly proposer: ServiceProposer;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
@@ -123,7 +130,9 @@ export class ConsensusModule {
     work += this.#apply(nowNs);
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
+    this.#hasMore ||= egress.hasMore;
     work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
+    work += this.#parts.shutdown.doWork(nowNs);
     work += this.#parts.outputs.doWork(nowNs) + this.#parts.diskWatch.doWork(nowNs);
     publisher.flush();
     return work;
@@ -143,6 +152,7 @@ export class ConsensusModule {
       logCare.deadlineNs(),
       this.#parts.installs.deadlineNs(),
       this.#parts.taker.deadlineNs(),
+      this.#parts.shutdown.deadlineNs(),
       this.#parts.outputs.deadlineNs(),
       this.#parts.diskWatch.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
@@ -152,15 +162,17 @@ export class ConsensusModule {
   /** When an idle leader has to look at sessions or timers. */
   #leaderDeadlineNs(): number {
     const { logClock, proposer } = this.#parts;
-    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(proposer.nextDeadlineMs()));
+    const nextMs = this.#isHeld() ? Number.POSITIVE_INFINITY : proposer.nextDeadlineMs();
+    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(nextMs));
     return this.#nowNs + Math.min(SESSION_CHECK_INTERVAL_NS, timerNs);
   }
 
   #pollIngress(nowNs: number): number {
     const { clock, election, ingress, leaderLog, logClock } = this.#parts;
     const publication = leaderLog.publication;
-    if (election.isHandingOver()) {
-      // Clients wait in their streams: what was taken now would be lost with the leadership.
+    if (election.isHandingOver() || (this.#isIngressOpen && this.#isHeld())) {
+      // Clients wait in their streams: what was taken now would be lost with the leadership, or is
+      // not to be taken before an operator resumes.
       return 0;
     }
     if (this.#isIngressOpen && publication !== undefined) {
@@ -178,7 +190,8 @@ export class ConsensusModule {
   #moveIdleLog(): number {
     const { election, leaderLog, logPublisher } = this.#parts;
     const isIdle = leaderLog.isOpen && leaderLog.tail() === election.commitPosition();
-    if (!isIdle || !election.admissionWaitsForLog() || election.isHandingOver()) {
+    const isAtEnd = election.isHandingOver() || this.#parts.shutdown.isHeld;
+    if (!isIdle || !election.admissionWaitsForLog() || isAtEnd) {
       return 0;
     }
     return logPublisher.appendPadding() > 0 ? 1 : 0;
@@ -218,6 +231,8 @@ export class ConsensusModule {
       } else {
         egress.endTerm();
         sessions.endTerm();
+        this.#parts.admission.endTerm();
+        this.#parts.control.endTerm();
       }
     }
     const isIngressOpen = isLeading && election.isIngressOpen();
@@ -228,6 +243,8 @@ export class ConsensusModule {
       egress.open();
       const nowMs = logClock.timeMs(nowNs, clock.wallMs());
       this.#parts.proposer.startTerm(election.leadershipTermId());
+      this.#parts.admission.startTerm(election.leadershipTermId());
+      this.#parts.control.startTerm(election.leadershipTermId());
       this.#parts.schedule.startTerm(election.leadershipTermId(), nowMs);
       sessions.openIngress(nowMs);
     }
@@ -238,8 +255,7 @@ export class ConsensusModule {
    * Applies what is committed: sessions first, so that the services' replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, logClock, services, sessions } = this.#parts;
-    const { loader, proposer, schedule, taker } = this.#parts;
+    const { applier, clock, election, loader, logClock, services, taker } = this.#parts;
     const isLoading = loader?.isDone === false;
     const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
@@ -261,15 +277,35 @@ export class ConsensusModule {
     }
     election.onServicePosition(Math.min(applier.position, servicePosition));
     if (this.#isIngressOpen && !election.isHandingOver()) {
-      const appended =
-        sessions.doWork(nowMs) + proposer.doWork(nowMs) + schedule.doWork(nowMs, servicePosition);
-      this.#hasMore ||= proposer.hasMore;
+      const appended = this.#appendEvents(nowMs, nowNs);
       if (appended > 0) {
         // Events were appended after this turn's recording: it goes on at once.
         work += appended + this.#updateProgress(nowNs);
       }
     }
     return work;
+  }
+
+  /** Whether a leader holds back what clients send: by order, or because it is to end. */
+  #isHeld(): boolean {
+    return this.#parts.control.isHeld || this.#parts.shutdown.isHeld;
+  }
+
+  /** What the leader itself has to say. Returns how many events. */
+  #appendEvents(nowMs: number, nowNs: number): number {
+    const { admission, control, proposer, schedule, services, sessions, shutdown } = this.#parts;
+    if (shutdown.isHeld) {
+      return shutdown.wantsSnapshot ? schedule.doWork(nowMs, services.position) : 0;
+    }
+    if (control.takeResumed()) {
+      sessions.restartTimes(nowMs);
+    }
+    let appended = control.doWork(nowMs) + sessions.doWork(nowMs, control.isHeld);
+    if (!control.isHeld) {
+      appended += admission.doWork(nowMs, nowNs) + proposer.doWork(nowMs);
+      this.#hasMore ||= proposer.hasMore;
+    }
+    return appended + schedule.doWork(nowMs, services.position);
   }
 
   #redirectNow(): Redirect | undefined {

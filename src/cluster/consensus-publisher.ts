@@ -25,6 +25,8 @@ import { RequestVoteEncoder } from '../protocol/codecs/request-vote.js';
 import { SnapshotBlockEncoder } from '../protocol/codecs/snapshot-block.js';
 import { SnapshotOfferEncoder } from '../protocol/codecs/snapshot-offer.js';
 import { SnapshotRequestEncoder } from '../protocol/codecs/snapshot-request.js';
+import { TerminationAckEncoder } from '../protocol/codecs/termination-ack.js';
+import { TerminationPositionEncoder } from '../protocol/codecs/termination-position.js';
 import { VoteEncoder } from '../protocol/codecs/vote.js';
 import { VoterClockEncoder } from '../protocol/codecs/voter-clock.js';
 import { formatHostPort } from '../protocol/host-port.js';
@@ -63,6 +65,8 @@ export class ConsensusPublisher {
   readonly #newTerm = new NewLeadershipTermEncoder();
   readonly #catchup = new CatchupRequestEncoder();
   readonly #append = new AppendPositionEncoder();
+  readonly #terminationPosition = new TerminationPositionEncoder();
+  readonly #terminationAck = new TerminationAckEncoder();
   readonly #commit = new CommitPositionEncoder();
   readonly #readProbe = new ReadProbeEncoder();
   readonly #readAcknowledgement = new ReadAcknowledgementEncoder();
@@ -242,6 +246,30 @@ export class ConsensusPublisher {
       .followerMemberId(this.#memberId)
       .flags(flags);
     this.#send(to, this.#append.encodedLength());
+  }
+
+  /** Whether a member has its ear here. */
+  isConnected(to: MemberId): boolean {
+    return this.#publications.get(to)?.isConnected === true;
+  }
+
+  /** The sender, which leads, wants everybody to end at a position. */
+  terminationPosition(to: MemberId, termId: number, position: Position): void {
+    this.#terminationPosition
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logPosition(position);
+    this.#send(to, this.#terminationPosition.encodedLength());
+  }
+
+  /** The sender is ready to end there. */
+  terminationAck(to: MemberId, termId: number, position: Position): void {
+    this.#terminationAck
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logPosition(position)
+      .memberId(this.#memberId);
+    this.#send(to, this.#terminationAck.encodedLength());
   }
 
   leadershipTransfer(to: MemberId, termId: number, target: MemberId): void {

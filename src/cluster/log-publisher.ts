@@ -7,7 +7,7 @@
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import { ClusterActionRequestEncoder } from '../protocol/codecs/cluster-action-request.js';
-import { ClusterAction } from '../protocol/codecs/enumerations.js';
+import type { ClusterAction } from '../protocol/codecs/enumerations.js';
 import { NewLeadershipTermEventEncoder } from '../protocol/codecs/new-leadership-term-event.js';
 import { RequestHeaderEncoder } from '../protocol/codecs/request-header.js';
 import { ServiceMessageHeaderEncoder } from '../protocol/codecs/service-message-header.js';
@@ -198,8 +198,12 @@ export class LogPublisher {
     return this.#append(SERVICE_MESSAGE_HEADER_LENGTH + bytes.length);
   }
 
-  /** A snapshot is to be taken at the end of this event. */
-  appendSnapshotRequest(leadershipTermId: number, timestamp: number): Position {
+  /** An order to the cluster: a snapshot is to be taken at the end of this event, for one. */
+  appendClusterAction(
+    leadershipTermId: number,
+    timestamp: number,
+    action: ClusterAction,
+  ): Position {
     const length =
       MESSAGE_HEADER_LENGTH +
       this.#actionRequest
@@ -207,7 +211,7 @@ export class LogPublisher {
         .leadershipTermId(leadershipTermId)
         .logPosition(this.tail())
         .timestamp(timestamp)
-        .action(ClusterAction.Snapshot)
+        .action(action)
         .encodedLength();
     return this.#append(length);
   }

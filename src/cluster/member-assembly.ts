@@ -11,9 +11,7 @@ import { LogReader } from '../archive/segment-reader.js';
 import { SnapshotReader } from '../archive/snapshot-reader.js';
 import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { StorageTasks } from '../archive/storage-task.js';
-import { assert } from '../assert.js';
 import { Election } from '../consensus/election.js';
-import type { RecoveredState } from '../consensus/election-effects.js';
 import type { ElectionState, MemberRole } from '../consensus/election-state.js';
 import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
@@ -21,18 +19,17 @@ import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
-import { formatHostPort } from '../protocol/host-port.js';
-import {
-  formatIngressEndpoints,
-  ingressEndpointsOf,
-  type MemberEndpoints,
-} from '../protocol/member-endpoints.js';
+import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
 import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
+import { logLength } from '../transport/log-memory.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
+import { type Authenticator, type AuthorisationService, DENY_ALL } from './authenticator.js';
 import { CheckedReader } from './checked-reader.js';
+import { ClientOrders } from './client-orders.js';
 import { ClockAgreement } from './clock-agreement.js';
-import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+import type { ClusterConfig } from './cluster-config.js';
+import { ClusterControl } from './cluster-control.js';
 import { AppliedSessions } from './cluster-session.js';
 import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
@@ -55,11 +52,15 @@ import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
+import { channelOf, ownEndpoints } from './member-addresses.js';
 import { Outputs } from './outputs.js';
 import { QueryIngress } from './query-ingress.js';
+import { recoveredState } from './recovered-state.js';
 import { Responder } from './responder.js';
 import { ServiceProposer } from './service-proposer.js';
 import type { Services } from './services.js';
+import { SessionAdmission } from './session-admission.js';
+import { Shutdown } from './shutdown.js';
 import { SnapshotLoader } from './snapshot-loader.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { SnapshotTaker } from './snapshot-taker.js';
@@ -84,6 +85,8 @@ export interface AssemblyInputs {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly services: Services;
+  readonly authenticator?: Authenticator;
+  readonly authorisation?: AuthorisationService;
   readonly recorderRunner?: RecorderRunner;
   readonly directory: RecoveredDirectory;
   readonly transport: Transport;
@@ -109,6 +112,9 @@ export interface MemberParts {
   readonly egress: Egress;
   readonly responder: Responder;
   readonly ingress: IngressAdapter;
+  readonly admission: SessionAdmission;
+  readonly control: ClusterControl;
+  readonly shutdown: Shutdown;
   readonly queryIngress: QueryIngress;
   readonly reads: LeaderReads;
   readonly adapter: ConsensusAdapter;
@@ -301,7 +307,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
 /** What brings sessions and services to the snapshot that the member starts from. */
 function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLoader | undefined {
   const { arena, directory, services, tasks } = inputs;
-  const { applied, sessions } = parts;
+  const { applied, control, sessions } = parts;
   if (directory.snapshot === undefined) {
     return undefined;
   }
@@ -312,6 +318,7 @@ function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLo
       applied.open(session);
       sessions.onOpened(session, false, 0);
     },
+    onSuspended: () => control.restore(),
     onFatal: (error) => inputs.onFatal(error),
   });
 }
@@ -325,8 +332,9 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     isHeard: (id) => sessions.isHeard(id),
   });
   const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);
-  const applier = new LogApplier(log.makePoller(), applied, sessions, (event) => {
-    snapshots.taker.onEvent(event, applied.values());
+  const control = new ClusterControl(log.logPublisher);
+  const applier = new LogApplier(log.makePoller(), applied, sessions, control, (event) => {
+    snapshots.taker.onEvent(event, applied.values(), control.isSuspended);
     snapshots.schedule.onEvent(event.logPosition, event.timestampMs);
   });
   const responder = new Responder(transport, config);
@@ -335,23 +343,44 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     INGRESS_STREAM_ID,
     {
       windowLength: config.member.windowLength,
+      // What strangers send must leave room for the log, without which the member is none.
+      accept: ({ termLength }) =>
+        arena.canAllocate(logLength(termLength) + 2 * logLength(config.logTermLength)),
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );
+  const { authenticator, authorisation = DENY_ALL, onWarning } = inputs;
+  const admission = new SessionAdmission({
+    config,
+    authenticator,
+    sessions,
+    responder,
+    onWarning: (message) => onWarning(message),
+  });
+  const { schedule } = snapshots;
+  const orders = new ClientOrders({
+    applied,
+    sessions,
+    admission,
+    authorisation,
+    schedule,
+    egress,
+    responder,
+  });
   const reads = new LeaderReads(inputs.services.answering, egress, {
     countMax: config.member.queryCountMax,
     bytesMax: config.member.queryBytesMax,
   });
   const queryIngress = new QueryIngress(arena, sessions.table, reads);
-  const ingress = new IngressAdapter(
+  const ingress = new IngressAdapter({
     arena,
     subscription,
     sessions,
-    log.logPublisher,
-    responder,
-    queryIngress,
-    messageLengthMax(config),
-  );
+    log: log.logPublisher,
+    queries: queryIngress,
+    orders,
+    messageLengthMax: messageLengthMax(config),
+  });
   const close = (): void => {
     egress.close();
     responder.close();
@@ -359,8 +388,8 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     sessions.close();
     ingress.close();
   };
-  const parts = { applied, egress, sessions, applier, responder, ingress, queryIngress, reads };
-  return { ...parts, subscription, close };
+  const entry = { ingress, queryIngress, reads, responder, subscription };
+  return { applied, egress, sessions, admission, control, applier, ...entry, close };
 }
 
 function assembleConsensus(
@@ -369,7 +398,7 @@ function assembleConsensus(
   sessions: SessionParts,
   snapshots: SnapshotParts,
 ) {
-  const { config, directory, entropy, services, transport } = inputs;
+  const { config, directory, entropy, onRefused, services, transport } = inputs;
   const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
   const effects = new ConsensusEffects({
     ...inputs,
@@ -393,7 +422,8 @@ function assembleConsensus(
     { checksum: 'required', windowLength: config.member.windowLength },
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
-  const { onRefused } = inputs;
+  const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, services });
+  const { logCare } = log;
   const outputs = new Outputs({
     arena: inputs.arena,
     config,
@@ -408,10 +438,11 @@ function assembleConsensus(
     subscription,
     election,
     onRefused,
-    log.logCare,
+    logCare,
     installs,
     log.clocks,
     outputs,
+    shutdown,
   );
   const close = (): void => {
     effects.close();
@@ -419,7 +450,17 @@ function assembleConsensus(
     publisher.close();
     outputs.close();
   };
-  return { publisher, effects, election, adapter, installs, outputs, subscription, close };
+  return {
+    publisher,
+    effects,
+    election,
+    adapter,
+    installs,
+    outputs,
+    shutdown,
+    subscription,
+    close,
+  };
 }
 
 function assembleInstalls(
@@ -457,44 +498,7 @@ function assembleInstalls(
   return new Installs(source, target, election);
 }
 
-/** What recovery found, as consensus wants it. */
-function recoveredState(directory: RecoveredDirectory): RecoveredState {
-  const { appendPosition, birth, commitPosition, health, nodeState, recordingLog } = directory;
-  // The snapshot stands for what lies before it, whether that has rotted or not.
-  const start = directory.snapshot?.logPosition ?? 0;
-  const ranges = health.kind === 'corrupt' ? health.ranges : [];
-  const damaged = ranges.find((range) => range.to > start);
-  const damagedPosition = damaged === undefined ? undefined : Math.max(damaged.from, start);
-  return {
-    nodeState: {
-      ...nodeState.state,
-      incarnations: nodeState.state.incarnations.map(({ memberId, incarnation }) => ({
-        memberId,
-        incarnation: toOpaque64(incarnation),
-      })),
-    },
-    termEntries: recordingLog.entries().map((entry) => ({
-      termId: entry.leadershipTermId,
-      basePosition: entry.termBaseLogPosition,
-    })),
-    durablePosition: appendPosition,
-    commitPosition: Math.min(commitPosition, appendPosition),
-    incarnation: toOpaque64(birth.incarnation),
-    ...(damagedPosition === undefined ? {} : { damagedPosition }),
-  };
-}
-
 /** Longest message that a cluster's log can hold, bytes. */
 export function messageLengthMax(config: ClusterConfig): number {
   return Math.min(config.logTermLength / MESSAGE_TERM_SHARE, MESSAGE_LENGTH_MAX);
-}
-
-function ownEndpoints(config: ClusterConfig): MemberEndpoints {
-  const own = config.endpoints.find((one) => one.memberId === config.member.memberId);
-  assert(own !== undefined, 'the configuration names this member');
-  return own;
-}
-
-function channelOf(endpoint: MemberEndpoints['ingress']): string {
-  return `aeron:udp?endpoint=${formatHostPort(endpoint)}`;
 }

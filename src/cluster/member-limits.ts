@@ -31,6 +31,8 @@ export function visitLimits(parts: LimitedParts, visit: LimitVisitor): void {
   visit('storage operations under way', tasks.pendingCount, STORAGE_PENDING_COUNT_MAX);
   visit('open sessions', running.applied.count, config.sessionCountMax);
   visit('sessions open or being opened', running.sessions.count, config.sessionCountMax);
+  const { handshakeCountMax } = config;
+  visit('handshakes of clients', running.admission.count, handshakeCountMax);
   visit('egress connections', running.egress.connectionCount, config.sessionCountMax);
   visit('bytes of an egress queue', running.egress.longestQueue(), config.egressBufferLengthMax);
   visit('pending answers', running.responder.pendingCount, PENDING_ANSWER_COUNT_MAX);

@@ -21,15 +21,19 @@ import type { Entropy } from '../ports/entropy.js';
 import type { Network } from '../ports/network.js';
 import type { Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
-import { RefusalReason } from '../protocol/codecs/enumerations.js';
 import type { Subscription } from '../transport/subscription.js';
 import { Transport } from '../transport/transport.js';
+import type { Authenticator, AuthorisationService } from './authenticator.js';
 import type { ClusterConfig } from './cluster-config.js';
+import { ControlResult, type SuspensionAction } from './cluster-control.js';
 import type { Divergence } from './divergence.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
+import type { MemberOrders } from './member-orders.js';
+import { checkAuthentication, healthOf, REFUSALS, socketFailure } from './member-reports.js';
 import type { Role, ServiceHost } from './service-host.js';
 import { Services } from './services.js';
+import { ShutdownState } from './shutdown.js';
 
 export type { RecorderRunner } from './member-assembly.js';
 
@@ -39,6 +43,8 @@ export interface MemberEvents {
   onRoleChange?(role: Role, leadershipTermId: number): void;
   /** A snapshot is complete: it counts from now on. */
   onSnapshot?(entry: SnapshotEntry): void;
+  /** An operator has the cluster end: this member leaves at a position, as all others do. */
+  onTerminated?(logPosition: Position): void;
   /** Members have put out different things; told once, and again when it is known who is odd. */
   onDivergence?(divergence: Divergence): void;
   /** Something that an operator should know and act upon. */
@@ -54,6 +60,10 @@ export interface MemberDependencies {
   readonly storage: Storage;
   /** By service id. */
   readonly services: readonly ServiceHost[];
+  /** Given exactly where the cluster's setting `authentication` is `required`. */
+  readonly authenticator?: Authenticator;
+  /** Who may give orders over the client protocol; nobody when not given. */
+  readonly authorisation?: AuthorisationService;
   /**
    * Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle.
    */
@@ -70,6 +80,10 @@ export interface MemberStatus {
   readonly isIngressOpen: boolean;
   /** It takes no ingress, because another member is to lead. */
   readonly isHandingOver: boolean;
+  /** The cluster takes nothing from clients, by an event of the log that is applied here. */
+  readonly isSuspended: boolean;
+  /** How far a shutdown is; see ShutdownState. */
+  readonly shutdownState: string;
   readonly leadershipTermId: number;
   readonly leaderMemberId: number;
   readonly appendPosition: Position;
@@ -78,6 +92,8 @@ export interface MemberStatus {
   readonly servicePosition: Position;
   /** Position of the newest snapshot that counts; 0 without one. */
   readonly snapshotPosition: Position;
+  /** Bytes of that snapshot. */
+  readonly snapshotLength: number;
   readonly sessionCount: number;
   /**
    * `sound` or `torn` as the start found the log; `corrupt` while ranges of it are damaged;
@@ -100,6 +116,9 @@ export type MemberObservation = Pick<MemberParts, 'election' | 'logCare' | 'modu
  * stream that carries that needs no heartbeat of its own.
  */
 const STREAM_HEARTBEAT_INTERVAL_NS = 125_000_000;
+
+/** Streams that are not those of sessions: of members, of answers, of those who are refused. */
+const STREAM_COUNT_SPARE = 1_024;
 
 const ROLES: Readonly<Record<MemberRole, Role>> = {
   [MemberRole.Follower]: 'follower',
@@ -124,6 +143,7 @@ export class Member implements Agent {
 
   constructor(dependencies: MemberDependencies) {
     const { arena, config, entropy, network, storage } = dependencies;
+    checkAuthentication(config, dependencies.authenticator !== undefined);
     this.config = config;
     this.#member = dependencies;
     this.#tasks = new StorageTasks(storage);
@@ -140,6 +160,9 @@ export class Member implements Agent {
         initialWindowLength: member.windowLength,
         heartbeatIntervalNs: STREAM_HEARTBEAT_INTERVAL_NS,
         socketBufferLength: member.socketBufferLength,
+        // A client is an image here and a publication there, for a while also when it has gone.
+        imageCountMax: 2 * config.sessionCountMax + STREAM_COUNT_SPARE,
+        publicationCountMax: 2 * config.sessionCountMax + STREAM_COUNT_SPARE,
         imageTermLengthMax: Math.max(logTermLength, member.streamTermLength, 64 * 1024 * 1024),
       },
     });
@@ -190,6 +213,10 @@ export class Member implements Agent {
     if (this.#running !== undefined) {
       work += this.#running.module.doWork(nowNs);
       this.#check();
+      if (this.#running.shutdown.state === ShutdownState.Ended && !this.#isLeaving) {
+        this.#member.events?.onTerminated?.(this.#running.shutdown.position);
+        this.leave(nowNs);
+      }
       // What this turn has to say leaves in this turn.
       if (work > 0 || this.#transport.deadlineNs() <= nowNs) {
         this.#transport.flush(nowNs);
@@ -220,6 +247,29 @@ export class Member implements Agent {
     }
   }
 
+  /** Suspends or resumes the cluster; the status tells when that is so. */
+  orderSuspension(action: SuspensionAction): ControlResult {
+    return this.#running?.control.order(action) ?? ControlResult.NotLeader;
+  }
+
+  /** Has all members take a snapshot and end at one position. */
+  orderShutdown(nowNs: number): ControlResult {
+    return this.#running?.shutdown.order(nowNs) ?? ControlResult.NotLeader;
+  }
+
+  /** What an operator's orders have come to, as far as this member, which leads, knows. */
+  orders(): MemberOrders {
+    const running = this.#running;
+    return {
+      canTakeSnapshot: running?.schedule.canTake ?? false,
+      snapshotsServed: running?.schedule.servedCount ?? 0,
+      snapshotServedPosition: running?.schedule.servedPosition ?? 0,
+      suspensionPosition: running?.control.position ?? 0,
+      shutdownPosition: running?.shutdown.position ?? -1,
+      shutdownAcknowledged: running?.shutdown.acknowledged ?? [],
+    };
+  }
+
   /** Begins to hand leadership over to another member; the status tells what became of it. */
   transferLeadership(target: number, nowNs: number): TransferResult {
     return this.#running?.election.transferLeadership(target, nowNs) ?? TransferResult.NotLeader;
@@ -244,6 +294,8 @@ export class Member implements Agent {
       isVoting: running?.election.isVoting() ?? false,
       isIngressOpen: running?.module.isIngressOpen ?? false,
       isHandingOver: running?.election.isHandingOver() ?? false,
+      isSuspended: running?.control.isSuspended ?? false,
+      shutdownState: running?.shutdown.state ?? ShutdownState.None,
       leadershipTermId: running?.election.leadershipTermId() ?? -1,
       leaderMemberId: running?.election.leaderMemberId() ?? -1,
       appendPosition: running?.module.appendPosition() ?? 0,
@@ -251,6 +303,7 @@ export class Member implements Agent {
       commitPosition: running?.election.commitPosition() ?? 0,
       servicePosition: this.#services.position,
       snapshotPosition: running?.taker.newestPosition() ?? 0,
+      snapshotLength: running?.taker.newestLength() ?? 0,
       sessionCount: running?.applied.count ?? 0,
       health: healthOf(running, memberId),
       divergence: running?.outputs.divergence,
@@ -276,6 +329,13 @@ export class Member implements Agent {
         }
       }
     }
+    counters.handshakesDropped = running?.admission.droppedCount ?? 0;
+    counters.handshakesTimedOut = running?.admission.timedOutCount ?? 0;
+    counters.sessionsChallenged = running?.admission.challengedCount ?? 0;
+    counters.sessionsAuthenticated = running?.admission.acceptedCount ?? 0;
+    counters.sessionsRejected = running?.admission.rejectedCount ?? 0;
+    counters.authenticatorFailures = running?.admission.failedCount ?? 0;
+    counters.arenaBytes = this.#member.arena.allocatedLength;
     counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
     counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
     counters.queriesAnswered = running?.reads.answeredCount ?? 0;
@@ -437,55 +497,4 @@ export class Member implements Agent {
       `member ${fromMemberId} refuses member ${refusedMemberId}: ${REFUSALS.get(reason) ?? reason}`,
     );
   }
-}
-
-/** How the log was found, and what has become of it since. */
-function healthOf(running: MemberParts | undefined, memberId: number): string {
-  if (running === undefined) {
-    return 'opening';
-  }
-  if (!running.logCare.damage.isEmpty) {
-    return 'corrupt';
-  }
-  const { divergence } = running.outputs;
-  if (divergence !== undefined && !isInnocent(divergence, memberId)) {
-    return 'diverged';
-  }
-  if (running.diskWatch.isLow) {
-    return 'low space';
-  }
-  const { kind } = running.directory.health;
-  return kind === 'corrupt' ? 'repaired' : kind;
-}
-
-/** Whether a majority says that others are odd. */
-function isInnocent({ oddMemberIds }: Divergence, memberId: number): boolean {
-  return oddMemberIds.length > 0 && !oddMemberIds.includes(memberId);
-}
-
-const REFUSALS: ReadonlyMap<number, string> = new Map([
-  [
-    RefusalReason.ClusterId,
-    'the cluster ids differ: start this member with the cluster id of the others',
-  ],
-  [RefusalReason.Configuration, 'the cluster settings differ: make them equal on all members'],
-  [RefusalReason.Durability, 'the durability levels differ: use the level of the others'],
-  [
-    RefusalReason.Incarnation,
-    'its data directory is another one than before: it does not vote until it has caught up',
-  ],
-  [RefusalReason.ProtocolVersion, 'the protocol versions differ: run the version of the others'],
-]);
-
-function socketFailure(subscription: Subscription): PawlError | undefined {
-  const { failure } = subscription;
-  if (failure === undefined || failure instanceof PawlError) {
-    return failure;
-  }
-  return new PawlError(
-    ErrorCode.NetworkFailed,
-    `cannot listen on ${subscription.channel}: ${failure.message}`,
-    'environment',
-    { cause: failure },
-  );
 }

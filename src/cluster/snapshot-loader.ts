@@ -6,8 +6,9 @@
 import type { SnapshotReader } from '../archive/snapshot-reader.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { ClientSessionDecoder } from '../protocol/codecs/client-session.js';
+import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import { ClusterSessionDecoder } from '../protocol/codecs/cluster-session.js';
-import { SnapshotMark } from '../protocol/codecs/enumerations.js';
+import { ClusterAction, SnapshotMark } from '../protocol/codecs/enumerations.js';
 import { SnapshotMarkerDecoder } from '../protocol/codecs/snapshot-marker.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { messageTemplateId } from '../protocol/message-header.js';
@@ -24,6 +25,8 @@ export interface SnapshotLoaderParts {
   readonly services: Services;
   /** A session that was open. */
   onSession(session: ClusterSession): void;
+  /** The cluster was suspended. */
+  onSuspended(): void;
   onFatal(error: PawlError): void;
 }
 
@@ -35,6 +38,7 @@ export class SnapshotLoader {
     SNAPSHOT_MESSAGE_LENGTH_MAX,
   );
   readonly #marker = new SnapshotMarkerDecoder();
+  readonly #action = new ClusterActionRequestDecoder();
   readonly #session = new ClusterSessionDecoder();
   readonly #client = new ClientSessionDecoder();
   // Whose section it is; undefined in the cluster's own.
@@ -107,6 +111,11 @@ export class SnapshotLoader {
       const encodedPrincipal = this.#client.wrapAndApplyHeader(view, offset).encodedPrincipal();
       this.#parts.onSession({ ...this.#opened, encodedPrincipal });
       this.#opened = undefined;
+    } else if (templateId === TemplateId.ClusterActionRequest) {
+      // The first one is the snapshot's own event.
+      if (this.#action.wrapAndApplyHeader(view, offset).action() === ClusterAction.Suspend) {
+        this.#parts.onSuspended();
+      }
     }
   }
 }

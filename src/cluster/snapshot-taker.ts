@@ -99,11 +99,20 @@ export class SnapshotTaker {
 
   /** Position of the newest snapshot that counts; 0 without one. */
   newestPosition(): Position {
-    return this.#parts.directory.snapshots.index.snapshots.at(-1)?.logPosition ?? 0;
+    return this.#newest()?.logPosition ?? 0;
+  }
+
+  /** Bytes of that snapshot; 0 without one. */
+  newestLength(): number {
+    return this.#newest()?.length ?? 0;
+  }
+
+  #newest(): SnapshotEntry | undefined {
+    return this.#parts.directory.snapshots.index.snapshots.at(-1);
   }
 
   /** The applier has reached a snapshot event. */
-  onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>): void {
+  onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>, isSuspended: boolean): void {
     const { directory } = this.#parts;
     const appVersions = this.#parts.snapshotVersions();
     const canTake = appVersions.every((version) => version >= 0);
@@ -115,7 +124,8 @@ export class SnapshotTaker {
       return;
     }
     const terms = termsBelow(directory.recordingLog.entries(), event.logPosition);
-    const section = new ClusterSnapshot(event, appVersions, terms, [...sessions]);
+    const opened = [...sessions];
+    const section = new ClusterSnapshot(event, appVersions, terms, opened, isSuspended);
     this.#awaited = { event, section, serviceSections: new Map() };
     this.pauseNs = 0;
     this.longestStepNs = 0;

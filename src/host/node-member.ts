@@ -1,5 +1,6 @@
 // node-member.ts: runs one member in this process, over Node's ports.
 
+import type { AuthenticatorFactory, AuthorisationService } from '../cluster/authenticator.js';
 import {
   type ClusterSettings,
   concludeClusterConfig,
@@ -8,10 +9,18 @@ import {
 import { Member, type MemberEvents, type MemberStatus } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
+import { ClusterAction } from '../protocol/codecs/enumerations.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { guardedFactory } from '../service/guarded-service.js';
 import { ServiceContainer } from '../service/service-container.js';
 import { processGuard } from './callback-guard.js';
+import {
+  type OrderedMember,
+  orderShutdown,
+  orderSnapshot,
+  orderSuspension,
+  type ShutdownOutcome,
+} from './cluster-orders.js';
 import { openDataDirectory } from './data-directory.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
 import { handOver } from './hand-over.js';
@@ -25,6 +34,8 @@ import { WakeCell } from './wake-cell.js';
 /** How long a clean leave may take before the member is closed as it is. */
 export const LEAVE_TIMEOUT_MS = 2_000;
 const LEAVE_POLL_MS = 5;
+/** How long an order that takes a snapshot is watched, unless told otherwise. */
+export const ORDER_TIMEOUT_MS = 60_000;
 
 /** What happens to a member, as plain data. */
 export type MemberEvent =
@@ -32,6 +43,7 @@ export type MemberEvent =
   | { readonly event: 'state'; readonly state: string; readonly reason: string }
   | { readonly event: 'role'; readonly role: string; readonly leadershipTermId: number }
   | { readonly event: 'snapshot'; readonly logPosition: number; readonly length: number }
+  | { readonly event: 'terminated'; readonly logPosition: number }
   | { readonly event: 'warning'; readonly message: string };
 
 export interface NodeMemberOptions {
@@ -41,6 +53,13 @@ export interface NodeMemberOptions {
   readonly directory: string;
   /** Makes the service, or one for each of several services, by service id. */
   readonly serviceFactory: ServiceFactory | readonly ServiceFactory[];
+  /**
+   * Decides who may open a session. With it, cluster.authentication is `required` unless it is set;
+   * all members of a cluster have one, or none has.
+   */
+  readonly authenticatorFactory?: AuthenticatorFactory;
+  /** Who may give orders over the client protocol; nobody when not given. */
+  readonly authorisation?: AuthorisationService;
   readonly idle?: IdleStrategy;
   readonly onEvent?: (event: MemberEvent) => void;
 }
@@ -79,6 +98,30 @@ export interface RunningMember {
   /** Has a snapshot taken on every member, as soon as this one leads. */
   requestSnapshot(): void;
   /**
+   * Has a snapshot taken on every member, where this one leads.
+   *
+   * @returns the position of the snapshot, when its event is committed.
+   * @throws PawlError ORDER_REFUSED or TIMEOUT saying why it did not come to that.
+   */
+  takeSnapshot(timeoutMs?: number): Promise<number>;
+  /**
+   * Has the cluster take nothing from clients, until `resume`; no timer fires either. It holds
+   * across changes of leader and restarts. Where this member leads.
+   *
+   * @returns the position from which on it is so.
+   * @throws PawlError ORDER_REFUSED or TIMEOUT saying why it did not come to that.
+   */
+  suspend(): Promise<number>;
+  /** Ends a suspension; as `suspend`. */
+  resume(): Promise<number>;
+  /**
+   * Has all members take a snapshot and end at one position, where this one leads. This member
+   * ends soon after: see `closed`.
+   *
+   * @throws PawlError ORDER_REFUSED or TIMEOUT saying why it did not come to that.
+   */
+  shutdown(timeoutMs?: number): Promise<ShutdownOutcome>;
+  /**
    * Hands leadership over to another member, without an election timeout.
    *
    * @returns the term in which the other leads.
@@ -89,6 +132,15 @@ export interface RunningMember {
   stop(): Promise<void>;
   /** Resolves when the member has ended: with the error that ended it, or undefined. */
   readonly closed: Promise<unknown>;
+}
+
+/** Whoever brings an authenticator wants it to be asked. */
+export function clusterOf(
+  options: Pick<NodeMemberOptions, 'cluster' | 'authenticatorFactory'>,
+): ClusterSettings {
+  return options.authenticatorFactory === undefined
+    ? options.cluster
+    : { authentication: 'required', ...options.cluster };
 }
 
 /**
@@ -128,6 +180,22 @@ class NodeMember implements RunningMember {
     return this.#life.transferLeadership(targetMemberId);
   }
 
+  takeSnapshot(timeoutMs = ORDER_TIMEOUT_MS): Promise<number> {
+    return orderSnapshot(this.#life.ordered(), timeoutMs);
+  }
+
+  suspend(): Promise<number> {
+    return orderSuspension(this.#life.ordered(), ClusterAction.Suspend);
+  }
+
+  resume(): Promise<number> {
+    return orderSuspension(this.#life.ordered(), ClusterAction.Resume);
+  }
+
+  shutdown(timeoutMs = ORDER_TIMEOUT_MS): Promise<ShutdownOutcome> {
+    return orderShutdown(this.#life.ordered(), timeoutMs);
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#life.stop();
@@ -148,6 +216,30 @@ class NodeMember implements RunningMember {
   }
 }
 
+/** What decides about clients, made anew for each life. */
+function securityOf({ authenticatorFactory, authorisation }: NodeMemberOptions) {
+  return {
+    ...(authenticatorFactory === undefined ? {} : { authenticator: authenticatorFactory() }),
+    ...(authorisation === undefined ? {} : { authorisation }),
+  };
+}
+
+/** What happens to a member, as plain data. */
+function eventsTo(emit: (event: MemberEvent) => void, stop: () => void): MemberEvents {
+  return {
+    onRecovered: ({ health, appendPosition }) =>
+      emit({ event: 'recovered', health: health.kind, appendPosition }),
+    onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
+    onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
+    onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
+    onTerminated: (logPosition) => {
+      emit({ event: 'terminated', logPosition });
+      stop();
+    },
+    onWarning: (message) => emit({ event: 'warning', message }),
+  };
+}
+
 function makeContainer(
   factory: ServiceFactory,
   serviceId: number,
@@ -155,17 +247,6 @@ function makeContainer(
 ): ServiceContainer {
   const hosted = isGuarded ? guardedFactory(factory, processGuard) : factory;
   return new ServiceContainer(hosted, { serviceId });
-}
-
-function eventsTo(emit: (event: MemberEvent) => void): MemberEvents {
-  return {
-    onRecovered: ({ health, appendPosition }) =>
-      emit({ event: 'recovered', health: health.kind, appendPosition }),
-    onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
-    onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
-    onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
-    onWarning: (message) => emit({ event: 'warning', message }),
-  };
 }
 
 /** A member from its start to its end. */
@@ -183,7 +264,7 @@ class MemberLife {
 
   constructor(options: NodeMemberOptions) {
     const factories = [options.serviceFactory].flat();
-    const cluster = { serviceCount: factories.length, ...options.cluster };
+    const cluster = { serviceCount: factories.length, ...clusterOf(options) };
     const config = concludeClusterConfig(cluster, options.member);
     const directory = openDataDirectory(options.directory, true);
     this.#containers = factories.map((factory, serviceId) =>
@@ -226,9 +307,13 @@ class MemberLife {
       entropy: new NodeEntropy(),
       storage: this.#storage,
       services: this.#containers,
+      ...securityOf(options),
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
-      events: eventsTo((event) => options.onEvent?.(event)),
+      events: eventsTo(
+        (event) => options.onEvent?.(event),
+        () => void this.stop(),
+      ),
     });
     const member = this.#member;
     loop.add({
@@ -284,6 +369,23 @@ class MemberLife {
       },
       targetMemberId,
     );
+  }
+
+  /** What an operator's orders are given to. */
+  ordered(): OrderedMember {
+    const member = this.#member;
+    const woken = <T>(result: T): T => {
+      this.#loop.wake();
+      return result;
+    };
+    return {
+      status: () => member.status(),
+      orders: () => member.orders(),
+      isClosed: () => this.#isClosed,
+      requestSnapshot: () => this.requestSnapshot(),
+      orderSuspension: (action) => woken(member.orderSuspension(action)),
+      orderShutdown: () => woken(member.orderShutdown(this.#clock.nowNs())),
+    };
   }
 
   /** Resolves when everything that it held is free again. */

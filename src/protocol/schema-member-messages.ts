@@ -190,11 +190,18 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
   cluster(1012, 'RequestClients', 8, 'Begins the retained replies of a snapshot.', [
     ['int64', 'forgottenThrough', 0],
   ]),
-  cluster(1013, 'RequestClient', 24, 'A client that makes requests, in a snapshot.', [
-    ['int64', 'clientId', 0],
-    ['int64', 'floor', 8],
-    ['int64', 'lastUsed', 16],
-  ]),
+  cluster(
+    1013,
+    'RequestClient',
+    24,
+    'A client that makes requests, in a snapshot.',
+    [
+      ['int64', 'clientId', 0],
+      ['int64', 'floor', 8],
+      ['int64', 'lastUsed', 16],
+    ],
+    [['bytes', 'principal']],
+  ),
   cluster(1014, 'RetainedReply', 28, 'Precedes a reply to the client before, in a snapshot.', [
     ['int64', 'requestId', 0],
     ['int64', 'logPosition', 8],

@@ -34,6 +34,11 @@ export interface ClientSession {
   /** Channel on which the client receives egress. */
   readonly responseChannel: string;
   readonly responseStreamId: number;
+  /**
+   * Who the client is, as the leader's Authenticator said when it let it in: 0 to 512 bytes, equal
+   * on all members, not to be changed. Empty where clients are not asked who they are.
+   */
+  readonly principal: Uint8Array;
   /** Set as soon as this service asks to close it, or the log does. */
   readonly isClosing: boolean;
   /**

@@ -13,19 +13,29 @@ export interface SessionOwner {
   ): void;
 }
 
+/** What a session was opened with. */
+export interface OpenedSession {
+  readonly id: number;
+  readonly responseStreamId: number;
+  readonly responseChannel: string;
+  readonly principal: Uint8Array;
+}
+
 /** One session. Its answers depend on the log and on fixed limits alone. */
 export class ContainerSession implements ClientSession {
   readonly #owner: SessionOwner;
   readonly id: number;
   readonly responseStreamId: number;
   readonly responseChannel: string;
+  readonly principal: Uint8Array;
   isClosing = false;
 
-  constructor(owner: SessionOwner, id: number, responseStreamId: number, responseChannel: string) {
+  constructor(owner: SessionOwner, opened: OpenedSession) {
     this.#owner = owner;
-    this.id = id;
-    this.responseStreamId = responseStreamId;
-    this.responseChannel = responseChannel;
+    this.id = opened.id;
+    this.responseStreamId = opened.responseStreamId;
+    this.responseChannel = opened.responseChannel;
+    this.principal = opened.principal;
   }
 
   offer(buffer: ArrayBufferView, offset: number, length: number): number {

@@ -1,7 +1,7 @@
 // container-sessions.ts: the sessions that the log has opened, as one service has them.
 
 import { assert } from '../assert.js';
-import { ContainerSession, type SessionOwner } from './container-session.js';
+import { ContainerSession, type OpenedSession, type SessionOwner } from './container-session.js';
 
 /** Open sessions, in the order in which they were opened. */
 export class ContainerSessions {
@@ -28,10 +28,10 @@ export class ContainerSessions {
     return this.#sessions.values();
   }
 
-  open(id: number, responseStreamId: number, responseChannel: string): ContainerSession {
-    assert(!this.#sessions.has(id), 'a session is opened once');
-    const session = new ContainerSession(this.#owner, id, responseStreamId, responseChannel);
-    this.#sessions.set(id, session);
+  open(opened: OpenedSession): ContainerSession {
+    assert(!this.#sessions.has(opened.id), 'a session is opened once');
+    const session = new ContainerSession(this.#owner, opened);
+    this.#sessions.set(opened.id, session);
     return session;
   }
 

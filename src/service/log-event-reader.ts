@@ -17,18 +17,12 @@ import {
   messageTemplateId,
 } from '../protocol/message-header.js';
 import type { LeadershipTerm } from './clustered-service.js';
+import type { OpenedSession } from './container-session.js';
 import type { LoggedServiceMessage } from './service-messages.js';
 
 const TWO_POW_32 = 2 ** 32;
 /** Whose timers are events without a service id. */
 const FIRST_SERVICE_ID = 0;
-
-/** A session as the log opens it. */
-export interface LoggedSession {
-  readonly id: number;
-  readonly responseStreamId: number;
-  readonly responseChannel: string;
-}
 
 /** Applies events. Bytes are valid during the call; `offset` is that of the body. */
 export interface LogEventHandler {
@@ -42,7 +36,7 @@ export interface LogEventHandler {
   ): void;
   /** The whole message of a request, header included. */
   onRequest(view: DataView, offset: number, length: number): void;
-  onSessionOpen(session: LoggedSession, timestamp: number): void;
+  onSessionOpen(session: OpenedSession, timestamp: number): void;
   onSessionClose(id: number, timestamp: number, reason: CloseReason): void;
   onTimer(serviceId: number, correlationId: number, timestamp: number): void;
   onServiceMessage(
@@ -144,6 +138,7 @@ export class LogEventReader {
       id: event.clusterSessionId(),
       responseStreamId: event.responseStreamId(),
       responseChannel: event.responseChannel(),
+      principal: event.encodedPrincipal(),
     };
     this.#handler.onSessionOpen(session, event.timestamp());
   }

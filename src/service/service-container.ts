@@ -29,9 +29,9 @@ import {
   type ServiceFactory,
   ServiceMessageResult,
 } from './clustered-service.js';
-import type { ContainerSession } from './container-session.js';
+import type { ContainerSession, OpenedSession } from './container-session.js';
 import { ContainerSessions } from './container-sessions.js';
-import { type LogEventHandler, LogEventReader, type LoggedSession } from './log-event-reader.js';
+import { type LogEventHandler, LogEventReader } from './log-event-reader.js';
 import { HashedEgress, OutputHasher, OutputKind } from './output-hasher.js';
 import type { ReplyLimits } from './reply-cache.js';
 import { localCallError, serviceError } from './service-errors.js';
@@ -335,13 +335,17 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
     // As with messages, one may follow the close of its session: it is executed when it is retried.
     if (session !== undefined && this.serviceId === ANSWERING_SERVICE_ID) {
       const position = this.#logPosition;
-      this.#call(() => this.requests.apply(session, request, view, offset, length, position), true);
+      // The client's id is that of its first session: whoever that was is whoever it is.
+      const owner = this.#sessions.get(request.clientId)?.principal ?? session.principal;
+      this.#call(
+        () => this.requests.apply(session, owner, request, view, offset, length, position),
+        true,
+      );
     }
   }
 
-  onSessionOpen(logged: LoggedSession, timestamp: number): void {
-    const { id, responseChannel, responseStreamId } = logged;
-    const session = this.#sessions.open(id, responseStreamId, responseChannel);
+  onSessionOpen(opened: OpenedSession, timestamp: number): void {
+    const session = this.#sessions.open(opened);
     this.#advanceTime(timestamp);
     this.#call(() => this.#service.onSessionOpen?.(session, timestamp), true);
   }
@@ -405,8 +409,8 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
     this.#time = timestampMs;
     this.timers.advance(timestampMs);
     return new ServiceImage(logPosition, timestampMs, appVersion, {
-      onSession: (id, responseStreamId, responseChannel) => {
-        this.#sessions.open(id, responseStreamId, responseChannel);
+      onSession: (opened) => {
+        this.#sessions.open(opened);
       },
       onClosing: (id) => {
         const session = this.#sessions.get(id);

@@ -12,6 +12,7 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
+import type { OpenedSession } from './container-session.js';
 import { MessageImage } from './message-snapshot.js';
 import type { ReplyCache } from './reply-cache.js';
 import { ReplyImage } from './reply-snapshot.js';
@@ -22,7 +23,7 @@ const TWO_POW_32 = 2 ** 32;
 
 /** What a container does with what a snapshot holds. */
 export interface ImageTarget {
-  onSession(id: number, responseStreamId: number, responseChannel: string): void;
+  onSession(session: OpenedSession): void;
   onClosing(id: number): void;
   onTimer(correlationId: number, deadlineMs: number): void;
   /** What the service had put out. Comes last. */
@@ -71,11 +72,12 @@ export class ServiceImage implements SnapshotImage {
     switch (templateId) {
       case TemplateId.ClientSession: {
         const session = this.#session.wrapAndApplyHeader(view, offset);
-        this.#target.onSession(
-          session.clusterSessionId(),
-          session.responseStreamId(),
-          session.responseChannel(),
-        );
+        this.#target.onSession({
+          id: session.clusterSessionId(),
+          responseStreamId: session.responseStreamId(),
+          responseChannel: session.responseChannel(),
+          principal: session.encodedPrincipal(),
+        });
         break;
       }
       case TemplateId.CloseSession:

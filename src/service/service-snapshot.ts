@@ -30,7 +30,6 @@ export const SERVICE_SNAPSHOT_TYPE = 2;
 const HEAD_LENGTH_MAX = 16 * 1024;
 const MILLIS = 0;
 const TWO_POW_32 = 2 ** 32;
-const NO_PRINCIPAL = new Uint8Array(0);
 
 /** What a section is made of. */
 export interface ServiceSnapshotParts {
@@ -155,7 +154,7 @@ export class ServiceSnapshot implements SnapshotSection {
       .clusterSessionId(session.id)
       .responseStreamId(session.responseStreamId)
       .putResponseChannel(session.responseChannel)
-      .putEncodedPrincipal(NO_PRINCIPAL)
+      .putEncodedPrincipal(session.principal)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
     if (this.#parts.closing.has(session.id)) {

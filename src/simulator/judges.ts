@@ -21,6 +21,7 @@ import { Requests } from './invariants/requests.js';
 import { SentLog } from './invariants/sent-log.js';
 import { Snapshots } from './invariants/snapshots.js';
 import { StuckLeader } from './invariants/stuck-leader.js';
+import { Suspension } from './invariants/suspension.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
 import { JudgedServices } from './judged-services.js';
@@ -42,6 +43,7 @@ export class Judges {
   readonly history: HistoryJudge;
   readonly promises: Promises;
   readonly requests: Requests;
+  readonly suspension: Suspension;
   readonly #members: readonly SimulatedMember[];
   readonly limits: Limits;
   readonly #logOrder: LogOrder;
@@ -74,6 +76,7 @@ export class Judges {
     this.history = new HistoryJudge(judge);
     this.snapshots = new Snapshots(judge);
     this.requests = new Requests(judge, world);
+    this.suspension = new Suspension(judge);
     this.services = new JudgedServices(judge, world, this, messages);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
@@ -197,6 +200,7 @@ export class Judges {
     const see: FragmentHandler = (view, offset, length, flags, position) => {
       committed.onFragment(memberId, view, offset, length, position);
       this.#logOrder.onFragment(memberId, view, offset, length, flags, position);
+      this.suspension.onFragment(view, offset, length, flags, position);
       this.#application?.onFragment(view, offset, length, flags, position);
     };
     const pollMessages = poller.pollMessages.bind(poller);

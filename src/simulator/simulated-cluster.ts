@@ -16,6 +16,8 @@ import {
   concludeClientOptions,
 } from '../client/client-options.js';
 import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
+import type { CredentialsSupplier } from '../client/credentials.js';
+import type { Authenticator, AuthorisationService } from '../cluster/authenticator.js';
 import {
   type ClusterConfig,
   type ClusterSettings,
@@ -67,9 +69,22 @@ export interface SimulatedClusterOptions {
   readonly member?: Partial<MemberSettings>;
   /** Makes the service host of a member's process, or its hosts by service id. */
   readonly makeService: (memberId: number) => ServiceHost | readonly ServiceHost[];
+  /** What decides about clients on a member; nobody is asked who he is when not given. */
+  readonly makeSecurity?: ((memberId: number) => MemberSecurity) | undefined;
   readonly events?: (memberId: number) => MemberEvents;
   /** Told when a member's process has ended, whichever way; what it was can still be read. */
   readonly onEnd?: (memberId: number, member: Member | undefined) => void;
+}
+
+/** What decides about clients. */
+export interface MemberSecurity {
+  readonly authenticator: Authenticator;
+  readonly authorisation?: AuthorisationService;
+}
+
+/** Settings of a client, and how it proves who it is. */
+export interface SimulatedClientOptions extends ClientOptions {
+  readonly credentials?: CredentialsSupplier | undefined;
 }
 
 /** One member's machine. */
@@ -103,6 +118,7 @@ export class SimulatedCluster {
     const cluster: ClusterSettings = {
       logTermLength: SMALL_TERM_LENGTH,
       segmentLength: SMALL_TERM_LENGTH,
+      authentication: options.makeSecurity === undefined ? 'none' : 'required',
       egressTermLength: SMALL_TERM_LENGTH,
       ...options.cluster,
       members,
@@ -169,7 +185,7 @@ export class SimulatedCluster {
   }
 
   #program(process: VirtualProcess, simulated: SimulatedMember): void {
-    const { arenas, events, isRecorderInline, makeService, onEnd } = this.#options;
+    const { arenas, events, isRecorderInline, makeSecurity, makeService, onEnd } = this.#options;
     const arena = arenas.take();
     process.spawn('main', (ports, thread) => {
       const memberEvents = events?.(simulated.memberId);
@@ -183,6 +199,7 @@ export class SimulatedCluster {
         entropy: ports.entropy,
         storage: ports.storage,
         services: [makeService(simulated.memberId)].flat(),
+        ...makeSecurity?.(simulated.memberId),
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
       });
@@ -279,7 +296,10 @@ export function clientTransport(arena: Arena, ports: VirtualPorts): Transport {
 }
 
 /** What a client on a machine is made with. */
-export function clientOptionsOn(node: VirtualNode, options: ClientOptions): ConcludedClientOptions {
+export function clientOptionsOn(
+  node: VirtualNode,
+  { credentials: _credentials, ...options }: SimulatedClientOptions,
+): ConcludedClientOptions {
   return concludeClientOptions({
     ingressTermLength: SMALL_TERM_LENGTH,
     egressChannel: `aeron:udp?endpoint=${node.hosts[0]}:0`,
@@ -292,7 +312,7 @@ export function clientOptionsOn(node: VirtualNode, options: ClientOptions): Conc
 export function startSimulatedClient(
   node: VirtualNode,
   arenas: ArenaPool,
-  options: ClientOptions,
+  options: SimulatedClientOptions,
   handlers: ClientHandlers,
   onTurn: (client: ClusterClient, nowNs: number) => number,
   nextTurnNs: () => number,
@@ -306,6 +326,7 @@ export function startSimulatedClient(
         transport,
         entropy: ports.entropy,
         options: clientOptionsOn(node, options),
+        credentials: options.credentials,
         handlers,
       });
       return [

@@ -38,6 +38,12 @@ export interface SimulationCounts {
   installs: number;
   /** Segments of the log that members gave up. */
   purgedSegments: number;
+  /** Times that an operator suspended the cluster. */
+  suspensions: number;
+  /** Clients that were challenged, let in after a handshake, and rejected. */
+  sessionsChallenged: number;
+  sessionsAuthenticated: number;
+  sessionsRejected: number;
   /** Positions at which members compared what their services had put out. */
   outputsCompared: number;
   /** Times that a member had little room left on its disk, and handed leadership over for it. */
@@ -71,6 +77,10 @@ export function emptyCounts(): SimulationCounts {
     snapshotLoads: 0,
     installs: 0,
     purgedSegments: 0,
+    suspensions: 0,
+    sessionsChallenged: 0,
+    sessionsAuthenticated: 0,
+    sessionsRejected: 0,
     outputsCompared: 0,
     lowSpaces: 0,
     lowSpaceTransfers: 0,

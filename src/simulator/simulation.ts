@@ -13,15 +13,22 @@ import { describeError } from './describe-error.js';
 import { LOW_SPACE_LENGTH } from './equipment-faults.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
-import { Judge, type Violation } from './invariants/judge.js';
+import { Intruder } from './intruder.js';
+import { Judge } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
 import { NO_MESSAGES } from './message-chain.js';
-import { Nemesis, type StruckFault } from './nemesis.js';
+import { Nemesis } from './nemesis.js';
+import { Operator } from './operator.js';
 import { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
-import { emptyCounts, type SimulationCounts } from './simulation-counts.js';
+import { makeSecurity } from './simulated-security.js';
+import { emptyCounts } from './simulation-counts.js';
+import type { SimulationResult } from './simulation-result.js';
+
+export type { SimulationResult } from './simulation-result.js';
+
 import { Conversation } from './story/conversation.js';
 import {
   drawSwarm,
@@ -30,7 +37,7 @@ import {
   type Swarm,
   withoutTrouble,
 } from './swarm.js';
-import { Timeline, type TimelineEntry } from './timeline.js';
+import { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
@@ -44,27 +51,12 @@ const RESTART_DELAY_MAX_MS = 3_000;
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 
+/** Where a caller brings what runs, nobody is asked who he is, and nobody gives orders. */
+const NO_OPERATIONS = { isAuthenticated: false, intruderCount: 0, operatorIntervalNs: 0 };
 /** Runs are short: members compare their output often. */
 const DIVERGENCE_INTERVAL_MS = 200;
 /** Logs of runs are small, and disks that fill up do so within a second. */
 const SPACE_CHECK_INTERVAL_MS = 200;
-
-/** The outcome of one seed. */
-export interface SimulationResult {
-  readonly seed: number;
-  readonly traceHash: string;
-  readonly events: number;
-  readonly simulatedNs: number;
-  readonly counts: SimulationCounts;
-  readonly violation: Violation | undefined;
-  /** What happened, in words; empty unless asked for. */
-  readonly timeline: readonly string[];
-  readonly entries: readonly TimelineEntry[];
-  /** Faults that struck. */
-  readonly struck: readonly StruckFault[];
-  readonly safetyStartNs: number;
-  readonly safetyEndNs: number;
-}
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -96,6 +88,8 @@ export class Simulation {
   readonly timeline: Timeline;
   readonly nemesis: Nemesis;
   readonly judges: Judges;
+  readonly intruders: readonly Intruder[];
+  readonly operator: Operator;
   readonly application: Application | undefined;
   readonly liveness: Liveness;
   readonly #random: Prng;
@@ -112,6 +106,7 @@ export class Simulation {
     const isWhole = safetyNs === undefined && options.makeApplication === undefined;
     this.swarm = {
       ...adjusted,
+      ...(options.makeApplication === undefined ? {} : NO_OPERATIONS),
       safetyNs: safetyNs ?? adjusted.safetyNs,
       // A short run has its faults too.
       faultIntervalNs: Math.ceil(
@@ -145,6 +140,7 @@ export class Simulation {
       history: this.judges.history,
       onQueryFailed: (client: number, code: string) => this.#onQueryFailed(client, code),
       ingressEndpoints: cluster.ingressEndpoints,
+      isAuthenticated: this.swarm.isAuthenticated,
     };
     this.clients = Array.from(
       { length: this.swarm.workload.clientCount },
@@ -154,6 +150,9 @@ export class Simulation {
     const { clients } = this;
     this.requesters = this.#makeRequesters(arenas);
     const { requesters } = this;
+    this.intruders = this.#makeIntruders(arenas);
+    const { operatorIntervalNs: intervalNs } = this.swarm;
+    this.operator = new Operator({ world, cluster, timeline, intervalNs });
     application?.onClients(clients);
     const { onlyFaults } = options;
     const committedEnd = (): number => this.judges.committed.end;
@@ -184,6 +183,10 @@ export class Simulation {
       this.#safetyStartNs = this.world.nowNs;
       this.liveness.runUntil(this.world.nowNs + this.swarm.safetyNs);
       if (this.judge.violation === undefined) {
+        this.operator.stop();
+        for (const intruder of this.intruders) {
+          intruder.stop();
+        }
         this.liveness.run();
       }
       this.judges.history.finish();
@@ -230,9 +233,19 @@ export class Simulation {
         queryCountMax,
       },
       makeService: (memberId) => this.judges.makeServices(memberId),
+      makeSecurity: this.swarm.isAuthenticated ? makeSecurity(this.world.random) : undefined,
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
+  }
+
+  #makeIntruders(arenas: ArenaPool): Intruder[] {
+    const { judge, swarm, world } = this;
+    const { ingressEndpoints } = this.cluster;
+    return Array.from(
+      { length: swarm.intruderCount },
+      (_, index) => new Intruder(index, { world, arenas, judge, ingressEndpoints }),
+    );
   }
 
   /** None where the caller brings a service of its own. */
@@ -240,7 +253,8 @@ export class Simulation {
     const { cluster, swarm, timeline, world } = this;
     const { requests } = this.judges;
     const { ingressEndpoints } = cluster;
-    const parts = { world, arenas, ingressEndpoints, requests, timeline };
+    const { isAuthenticated } = swarm;
+    const parts = { world, arenas, ingressEndpoints, requests, timeline, isAuthenticated };
     const count = this.application === undefined ? swarm.requests.requesterCount : 0;
     return Array.from(
       { length: count },
@@ -312,7 +326,7 @@ export class Simulation {
     for (const member of cluster.members) {
       member.node.onFatal = (_process, error) => this.#onFatal(member, error);
     }
-    for (const { node } of [...this.clients, ...this.requesters]) {
+    for (const { node } of [...this.clients, ...this.requesters, ...this.intruders]) {
       node.onFatal = (_process, error) =>
         this.judge.report('fatal', `${node.name}: ${describeError(error)}`);
     }
@@ -328,6 +342,10 @@ export class Simulation {
     for (const client of [...this.clients, ...this.requesters]) {
       client.start();
     }
+    for (const intruder of this.intruders) {
+      intruder.start();
+    }
+    this.operator.begin();
   }
 
   #start(member: SimulatedMember): void {
@@ -364,11 +382,14 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
-    const { counters } = member?.status() ?? {};
-    this.#counts.purgedSegments += counters?.segmentsPurged ?? 0;
-    this.#counts.outputsCompared += counters?.outputsCompared ?? 0;
-    this.#counts.lowSpaces += counters?.lowSpaceCount ?? 0;
-    this.#counts.lowSpaceTransfers += counters?.lowSpaceTransfers ?? 0;
+    const counters = member?.status().counters ?? {};
+    this.#counts.purgedSegments += counters.segmentsPurged ?? 0;
+    this.#counts.sessionsChallenged += counters.sessionsChallenged ?? 0;
+    this.#counts.sessionsAuthenticated += counters.sessionsAuthenticated ?? 0;
+    this.#counts.sessionsRejected += counters.sessionsRejected ?? 0;
+    this.#counts.outputsCompared += counters.outputsCompared ?? 0;
+    this.#counts.lowSpaces += counters.lowSpaceCount ?? 0;
+    this.#counts.lowSpaceTransfers += counters.lowSpaceTransfers ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;
@@ -436,6 +457,7 @@ export class Simulation {
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;
+    counts.suspensions = this.judges.suspension.count;
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
     counts.timersFired = this.judges.services.firedTimerCount();
     counts.serviceMessages = this.judges.services.messages.receivedCount;

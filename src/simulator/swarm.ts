@@ -93,6 +93,12 @@ export interface Swarm {
   readonly snapshotIntervalMs: number;
   readonly logRetention: 'all' | 'snapshots';
   readonly requests: RequestOptions;
+  /** Clients are asked who they are. */
+  readonly isAuthenticated: boolean;
+  /** Machines from which strangers try to get a session. */
+  readonly intruderCount: number;
+  /** Mean time between two orders of an operator; 0 where there is none. */
+  readonly operatorIntervalNs: number;
   /** Queries that may wait at a leader. */
   readonly queryCountMax: number;
   readonly messages: MessageOptions;
@@ -169,6 +175,9 @@ function quietRun(random: Prng): Swarm {
     egressBufferLengthMax: EGRESS_BUFFER_LENGTH_MAX,
     workload: QUIET_WORKLOAD,
     requests: NO_REQUESTS,
+    isAuthenticated: false,
+    intruderCount: 0,
+    operatorIntervalNs: 0,
     messages: NO_MESSAGES,
     link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
     send: PERFECT_SEND,
@@ -279,6 +288,7 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
     queryCountMax: random.fork('waiting queries').pick([2, 16, 65_536]),
     // Where sessions are few, the clients have them all.
     requests: limits.sessionCountMax < SESSION_COUNT_MAX ? NO_REQUESTS : requests,
+    ...drawOperations(random.fork('operations')),
     messages: drawMessages(random.fork('services')),
     safetyNs: SAFETY_NS,
     commandCountMin: COMMAND_COUNT_MIN,
@@ -315,6 +325,17 @@ function withRetention(random: Prng, swarm: Swarm): Swarm {
     snapshotIntervalMs: random.pick([0, 300]),
     workload: { ...workload, longPerMillion: Math.max(workload.longPerMillion, 400_000) },
     faults: swarm.faults.filter((fault) => !ROTTING.includes(fault)),
+  };
+}
+
+function drawOperations(random: Prng) {
+  const isAuthenticated = random.chance(1, 3);
+  const intruderCount = random.pick([0, 1, 2]);
+  const operatorIntervalNs = random.pick([2, 6]) * NS_PER_SECOND;
+  return {
+    isAuthenticated,
+    intruderCount: isAuthenticated ? intruderCount : 0,
+    operatorIntervalNs: random.chance(1, 3) ? operatorIntervalNs : 0,
   };
 }
 

@@ -9,7 +9,14 @@ import { askMember } from '../host/control-client.js';
 import { ExitCode } from '../host/exit-codes.js';
 import { TRANSFER_TIMEOUT_MS } from '../host/hand-over.js';
 import type { NodeMemberStatus } from '../host/node-member.js';
-import { askStatuses, type MemberAnswer, memberDirectories } from './cluster-directories.js';
+import {
+  askStatuses,
+  DIRECTORIES_TEXT,
+  leaderAmong,
+  type MemberAnswer,
+  memberDirectories,
+} from './cluster-directories.js';
+import { addOrderCommands } from './command-cluster-orders.js';
 import type { TransferReport } from './node-process.js';
 import { integerOption } from './options.js';
 import { grouped, printJson, printLine, tableText } from './output.js';
@@ -18,11 +25,10 @@ interface JsonFlag {
   readonly json?: boolean;
 }
 
-const DIRECTORIES_TEXT = "members' data directories, or one that holds them";
-
 function roleText(status: NodeMemberStatus): string {
   if (status.role === 'leader') {
-    return status.isIngressOpen ? 'leader' : 'leader (not ready)';
+    const state = status.isSuspended ? 'leader (suspended)' : 'leader';
+    return status.isIngressOpen ? state : 'leader (not ready)';
   }
   return status.isVoting ? status.role : `${status.role} (no vote)`;
 }
@@ -105,23 +111,6 @@ async function status(paths: readonly string[], flags: JsonFlag): Promise<void> 
   process.exitCode = isHealthy(answers) ? ExitCode.Ok : ExitCode.Unexpected;
 }
 
-/** The answer of the member that leads, or an error that says what to do. */
-async function leaderAmong(directories: readonly string[]): Promise<MemberAnswer> {
-  const answers = await askStatuses(directories);
-  const leader = answers.find(({ report }) => report?.status.role === 'leader');
-  if (leader !== undefined) {
-    return leader;
-  }
-  const first = answers.find(({ report }) => report !== undefined)?.report?.status;
-  const where =
-    first === undefined
-      ? 'none of the members runs: start them with pawl node'
-      : first.leaderMemberId < 0
-        ? 'there is no leader now: see pawl cluster status'
-        : `member ${first.leaderMemberId} leads: name its data directory`;
-  throw new PawlError(ErrorCode.Closed, where, 'environment');
-}
-
 /** Longer than the member itself tries. */
 const TRANSFER_ANSWER_TIMEOUT_MS = TRANSFER_TIMEOUT_MS + 2_000;
 
@@ -171,4 +160,5 @@ export function addClusterCommand(program: Command): void {
     .requiredOption('--to <member>', 'who is to lead', integerOption(0, 2 ** 31 - 1))
     .option('--json', 'print it as JSON')
     .action(transfer);
+  addOrderCommands(cluster);
 }

@@ -20,6 +20,8 @@ export interface NodeSettings {
   readonly directory: string;
   /** By service id: a built-in name, or the path of a module. */
   readonly services: readonly string[];
+  /** Path of a module that exports createAuthenticator; undefined where nobody is asked. */
+  readonly authenticator: string | undefined;
   readonly idle: IdleStrategy;
 }
 
@@ -29,6 +31,7 @@ const fileSchema = z.strictObject({
   member: z.record(z.string(), z.unknown()).default({}),
   directory: z.string().min(1).optional(),
   service: z.string().min(1).optional(),
+  authenticator: z.string().min(1).optional(),
   services: z.array(z.string().min(1)).min(1).max(SERVICE_COUNT_MAX).optional(),
   idle: z.enum(['event', 'yield']).optional(),
 });
@@ -41,6 +44,7 @@ export interface NodeFlags {
   clusterId?: number;
   directory?: string;
   service?: string[];
+  authenticator?: string;
   durability?: 'fsync' | 'page-cache';
   mtu?: number;
   window?: number;
@@ -52,7 +56,10 @@ export interface NodeFlags {
 /** Adds the flags that say who a member is and where its data lies. */
 export function addIdentityFlags(command: Command): Command {
   return command
-    .option('-c, --config <file>', 'JSON file {cluster, member, directory, services, idle}')
+    .option(
+      '-c, --config <file>',
+      'JSON file {cluster, member, directory, services, authenticator, idle}',
+    )
     .option('--member-id <id>', 'which of the members this is', integerOption(0, MEMBER_ID_MAX))
     .option(
       '--members <list>',
@@ -86,6 +93,11 @@ export function addRunFlags(command: Command): Command {
       'module that exports createService, or one of echo, key-value; given again, it names the ' +
         'next service on the same log (default: echo)',
       collected,
+    )
+    .option(
+      '--authenticator <module>',
+      'module that exports createAuthenticator, and createAuthorisationService where clients may ' +
+        'give orders; on all members or on none (default: clients are not asked who they are)',
     )
     .option(
       '--window <bytes>',
@@ -138,7 +150,7 @@ function readFile(path: string): z.output<typeof fileSchema> {
       .join('; ');
     throw invalid(
       `configuration file ${path} is not valid: ${reasons}; it is an object ` +
-        '{cluster, member, directory, services, idle}',
+        '{cluster, member, directory, services, authenticator, idle}',
     );
   }
   return result.data;
@@ -181,7 +193,7 @@ function servicesOf(flags: NodeFlags, file: z.output<typeof fileSchema> | undefi
  */
 export function readNodeSettings(flags: NodeFlags): NodeSettings {
   const file = flags.config === undefined ? undefined : readFile(flags.config);
-  const cluster = {
+  const cluster: Record<string, unknown> = {
     ...file?.cluster,
     ...given({
       clusterId: flags.clusterId,
@@ -212,7 +224,15 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
   if (directory === undefined) {
     throw invalid('no data directory is given: use --directory, or directory in a --config file');
   }
+  const authenticator =
+    flags.authenticator === undefined
+      ? file?.authenticator && pathIn(flags.config, file.authenticator)
+      : resolve(flags.authenticator);
+  if (authenticator !== undefined && !('authentication' in cluster)) {
+    cluster.authentication = 'required';
+  }
   return {
+    authenticator,
     // What the file holds is unknown until it is checked as a whole, by concludeClusterConfig.
     cluster: cluster as unknown as ClusterSettings,
     member: member as unknown as MemberSettings,

@@ -3,6 +3,11 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type {
+  Authenticator,
+  AuthenticatorFactory,
+  AuthorisationService,
+} from '../cluster/authenticator.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { createService as createEchoService } from './services/echo-service.js';
@@ -36,13 +41,7 @@ function firstLine(error: unknown): string {
   )[0] as string;
 }
 
-async function importModule(path: string): Promise<Record<string, unknown>> {
-  if (!existsSync(path)) {
-    const names = Object.keys(BUILT_IN).join(', ');
-    throw invalid(
-      `service module ${path} does not exist: name a module's path, or one of ${names}`,
-    );
-  }
+async function importModule(path: string, kind: string): Promise<Record<string, unknown>> {
   try {
     return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   } catch (error) {
@@ -51,7 +50,7 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
         ? 'compile it to JavaScript, or start Node with --import tsx'
         : 'correct the module';
     throw invalid(
-      `service module ${path} threw while it was loaded: ${firstLine(error)}; ${remedy}`,
+      `${kind} module ${path} threw while it was loaded: ${firstLine(error)}; ${remedy}`,
       error,
     );
   }
@@ -92,7 +91,13 @@ export async function loadService(name: string): Promise<LoadedService> {
     return { factory: builtIn, description: `${name} (built in)` };
   }
   const path = resolve(name);
-  const module = await importModule(path);
+  if (!existsSync(path)) {
+    const names = Object.keys(BUILT_IN).join(', ');
+    throw invalid(
+      `service module ${path} does not exist: name a module's path, or one of ${names}`,
+    );
+  }
+  const module = await importModule(path, 'service');
   const createService = module.createService;
   if (typeof createService !== 'function') {
     const exported = Object.keys(module).join(', ') || 'nothing';
@@ -102,4 +107,63 @@ export async function loadService(name: string): Promise<LoadedService> {
     );
   }
   return { factory: guarded(createService as () => unknown, path), description: path };
+}
+
+/** What decides about clients. */
+export interface LoadedSecurity {
+  readonly authenticatorFactory: AuthenticatorFactory;
+  readonly authorisation?: AuthorisationService;
+}
+
+/** Methods that an authenticator must have. */
+const AUTHENTICATOR_METHODS = [
+  'onConnectRequest',
+  'onChallengeResponse',
+  'onProcessConnectedSession',
+  'onProcessChallengedSession',
+] as const;
+
+function checkedAuthenticator(create: () => unknown, path: string): AuthenticatorFactory {
+  return () => {
+    const authenticator = create() as Partial<Authenticator> | null | undefined;
+    const missing = AUTHENTICATOR_METHODS.find(
+      (name) => typeof authenticator?.[name] !== 'function',
+    );
+    if (missing !== undefined) {
+      throw invalid(
+        `createAuthenticator of ${path} returned an object without a method ${missing}: ` +
+          'return one that implements Authenticator',
+      );
+    }
+    return authenticator as Authenticator;
+  };
+}
+
+/**
+ * Loads an authenticator, and who may give orders where the module says so.
+ *
+ * @param path of a module that exports `createAuthenticator`, and `createAuthorisationService` or
+ *   not.
+ * @throws PawlError SERVICE_INVALID.
+ */
+export async function loadAuthenticator(path: string): Promise<LoadedSecurity> {
+  if (!existsSync(path)) {
+    throw invalid(`authenticator module ${path} does not exist: name a module's path`);
+  }
+  const { createAuthenticator, createAuthorisationService } = await importModule(
+    path,
+    'authenticator',
+  );
+  if (typeof createAuthenticator !== 'function') {
+    throw invalid(
+      `authenticator module ${path} has no createAuthenticator: export a function of that name ` +
+        'that returns a fresh authenticator',
+    );
+  }
+  const authenticatorFactory = checkedAuthenticator(createAuthenticator as () => unknown, path);
+  if (typeof createAuthorisationService !== 'function') {
+    return { authenticatorFactory };
+  }
+  const authorisation = createAuthorisationService() as AuthorisationService;
+  return { authenticatorFactory, authorisation };
 }

@@ -16,6 +16,7 @@ import { type ResolvedChannel, resolveChannel } from './channel.js';
 import { ExclusivePublication } from './exclusive-publication.js';
 import type { Image } from './image.js';
 import { LocalSubscriptions } from './local-subscriptions.js';
+import { logLength } from './log-memory.js';
 import { LogPublication, type LogPublicationOptions } from './log-publication.js';
 import type { NetworkImage } from './network-image.js';
 import { concludeGeometry, type PublicationOptions } from './publication-options.js';
@@ -198,6 +199,18 @@ export class Transport implements Agent, ImageRegistry {
     this.#publications.push(publication);
     this.#local.onPublication(publication, resolved);
     return publication;
+  }
+
+  /**
+   * Whether there is room for a publication, and for so many more of its kind beside it: for those
+   * who open one because a stranger asks, and must not end because there are many of him.
+   */
+  canAddPublication(termLength: number, spareCount = 0): boolean {
+    const length = (1 + spareCount) * logLength(termLength);
+    return (
+      this.#publications.length + spareCount < this.config.publicationCountMax &&
+      this.#context.arena.canAllocate(length)
+    );
   }
 
   /**

@@ -85,6 +85,7 @@ test('a snapshot of format 1 is that of one service, and loads', (t) => {
     reader: new SnapshotReader(tasks, arena, GEOMETRY, ENTRY),
     services,
     onSession: (session) => sessions.push(session.id),
+    onSuspended: () => t.fail('it was not suspended'),
     onFatal: (error) => t.fail(error.message),
   });
   for (let turn = 0; turn < 100 && !loader.isDone; turn++) {

@@ -30,9 +30,9 @@ export function addServiceCommands(
   const begin = service.onStart.bind(service);
   let cluster: Cluster | undefined;
   let toldCount = 0;
-  service.onStart = (started) => {
+  service.onStart = (started, snapshot) => {
     cluster = started;
-    begin(started);
+    begin(started, snapshot);
   };
   service.onSessionMessage = (session, timestamp, buffer, offset, length) => {
     apply(session, timestamp, buffer, offset, length);

@@ -22,13 +22,19 @@ const RARE = [
   'rottenRanges',
   'repairs',
   'timersFired',
-  'repairs',
   'lostDirectories',
   'judgedOperations',
   'snapshots',
   'snapshotLoads',
   'installs',
   'purgedSegments',
+  'reads',
+  'serviceMessages',
+  'outputsCompared',
+  'suspensions',
+  'sessionsChallenged',
+  'sessionsAuthenticated',
+  'sessionsRejected',
 ] as const satisfies readonly (keyof RunSeedsResult)[];
 
 /** Tests that no seed of a range fails, and that what is rare happened in it. */

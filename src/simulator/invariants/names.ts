@@ -16,6 +16,7 @@ export const JUDGE_NAMES = {
   'I-12': 'applied once and answered once',
   'I-13': 'every queue stays below its limit',
   'I-14': 'what was acknowledged is in the log for ever',
+  'I-15': 'a suspended cluster takes nothing, and no stranger is let in',
   linearizability: 'answers and reads are as old as the order of the log allows',
   states: 'equal states at equal positions',
   messages: 'a message of a service comes once, in order, and is not forgotten',

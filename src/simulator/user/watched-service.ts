@@ -140,6 +140,10 @@ class WatchedSession implements ClientSession {
     return this.#session.responseStreamId;
   }
 
+  get principal(): Uint8Array {
+    return this.#session.principal;
+  }
+
   get isClosing(): boolean {
     return this.#session.isClosing;
   }

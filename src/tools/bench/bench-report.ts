@@ -8,6 +8,7 @@ import type { FailoverBenchResult } from './failover-bench.js';
 import { type ClosedLoopResult, FLOOR_TO_PING_PONG_MAX, type FloorResult } from './floor-bench.js';
 import type { ReadFigures, ReadsBenchResult } from './reads-bench.js';
 import type { RestartBenchResult, StartTimes } from './restart-bench.js';
+import type { SessionsBenchResult } from './sessions-bench.js';
 import type { SnapshotBenchResult } from './snapshot-bench.js';
 
 function closedLoopTable(results: readonly ClosedLoopResult[]): string {
@@ -91,6 +92,37 @@ export function readsText(result: ReadsBenchResult, environment: Environment): s
     ]),
     `best rates: ${grouped(maximum.query)} by query, ${grouped(maximum.log)} through the log: ` +
       `ratio ${ratio} (at least ${ratioMin}): ${holds ? 'holds' : 'DOES NOT HOLD'}`,
+    environmentText(environment),
+  ].join('\n');
+}
+
+/** `pawl bench sessions` in words. */
+export function sessionsText(result: SessionsBenchResult, environment: Environment): string {
+  const { durability, few, nodes, p99Ratio, rate, runs, stoppedBy, streamTermLength } = result;
+  const cells = (one: typeof few): string[] => [
+    one.p50.toFixed(0),
+    one.p99.toFixed(0),
+    one.leaderCpu.toFixed(2),
+  ];
+  return [
+    '',
+    `${nodes} members, durability ${durability}, terms of ${grouped(streamTermLength)} bytes for ` +
+      `each stream; one client sends ${grouped(rate)} messages/s, the others are idle`,
+    'bytes a session; latency of the client that sends in microseconds',
+    tableText([
+      ['idle', 'opened/s', 'leader', 'follower', 'address space', 'p50', 'p99', 'leader CPU'],
+      ['0', '', '', '', '', ...cells(few)],
+      ...runs.map((one) => [
+        grouped(one.sessions),
+        grouped(one.connectsPerSecond),
+        grouped(one.leaderBytesPerSession),
+        grouped(one.followerBytesPerSession),
+        grouped(one.leaderArenaBytesPerSession),
+        ...cells(one),
+      ]),
+    ]),
+    `p99 with the most idle sessions is ${p99Ratio} times that without`,
+    ...(stoppedBy === undefined ? [] : [`no more sessions: ${stoppedBy}`]),
     environmentText(environment),
   ].join('\n');
 }

@@ -11,6 +11,7 @@ import { ConsensusAdapter } from '../../../src/cluster/consensus-adapter.js';
 import type { Installs } from '../../../src/cluster/installs.js';
 import type { LogCare } from '../../../src/cluster/log-care.js';
 import type { Outputs } from '../../../src/cluster/outputs.js';
+import type { Shutdown } from '../../../src/cluster/shutdown.js';
 import type { Election } from '../../../src/consensus/election.js';
 import { readInt64 } from '../../../src/protocol/encoding.js';
 import { messageTemplateId } from '../../../src/protocol/message-header.js';
@@ -59,6 +60,13 @@ const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
   onOffer: () => false,
   onRequest: () => false,
   onBlock: () => false,
+};
+
+/** The end of a cluster changes nothing of what it has agreed on. */
+const NO_SHUTDOWN: Pick<Shutdown, 'onHello' | 'onTerminationPosition' | 'onTerminationAck'> = {
+  onHello: () => undefined,
+  onTerminationPosition: () => false,
+  onTerminationAck: () => false,
 };
 
 /** A subscription that delivers one message. */
@@ -166,6 +174,7 @@ class Hostile {
       NO_INSTALLS as Installs,
       NO_CLOCKS,
       NO_OUTPUTS as Outputs,
+      NO_SHUTDOWN as Shutdown,
     );
     this.#source.bytes = message;
     const { counters } = election;
