@@ -12,7 +12,7 @@ import { type RunningMember, runMember } from '../../src/host/node-member.js';
 import type { Cluster, ClusteredService } from '../../src/service/clustered-service.js';
 import { EgressResult, ServiceMessageResult } from '../../src/service/clustered-service.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
-import { until } from './until.js';
+import { until as untilWithin } from './until.js';
 
 const MIB = 1024 * 1024;
 const MEMBER_COUNT = 3;
@@ -111,6 +111,13 @@ async function send(client: NodeClient, bytes: Uint8Array): Promise<number> {
     return isTaken;
   }, 'the client has room');
   return refusedCount;
+}
+
+/** A hundred megabytes go to three disks, on a machine that may do other things as well. */
+const LIMIT_MS = 180_000;
+
+function until(condition: () => boolean, what: string): Promise<void> {
+  return untilWithin(condition, what, LIMIT_MS);
 }
 
 interface Stage {
