@@ -46,7 +46,7 @@ export function* purgeLog(
   if (reading.kind !== 'found') {
     return 0;
   }
-  // The mark is where recovery begins, and follows the log at a distance: it must lie in what is left.
+  // The mark is where recovery begins, and follows the log: it must lie in what is left.
   const marked = segmentBaseOf(reading.mark.durablePosition, geometry.segmentLength);
   const start = Math.min(position, marked);
   if (start > manifest.index.logStartPosition) {

@@ -152,8 +152,9 @@ export interface Cluster {
 
 /**
  * A deterministic state machine. Every callback but onStart, onQuery, onRoleChange and onTerminate
- * is an event of the log: all members get the same ones, in the same order, with the same times. Results
- * must depend on nothing else: no clock, no randomness, no network, no iteration order that varies.
+ * is an event of the log: all members get the same ones, in the same order, with the same times.
+ * Results must depend on nothing else: no clock, no randomness, no network, no iteration order that
+ * varies.
  *
  * An error thrown from a callback ends the member with exit code 8.
  */

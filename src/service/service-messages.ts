@@ -1,7 +1,7 @@
 // service-messages.ts: messages from services into the log, exactly once and in order.
 //
-//   offered in a callback ──► pending, on every member ──► the leader appends it ──► seen in the log:
-//                                                                  pending no more, given to services
+//   offered in a callback ──► pending, on every member ──► the leader appends it
+//                                    seen in the log: pending no more, given to services ◄──┘
 //
 // Which messages are pending follows from applied events alone: the same event makes every member
 // offer the same message, under the same number, and the log takes it away again. Only how far the

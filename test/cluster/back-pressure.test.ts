@@ -14,7 +14,7 @@ function hits(mark: number): number {
   return markHits()[mark] ?? 0;
 }
 
-test('ingress that the log has no room for is appended later, in order, none lost or doubled', (t) => {
+test('ingress that the log has no room for is appended later, in order, each once', (t) => {
   const before = { short: hits(Mark.IngressBackPressured), long: hits(Mark.IngressStalledMessage) };
   const fixture = new ClusterFixture({ seed: 31 });
   const leader = fixture.start();

@@ -14,7 +14,7 @@ import {
   upTo,
 } from './services-fixture.js';
 
-test('a message of a service comes to all services of all members, at one position and time', (t) => {
+test('a message of a service comes to all services of all members, at one position', (t) => {
   const fixture = new ServicesFixture({ seed: 1, serviceCount: 3 });
   const client = fixture.begin();
   fixture.send(client, orderOf(1, Order.Send, 3));
@@ -106,7 +106,7 @@ test('whatever the moment at which the leader dies, its services lose and double
   t.end();
 });
 
-test('messages on their way are in snapshots, and go on after a restart of the whole cluster', (t) => {
+test('messages on their way are in snapshots, and go on after a restart of all', (t) => {
   const before = markHits()[Mark.ServiceMessagesInSnapshot] ?? 0;
   const fixture = new ServicesFixture({ seed: 4, cluster: { sessionTimeoutMs: 3_600_000 } });
   const client = fixture.begin();
@@ -164,7 +164,7 @@ test('a service that sends more than may wait is told so, alike on all members',
   t.end();
 });
 
-test('a message of a service is at most as long as the log takes: one byte more is refused', (t) => {
+test('a message of a service is as long as the log takes: one byte more is refused', (t) => {
   const fixture = new ServicesFixture({ seed: 6 });
   const client = fixture.begin();
   const max = fixture.ofMember(0)[0]?.cluster.serviceMessageLengthMax ?? 0;
@@ -213,7 +213,7 @@ test('a message that is sent outside an event of the log ends the member with th
   t.end();
 });
 
-test('a leader that is deposed with messages on their way proposes them again when it leads', (t) => {
+test('a leader that is deposed with messages on their way has them come once', (t) => {
   const fixture = new ServicesFixture({ seed: 9 });
   const client = fixture.begin();
   const leader = fixture.awaitLeader() as SimulatedMember;

@@ -84,7 +84,7 @@ test('the log before the oldest kept snapshot is purged, and members restart wit
   t.end();
 });
 
-test('where one snapshot is kept, the log is purged as far as the durable mark has followed', (t) => {
+test('where one snapshot is kept, the log is purged up to the durable mark', (t) => {
   const world = startSnapshots({ member: { logRetention: 'snapshots', snapshotCountKept: 1 } });
   world.fixture.start();
   fillAndPurge(world, startClient(world));

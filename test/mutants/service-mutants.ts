@@ -89,8 +89,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'src/cluster/service-proposer.ts',
-        find: '        messageCount === MESSAGE_PROPOSAL_LIMIT || timerCount === TIMER_PROPOSAL_LIMIT;',
-        replace: '        messageCount > 0 || timerCount === TIMER_PROPOSAL_LIMIT;',
+        find: 'messageCount === MESSAGE_PROPOSAL_LIMIT ||',
+        replace: 'messageCount > 0 ||',
       },
     ],
   },

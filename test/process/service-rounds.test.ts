@@ -8,7 +8,7 @@ import { playServiceRounds } from './service-rounds.js';
 
 const KILLS = 12;
 
-test('two services that send messages to each other survive kills, with the state of the log', async (t) => {
+test('two services that send messages survive kills, with the state of the log', async (t) => {
   const seed = runSeed();
   t.comment(`seed ${seed}: run again with PAWL_SEED=${seed}`);
   const onRound = (text: string): void => t.comment(text);

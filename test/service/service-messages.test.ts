@@ -73,7 +73,7 @@ test('each message of each service is admitted once, in order, and only the next
   t.end();
 });
 
-test('what the log has is pending no more, and what it has not stays, whatever was proposed', (t) => {
+test('what the log has is pending no more, and what it has not stays', (t) => {
   const messages = new ServiceMessages(OWN_ID);
   for (let index = 1; index <= 5; index++) {
     offer(messages, index * 96, 10);
