@@ -65,10 +65,7 @@ test('a socket that is left with datagrams asks for a duty cycle at once', (t) =
   }
   fixture.receiver.doWork(fixture.nowNs);
   const first = counters.datagramsReceived - before;
-  t.ok(
-    first > 0 && first < 12,
-    `${first} of 12 datagrams were taken, for they are longer together`,
-  );
+  t.ok(first > 0 && first < 12, `${first} of 12 datagrams were taken: together they are longer`);
   t.equal(fixture.receiver.deadlineNs(), 0, 'and the rest is due');
   for (let turn = 0; turn < 12 && counters.datagramsReceived - before < 12; turn++) {
     t.equal(fixture.receiver.deadlineNs(), 0);
