@@ -1,9 +1,9 @@
 // snapshot-taker.ts: writes this member's snapshots while the log goes on.
 //
 // The applier and the services each reach the event on their own, and freeze their state there.
-// When all have, the sections are encoded and written in bounded steps, one of them a duty cycle. The
-// record that makes the snapshot count is written last, when everything else is durable. A member
-// that is still writing when the next event comes passes that one over: it slows nobody.
+// When all have, the sections are encoded and written in bounded steps, one of them a duty cycle.
+// The record that makes the snapshot count is written last, when everything else is durable. A
+// member that is still writing when the next event comes passes that one over: it slows nobody.
 
 import { syncLogRange } from '../archive/log-cut.js';
 import type { RecoveredDirectory } from '../archive/member-directory.js';
