@@ -77,6 +77,26 @@ export interface SimulationOptions {
   readonly guard?: GlobalGuard | false;
 }
 
+/** What the seed and the caller decide together. */
+function concludeSwarm(options: SimulationOptions): Swarm {
+  const { makeApplication, profile = 'swarm', safetyNs, seed } = options;
+  const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
+  const adjusted = withoutTrouble(options.adjust?.(drawn) ?? drawn, options.without ?? []);
+  // A run that a caller shortens, or whose clients are the caller's, may have fewer commands.
+  const isWhole = safetyNs === undefined && makeApplication === undefined;
+  return {
+    ...adjusted,
+    ...(makeApplication === undefined ? {} : NO_OPERATIONS),
+    safetyNs: safetyNs ?? adjusted.safetyNs,
+    // A short run has its faults too.
+    faultIntervalNs: Math.ceil(
+      Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
+    ),
+    commandCountMin: isWhole ? adjusted.commandCountMin : 0,
+    messages: makeApplication === undefined ? adjusted.messages : NO_MESSAGES,
+  };
+}
+
 /** One run. Use it once. */
 export class Simulation {
   readonly world: World;
@@ -98,23 +118,8 @@ export class Simulation {
   readonly #counts = emptyCounts();
 
   constructor(options: SimulationOptions) {
-    const { arenas, profile = 'swarm', seed, isTraced = false } = options;
-    const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
-    const { safetyNs } = options;
-    const adjusted = withoutTrouble(options.adjust?.(drawn) ?? drawn, options.without ?? []);
-    // A run that a caller shortens, or whose clients are the caller's, may have fewer commands.
-    const isWhole = safetyNs === undefined && options.makeApplication === undefined;
-    this.swarm = {
-      ...adjusted,
-      ...(options.makeApplication === undefined ? {} : NO_OPERATIONS),
-      safetyNs: safetyNs ?? adjusted.safetyNs,
-      // A short run has its faults too.
-      faultIntervalNs: Math.ceil(
-        Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
-      ),
-      commandCountMin: isWhole ? adjusted.commandCountMin : 0,
-      messages: options.makeApplication === undefined ? adjusted.messages : NO_MESSAGES,
-    };
+    const { arenas, seed, isTraced = false } = options;
+    this.swarm = concludeSwarm(options);
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
     this.#random = this.world.random.fork('simulation');
