@@ -94,6 +94,10 @@ export const Mark = {
   RequestRefused: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
+  SharedLogOverrun: nextMark(),
+  SharedLogAsks: nextMark(),
+  OutboxWaits: nextMark(),
+  OutboxOverflow: nextMark(),
   // The client.
   ClientConnectTimedOut: nextMark(),
   ClientRedirected: nextMark(),

@@ -27,6 +27,7 @@ import {
 import {
   LOG_CHECKSUM_ENABLED_OFFSET,
   LOG_CLEAN_POSITION_OFFSET,
+  LOG_CLEANING_POSITION_OFFSET,
   LOG_HIGH_WATER_MARK_OFFSET,
   LOG_LEADERSHIP_TERM_LOW_OFFSET,
   LOG_PAGE_SIZE,
@@ -182,9 +183,19 @@ function startAt(meta: usize, position: i64): void {
   }
   atomic.store<i32>(meta, termCount, LOG_ACTIVE_TERM_COUNT_OFFSET);
   atomic.store<i64>(meta, position, LOG_PUBLISHER_LIMIT_OFFSET);
+  atomic.store<i64>(meta, position, LOG_CLEANING_POSITION_OFFSET);
   atomic.store<i64>(meta, position, LOG_CLEAN_POSITION_OFFSET);
   atomic.store<i64>(meta, position, LOG_REBUILD_POSITION_OFFSET);
   atomic.store<i64>(meta, position, LOG_HIGH_WATER_MARK_OFFSET);
+}
+
+/**
+ * Orders what this thread did before against what it does after, as other threads see it: an atomic
+ * operation that reads and writes does, and the compiler's own fence does not validate. `address`
+ * is aligned to 4; its word keeps its value.
+ */
+export function fence(address: usize): void {
+  atomic.add<i32>(address, 0);
 }
 
 /** Starts a zeroed log buffer at a frame-aligned position. */
@@ -247,6 +258,12 @@ export function logClean(meta: usize, position: f64, lengthMax: i32): f64 {
     unreachable();
   }
   let budget = lengthMax & ~FRAME_ALIGNMENT_MASK;
+  if (clean < target) {
+    // Whoever copies meanwhile sees where from bytes are whole before the first one is not.
+    const end = min<i64>(target, clean + <i64>budget);
+    atomic.store<i64>(meta, end, LOG_CLEANING_POSITION_OFFSET);
+    fence(meta + LOG_CLEANING_POSITION_OFFSET);
+  }
   while (clean < target && budget > 0) {
     const offset = termOffsetOf(clean, termLength);
     const inTerm = min<i64>(target - clean, <i64>(termLength - offset));

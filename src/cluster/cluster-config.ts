@@ -123,6 +123,11 @@ const memberSchema = z.strictObject({
    * member that needs it is given the newest snapshot instead.
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
+  /**
+   * `shared` runs the service in the duty cycle of everything else; `dedicated` gives it the thread
+   * that started the member, and the rest a thread of its own, which no callback can hold up.
+   */
+  threads: z.enum(['shared', 'dedicated']).default('shared'),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
   insecure: z.boolean().default(false),
 });

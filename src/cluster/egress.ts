@@ -25,6 +25,12 @@ const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
 const Greeting = { None: 0, AwaitCommit: 1, Opened: 2, NewLeader: 3 } as const;
 type Greeting = (typeof Greeting)[keyof typeof Greeting];
 
+/** Longest message of a service to a client, bytes: the same on every member by config. */
+export function egressMessageLengthMax(config: ClusterConfig): number {
+  // Aeron's rule, an eighth of the term, less the header.
+  return Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
+}
+
 /** What egress needs to know of a session. */
 export interface EgressSession {
   readonly id: number;
@@ -94,8 +100,7 @@ export class Egress implements EgressSink {
     this.#replyHead = this.#arena.allocate(REPLY_HEADER_LENGTH);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
-    // Aeron's rule, an eighth of the term, less the header: the same on every member by config.
-    this.messageLengthMax = Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
+    this.messageLengthMax = egressMessageLengthMax(config);
   }
 
   get connectionCount(): number {
@@ -236,6 +241,13 @@ export class Egress implements EgressSink {
     this.#enqueue(connection, head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
   }
 
+  overflow(sessionId: number): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection !== undefined) {
+      this.#giveUp(connection);
+    }
+  }
+
   /** Where messages for a session go; undefined when nothing may leave. */
   #connectionOf(sessionId: number): Connection | undefined {
     if (!this.#isOpen) {
@@ -246,7 +258,8 @@ export class Egress implements EgressSink {
       connection = this.#connections.get(sessionId);
       this.#last = connection ?? this.#last;
     }
-    return connection;
+    // Behind what was dropped nothing leaves any more: its session is about to end.
+    return connection?.hasOverflowed === true ? undefined : connection;
   }
 
   /** Replies of one batch mostly share a session and a time: their header is encoded once. */
@@ -346,9 +359,6 @@ export class Egress implements EgressSink {
     offset: number,
     length: number,
   ): void {
-    if (connection.hasOverflowed) {
-      return;
-    }
     const bytes = new Uint8Array(headLength + length);
     bytes.set(this.#arena.u8.subarray(head, head + headLength));
     bytes.set(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length), headLength);
@@ -356,11 +366,16 @@ export class Egress implements EgressSink {
       hit(Mark.EgressQueued);
       this.#waiting.add(connection);
     } else {
-      hit(Mark.EgressOverflow);
-      connection.hasOverflowed = true;
-      connection.queue.clear();
-      this.#hooks.onOverflow(connection.session.id);
+      this.#giveUp(connection);
     }
+  }
+
+  /** Nothing more is sent to a client that does not take it. */
+  #giveUp(connection: Connection): void {
+    hit(Mark.EgressOverflow);
+    connection.hasOverflowed = true;
+    connection.queue.clear();
+    this.#hooks.onOverflow(connection.session.id);
   }
 
   #flush(connection: Connection): number {

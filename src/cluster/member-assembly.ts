@@ -125,6 +125,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     arena,
     memberId: config.member.memberId,
     poller: log.makePoller(),
+    openRecording: log.makeReader,
     egress: sessions.egress,
     messageLengthMax: messageLengthMax(config),
     fragmentLimit: config.member.serviceFragmentLimit,
@@ -174,7 +175,7 @@ type SnapshotParts = ReturnType<typeof assembleSnapshots>;
 type SessionParts = ReturnType<typeof assembleSessions>;
 
 function assembleLog(inputs: AssemblyInputs) {
-  const { arena, config, directory, recorderRunner, tasks, transport } = inputs;
+  const { arena, config, directory, recorderRunner, service, tasks, transport } = inputs;
   const { recordingLog, geometry } = directory;
   const logCare = new LogCare({
     arena,
@@ -202,8 +203,11 @@ function assembleLog(inputs: AssemblyInputs) {
     recorderRunner === undefined
       ? new Recorder({ tasks, arena, control, geometry, durability: config.durability })
       : undefined;
-  const leaderLog = new LeaderLog(transport, config, recorder, { open: makeReader });
-  const followerLog = new FollowerLog(transport, config, recorder);
+  // Nothing in its buffers is read from then on; `onLogChange` tells what is.
+  const onRelease = (): void => service.setLive(undefined);
+  const source = { open: makeReader };
+  const leaderLog = new LeaderLog(transport, config, recorder, source, onRelease);
+  const followerLog = new FollowerLog(transport, config, recorder, onRelease);
   const logPublisher = new LogPublisher(arena, messageLengthMax(config));
   const logClock = new LogClock(config.clockSkewMaxMs);
   const { memberId, memberIds } = config.consensus;

@@ -163,7 +163,8 @@ export class Member implements Agent {
 
   /** Whether a clean leave is complete. */
   get hasLeft(): boolean {
-    return this.#isLeaving && (this.#running === undefined || this.#isStopped());
+    const isLogStopped = this.#running === undefined || this.#isStopped();
+    return this.#isLeaving && isLogStopped && this.#member.service.isTerminated;
   }
 
   doWork(nowNs: number): number {

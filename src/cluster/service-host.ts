@@ -5,7 +5,7 @@
 
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
-import type { LiveLog, LogReader } from './log-poller.js';
+import type { LiveLog, LogReader, RecordedLog } from './log-poller.js';
 
 export type Role = 'follower' | 'candidate' | 'leader';
 
@@ -35,6 +35,8 @@ export interface EgressSink {
   ): void;
   /** The reply to a request, for the client of the session that asked (again). */
   offerReply(sessionId: number, reply: EgressReply): void;
+  /** What waits for the session's client has passed its limit on the way here. */
+  overflow(sessionId: number): void;
   /** A service wants the session closed; the leader makes it an event. */
   requestClose(sessionId: number): void;
 }
@@ -53,6 +55,13 @@ export interface TimerSource {
   propose(nowMs: number, limit: number, append: (correlationId: number) => boolean): number;
   /** What was proposed and is still pending is to be proposed again. */
   forgetProposals(): void;
+}
+
+/** Told of what a service does to its timers. */
+export interface TimerListener {
+  onScheduled(correlationId: number, deadlineMs: number): void;
+  /** Cancelled, or fired. */
+  onCancelled(correlationId: number): void;
 }
 
 /** Adds one message to a snapshot: a head, and a body that is not copied before. */
@@ -74,6 +83,8 @@ export interface SnapshotSection {
 
 /** Where a container brings its part of a snapshot. */
 export interface SnapshotSink {
+  /** Where this member writes a snapshot as soon as the service is there; -1 for nowhere. */
+  readonly wantedPosition: Position;
   /** Whether this member writes a snapshot at the position that the service has reached. */
   wants(logPosition: Position): boolean;
   /** The service's part at that position. */
@@ -97,6 +108,9 @@ export interface ServiceHostContext {
   readonly messageLengthMax: number;
   readonly fragmentLimit: number;
   readonly snapshots: SnapshotSink;
+  /** For a service on another thread: what the term buffers do not hold any more. */
+  readonly openRecording?: () => RecordedLog;
+  readonly timerListener?: TimerListener;
   /** What the poller's position is that of; undefined when the log is replayed from its start. */
   readonly snapshot: SnapshotStart | undefined;
 }
@@ -109,9 +123,13 @@ export interface ServiceHost {
   /** Greatest version of a snapshot that the service can load; -1 when it takes none. */
   readonly snapshotVersion: number;
   start(context: ServiceHostContext): void;
+  /** Whether it takes more of the snapshot that it starts from. */
+  readonly canLoad: boolean;
+  /** Whether the service was told that the member leaves, or never started. */
+  readonly isTerminated: boolean;
   /** One message of the service's section of the snapshot it starts from, before any work. */
   loadSnapshot(view: DataView, offset: number, length: number): void;
-  /** The live log changed. */
+  /** The live log changed. It is undefined before the memory of the one before is released. */
   setLive(live: LiveLog | undefined): void;
   onRoleChange(role: Role): void;
   /** Consumes the log up to a position; returns work done. */

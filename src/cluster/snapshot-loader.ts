@@ -52,8 +52,8 @@ export class SnapshotLoader {
   }
 
   doWork(): number {
-    const { onFatal, reader } = this.#parts;
-    if (this.#isDone) {
+    const { onFatal, reader, service } = this.#parts;
+    if (this.#isDone || !service.canLoad) {
       return 0;
     }
     const work = reader.poll((view, offset, length, flags) =>

@@ -14,7 +14,7 @@ import { SnapshotWriter, type WrittenRecording } from '../archive/snapshot-write
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
-import type { Position } from '../position.js';
+import { POSITION_NULL, type Position } from '../position.js';
 import type { ClusterSession } from './cluster-session.js';
 import { ClusterSnapshot, type SnapshotEvent, termsBelow } from './cluster-snapshot.js';
 import type { SnapshotSection, SnapshotSink, SnapshotWrite } from './service-host.js';
@@ -100,8 +100,12 @@ export class SnapshotTaker implements SnapshotSink {
     this.#awaited = { event, section: new ClusterSnapshot(event, terms, [...sessions]) };
   }
 
+  get wantedPosition(): Position {
+    return this.#awaited?.event.logPosition ?? POSITION_NULL;
+  }
+
   wants(logPosition: Position): boolean {
-    return this.#awaited?.event.logPosition === logPosition;
+    return this.wantedPosition === logPosition;
   }
 
   offer(section: SnapshotSection): void {

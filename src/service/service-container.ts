@@ -96,6 +96,13 @@ export class ServiceContainer implements ServiceHost, Cluster {
     return onTakeSnapshot === undefined ? -1 : (snapshotVersion ?? 0);
   }
 
+  /** It takes what it is given at once. */
+  readonly canLoad = true;
+
+  get isTerminated(): boolean {
+    return this.#isTerminated || this.#poller === undefined;
+  }
+
   get position(): Position {
     return this.#poller?.position ?? 0;
   }
@@ -115,6 +122,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
     this.#snapshots = context.snapshots;
+    this.timers.listener = context.timerListener;
     this.#image = context.snapshot === undefined ? undefined : this.#makeImage(context.snapshot);
     this.#call(() => this.#service.onStart?.(this, this.#image), false);
   }

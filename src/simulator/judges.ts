@@ -4,11 +4,12 @@ import { DATA_FLAGS_UNFRAGMENTED } from '../../assembly/layout/frame.js';
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import type { FragmentHandler, MessageConsumer } from '../cluster/log-poller.js';
 import type { MemberObservation } from '../cluster/member.js';
-import type { ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import type { ServiceHostContext } from '../cluster/service-host.js';
 import { MemberRole } from '../consensus/election-state.js';
 import { TERM_NULL } from '../position.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import type { DedicatedService } from '../service/service-agent.js';
 import { ServiceContainer } from '../service/service-container.js';
 import type { Application } from './application.js';
 import { Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
@@ -168,7 +169,7 @@ export class Judges {
   }
 
   /** The service of a member's process, watched. */
-  makeService(memberId: number): ServiceHost {
+  makeService(memberId: number): DedicatedService {
     const container = this.#application?.makeService(memberId) ?? this.#makeLedger(memberId);
     const start = container.start.bind(container);
     container.start = (context) => {

@@ -8,6 +8,7 @@ import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
 import type { SimulatedMember } from './simulated-cluster.js';
+import { ServiceStalls } from './service-stalls.js';
 import { FaultClass } from './swarm.js';
 import { type NemesisParts, Targets } from './targets.js';
 import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
@@ -39,6 +40,7 @@ export interface NemesisCounts {
   diskFailures: number;
   lostDirectories: number;
   damagedLogs: number;
+  serviceStalls: number;
 }
 
 /** Brings the faults of a run, until it is told to heal. */
@@ -52,6 +54,7 @@ export class Nemesis {
     diskFailures: 0,
     lostDirectories: 0,
     damagedLogs: 0,
+    serviceStalls: 0,
   };
   /** The faults of the run, in their order. */
   readonly struck: StruckFault[] = [];
@@ -70,6 +73,7 @@ export class Nemesis {
   readonly damage: DiskDamage;
   readonly #leaderHunt: LeaderHunt;
   readonly #equipment: EquipmentFaults;
+  readonly #serviceStalls: ServiceStalls;
   #isHealed = false;
   /** Of the fault that strikes now. */
   #durationPercent = 100;
@@ -92,6 +96,7 @@ export class Nemesis {
         this.expectedFailures.add(memberId);
       },
     );
+    this.#serviceStalls = new ServiceStalls(parts, this.counts);
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
     const hunting = parts.world.random.fork('leader hunt');
@@ -123,6 +128,9 @@ export class Nemesis {
     for (const { node } of cluster.members) {
       node.disk.latency = swarm.storage;
     }
+    if (swarm.isServiceDedicated) {
+      this.#serviceStalls.begin();
+    }
     if (swarm.faults.length > 0) {
       this.#strikeLater();
     }
@@ -133,6 +141,7 @@ export class Nemesis {
     const { cluster, world } = this.#parts;
     this.#isHealed = true;
     this.#network.heal();
+    this.#serviceStalls.heal();
     this.#leaderHunt.heal();
     for (const { node } of cluster.members) {
       node.disk.faultHook = undefined;

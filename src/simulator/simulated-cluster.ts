@@ -1,8 +1,8 @@
 // simulated-cluster.ts: members and clients as they run in production, on virtual machines.
 //
-// A member is a process with two threads, as under Node: one for transport, consensus and service,
-// one for the recorder. They share an arena. Everything above the four ports is the production
-// code.
+// A member is a process with two or three threads, as under Node: one for transport, consensus and
+// service, one for the recorder, and one for the service where that is dedicated. They share an
+// arena. Everything above the four ports is the production code.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { bootstrapDirectory } from '../archive/member-directory.js';
@@ -23,9 +23,13 @@ import {
   type MemberSettings,
 } from '../cluster/cluster-config.js';
 import { Member, type MemberEvents, type RecorderRunner } from '../cluster/member.js';
+import { RemoteService } from '../cluster/remote-service.js';
+import { allocateServiceChannel } from '../cluster/service-channel.js';
 import type { ServiceHost } from '../cluster/service-host.js';
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
+import { type DedicatedService, ServiceAgent } from '../service/service-agent.js';
+import { ServiceTimers } from '../service/service-timers.js';
 import { Transport } from '../transport/transport.js';
 import type { VirtualNode } from './virtual-node.js';
 import type { VirtualProcess } from './virtual-process.js';
@@ -66,7 +70,7 @@ export interface SimulatedClusterOptions {
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
   /** Makes the service host of a member's process. */
-  readonly makeService: (memberId: number) => ServiceHost;
+  readonly makeService: (memberId: number) => DedicatedService;
   readonly events?: (memberId: number) => MemberEvents;
   /** Told when a member's process has ended, whichever way; what it was can still be read. */
   readonly onEnd?: (memberId: number, member: Member | undefined) => void;
@@ -174,6 +178,8 @@ export class SimulatedCluster {
       const memberEvents = events?.(simulated.memberId);
       const { config } = simulated;
       const runner = new SimulatedRecorder(process, thread, arena, config);
+      const service = makeService(simulated.memberId);
+      const isDedicated = config.member.threads === 'dedicated';
       const member = new Member({
         config,
         arena,
@@ -181,7 +187,7 @@ export class SimulatedCluster {
         network: ports.network,
         entropy: ports.entropy,
         storage: ports.storage,
-        service: makeService(simulated.memberId),
+        service: isDedicated ? dedicate(process, thread, arena, config, service) : service,
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
       });
@@ -194,6 +200,37 @@ export class SimulatedCluster {
       giveLater(this.world, arenas, arena);
     };
   }
+}
+
+/** The name of the thread that a dedicated service runs on. */
+export const SERVICE_THREAD = 'service';
+
+/** Gives a service a thread of its own. Returns what the engine has of it. */
+function dedicate(
+  process: VirtualProcess,
+  main: VirtualThread,
+  arena: Arena,
+  config: ClusterConfig,
+  service: DedicatedService,
+): ServiceHost {
+  const place = allocateServiceChannel(arena, config);
+  const thread = process.spawn(SERVICE_THREAD, () => [
+    new ServiceAgent({
+      config,
+      memory: arena.memory,
+      place,
+      service,
+      wakeEngine: () => main.wake(),
+    }),
+  ]);
+  return new RemoteService({
+    config,
+    arena,
+    place,
+    snapshotVersion: service.snapshotVersion,
+    timers: new ServiceTimers(),
+    wake: () => thread.wake(),
+  });
 }
 
 /** The recorder as an actor of its own: segment roll, sync order and failures are simulated too. */

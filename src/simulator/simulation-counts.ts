@@ -34,6 +34,8 @@ export interface SimulationCounts {
   installs: number;
   /** Segments of the log that members gave up. */
   purgedSegments: number;
+  /** Callbacks of services on threads of their own that took long. */
+  serviceStalls: number;
 }
 
 /** Nothing has happened yet. */
@@ -60,6 +62,7 @@ export function emptyCounts(): SimulationCounts {
     snapshotLoads: 0,
     installs: 0,
     purgedSegments: 0,
+    serviceStalls: 0,
   };
 }
 

@@ -205,6 +205,7 @@ export class Simulation {
         snapshotIntervalLength,
         snapshotIntervalMs,
         logRetention,
+        threads: this.swarm.isServiceDedicated ? 'dedicated' : 'shared',
       },
       makeService: (memberId) => this.judges.makeService(memberId),
       events: (memberId) => this.#eventsOf(memberId),
@@ -391,6 +392,7 @@ export class Simulation {
   #result(): SimulationResult {
     const counts = this.#counts;
     counts.crashes = this.nemesis.counts.crashes;
+    counts.serviceStalls = this.nemesis.counts.serviceStalls;
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;

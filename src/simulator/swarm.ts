@@ -79,6 +79,8 @@ export interface Swarm {
   readonly durability: 'fsync' | 'page-cache';
   /** The recorder has no thread of its own. */
   readonly isRecorderInline: boolean;
+  /** The service has a thread of its own, which stalls now and then. */
+  readonly isServiceDedicated: boolean;
   readonly segmentTerms: number;
   readonly mtuLength: number;
   readonly sessionTimeoutMs: number;
@@ -153,6 +155,7 @@ function quietRun(random: Prng): Swarm {
     memberCount: QUIET_MEMBER_COUNT,
     durability: 'fsync',
     isRecorderInline: false,
+    isServiceDedicated: false,
     segmentTerms: 1,
     mtuLength: 1408,
     sessionTimeoutMs: 10_000,
@@ -220,6 +223,7 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
     memberCount,
     durability,
     isRecorderInline: durability === 'page-cache' && random.fork('inline').chance(2, 3),
+    isServiceDedicated: random.fork('service thread').chance(1, 3),
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
     ...limits,

@@ -7,7 +7,7 @@
 import type { RecoveredDirectory } from '../../src/archive/member-directory.js';
 import type { ClusterSettings, MemberSettings } from '../../src/cluster/cluster-config.js';
 import type { MemberEvents } from '../../src/cluster/member.js';
-import type { ServiceHost } from '../../src/cluster/service-host.js';
+import type { DedicatedService } from '../../src/service/service-agent.js';
 import { PawlError } from '../../src/errors.js';
 import type { ServiceContainer } from '../../src/service/service-container.js';
 import { fixedDelay } from '../../src/simulator/delay.js';
@@ -202,7 +202,7 @@ export class Stage {
 
   // --- what happens ---
 
-  #makeService(memberId: number): ServiceHost {
+  #makeService(memberId: number): DedicatedService {
     const host = this.judges.makeService(memberId) as ServiceContainer;
     const service = host.service as LedgerService;
     const apply = service.onSessionMessage.bind(service);

@@ -2,7 +2,7 @@
 
 import { assert } from '../../assert.js';
 import type { LogReader, MessageConsumer } from '../../cluster/log-poller.js';
-import type { Position } from '../../position.js';
+import { POSITION_NULL, type Position } from '../../position.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
 import type { Application } from '../application.js';
@@ -155,6 +155,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       messageLengthMax: this.#egressLengthMax,
       offer: () => undefined,
       offerReply: () => undefined,
+      overflow: () => undefined,
       requestClose: () => undefined,
     };
     container.start({
@@ -165,7 +166,11 @@ export class UserApplication<S extends ClusteredService> implements Application 
       messageLengthMax: REPLAY_MESSAGE_LENGTH_MAX,
       fragmentLimit: this.#fragments.length + 1,
       // The log alone makes the state.
-      snapshots: { wants: () => false, offer: (section) => section.close() },
+      snapshots: {
+        wantedPosition: POSITION_NULL,
+        wants: () => false,
+        offer: (section) => section.close(),
+      },
       snapshot: undefined,
     });
     container.doWork(Number.MAX_SAFE_INTEGER);
