@@ -13,6 +13,7 @@ const ENTRIES = {
   transport: 'src/transport/index.ts',
   'tools/main': 'src/tools/main.ts',
   'host/recorder-worker': 'src/host/recorder-worker.ts',
+  'host/engine-worker': 'src/host/engine-worker.ts',
 };
 
 const packageJson = JSON.parse(readFileSync('package.json', 'utf8'));

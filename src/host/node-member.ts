@@ -5,35 +5,21 @@ import {
   concludeClusterConfig,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
-import { Member, type MemberStatus } from '../cluster/member.js';
-import { ErrorCode, PawlError } from '../errors.js';
-import { Arena } from '../memory/arena.js';
+import type { MemberStatus } from '../cluster/member.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { ServiceContainer } from '../service/service-container.js';
 import { openDataDirectory } from './data-directory.js';
-import { EventLoop, type IdleStrategy } from './event-loop.js';
-import { handOver } from './hand-over.js';
-import { NodeClock } from './node-clock.js';
-import { NodeEntropy } from './node-entropy.js';
-import { NodeNetwork } from './node-network.js';
-import { NodeRecorder } from './node-recorder.js';
-import { NodeStorage } from './node-storage.js';
-import { WakeCell } from './wake-cell.js';
+import { DedicatedMember } from './dedicated-member.js';
+import { isInstalled } from './engine-messages.js';
+import type { IdleStrategy } from './event-loop.js';
+import type { MemberEvent } from './member-engine.js';
+import { type MemberLife, SharedMember } from './member-life.js';
 
-/** How long a clean leave may take before the member is closed as it is. */
-export const LEAVE_TIMEOUT_MS = 2_000;
-const LEAVE_POLL_MS = 5;
-
-/** What happens to a member, as plain data. */
-export type MemberEvent =
-  | { readonly event: 'recovered'; readonly health: string; readonly appendPosition: number }
-  | { readonly event: 'state'; readonly state: string; readonly reason: string }
-  | { readonly event: 'role'; readonly role: string; readonly leadershipTermId: number }
-  | { readonly event: 'snapshot'; readonly logPosition: number; readonly length: number }
-  | { readonly event: 'warning'; readonly message: string };
+export { LEAVE_TIMEOUT_MS, type MemberEvent } from './member-engine.js';
 
 export interface NodeMemberOptions {
   readonly cluster: ClusterSettings;
+  /** `threads: 'dedicated'` leaves this thread to the service alone. */
   readonly member: MemberSettings;
   /** The member's data directory; it must have been born by bootstrap, or it starts non-voting. */
   readonly directory: string;
@@ -46,6 +32,8 @@ export interface NodeMemberOptions {
 export interface NodeMemberStatus extends MemberStatus {
   readonly messageCount: number;
   readonly durability: string;
+  /** Which threads the member has: `shared` or `dedicated`. */
+  readonly threads: string;
   /** `stateHash()` of the service, when it has one. */
   readonly stateHash: string | undefined;
   /** Position at which the hash holds. */
@@ -54,7 +42,10 @@ export interface NodeMemberStatus extends MemberStatus {
 
 /** A member that runs. */
 export interface RunningMember {
+  /** What is known now: with dedicated threads, as the engine has told last. */
   status(): NodeMemberStatus;
+  /** What is so now. */
+  freshStatus(): Promise<NodeMemberStatus>;
   /** Has a snapshot taken on every member, as soon as this one leads. */
   requestSnapshot(): void;
   /**
@@ -86,12 +77,12 @@ export function runMember(options: NodeMemberOptions): RunningMember {
 class NodeMember implements RunningMember {
   readonly closed: Promise<unknown>;
   readonly #options: NodeMemberOptions;
-  #life: MemberLife;
+  #life: ServedLife;
   #isStopping = false;
 
   constructor(options: NodeMemberOptions) {
     this.#options = options;
-    this.#life = new MemberLife(options);
+    this.#life = new ServedLife(options);
     this.closed = this.#follow();
   }
 
@@ -99,181 +90,82 @@ class NodeMember implements RunningMember {
     return this.#life.status();
   }
 
+  freshStatus(): Promise<NodeMemberStatus> {
+    return this.#life.freshStatus();
+  }
+
   requestSnapshot(): void {
-    this.#life.requestSnapshot();
+    this.#life.life.requestSnapshot();
   }
 
   transferLeadership(targetMemberId: number): Promise<number> {
-    return this.#life.transferLeadership(targetMemberId);
+    return this.#life.life.transferLeadership(targetMemberId);
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await this.#life.stop();
+    await this.#life.life.stop();
   }
 
   /** Resolves with what ended the last life. */
   async #follow(): Promise<unknown> {
     for (;;) {
-      const error = await this.#life.closed;
-      const isInstalled = error instanceof PawlError && error.code === ErrorCode.SnapshotInstalled;
-      if (!isInstalled || this.#isStopping) {
+      const { life } = this.#life;
+      const error = await life.closed;
+      if (!isInstalled(error) || this.#isStopping) {
         return error;
       }
-      this.#options.onEvent?.({ event: 'warning', message: error.message });
-      await this.#life.released();
-      this.#life = new MemberLife(this.#options);
+      this.#options.onEvent?.({ event: 'warning', message: (error as Error).message });
+      await life.released();
+      this.#life = new ServedLife(this.#options);
     }
   }
 }
 
-/** A member from its start to its end. */
-class MemberLife {
-  readonly closed: Promise<unknown>;
-  readonly #loop: EventLoop;
-  readonly #member: Member;
+/** One life, and the service that it runs. */
+class ServedLife {
+  readonly life: MemberLife;
   readonly #container: ServiceContainer;
-  readonly #clock = new NodeClock();
-  readonly #network: NodeNetwork;
-  readonly #storage: NodeStorage;
-  readonly #recorder: NodeRecorder;
-  #resolveClosed: ((error: unknown) => void) | undefined;
-  #isClosed = false;
+  readonly #durability: string;
+  readonly #threads: string;
 
   constructor(options: NodeMemberOptions) {
-    const config = concludeClusterConfig(options.cluster, options.member);
+    const { cluster, idle, member, onEvent } = options;
+    const config = concludeClusterConfig(cluster, member);
     const directory = openDataDirectory(options.directory, true);
     this.#container = new ServiceContainer(options.serviceFactory);
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    const arena = Arena.create(config.member.memoryLength);
-    const wakeCell = WakeCell.create();
-    const loop = new EventLoop({
-      clock: this.#clock,
-      onFatal: (error) => this.#end(error),
-      wakeCell,
-      idleStrategy: options.idle ?? 'event',
-    });
-    this.#loop = loop;
-    const { durability } = config;
-    const clock = this.#clock;
-    this.#recorder = new NodeRecorder({ arena, directory, durability, clock, wakeCell, loop });
-    this.#network = new NodeNetwork({
-      onReadable: loop.wake,
-      isPoisoned: this.#recorder.isPoisoned,
-    });
-    let isInDuty = false;
-    // What completes within the duty cycle that submitted it is mostly collected there, too.
-    const storage = new NodeStorage(directory, {
-      onCompleted: () => {
-        if (!isInDuty) {
-          loop.wake();
-        }
-      },
-    });
-    this.#storage = storage;
-    const emit = (event: MemberEvent): void => options.onEvent?.(event);
-    this.#member = new Member({
+    this.#durability = config.durability;
+    this.#threads = config.member.threads;
+    const life = {
+      cluster,
+      member,
       config,
-      arena,
-      clock,
-      network: this.#network,
-      entropy: new NodeEntropy(),
-      storage: this.#storage,
-      service: this.#container,
-      // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
-      ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
-      events: {
-        onRecovered: ({ health, appendPosition }) =>
-          emit({ event: 'recovered', health: health.kind, appendPosition }),
-        onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
-        onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
-        onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
-        onWarning: (message) => emit({ event: 'warning', message }),
-      },
-    });
-    const member = this.#member;
-    loop.add({
-      roleName: member.roleName,
-      doWork(nowNs) {
-        isInDuty = true;
-        const work = member.doWork(nowNs);
-        isInDuty = false;
-        return work + storage.completionCount;
-      },
-      deadlineNs: () => member.deadlineNs(),
-      close: () => member.close(),
-    });
-    loop.wake();
+      directory,
+      idle: idle ?? 'event',
+      container: this.#container,
+      onEvent: (event: MemberEvent) => onEvent?.(event),
+    };
+    this.life =
+      this.#threads === 'dedicated' ? new DedicatedMember(life) : new SharedMember(life);
   }
 
   status(): NodeMemberStatus {
+    return this.#withService(this.life.status());
+  }
+
+  async freshStatus(): Promise<NodeMemberStatus> {
+    return this.#withService(await this.life.freshStatus());
+  }
+
+  #withService(status: MemberStatus): NodeMemberStatus {
     const container = this.#container;
-    const status = this.#member.status();
-    const { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs } =
-      this.#loop.counters;
-    const loop = { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs };
     return {
       ...status,
-      counters: { ...status.counters, ...loop },
       messageCount: container.messageCount,
-      durability: this.#member.config.durability,
+      durability: this.#durability,
+      threads: this.#threads,
       stateHash: container.service.stateHash?.(),
       stateHashPosition: container.position,
     };
-  }
-
-  requestSnapshot(): void {
-    this.#member.requestSnapshot();
-    this.#loop.wake();
-  }
-
-  transferLeadership(targetMemberId: number): Promise<number> {
-    return handOver(
-      {
-        begin: (target) => {
-          const result = this.#member.transferLeadership(target, this.#clock.nowNs());
-          this.#loop.wake();
-          return result;
-        },
-        status: () => this.#member.status(),
-        isClosed: () => this.#isClosed,
-      },
-      targetMemberId,
-    );
-  }
-
-  /** Resolves when everything that it held is free again. */
-  async released(): Promise<void> {
-    await this.#recorder.stopped();
-  }
-
-  async stop(): Promise<void> {
-    if (this.#isClosed) {
-      return;
-    }
-    this.#member.leave(this.#clock.nowNs());
-    this.#loop.wake();
-    const deadlineNs = this.#clock.nowNs() + LEAVE_TIMEOUT_MS * 1e6;
-    while (!this.#isClosed && !this.#member.hasLeft && this.#clock.nowNs() < deadlineNs) {
-      await new Promise((resolve) => setTimeout(resolve, LEAVE_POLL_MS));
-      this.#loop.wake();
-    }
-    this.#end(undefined);
-    await this.#recorder.stopped();
-  }
-
-  #end(error: unknown): void {
-    if (this.#isClosed) {
-      return;
-    }
-    this.#isClosed = true;
-    this.#loop.close();
-    this.#recorder.close();
-    this.#member.close();
-    this.#network.close();
-    this.#storage.end();
-    this.#resolveClosed?.(error);
   }
 }

@@ -50,6 +50,7 @@ interface StartedEvent {
   readonly log: string;
   readonly directory: string;
   readonly durability: string;
+  readonly threads: string;
   readonly mtu: number;
   readonly idle: string;
   readonly service: string;
@@ -78,6 +79,7 @@ function startedEvent(settings: NodeSettings, service: string): StartedEvent {
     log: text('log'),
     directory: settings.directory,
     durability: config.durability,
+    threads: config.member.threads,
     mtu: config.member.mtuLength,
     idle: settings.idle,
     service,
@@ -93,7 +95,7 @@ function eventText(event: NodeEvent): string {
         `  listens for clients on ${event.ingress}, members on ${event.consensus}, ` +
         `log on ${event.log}\n` +
         `  directory ${event.directory}, durability ${event.durability}, MTU ${event.mtu}, ` +
-        `idle ${event.idle}\n` +
+        `idle ${event.idle}, threads ${event.threads}\n` +
         `  service ${event.service}`
       );
     case 'recovered':
@@ -202,7 +204,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
   const desk = new ControlDesk(
     settings.directory,
     {
-      status: () => statusOf(member.status()),
+      status: async () => statusOf(await member.freshStatus()),
       transfer: (value) => transfer(member, value),
     },
     // A member that takes no orders still serves its clients.
@@ -228,7 +230,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     void member.stop();
   };
   onSignals(leave);
-  serveParent({ status: () => statusOf(member.status()) }, () => leave('the parent has ended'));
+  serveParent({ status: async () => statusOf(await member.freshStatus()) }, () => leave('the parent has ended'));
   const error = await member.closed;
   desk.close();
   if (error !== undefined) {

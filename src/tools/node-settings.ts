@@ -42,6 +42,7 @@ export interface NodeFlags {
   mtu?: number;
   window?: number;
   idle?: IdleStrategy;
+  threads?: 'shared' | 'dedicated';
   insecure?: boolean;
 }
 
@@ -87,6 +88,12 @@ export function addRunFlags(command: Command): Command {
       '--idle <strategy>',
       'event sleeps when there is nothing to do, yield uses a whole core (default: event)',
       wordOption(['event', 'yield']),
+    )
+    .option(
+      '--threads <layout>',
+      'shared runs the service among everything else, dedicated gives it a thread of its own, so ' +
+        'that a callback that takes long costs no election (default: shared)',
+      wordOption(['shared', 'dedicated']),
     );
 }
 
@@ -177,6 +184,7 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
       mtuLength: flags.mtu,
       windowLength: flags.window,
       insecure: flags.insecure,
+      threads: flags.threads,
     }),
   };
   const directory =

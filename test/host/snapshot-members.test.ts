@@ -4,7 +4,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'tape';
+import test, { type Test } from 'tape';
 import { bootstrapMember } from '../../src/host/bootstrap.js';
 import { connect, type RequestSession } from '../../src/host/connect.js';
 import { type MemberEvent, type RunningMember, runMember } from '../../src/host/node-member.js';
@@ -23,20 +23,24 @@ import { until } from './until.js';
 const KIB = 1024;
 const MEMBER_COUNT = 3;
 
+type Threads = 'shared' | 'dedicated';
+
 /** Members in this process, in directories of their own. */
 class Members {
   readonly directory = mkdtempSync(join(tmpdir(), 'pawl-snapshots-'));
   readonly running: RunningMember[] = [];
   readonly events: MemberEvent[][] = [];
   readonly #settings: { members: string };
+  readonly #threads: Threads;
 
-  private constructor(members: string) {
+  private constructor(members: string, threads: Threads) {
     this.#settings = { members };
+    this.#threads = threads;
   }
 
-  static async start(): Promise<{ members: Members; ingress: string }> {
+  static async start(threads: Threads): Promise<{ members: Members; ingress: string }> {
     const { ingress, members } = await findLocalEndpoints(MEMBER_COUNT);
-    const made = new Members(members);
+    const made = new Members(members, threads);
     for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
       await bootstrapMember(made.#optionsOf(memberId));
       made.startMember(memberId);
@@ -79,6 +83,7 @@ class Members {
         memberId,
         memoryLength: 64 * 1024 * KIB,
         logRetention: 'snapshots' as const,
+        threads: this.#threads,
       },
       directory: this.pathOf(memberId),
     };
@@ -115,8 +120,8 @@ function firstSegment(path: string): number {
   return Math.min(...bases.filter((base) => base !== undefined).map(Number));
 }
 
-test('real members take snapshots, purge their log, restart and install', async (t) => {
-  const { members, ingress } = await Members.start();
+async function live(t: Test, threads: Threads): Promise<void> {
+  const { members, ingress } = await Members.start(threads);
   await until(() => members.leader() !== undefined, 'a leader opens its ingress');
   const session = await connect({ ingressEndpoints: ingress });
   await putMany(session, 0, 400);
@@ -124,7 +129,10 @@ test('real members take snapshots, purge their log, restart and install', async 
   await putMany(session, 400, 400);
   await takeSnapshot(members, members.running);
   const states = members.running.map((one) => one.status().stateHash);
-  t.equal(states[1], states[0], 'states are equal');
+  await until(
+    () => members.running.every((one) => one.status().stateHash === states[0]),
+    'states are equal',
+  );
   const follower = members.running.findIndex((one) => !one.status().isIngressOpen);
   await until(() => firstSegment(members.pathOf(follower)) > 0, 'the follower has purged');
   t.pass('the follower purged the beginning of its log');
@@ -158,11 +166,18 @@ test('real members take snapshots, purge their log, restart and install', async 
   t.ok(got.logPosition > 0, `the answer holds at ${got.logPosition}`);
   session.close();
   await members.close();
-  t.end();
+}
+
+test('real members take snapshots, purge their log, restart and install', async (t) => {
+  await live(t, 'shared');
+});
+
+test('members whose services have threads of their own do so as well', async (t) => {
+  await live(t, 'dedicated');
 });
 
 test('the key/value store compares and sets, deletes, and says what it cannot read', async (t) => {
-  const { members, ingress } = await Members.start();
+  const { members, ingress } = await Members.start('shared');
   await until(() => members.leader() !== undefined, 'a leader opens its ingress');
   const session = await connect({ ingressEndpoints: ingress });
   const { CompareAndSet, Delete, Get, Put } = KeyValueOperation;
