@@ -11,7 +11,7 @@ import type { ServiceHost } from '../cluster/service-host.js';
 import type { Arena } from '../memory/arena.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
 import { handOver } from './hand-over.js';
-import { NodeClock } from './node-clock.js';
+import type { NodeClock } from './node-clock.js';
 import { NodeEntropy } from './node-entropy.js';
 import { NodeNetwork } from './node-network.js';
 import { NodeRecorder } from './node-recorder.js';

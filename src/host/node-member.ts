@@ -145,8 +145,7 @@ class ServedLife {
       container: this.#container,
       onEvent: (event: MemberEvent) => onEvent?.(event),
     };
-    this.life =
-      this.#threads === 'dedicated' ? new DedicatedMember(life) : new SharedMember(life);
+    this.life = this.#threads === 'dedicated' ? new DedicatedMember(life) : new SharedMember(life);
   }
 
   status(): NodeMemberStatus {

@@ -7,8 +7,8 @@ import { durableMarkPosition, durableNodeState } from './invariants/durable-reco
 import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
-import type { SimulatedMember } from './simulated-cluster.js';
 import { ServiceStalls } from './service-stalls.js';
+import type { SimulatedMember } from './simulated-cluster.js';
 import { FaultClass } from './swarm.js';
 import { type NemesisParts, Targets } from './targets.js';
 import { DISK_CAPACITY_BYTES } from './virtual-disk.js';

@@ -230,7 +230,9 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     void member.stop();
   };
   onSignals(leave);
-  serveParent({ status: async () => statusOf(await member.freshStatus()) }, () => leave('the parent has ended'));
+  serveParent({ status: async () => statusOf(await member.freshStatus()) }, () =>
+    leave('the parent has ended'),
+  );
   const error = await member.closed;
   desk.close();
   if (error !== undefined) {

@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly geometry?: LogGeometry;
   /** Settings of every member besides its id. */
   readonly member?: Readonly<Record<string, unknown>>;
+  /** Path of a service's module; the ledger when not given. */
+  readonly service?: string;
 }
 
 /** A cluster on the loopback interface, in a temporary directory. */
@@ -64,7 +66,8 @@ export class ProcessCluster {
     }
   }
 
-  static async #create({ durability, geometry = GEOMETRY, member: extra }: ClusterOptions) {
+  static async #create(options: ClusterOptions) {
+    const { durability, geometry = GEOMETRY, member: extra, service = SERVICE } = options;
     const directory = mkdtempSync(join(tmpdir(), 'pawl-process-'));
     const endpoints = await findLocalEndpoints(MEMBER_COUNT);
     const settings = {
@@ -80,7 +83,7 @@ export class ProcessCluster {
       const file = join(directory, `member-${memberId}.json`);
       const member = { ...extra, memberId };
       await bootstrapMember({ cluster: settings, member, directory: own });
-      const content = { cluster: settings, member, directory: own, service: SERVICE };
+      const content = { cluster: settings, member, directory: own, service };
       writeFileSync(file, JSON.stringify(content));
       members.push(new MemberProcess(memberId, own, file));
     }
