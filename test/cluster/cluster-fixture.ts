@@ -22,6 +22,9 @@ export const SECOND = 1_000_000_000;
 /** Longest virtual time that a condition is waited for. */
 const WAIT_LIMIT_NS = 30 * SECOND;
 const arenas = new ArenaPool();
+/** The stories hold for both: dedicated.test.ts runs them again. */
+export const THREADS_VARIABLE = 'PAWL_TEST_THREADS';
+const DEFAULT_THREADS = process.env[THREADS_VARIABLE] === 'dedicated' ? 'dedicated' : 'shared';
 
 export interface FixtureOptions {
   readonly seed?: number;
@@ -73,7 +76,7 @@ export class ClusterFixture {
       memberCount: options.memberCount ?? 3,
       arenas,
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
-      ...(options.member === undefined ? {} : { member: options.member }),
+      member: { threads: DEFAULT_THREADS, ...options.member },
       events: (memberId) => ({
         onWarning: (message) => this.warnings.push(message),
         ...options.events?.(memberId),
