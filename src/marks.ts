@@ -94,6 +94,8 @@ export const Mark = {
   RequestRefused: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
+  SnapshotByShadow: nextMark(),
+  ShadowStartsEarlier: nextMark(),
   SharedLogOverrun: nextMark(),
   SharedLogAsks: nextMark(),
   OutboxWaits: nextMark(),

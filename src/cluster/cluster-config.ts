@@ -124,6 +124,12 @@ const memberSchema = z.strictObject({
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
   /**
+   * `service` has the service write its state where it stands; `shadow` has a fresh instance on a
+   * thread of its own replay the log since the last snapshot and write it: the service is never
+   * asked.
+   */
+  snapshotBy: z.enum(['service', 'shadow']).default('service'),
+  /**
    * `shared` runs the service in the duty cycle of everything else; `dedicated` gives it the thread
    * that started the member, and the rest a thread of its own, which no callback can hold up.
    */

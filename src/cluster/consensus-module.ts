@@ -26,6 +26,7 @@ import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
 import type { Responder } from './responder.js';
 import type { ServiceHost } from './service-host.js';
+import type { ShadowSnapshots } from './shadow-snapshots.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
@@ -55,6 +56,8 @@ export interface ConsensusModuleParts {
   readonly timers: TimerProposer;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
+  /** What takes the service's part of snapshots in its place. */
+  readonly shadow: ShadowSnapshots | undefined;
   /** The snapshot that the member starts from, while it is loaded. */
   readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
@@ -220,7 +223,7 @@ export class ConsensusModule {
    */
   #apply(nowNs: number): number {
     const { applier, clock, election, logClock, service, sessions } = this.#parts;
-    const { loader, schedule, taker, timers } = this.#parts;
+    const { loader, schedule, shadow, taker, timers } = this.#parts;
     const isLoading = loader?.isDone === false;
     const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
@@ -232,6 +235,9 @@ export class ConsensusModule {
     let work = loaded + taker.doWork(nowNs);
     work += applier.poll(limit, this.#isIngressOpen, nowMs);
     work += service.doWork(Math.min(limit, applier.position));
+    const shadowed = shadow?.doWork() ?? 0;
+    this.#hasMore ||= shadowed > 0;
+    work += shadowed;
     this.#hasMore ||= work > 0 && service.position < limit;
     applier.finishCloses(service.position);
     election.onServicePosition(Math.min(applier.position, service.position));

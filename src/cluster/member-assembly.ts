@@ -20,6 +20,7 @@ import type { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
+import { POSITION_NULL } from '../position.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import {
@@ -53,7 +54,8 @@ import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
 import { Responder } from './responder.js';
-import type { ServiceHost } from './service-host.js';
+import type { ServiceHost, SnapshotSink } from './service-host.js';
+import { type ShadowRunner, ShadowSnapshots } from './shadow-snapshots.js';
 import { SnapshotLoader } from './snapshot-loader.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { SnapshotTaker } from './snapshot-taker.js';
@@ -80,6 +82,8 @@ export interface AssemblyInputs {
   readonly entropy: Entropy;
   readonly service: ServiceHost;
   readonly recorderRunner?: RecorderRunner;
+  /** Given where snapshots are taken by a shadow. */
+  readonly shadowRunner?: ShadowRunner;
   readonly directory: RecoveredDirectory;
   readonly transport: Transport;
   readonly tasks: StorageTasks;
@@ -107,6 +111,7 @@ export interface MemberParts {
   readonly logCare: LogCare;
   readonly logClock: LogClock;
   readonly taker: SnapshotTaker;
+  readonly shadow: ShadowSnapshots | undefined;
   readonly purger: LogPurger;
   readonly installs: Installs;
   readonly schedule: SnapshotSchedule;
@@ -129,7 +134,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     egress: sessions.egress,
     messageLengthMax: messageLengthMax(config),
     fragmentLimit: config.member.serviceFragmentLimit,
-    snapshots: snapshots.taker,
+    snapshots: snapshots.shadow === undefined ? snapshots.taker : NOT_BY_SERVICE,
     snapshot: directory.snapshot,
   });
   const loader = assembleLoader(inputs, sessions);
@@ -148,6 +153,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   });
   const close = (): void => {
     loader?.close();
+    snapshots.shadow?.close();
     snapshots.taker.close();
     consensus.close();
     sessions.close();
@@ -267,7 +273,32 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
     directory.snapshot?.logPosition ?? 0,
     directory.snapshot?.timestampMs ?? 0,
   );
-  return { taker, schedule, purger, given };
+  const shadow = assembleShadow(inputs, log, taker);
+  return { taker, schedule, purger, given, shadow };
+}
+
+/** What a service is told whose snapshots a shadow takes. */
+const NOT_BY_SERVICE: SnapshotSink = {
+  wantedPosition: POSITION_NULL,
+  wants: () => false,
+  offer: (section) => section.close(),
+};
+
+function assembleShadow(
+  inputs: AssemblyInputs,
+  log: LogParts,
+  taker: SnapshotTaker,
+): ShadowSnapshots | undefined {
+  const { arena, config, directory, service, shadowRunner: runner, tasks } = inputs;
+  if (config.member.snapshotBy !== 'shadow') {
+    return undefined;
+  }
+  assert(runner !== undefined, 'a member whose snapshots a shadow takes can run one');
+  return new ShadowSnapshots({
+    ...{ arena, config, directory, tasks, taker, runner },
+    openRecording: log.makeReader,
+    snapshotVersion: () => service.snapshotVersion,
+  });
 }
 
 /** What brings sessions and service to the snapshot that the member starts from. */

@@ -28,6 +28,7 @@ import type { ClusterConfig } from './cluster-config.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { Role, ServiceHost } from './service-host.js';
+import type { ShadowRunner } from './shadow-snapshots.js';
 
 export type { RecorderRunner } from './member-assembly.js';
 
@@ -53,6 +54,8 @@ export interface MemberDependencies {
    * Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle.
    */
   readonly recorderRunner?: RecorderRunner;
+  /** Given where snapshots are taken by a shadow. */
+  readonly shadowRunner?: ShadowRunner;
   readonly events?: MemberEvents;
 }
 
@@ -270,6 +273,7 @@ export class Member implements Agent {
     counters.snapshotsTaken = running?.taker.takenCount ?? 0;
     counters.snapshotsSkipped = running?.taker.skippedCount ?? 0;
     counters.snapshotsFailed = running?.taker.failedCount ?? 0;
+    counters.snapshotsByShadow = running?.shadow?.takenCount ?? 0;
     counters.snapshotsOffered = running?.installs.source.offerCount ?? 0;
     counters.snapshotBlocksSent = running?.installs.source.blockCount ?? 0;
     counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;

@@ -65,6 +65,7 @@ export class RemoteService implements ServiceHost {
   #snapshot: RemoteSnapshot | undefined;
   #wantedPosition: Position = -1;
   #hasNews = false;
+  #isClosed = false;
 
   constructor(options: RemoteServiceOptions) {
     const { arena, place } = options;
@@ -154,10 +155,16 @@ export class RemoteService implements ServiceHost {
     this.#wake();
   }
 
+  /** Idempotent. */
   close(): void {
-    this.#recorded?.close();
-    this.#recorded = undefined;
-    this.#context = undefined;
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#recorded?.close();
+      this.#recorded = undefined;
+      this.#context = undefined;
+      this.#output.close();
+      this.#arena.release(this.#scratch, SCRATCH_LENGTH);
+    }
   }
 
   // --- towards the service ---

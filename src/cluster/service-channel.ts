@@ -23,8 +23,14 @@
 //   1536  waiting i32: it has something to say that the ring has no room for
 //
 //   1664  word for the engine's fences  i32
+//   1792  run i32, 1796 cancelled run i32  engine   of a shadow (shadow-snapshots.ts)
+//   1920  ended run i32                    shadow
 
-import { RING_DESCRIPTOR_LENGTH, RING_RECORD_SHARE_SHIFT } from '../../assembly/layout/ring.js';
+import {
+  RING_CAPACITY_OFFSET,
+  RING_DESCRIPTOR_LENGTH,
+  RING_RECORD_SHARE_SHIFT,
+} from '../../assembly/layout/ring.js';
 import type { Arena, ArenaRange } from '../memory/arena.js';
 import { SCAN_ENTRY_LENGTH, SCAN_HEADER_LENGTH, scanAreaLength } from '../memory/core.js';
 import { Counter } from '../memory/counters.js';
@@ -54,6 +60,9 @@ const REQUEST_RANGE_OFFSET = 1288;
 const TERMINATED_OFFSET = 1408;
 const WAITING_OFFSET = 1536;
 const FENCE_OFFSET = 1664;
+const RUN_OFFSET = 1792;
+const CANCELLED_OFFSET = 1796;
+const ENDED_OFFSET = 1920;
 
 const KIB = 1024;
 /** Bytes of the log that the service's thread copies at a time; at least the longest frame. */
@@ -213,6 +222,46 @@ export class ServiceChannel {
       position,
       snapshot: hasSnapshot ? { logPosition, timestampMs, appVersion } : undefined,
     };
+  }
+
+  // --- runs of a shadow ---
+
+  /** Engine: makes everything as at the beginning, for the next run. The shadow is at rest. */
+  reset(): void {
+    const { core, u8 } = this.arena;
+    const { heap, input, output } = this.place;
+    u8.fill(0, this.#control, this.#control + RUN_OFFSET);
+    u8.fill(0, heap.address, heap.address + heap.length);
+    for (const ring of [input, output]) {
+      core.ringInitialize(ring, this.#i32[(ring + RING_CAPACITY_OFFSET) >> 2] as number);
+    }
+  }
+
+  /** Number of the run that a fresh instance is to begin; 0 for none yet. */
+  get run(): number {
+    return this.#load(RUN_OFFSET);
+  }
+
+  set run(run: number) {
+    this.#store(RUN_OFFSET, run);
+  }
+
+  /** The run is of no use any more. */
+  get cancelledRun(): number {
+    return this.#load(CANCELLED_OFFSET);
+  }
+
+  set cancelledRun(run: number) {
+    this.#store(CANCELLED_OFFSET, run);
+  }
+
+  /** The shadow has said all of a run, or was told that it is of no use, and is at rest. */
+  get endedRun(): number {
+    return this.#load(ENDED_OFFSET);
+  }
+
+  set endedRun(run: number) {
+    this.#store(ENDED_OFFSET, run);
   }
 
   // --- the live log ---

@@ -129,6 +129,18 @@ export class SnapshotTaker implements SnapshotSink {
     this.#writing = { event, recordingId, writer, sections, isFinishing: false };
   }
 
+  /** Nobody brings the service's part of the snapshot that is awaited. */
+  giveUpAwaited(reason: string): void {
+    const awaited = this.#awaited;
+    if (awaited !== undefined) {
+      this.#awaited = undefined;
+      awaited.section.close();
+      this.failedCount++;
+      const { logPosition } = awaited.event;
+      this.#parts.onWarning(`the snapshot at position ${logPosition} was given up: ${reason}`);
+    }
+  }
+
   /** Encodes the next piece when it is due, and the disk has taken those before. */
   doWork(nowNs: number): number {
     const writing = this.#writing;

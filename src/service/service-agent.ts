@@ -69,6 +69,7 @@ export class ServiceAgent implements Agent {
   readonly #joiner: MessageJoiner;
   readonly #snapshots: SnapshotSink;
   #writing: Writing | undefined;
+  #hasBegunSnapshot = false;
   #nextSnapshotNs = 0;
   #isStarted = false;
   #isTerminated = false;
@@ -99,9 +100,9 @@ export class ServiceAgent implements Agent {
     };
   }
 
-  /** Bytes that wait for the engine. */
-  get waitingLength(): number {
-    return this.#outbox.length;
+  /** Whether a snapshot was wanted, and all of it is on its way, or it is of no use any more. */
+  get hasEndedSnapshot(): boolean {
+    return this.#hasBegunSnapshot && this.#writing === undefined && this.#outbox.isEmpty;
   }
 
   doWork(nowNs: number): number {
@@ -229,6 +230,7 @@ export class ServiceAgent implements Agent {
   #onSnapshot(section: SnapshotSection): void {
     const logPosition = this.#snapshots.wantedPosition;
     this.#outbox.beginSnapshot(logPosition);
+    this.#hasBegunSnapshot = true;
     this.#writing?.section.close();
     const takenBefore = this.#channel.snapshotTaken.get();
     this.#writing = { section, logPosition, takenBefore, sentLength: 0 };

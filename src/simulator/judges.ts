@@ -179,6 +179,13 @@ export class Judges {
     return container;
   }
 
+  /** An instance that takes snapshots for a member's service: nobody watches but who reads them. */
+  makeShadow(): DedicatedService {
+    const ignore = (): void => undefined;
+    const observer = { onEvent: ignore, onCommand: ignore, onTimers: ignore };
+    return new ServiceContainer(() => new LedgerService(observer));
+  }
+
   #makeLedger(memberId: number): ServiceContainer {
     const { acknowledged } = this;
     const service = new LedgerService({

@@ -24,12 +24,14 @@ import {
 } from '../cluster/cluster-config.js';
 import { Member, type MemberEvents, type RecorderRunner } from '../cluster/member.js';
 import { RemoteService } from '../cluster/remote-service.js';
-import { allocateServiceChannel } from '../cluster/service-channel.js';
+import { allocateServiceChannel, type ServiceChannelPlace } from '../cluster/service-channel.js';
 import type { ServiceHost } from '../cluster/service-host.js';
+import type { ShadowRunner } from '../cluster/shadow-snapshots.js';
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
 import { type DedicatedService, ServiceAgent } from '../service/service-agent.js';
 import { ServiceTimers } from '../service/service-timers.js';
+import { ShadowAgent } from '../service/shadow-agent.js';
 import { Transport } from '../transport/transport.js';
 import type { VirtualNode } from './virtual-node.js';
 import type { VirtualProcess } from './virtual-process.js';
@@ -71,6 +73,10 @@ export interface SimulatedClusterOptions {
   readonly member?: Partial<MemberSettings>;
   /** Makes the service host of a member's process. */
   readonly makeService: (memberId: number) => DedicatedService;
+  /** Settings in which one member differs from the others. */
+  readonly memberOf?: (memberId: number) => Partial<MemberSettings>;
+  /** Makes an instance that takes a snapshot for a member's service. */
+  readonly makeShadow?: (memberId: number) => DedicatedService;
   readonly events?: (memberId: number) => MemberEvents;
   /** Told when a member's process has ended, whichever way; what it was can still be read. */
   readonly onEnd?: (memberId: number, member: Member | undefined) => void;
@@ -117,6 +123,7 @@ export class SimulatedCluster {
         memoryLength: SIMULATED_MEMORY_LENGTH,
         insecure: true,
         ...options.member,
+        ...options.memberOf?.(memberId),
         memberId,
       });
       const node = this.world.addNode({ name: `member ${memberId}`, hosts: [host(memberId)] });
@@ -172,13 +179,17 @@ export class SimulatedCluster {
   }
 
   #program(process: VirtualProcess, simulated: SimulatedMember): void {
-    const { arenas, events, isRecorderInline, makeService, onEnd } = this.#options;
+    const { arenas, events, isRecorderInline, makeService, makeShadow, onEnd } = this.#options;
     const arena = arenas.take();
     process.spawn('main', (ports, thread) => {
       const memberEvents = events?.(simulated.memberId);
       const { config } = simulated;
       const runner = new SimulatedRecorder(process, thread, arena, config);
-      const service = makeService(simulated.memberId);
+      const { memberId } = simulated;
+      const service = makeService(memberId);
+      const shadowRunner =
+        makeShadow &&
+        new SimulatedShadow(process, thread, arena, config, () => makeShadow(memberId));
       const isDedicated = config.member.threads === 'dedicated';
       const member = new Member({
         config,
@@ -189,6 +200,7 @@ export class SimulatedCluster {
         storage: ports.storage,
         service: isDedicated ? dedicate(process, thread, arena, config, service) : service,
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
+        ...(shadowRunner === undefined ? {} : { shadowRunner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
       });
       simulated.member = member;
@@ -276,6 +288,40 @@ class SimulatedRecorder implements RecorderRunner {
       };
       return [agent];
     });
+  }
+
+  notify(): void {
+    this.#thread?.wake();
+  }
+
+  close(): void {
+    this.#thread = undefined;
+  }
+}
+
+/** A shadow of the service, as an actor of its own. */
+class SimulatedShadow implements ShadowRunner {
+  readonly failure = undefined;
+  readonly #spawn: (place: ServiceChannelPlace) => VirtualThread;
+  #thread: VirtualThread | undefined;
+
+  constructor(
+    process: VirtualProcess,
+    main: VirtualThread,
+    arena: Arena,
+    config: ClusterConfig,
+    makeService: () => DedicatedService,
+  ) {
+    const { memory } = arena;
+    const wakeEngine = (): void => main.wake();
+    this.#spawn = (place) =>
+      process.spawn('shadow', () => [
+        new ShadowAgent({ config, memory, place, makeService, wakeEngine }),
+      ]);
+  }
+
+  start(place: ServiceChannelPlace): void {
+    this.#thread = this.#spawn(place);
   }
 
   notify(): void {

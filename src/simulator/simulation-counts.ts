@@ -36,6 +36,8 @@ export interface SimulationCounts {
   purgedSegments: number;
   /** Callbacks of services on threads of their own that took long. */
   serviceStalls: number;
+  /** Snapshots that shadows of services took. */
+  shadowSnapshots: number;
 }
 
 /** Nothing has happened yet. */
@@ -63,6 +65,7 @@ export function emptyCounts(): SimulationCounts {
     installs: 0,
     purgedSegments: 0,
     serviceStalls: 0,
+    shadowSnapshots: 0,
   };
 }
 

@@ -110,6 +110,8 @@ export class Simulation {
         Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
       ),
       commandCountMin: isWhole ? adjusted.commandCountMin : 0,
+      // Of what a caller's service does nothing is known but to the caller.
+      shadowEvery: options.makeApplication === undefined ? adjusted.shadowEvery : 0,
     };
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
@@ -207,7 +209,12 @@ export class Simulation {
         logRetention,
         threads: this.swarm.isServiceDedicated ? 'dedicated' : 'shared',
       },
+      memberOf: (memberId) => {
+        const isShadowed = this.swarm.shadowEvery > 0 && memberId % this.swarm.shadowEvery === 0;
+        return { snapshotBy: isShadowed ? 'shadow' : 'service' };
+      },
       makeService: (memberId) => this.judges.makeService(memberId),
+      makeShadow: () => this.judges.makeShadow(),
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
@@ -334,6 +341,7 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
+    this.#counts.shadowSnapshots += member?.status().counters.snapshotsByShadow ?? 0;
     this.#counts.purgedSegments += member?.status().counters.segmentsPurged ?? 0;
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
