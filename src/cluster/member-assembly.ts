@@ -136,6 +136,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
     fragmentLimit: config.member.serviceFragmentLimit,
     snapshots: snapshots.shadow === undefined ? snapshots.taker : NOT_BY_SERVICE,
     snapshot: directory.snapshot,
+    nowNs: () => clock.nowNs(),
   });
   const loader = assembleLoader(inputs, sessions);
   const module = new ConsensusModule({

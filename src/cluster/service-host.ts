@@ -111,6 +111,8 @@ export interface ServiceHostContext {
   /** For a service on another thread: what the term buffers do not hold any more. */
   readonly openRecording?: () => RecordedLog;
   readonly timerListener?: TimerListener;
+  /** Monotonic nanoseconds, for counters: nothing that a service sees depends on it. */
+  readonly nowNs?: () => number;
   /** What the poller's position is that of; undefined when the log is replayed from its start. */
   readonly snapshot: SnapshotStart | undefined;
 }

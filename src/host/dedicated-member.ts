@@ -91,6 +91,7 @@ export class DedicatedMember implements MemberLife {
       heapStart: arena.untouchedStart,
       place,
       snapshotVersion: container.snapshotVersion,
+      serviceModule: options.serviceModule,
       engineCells: engineCell.cells,
       serviceCells: serviceCell.cells,
     };
@@ -112,6 +113,7 @@ export class DedicatedMember implements MemberLife {
         memory: arena.memory,
         place,
         service: container,
+        nowNs: () => clock.nowNs(),
         wakeEngine: () => engineCell.signal(),
       }),
     );

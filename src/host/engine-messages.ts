@@ -23,6 +23,7 @@ export interface EngineBoot {
   readonly heapStart: number;
   readonly place: ServiceChannelPlace;
   readonly snapshotVersion: number;
+  readonly serviceModule: string | undefined;
   /** The engine's thread sleeps on the first, the service's on the second. */
   readonly engineCells: Int32Array;
   readonly serviceCells: Int32Array;

@@ -52,6 +52,7 @@ const engine = new MemberEngine({
     timers: new ServiceTimers(),
     wake: () => serviceCell.signal(),
   }),
+  serviceModule: boot.serviceModule,
   onEvent: (event) => {
     reportStatus();
     report({ type: 'event', event });

@@ -15,6 +15,7 @@ import type { NodeClock } from './node-clock.js';
 import { NodeEntropy } from './node-entropy.js';
 import { NodeNetwork } from './node-network.js';
 import { NodeRecorder } from './node-recorder.js';
+import { NodeShadow } from './node-shadow.js';
 import { NodeStorage } from './node-storage.js';
 import type { WakeCell } from './wake-cell.js';
 
@@ -41,6 +42,8 @@ export interface MemberEngineOptions {
   /** By which other threads wake this one. */
   readonly wakeCell: WakeCell;
   readonly service: ServiceHost;
+  /** URL of the service's module, for shadows of it. */
+  readonly serviceModule: string | undefined;
   readonly onEvent: (event: MemberEvent) => void;
   /** Told once: everything is closed, and what ended it, or undefined. */
   readonly onEnd: (error: unknown) => void;
@@ -54,6 +57,7 @@ export class MemberEngine {
   readonly #network: NodeNetwork;
   readonly #storage: NodeStorage;
   readonly #recorder: NodeRecorder;
+  readonly #shadow: NodeShadow | undefined;
   #isClosed = false;
 
   constructor(options: MemberEngineOptions) {
@@ -83,6 +87,15 @@ export class MemberEngine {
       },
     });
     this.#storage = storage;
+    const { serviceModule: module } = options;
+    this.#shadow =
+      module === undefined
+        ? undefined
+        : new NodeShadow(
+            { arena, cluster: options.cluster, member: options.member, clock, module },
+            wakeCell,
+            loop,
+          );
     const emit = options.onEvent;
     this.#member = new Member({
       config,
@@ -94,6 +107,7 @@ export class MemberEngine {
       service,
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
+      ...(this.#shadow === undefined ? {} : { shadowRunner: this.#shadow }),
       events: {
         onRecovered: ({ health, appendPosition }) =>
           emit({ event: 'recovered', health: health.kind, appendPosition }),
@@ -154,7 +168,7 @@ export class MemberEngine {
 
   /** Resolves when everything that it held is free again. */
   async released(): Promise<void> {
-    await this.#recorder.stopped();
+    await Promise.all([this.#recorder.stopped(), this.#shadow?.stopped()]);
   }
 
   /** Leaves the cluster cleanly and ends. */
@@ -171,7 +185,7 @@ export class MemberEngine {
       this.#loop.wake();
     }
     this.close(undefined);
-    await this.#recorder.stopped();
+    await this.released();
   }
 
   /** Ends as it is. Idempotent. */

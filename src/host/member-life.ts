@@ -18,6 +18,8 @@ export interface MemberLifeOptions {
   readonly directory: string;
   readonly idle: IdleStrategy;
   readonly container: ServiceContainer;
+  /** URL of the service's module, where shadows of it take snapshots. */
+  readonly serviceModule: string | undefined;
   readonly onEvent: (event: MemberEvent) => void;
 }
 
@@ -46,7 +48,7 @@ export class SharedMember implements MemberLife {
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
     });
-    const { cluster, config, container, directory, idle, member, onEvent } = options;
+    const { cluster, config, container, directory, idle, member, onEvent, serviceModule } = options;
     this.#engine = new MemberEngine({
       cluster,
       member,
@@ -56,6 +58,7 @@ export class SharedMember implements MemberLife {
       clock: new NodeClock(),
       wakeCell: WakeCell.create(),
       service: container,
+      serviceModule,
       onEvent,
       onEnd: resolveClosed,
     });

@@ -1,11 +1,13 @@
 // node-member.ts: runs one member in this process, over Node's ports.
 
 import {
+  type ClusterConfig,
   type ClusterSettings,
   concludeClusterConfig,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
 import type { MemberStatus } from '../cluster/member.js';
+import { ErrorCode, PawlError } from '../errors.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { ServiceContainer } from '../service/service-container.js';
 import { openDataDirectory } from './data-directory.js';
@@ -24,6 +26,11 @@ export interface NodeMemberOptions {
   /** The member's data directory; it must have been born by bootstrap, or it starts non-voting. */
   readonly directory: string;
   readonly serviceFactory: ServiceFactory;
+  /**
+   * URL of the module whose `createService` the factory is. Where `snapshotBy` is `shadow` it is
+   * loaded on another thread, which no function can be handed to.
+   */
+  readonly serviceModule?: string;
   readonly idle?: IdleStrategy;
   readonly onEvent?: (event: MemberEvent) => void;
 }
@@ -122,6 +129,21 @@ class NodeMember implements RunningMember {
   }
 }
 
+/** The module that shadows are made of; undefined where there are none. */
+function moduleOf(options: NodeMemberOptions, config: ClusterConfig): string | undefined {
+  if (config.member.snapshotBy !== 'shadow') {
+    return undefined;
+  }
+  if (options.serviceModule === undefined) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      'member.snapshotBy is shadow, and serviceModule is not given: name the URL of the module ' +
+        'that exports createService, or let the service write its snapshots itself',
+    );
+  }
+  return options.serviceModule;
+}
+
 /** One life, and the service that it runs. */
 class ServedLife {
   readonly life: MemberLife;
@@ -143,6 +165,7 @@ class ServedLife {
       directory,
       idle: idle ?? 'event',
       container: this.#container,
+      serviceModule: moduleOf(options, config),
       onEvent: (event: MemberEvent) => onEvent?.(event),
     };
     this.life = this.#threads === 'dedicated' ? new DedicatedMember(life) : new SharedMember(life);
@@ -158,8 +181,10 @@ class ServedLife {
 
   #withService(status: MemberStatus): NodeMemberStatus {
     const container = this.#container;
+    const { snapshotPauseLastNs, snapshotPauseMaxNs } = container;
     return {
       ...status,
+      counters: { ...status.counters, snapshotPauseLastNs, snapshotPauseMaxNs },
       messageCount: container.messageCount,
       durability: this.#durability,
       threads: this.#threads,

@@ -43,6 +43,8 @@ export interface ServiceAgentOptions {
   readonly memory: WebAssembly.Memory;
   readonly place: ServiceChannelPlace;
   readonly service: DedicatedService;
+  /** Monotonic nanoseconds, for counters. */
+  readonly nowNs?: () => number;
   /** Tells the engine that there is something for it. */
   readonly wakeEngine: () => void;
 }
@@ -149,7 +151,7 @@ export class ServiceAgent implements Agent {
   }
 
   #startFrom({ position, snapshot }: ServiceStart): void {
-    const { config } = this.#options;
+    const { config, nowNs } = this.#options;
     const arena = this.#arena;
     this.#service.start({
       arena,
@@ -161,6 +163,7 @@ export class ServiceAgent implements Agent {
       snapshots: this.#snapshots,
       timerListener: this.#outbox,
       snapshot,
+      ...(nowNs === undefined ? {} : { nowNs }),
     });
   }
 

@@ -73,6 +73,10 @@ export class ServiceContainer implements ServiceHost, Cluster {
   role: Role = 'follower';
   /** Session messages given to the service. */
   messageCount = 0;
+  /** How long the service stood still for its last snapshot, and for the longest, nanoseconds. */
+  snapshotPauseLastNs = 0;
+  snapshotPauseMaxNs = 0;
+  #nowNs: () => number = () => 0;
 
   /** @param replyLimits how many replies to requests are retained; equal on all members. */
   constructor(factory: ServiceFactory, replyLimits?: ReplyLimits) {
@@ -123,6 +127,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     };
     this.#snapshots = context.snapshots;
     this.timers.listener = context.timerListener;
+    this.#nowNs = context.nowNs ?? this.#nowNs;
     this.#image = context.snapshot === undefined ? undefined : this.#makeImage(context.snapshot);
     this.#call(() => this.#service.onStart?.(this, this.#image), false);
   }
@@ -365,6 +370,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
 
   /** Freezes the state, here and now; it is encoded and written in later duty cycles. */
   #takeSnapshot(leadershipTermId: number): void {
+    const beganNs = this.#nowNs();
     const records = new SnapshotRecords();
     this.#call(() => this.#service.onTakeSnapshot?.(records), false);
     const sessions = [...this.#sessions.values()];
@@ -381,6 +387,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
         records,
       }),
     );
+    this.snapshotPauseLastNs = this.#nowNs() - beganNs;
+    this.snapshotPauseMaxNs = Math.max(this.snapshotPauseMaxNs, this.snapshotPauseLastNs);
   }
 
   #makeImage(snapshot: SnapshotStart): ServiceImage {

@@ -215,6 +215,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     member: settings.member,
     directory: settings.directory,
     serviceFactory: service.factory,
+    serviceModule: service.module,
     idle: settings.idle,
     onEvent: (event) => {
       if (event.event === 'recovered') {

@@ -43,6 +43,7 @@ export interface NodeFlags {
   window?: number;
   idle?: IdleStrategy;
   threads?: 'shared' | 'dedicated';
+  snapshotBy?: 'service' | 'shadow';
   insecure?: boolean;
 }
 
@@ -94,6 +95,12 @@ export function addRunFlags(command: Command): Command {
       'shared runs the service among everything else, dedicated gives it a thread of its own, so ' +
         'that a callback that takes long costs no election (default: shared)',
       wordOption(['shared', 'dedicated']),
+    )
+    .option(
+      '--snapshot-by <who>',
+      'service writes its state where it stands, shadow is a fresh instance on a thread of its ' +
+        'own that replays the log since the last snapshot (default: service)',
+      wordOption(['service', 'shadow']),
     );
 }
 
@@ -185,6 +192,7 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
       windowLength: flags.window,
       insecure: flags.insecure,
       threads: flags.threads,
+      snapshotBy: flags.snapshotBy,
     }),
   };
   const directory =

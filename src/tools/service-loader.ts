@@ -9,13 +9,21 @@ import { createService as createEchoService } from './services/echo-service.js';
 import { createService as createKeyValueService } from './services/key-value-service.js';
 
 /** Services that are named without a path. */
-const BUILT_IN: Readonly<Record<string, ServiceFactory>> = {
-  echo: createEchoService,
-  'key-value': createKeyValueService,
+const BUILT_IN: Readonly<Record<string, { factory: ServiceFactory; module: URL }>> = {
+  echo: {
+    factory: createEchoService,
+    module: new URL('./services/echo-service.ts', import.meta.url),
+  },
+  'key-value': {
+    factory: createKeyValueService,
+    module: new URL('./services/key-value-service.ts', import.meta.url),
+  },
 };
 
 export interface LoadedService {
   readonly factory: ServiceFactory;
+  /** URL of the module that exports the factory as createService. */
+  readonly module: string;
   /** What it is, for the first line that a member prints. */
   readonly description: string;
 }
@@ -84,7 +92,8 @@ function guarded(createService: () => unknown, path: string): ServiceFactory {
 export async function loadService(name: string): Promise<LoadedService> {
   const builtIn = BUILT_IN[name];
   if (builtIn !== undefined) {
-    return { factory: builtIn, description: `${name} (built in)` };
+    const { factory, module } = builtIn;
+    return { factory, module: module.href, description: `${name} (built in)` };
   }
   const path = resolve(name);
   const module = await importModule(path);
@@ -96,5 +105,9 @@ export async function loadService(name: string): Promise<LoadedService> {
         'returns a fresh service',
     );
   }
-  return { factory: guarded(createService as () => unknown, path), description: path };
+  return {
+    factory: guarded(createService as () => unknown, path),
+    module: pathToFileURL(path).href,
+    description: path,
+  };
 }

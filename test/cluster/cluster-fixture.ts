@@ -34,6 +34,10 @@ export interface FixtureOptions {
   readonly member?: Partial<MemberSettings>;
   readonly service?: (memberId: number) => ClusteredService;
   readonly events?: (memberId: number) => MemberEvents;
+  /** Settings in which one member differs. */
+  readonly memberOf?: (memberId: number) => Partial<MemberSettings>;
+  /** Makes the instances that take snapshots for a member's service. */
+  readonly shadow?: (memberId: number) => ClusteredService;
   /** In place of a service in a container of its own. */
   readonly container?: (memberId: number) => ServiceContainer;
 }
@@ -71,6 +75,7 @@ export class ClusterFixture {
     this.world = new World(options.seed ?? 1);
     this.#delayNs = options.delayNs ?? 100_000;
     const service = options.service ?? echoService;
+    const { memberOf, shadow } = options;
     this.cluster = new SimulatedCluster({
       world: this.world,
       memberCount: options.memberCount ?? 3,
@@ -81,6 +86,10 @@ export class ClusterFixture {
         onWarning: (message) => this.warnings.push(message),
         ...options.events?.(memberId),
       }),
+      ...(memberOf === undefined ? {} : { memberOf }),
+      ...(shadow === undefined
+        ? {}
+        : { makeShadow: (id) => new ServiceContainer(() => shadow(id)) }),
       makeService: options.container ?? ((id) => new ServiceContainer(() => service(id))),
     });
     this.cluster.bootstrap();
