@@ -8,6 +8,7 @@ import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { SNAPSHOT_MANIFEST_QUEUE } from '../archive/snapshot-manifest.js';
 import type { StorageTasks } from '../archive/storage-task.js';
 import type { PawlError } from '../errors.js';
+import type { Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { LeaderLog } from './leader-log.js';
 
@@ -17,6 +18,8 @@ export interface LogPurgerParts {
   readonly tasks: StorageTasks;
   readonly leaderLog: LeaderLog;
   readonly damage: DamageList;
+  /** The service may be behind a snapshot that its shadow took, and reads the log in between. */
+  servicePosition(): Position;
   onFatal(error: PawlError): void;
 }
 
@@ -38,7 +41,7 @@ export class LogPurger {
       return;
     }
     const { geometry, snapshots: manifest } = directory;
-    const floor = leaderLog.lowestNeededPosition();
+    const floor = Math.min(leaderLog.lowestNeededPosition(), this.#parts.servicePosition());
     const position = purgePosition(manifest, snapshotCountKept, floor, geometry);
     const isDamaged = damage.ranges.some((range) => range.from < position);
     if (position <= manifest.index.logStartPosition || isDamaged) {

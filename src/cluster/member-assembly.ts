@@ -249,6 +249,7 @@ function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
     tasks,
     leaderLog: log.leaderLog,
     damage: log.logCare.damage,
+    servicePosition: () => service.position,
     onFatal: (error) => inputs.onFatal(error),
   });
   /** Who gives snapshots away is there when consensus is. */

@@ -26,7 +26,7 @@ import { StuckLeader } from './invariants/stuck-leader.js';
 import { Timers } from './invariants/timers.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
-import { LedgerService } from './ledger-service.js';
+import { type LedgerObserver, LedgerService } from './ledger-service.js';
 import { HistoryJudge } from './linearizability/history-judge.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { World } from './world.js';
@@ -179,16 +179,26 @@ export class Judges {
     return container;
   }
 
-  /** An instance that takes snapshots for a member's service: nobody watches but who reads them. */
-  makeShadow(): DedicatedService {
-    const ignore = (): void => undefined;
-    const observer = { onEvent: ignore, onCommand: ignore, onTimers: ignore };
-    return new ServiceContainer(() => new LedgerService(observer));
+  /**
+   * An instance that takes snapshots for a member's service. What it executes is judged as well: a
+   * member may start from its snapshot without having come that far itself.
+   */
+  makeShadow(memberId: number): DedicatedService {
+    const service = new LedgerService(this.#observerOf(memberId));
+    return new ServiceContainer(() => service);
   }
 
   #makeLedger(memberId: number): ServiceContainer {
+    const service = new LedgerService(this.#observerOf(memberId));
+    this.#services[memberId] = service;
+    const container = new ServiceContainer(() => service);
+    this.#containers[memberId] = container;
+    return container;
+  }
+
+  #observerOf(memberId: number): LedgerObserver {
     const { acknowledged } = this;
-    const service = new LedgerService({
+    return {
       onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
       onCommand: (position, hash, client, sequence, order) => {
         acknowledged.onState(memberId, position, hash, { client, sequence, order });
@@ -197,11 +207,7 @@ export class Judges {
       onRequest: (request, position) => this.requests.onExecuted(request, position),
       onTimers: (position, timestamp, operations) =>
         this.timers.onEvent(position, timestamp, operations),
-    });
-    this.#services[memberId] = service;
-    const container = new ServiceContainer(() => service);
-    this.#containers[memberId] = container;
-    return container;
+    };
   }
 
   /** Sees everything that a service is given, before it gets it. */

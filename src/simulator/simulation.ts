@@ -214,7 +214,7 @@ export class Simulation {
         return { snapshotBy: isShadowed ? 'shadow' : 'service' };
       },
       makeService: (memberId) => this.judges.makeService(memberId),
-      makeShadow: () => this.judges.makeShadow(),
+      makeShadow: (memberId) => this.judges.makeShadow(memberId),
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });

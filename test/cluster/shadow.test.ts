@@ -4,6 +4,7 @@
 import test from 'tape';
 import { recordingIdOf } from '../../src/archive/snapshot-recording.js';
 import { Mark, markHits } from '../../src/marks.js';
+import { SERVICE_THREAD, type SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import { ClusterFixture, messageOf, SECOND } from './cluster-fixture.js';
 import {
   areEqual,
@@ -170,6 +171,40 @@ test('a shadow whose snapshot before has rotted begins with an earlier one', (t)
   takeEqual(world);
   t.equal(new Set(newest(world)).size, 1, 'the fourth as well');
   t.equal(shadows.at(-1)?.loadedPosition, 0, 'which replayed the whole log');
+  fixture.close();
+  t.end();
+});
+
+test('log that a slow service has not read stays, whatever snapshots its shadow takes', (t) => {
+  const shadowed = (): KeepingService => new KeepingService(1);
+  const world = startSnapshots({
+    member: { threads: 'dedicated', logRetention: 'snapshots', snapshotBy: 'shadow' },
+    shadow: shadowed,
+  });
+  const { fixture } = world;
+  fixture.start();
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  const [member] = fixture.followers() as [SimulatedMember];
+  const service = member.node.process?.threads.find((one) => one.name === SERVICE_THREAD);
+  service?.stall(25 * SECOND);
+  const before = fixture.status(member).servicePosition;
+  const count = () => world.taken.get(member.memberId)?.length ?? 0;
+  for (let round = 0; round < 3; round++) {
+    for (let value = 0; value < 100; value++) {
+      fixture.send(client, messageOf(value, 1000));
+    }
+    fixture.run(2 * SECOND);
+    fixture.cluster.members
+      .find((one) => fixture.status(one).role === 'leader')
+      ?.member?.requestSnapshot();
+    fixture.wakeAll();
+    fixture.await(() => count() === round + 1, 'the shadow has taken a snapshot');
+  }
+  t.equal(fixture.status(member).servicePosition, before, 'the service has not moved');
+  t.ok(fixture.status(member).snapshotPosition > before + 200_000, 'its snapshots are far ahead');
+  fixture.await(() => areEqual(world), 'the service reads all that it has missed');
+  t.equal(member.member !== undefined, true, 'in the same life');
   fixture.close();
   t.end();
 });
