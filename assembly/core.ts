@@ -41,6 +41,7 @@ export {
   fence,
   logClean,
   logInitialize,
+  logRetire,
   logSetChecksum,
   logSetPublisherLimit,
   logStartAt,

@@ -3,6 +3,8 @@
 export type { ClientOptions } from './client/client-options.js';
 export { type ClientHandlers, ClientState, type ClusterClient } from './client/cluster-client.js';
 export type { ExactlyOnceOptions } from './client/exactly-once-client.js';
+export type { QueryOptions } from './client/query-client.js';
+export type { QueryAnswer, QueryRequestOptions } from './client/query-shell.js';
 export type { RequestClientOptions } from './client/request-client.js';
 export type { Answer } from './client/request-shell.js';
 export type { ClusterSettings, MemberSettings } from './cluster/cluster-config.js';
@@ -24,6 +26,7 @@ export {
   runMember,
 } from './host/node-member.js';
 export type {
+  ClientQuery,
   ClientRequest,
   ClientSession,
   CloseReason,

@@ -68,6 +68,16 @@ export const Mark = {
   GateLearnerVoteDropped: nextMark(),
   AdmissionProbeSet: nextMark(),
   AdmissionWaitsForLog: nextMark(),
+  // Reads without the log.
+  ReadProbeRepeated: nextMark(),
+  ReadProbeOfDeposedLeader: nextMark(),
+  ReadAnswerOfEarlierRound: nextMark(),
+  ReadWaitsForService: nextMark(),
+  ReadsDroppedWithTerm: nextMark(),
+  ReadRefusedBusy: nextMark(),
+  ReadRejected: nextMark(),
+  ReadOfClosedSession: nextMark(),
+  ReadAnswerDropped: nextMark(),
   // Sessions, ingress, egress, the log of a member.
   LogStopWaitsForRecorder: nextMark(),
   LogOpeningWaitsForTime: nextMark(),
@@ -100,6 +110,8 @@ export const Mark = {
   SharedLogAsks: nextMark(),
   OutboxWaits: nextMark(),
   OutboxOverflow: nextMark(),
+  OutboxDropsAnswer: nextMark(),
+  RemoteQueryRefused: nextMark(),
   // The client.
   ClientConnectTimedOut: nextMark(),
   ClientRedirected: nextMark(),
@@ -112,6 +124,8 @@ export const Mark = {
   ClientRequestRetried: nextMark(),
   ClientReopensSession: nextMark(),
   ClientForgotten: nextMark(),
+  ClientQueryRetried: nextMark(),
+  ClientQueryRefused: nextMark(),
   // Recovery, truncation, recording.
   RecoveryTornTail: nextMark(),
   RecoveryDamagedBelowMark: nextMark(),

@@ -10,12 +10,14 @@ import {
 import {
   addressOf,
   logClean,
+  logRetire,
   logInitialize,
   logSetChecksum,
   logSetPublisherLimit,
   logStartAt,
   logTail,
 } from '../logbuffer/metadata';
+import { scan } from '../logbuffer/scan';
 import { fillPattern, logAt, MTU, scratchOf, SESSION_ID, slab, TERM_LENGTH } from './fixture';
 
 function flagsAt(frame: usize): i32 {
@@ -216,6 +218,35 @@ describe('logClean', () => {
     expect(() => {
       const meta = logAt(0, 0, 0);
       logClean(meta, 32, 1 << 20);
+    }).toThrow();
+  });
+});
+
+describe('logRetire', () => {
+  it('gives up what lies below a position, whole alignments, and zeroes nothing', () => {
+    const meta = logAt(0, 0, 0);
+    append(meta, scratchOf(meta), 68);
+    append(meta, scratchOf(meta), 50);
+    expect<f64>(logRetire(meta, 100)).toBe(96);
+    expect<i32>(load<i32>(addressOf(meta, 0))).toBe(100);
+    expect<f64>(logRetire(meta, 32)).toBe(96, 'never back');
+    expect<f64>(logRetire(meta, logTail(meta))).toBe(224);
+  });
+
+  it('lets frames be written over the bytes of three terms ago, their ends zeroed', () => {
+    const meta = logAt(0, 0, 0);
+    memory.fill(meta - 3 * TERM_LENGTH, 0xa5, 3 * TERM_LENGTH);
+    append(meta, scratchOf(meta), 41);
+    for (let at: usize = 73; at < 96; at++) {
+      expect<u8>(load<u8>(addressOf(meta, 0) + at)).toBe(0);
+    }
+    expect<i32>(scan(meta, 0, logTail(meta), 10, scratchOf(meta))).toBe(1);
+  });
+
+  it('traps above the tail', () => {
+    expect(() => {
+      const meta = logAt(0, 0, 0);
+      logRetire(meta, 32);
     }).toThrow();
   });
 });

@@ -55,10 +55,40 @@ describe('rebuildInsert and rebuildAdvance', () => {
   it('answer duplicates, old and new', () => {
     const from = source();
     const to = image();
+    expect<i32>(send(from, to, START + 96)).toBe(96);
+    expect<i32>(send(from, to, START + 96)).toBe(0, 'not yet behind the rebuild position');
     expect<i32>(send(from, to, START)).toBe(96);
-    expect<i32>(send(from, to, START)).toBe(0, 'not yet behind the rebuild position');
     rebuildAdvance(to);
     expect<i32>(send(from, to, START)).toBe(-3, 'behind it');
+  });
+
+  it('are contiguous at once in order, and copied over the bytes of three terms ago', () => {
+    const from = source();
+    const to = image();
+    const base = to - 3 * TERM_LENGTH;
+    memory.fill(base, 0xa5, 3 * TERM_LENGTH);
+    expect<i32>(send(from, to, START)).toBe(96);
+    expect<f64>(rebuildPosition(to)).toBe(<f64>(START + 96));
+    expect<i32>(send(from, to, START + 288)).toBe(96);
+    expect<f64>(rebuildPosition(to)).toBe(<f64>(START + 96), 'there is a gap');
+    expect<i32>(findGap(to, scratchOf(to))).toBe(1);
+    expect<i32>(load<i32>(scratchOf(to), 8)).toBe(96, 'which was zeroed, to the end of its term');
+    expect<i32>(send(from, to, START + 192)).toBe(96);
+    expect<i32>(send(from, to, START + 96)).toBe(96);
+    expect<f64>(rebuildAdvance(to)).toBe(<f64>(START + 384));
+  });
+
+  it('zero what aligns a frame, which no checksum covers', () => {
+    const from = logAt(0, -2, <f64>START);
+    logSetChecksum(from, 1, 5);
+    append(from, scratchOf(from), 41);
+    const to = image();
+    const datagram = scratchOf(to);
+    memory.copy(datagram, addressOf(from, <f64>START), 96);
+    memory.fill(datagram + 73, 0xa5, 23);
+    expect<i32>(rebuildInsert(to, datagram, 73)).toBe(96);
+    const frame = addressOf(to, <f64>START);
+    expect<i32>(memory.compare(frame, addressOf(from, <f64>START), 96)).toBe(0);
   });
 
 });
@@ -112,8 +142,8 @@ describe('rebuildAdvance', () => {
   it('takes a header out again that was payload of another frame', () => {
     const from = source();
     const to = image();
-    send(from, to, START);
     send(from, to, START + 96);
+    send(from, to, START);
     store<i32>(addressOf(to, <f64>(START + 96)), 33, 8);
     expect<f64>(rebuildAdvance(to)).toBe(<f64>(START + 96));
     expect<i32>(load<i32>(addressOf(to, <f64>(START + 96)))).toBe(0);

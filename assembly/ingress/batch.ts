@@ -40,7 +40,7 @@ import {
   SESSION_STATE_OPEN,
 } from '../layout/session-table';
 import { activeTermId, activeTermOffset, reserve } from '../logbuffer/exclusive-append';
-import { dataWord, publish, writeHeader } from '../logbuffer/frame-writer';
+import { clearEnd, dataWord, publish, writeHeader } from '../logbuffer/frame-writer';
 import {
   alignFrame,
   isFrameWithin,
@@ -81,13 +81,15 @@ function appendStamped(
   timestamp: i64,
 ): bool {
   const frameLength = payloadLength + DATA_HEADER_LENGTH;
-  const address = reserve(logMeta, alignFrame(frameLength));
+  const aligned = alignFrame(frameLength);
+  const address = reserve(logMeta, aligned);
   if (address < 0) {
     return false;
   }
   const frame = <usize>address;
   const termId = activeTermId(logMeta);
   const termOffset = activeTermOffset(logMeta, frame);
+  clearEnd(frame, aligned);
   writeHeader(logMeta, frame, dataWord(DATA_FLAGS_UNFRAGMENTED), termId, termOffset);
   const target = frame + DATA_HEADER_LENGTH;
   store<i64>(target, load<i64>(payload));

@@ -152,7 +152,7 @@ export function concurrentAppend(meta: usize, source: usize, length: i32): f64 {
   const frame = <usize>address;
   const termId = termIdAt(meta, frame);
   const termOffset = termOffsetAt(meta, frame);
-  writeMessage(meta, frame, termId, termOffset, 0, 0, source, length);
+  writeMessage(true, meta, frame, termId, termOffset, 0, 0, source, length);
   const termBegin = <i64>(termId - initialTermIdOf(meta)) << shiftOf(termLengthOf(meta));
   return <f64>(termBegin + <i64>(termOffset + required));
 }

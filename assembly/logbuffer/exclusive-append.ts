@@ -3,6 +3,9 @@
 // Room is reserved as a whole before anything is written: the message, and the padding before it
 // when the rest of the term is too short, must end at or below the publisher limit. So a refusal
 // leaves the log untouched, and rotation happens within the call.
+//
+// Nothing here waits for a fence but the rotation: see frame-writer.ts. Room is written over as it
+// is: the bytes of three terms ago are never looked at, because no reader goes beyond the tail.
 
 import {
   BACK_PRESSURED,
@@ -16,7 +19,7 @@ import {
 } from '../layout/frame';
 import { LOG_PUBLISHER_LIMIT_OFFSET } from '../layout/log-buffer';
 import { framedLength, writeMessage } from './fragmentation';
-import { dataWord, padWord, publish, writeHeader, writePadding } from './frame-writer';
+import { clearEnd, dataWord, padWord, publish, writeHeader, writePadding } from './frame-writer';
 import {
   alignFrame,
   cleanLimitOf,
@@ -64,7 +67,7 @@ export function reserve(meta: usize, required: i32): i32 {
     if (refusal < 0) {
       return refusal;
     }
-    atomic.store<i64>(tailPointer, rawTail + <i64>required);
+    store<i64>(tailPointer, rawTail + <i64>required);
     return <i32>(termAddress(meta, termLength, termCount) + <usize>offset);
   }
   return reserveInNextTerm(meta, termLength, termCount, rawTail, required);
@@ -125,7 +128,8 @@ export function appendClaim(meta: usize, length: i32): i32 {
     return address;
   }
   const frame = <usize>address;
-  atomic.store<i32>(frame, -frameLength);
+  clearEnd(frame, alignFrame(frameLength));
+  store<i32>(frame, -frameLength);
   writeHeader(
     meta,
     frame,
@@ -181,7 +185,7 @@ export function append2(
   const frame = <usize>address;
   const termId = activeTermId(meta);
   const termOffset = activeTermOffset(meta, frame);
-  writeMessage(meta, frame, termId, termOffset, head, headLength, body, bodyLength);
+  writeMessage(false, meta, frame, termId, termOffset, head, headLength, body, bodyLength);
   return <f64>tailPosition(meta);
 }
 

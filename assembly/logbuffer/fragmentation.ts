@@ -10,7 +10,7 @@ import {
   DATA_HEADER_LENGTH,
   LOG_MTU_LENGTH_OFFSET,
 } from '../layout/frame';
-import { dataWord, publish, writeHeader } from './frame-writer';
+import { clearEnd, dataWord, publish, publishShared, writeHeader } from './frame-writer';
 import { alignFrame, termLengthOf } from './metadata';
 
 /** Aligned bytes that a message takes in the log. */
@@ -61,8 +61,13 @@ function gather(
   }
 }
 
-/** Writes and publishes the frames of a message into reserved room, in order. */
+/**
+ * Writes and publishes the frames of a message into reserved room, in order.
+ *
+ * `isShared`: other threads append as well, and readers go from frame to frame.
+ */
 export function writeMessage(
+  isShared: bool,
   meta: usize,
   address: usize,
   termId: i32,
@@ -81,14 +86,21 @@ export function writeMessage(
   while (true) {
     const payloadLength = min<i32>(length - sent, maxPayload);
     const frameLength = payloadLength + DATA_HEADER_LENGTH;
+    const aligned = alignFrame(frameLength);
+    if (!isShared) {
+      clearEnd(frame, aligned);
+    }
     writeHeader(meta, frame, dataWord(flags), termId, offset);
     gather(frame + DATA_HEADER_LENGTH, head, headLength, body, sent, payloadLength);
-    publish(meta, frame, frameLength);
+    if (isShared) {
+      publishShared(meta, frame, frameLength);
+    } else {
+      publish(meta, frame, frameLength);
+    }
     sent += payloadLength;
     if (sent >= length) {
       break;
     }
-    const aligned = alignFrame(frameLength);
     frame += <usize>aligned;
     offset += aligned;
     flags = length - sent <= maxPayload ? DATA_FLAG_END : 0;

@@ -1,7 +1,12 @@
 // frame-writer.ts: writes the header of a frame, and publishes it.
 //
-// A frame becomes visible with its length, which is therefore the last thing written, by an atomic
-// store. The checksum must be in place before: a reader may act on the frame at once.
+// A frame becomes visible with its length, which is therefore the last thing written. The checksum
+// must be in place before: a reader may act on the frame at once.
+//
+// Where many threads append, readers go from length to length, so that store is atomic. The only
+// writer of a log needs no fence for each frame: its readers run on its thread, or never go beyond
+// a position that it has stored in a counter, atomically, after the frames. A fence waits until
+// every store before it has reached the cache, a frame's cold lines included.
 
 import { frameChecksum } from '../checksum/frame-checksum';
 import {
@@ -11,6 +16,7 @@ import {
   DATA_SESSION_ID_OFFSET,
   DATA_TERM_ID_OFFSET,
   DATA_TERM_OFFSET_OFFSET,
+  FRAME_ALIGNMENT,
   FRAME_TYPE_DATA,
   FRAME_TYPE_PAD,
   FRAME_VERSION_OFFSET,
@@ -62,12 +68,34 @@ export function seal(meta: usize, frame: usize, frameLength: i32): void {
   }
 }
 
-/** Makes a complete frame visible. */
+/** Completes the frame of the only writer of a log. */
 // @ts-ignore: decorator
 @inline
 export function publish(meta: usize, frame: usize, frameLength: i32): void {
   seal(meta, frame, frameLength);
+  store<i32>(frame, frameLength);
+}
+
+/** Makes a complete frame visible to other threads by itself. */
+// @ts-ignore: decorator
+@inline
+export function publishShared(meta: usize, frame: usize, frameLength: i32): void {
+  seal(meta, frame, frameLength);
   atomic.store<i32>(frame, frameLength);
+}
+
+/**
+ * Zeroes the end of the room of a frame that is about to be written: what aligns the frame is zero,
+ * whatever was there three terms ago, because it is sent and recorded with the frame.
+ */
+// @ts-ignore: decorator
+@inline
+export function clearEnd(frame: usize, aligned: i32): void {
+  const end = frame + <usize>(aligned - FRAME_ALIGNMENT);
+  store<i64>(end, 0);
+  store<i64>(end, 0, 8);
+  store<i64>(end, 0, 16);
+  store<i64>(end, 0, 24);
 }
 
 /** Writes and publishes a padding frame. */
@@ -79,5 +107,5 @@ export function writePadding(
   length: i32,
 ): void {
   writeHeader(meta, frame, padWord(), termId, termOffset);
-  publish(meta, frame, length);
+  publishShared(meta, frame, length);
 }

@@ -244,34 +244,57 @@ export function addressOf(meta: usize, position: f64): usize {
   return positionAddress(meta, termLengthOf(meta), <i64>position);
 }
 
-/**
- * Zeroes at most lengthMax bytes from the clean position towards `position`.
- *
- * What was never written cannot be cleaned: those bytes still serve the present round.
- */
-export function logClean(meta: usize, position: f64, lengthMax: i32): f64 {
-  const termLength = termLengthOf(meta);
-  let clean = atomic.load<i64>(meta, LOG_CLEAN_POSITION_OFFSET);
+/** Zeroes [from, to), whatever terms it lies in. */
+export function zeroRange(meta: usize, termLength: i32, from: i64, to: i64): void {
+  let position = from;
+  while (position < to) {
+    const inTerm = <i64>(termLength - termOffsetOf(position, termLength));
+    const length = min<i64>(to - position, inTerm);
+    memory.fill(positionAddress(meta, termLength, position), 0, <usize>length);
+    position += length;
+  }
+}
+
+/** How far a log may be given up: what was never written still serves the present round. */
+function disposableEnd(meta: usize, position: f64): i64 {
   const rebuilt = atomic.load<i64>(meta, LOG_REBUILD_POSITION_OFFSET);
   const target = <i64>position & ~(<i64>FRAME_ALIGNMENT_MASK);
   if (target > max<i64>(tailPosition(meta), rebuilt)) {
     unreachable();
   }
-  let budget = lengthMax & ~FRAME_ALIGNMENT_MASK;
+  return target;
+}
+
+/** Whoever copies meanwhile sees where from bytes are whole before the first one is not. */
+function announceCleaning(meta: usize, position: i64): void {
+  atomic.store<i64>(meta, position, LOG_CLEANING_POSITION_OFFSET);
+  fence(meta + LOG_CLEANING_POSITION_OFFSET);
+}
+
+/** Zeroes at most lengthMax bytes from the clean position towards `position`. */
+export function logClean(meta: usize, position: f64, lengthMax: i32): f64 {
+  const target = disposableEnd(meta, position);
+  let clean = atomic.load<i64>(meta, LOG_CLEAN_POSITION_OFFSET);
   if (clean < target) {
-    // Whoever copies meanwhile sees where from bytes are whole before the first one is not.
-    const end = min<i64>(target, clean + <i64>budget);
-    atomic.store<i64>(meta, end, LOG_CLEANING_POSITION_OFFSET);
-    fence(meta + LOG_CLEANING_POSITION_OFFSET);
+    const end = min<i64>(target, clean + <i64>(lengthMax & ~FRAME_ALIGNMENT_MASK));
+    announceCleaning(meta, end);
+    zeroRange(meta, termLengthOf(meta), clean, end);
+    clean = end;
   }
-  while (clean < target && budget > 0) {
-    const offset = termOffsetOf(clean, termLength);
-    const inTerm = min<i64>(target - clean, <i64>(termLength - offset));
-    const length = min<i32>(<i32>inTerm, budget);
-    memory.fill(positionAddress(meta, termLength, clean), 0, <usize>length);
-    clean += <i64>length;
-    budget -= length;
-  }
+  atomic.store<i64>(meta, clean, LOG_CLEAN_POSITION_OFFSET);
+  return <f64>clean;
+}
+
+/**
+ * Gives up what lies below a position, and zeroes nothing.
+ *
+ * For a log with one writer and for an image: what lies beyond the tail or the high-water mark is
+ * never looked at there, so it may be the bytes of three terms ago.
+ */
+export function logRetire(meta: usize, position: f64): f64 {
+  const target = disposableEnd(meta, position);
+  const clean = max<i64>(target, atomic.load<i64>(meta, LOG_CLEAN_POSITION_OFFSET));
+  announceCleaning(meta, clean);
   atomic.store<i64>(meta, clean, LOG_CLEAN_POSITION_OFFSET);
   return <f64>clean;
 }

@@ -3,6 +3,10 @@
 // A datagram is judged as a whole before its first byte is inserted: one bad frame would otherwise
 // sit in the place of its own retransmission. Frames below the rebuild position are never written
 // again, so a consumer that stays below it reads bytes that cannot change any more.
+//
+// Beyond the high-water mark nobody looks: there may lie the bytes of three terms ago. Whatever
+// raises it beyond a gap zeroes the gap, and a datagram that comes in order, as nearly all do, is
+// copied whole, and is contiguous at once.
 
 import { frameChecksum } from '../checksum/frame-checksum';
 import {
@@ -13,7 +17,6 @@ import {
   DATA_TERM_ID_OFFSET,
   DATA_TERM_OFFSET_OFFSET,
   FRAME_ALIGNMENT_MASK,
-  FRAME_COMMON_HEADER_LENGTH,
   FRAME_TYPE_DATA,
   FRAME_TYPE_OFFSET,
   FRAME_TYPE_PAD,
@@ -43,6 +46,7 @@ import {
   termCountOf,
   termLengthOf,
   termOffsetOf,
+  zeroRange,
 } from './metadata';
 import { isPadding } from './scan';
 
@@ -68,12 +72,33 @@ function isInPlace(meta: usize, frame: usize, termId: i32, termOffset: i32): boo
   );
 }
 
+/** Set beside the covered length of a datagram in which some frame carries a reserved value. */
+// @ts-ignore: decorator
+@inline
+const HAS_RESERVED_VALUE: i64 = 1 << 32;
+
+/** Zeroes what aligns a frame: it is recorded with the frame, and no checksum covers it. */
+// @ts-ignore: decorator
+@inline
+function clearAlignment(frame: usize, frameLength: i32): void {
+  let end = alignFrame(frameLength);
+  while (end - 8 >= frameLength) {
+    end -= 8;
+    store<i64>(frame + <usize>end, 0);
+  }
+  while (end > frameLength) {
+    end--;
+    store<u8>(frame + <usize>end, 0);
+  }
+}
+
 /**
- * Bytes of the term that a datagram covers, or INSERT_MALFORMED.
+ * Bytes of the term that a datagram covers, or INSERT_MALFORMED; with HAS_RESERVED_VALUE.
  *
- * The last frame may lack the bytes that align it; a padding frame must be the last.
+ * The last frame may lack the bytes that align it; a padding frame must be the last. The bytes that
+ * align frames are zeroed, those behind the last frame included.
  */
-function coveredLength(meta: usize, datagram: usize, length: i32, termLength: i32): i32 {
+function coveredLength(meta: usize, datagram: usize, length: i32, termLength: i32): i64 {
   if (length < DATA_HEADER_LENGTH) {
     return INSERT_MALFORMED;
   }
@@ -85,6 +110,7 @@ function coveredLength(meta: usize, datagram: usize, length: i32, termLength: i3
   }
   let termOffset = firstOffset;
   let offset = 0;
+  let reserved: i64 = 0;
   while (offset < length) {
     const remaining = length - offset;
     const frame = datagram + <usize>offset;
@@ -102,16 +128,20 @@ function coveredLength(meta: usize, datagram: usize, length: i32, termLength: i3
     if (isLast ? remaining != DATA_HEADER_LENGTH : frameLength > remaining) {
       return INSERT_MALFORMED;
     }
+    reserved |= load<i64>(frame, DATA_RESERVED_VALUE_OFFSET);
     const aligned = alignFrame(frameLength);
     termOffset += aligned;
-    offset += isLast ? DATA_HEADER_LENGTH : aligned;
+    if (isLast) {
+      break;
+    }
+    clearAlignment(frame, frameLength);
+    offset += aligned;
   }
-  return termOffset - firstOffset;
+  return <i64>(termOffset - firstOffset) | (reserved == 0 ? 0 : HAS_RESERVED_VALUE);
 }
 
 /** Whether every frame carries the checksum it must carry. */
-function isChecksumValid(meta: usize, datagram: usize, length: i32): bool {
-  const isDemanded = load<i32>(meta, LOG_CHECKSUM_ENABLED_OFFSET) != 0;
+function isChecksumValid(datagram: usize, length: i32, isDemanded: bool): bool {
   let offset = 0;
   while (offset < length) {
     const frame = datagram + <usize>offset;
@@ -126,22 +156,14 @@ function isChecksumValid(meta: usize, datagram: usize, length: i32): bool {
   return true;
 }
 
-/** Copies one frame into its place, length last. */
-// @ts-ignore: decorator
-@inline
-function insertFrame(target: usize, frame: usize, frameLength: i32): void {
-  const copyLength = isPadding(frame) ? DATA_HEADER_LENGTH : frameLength;
-  store<u32>(target, load<u32>(frame, FRAME_VERSION_OFFSET), FRAME_VERSION_OFFSET);
-  memory.copy(
-    target + FRAME_COMMON_HEADER_LENGTH,
-    frame + FRAME_COMMON_HEADER_LENGTH,
-    <usize>(copyLength - FRAME_COMMON_HEADER_LENGTH),
-  );
-  atomic.store<i32>(target, frameLength);
-}
-
 /** Inserts what is not there yet; returns how many position bytes were new. */
-function insertFrames(meta: usize, datagram: usize, length: i32, begin: i64): i32 {
+function insertFrames(
+  meta: usize,
+  datagram: usize,
+  length: i32,
+  begin: i64,
+  highWaterMark: i64,
+): i32 {
   const rebuilt = load<i64>(meta, LOG_REBUILD_POSITION_OFFSET);
   const target = positionAddress(meta, termLengthOf(meta), begin);
   let offset = 0;
@@ -152,28 +174,48 @@ function insertFrames(meta: usize, datagram: usize, length: i32, begin: i64): i3
     const frameLength = load<i32>(frame);
     const aligned = alignFrame(frameLength);
     const place = target + <usize>covered;
-    if (begin + <i64>covered >= rebuilt && load<i32>(place) == 0) {
-      insertFrame(place, frame, frameLength);
+    const position = begin + <i64>covered;
+    const wireLength = wireLengthOf(frame, aligned);
+    if (position >= highWaterMark || (position >= rebuilt && load<i32>(place) == 0)) {
+      memory.copy(place, frame, <usize>wireLength);
       inserted += aligned;
     }
     covered += aligned;
-    offset += wireLengthOf(frame, aligned);
+    offset += wireLength;
   }
   return inserted;
+}
+
+/** Copies a datagram that lies wholly beyond the high-water mark into its place. */
+function insertWhole(
+  meta: usize,
+  datagram: usize,
+  length: i32,
+  begin: i64,
+  highWaterMark: i64,
+): void {
+  const termLength = termLengthOf(meta);
+  zeroRange(meta, termLength, highWaterMark, begin);
+  memory.copy(
+    positionAddress(meta, termLength, begin),
+    datagram,
+    <usize>alignFrame(length),
+  );
 }
 
 /**
  * Inserts the frames of one datagram and raises the high-water mark.
  *
- * Returns the number of position bytes that were new (padding whole; 0 for a duplicate that is not
- * consumed yet), or why nothing was inserted.
+ * `datagram` has room for `length` aligned. Returns the number of position bytes that were new
+ * (padding whole; 0 for a duplicate that is not consumed yet), or why nothing was inserted.
  */
 export function rebuildInsert(meta: usize, datagram: usize, length: i32): i32 {
   const termLength = termLengthOf(meta);
-  const covered = coveredLength(meta, datagram, length, termLength);
-  if (covered < 0) {
-    return covered;
+  const judged = coveredLength(meta, datagram, length, termLength);
+  if (judged < 0) {
+    return <i32>judged;
   }
+  const covered = <i32>judged;
   const termCount = load<i32>(datagram, DATA_TERM_ID_OFFSET) - initialTermIdOf(meta);
   if (termCount < 0) {
     return INSERT_MALFORMED;
@@ -181,24 +223,39 @@ export function rebuildInsert(meta: usize, datagram: usize, length: i32): i32 {
   const termOffset = load<i32>(datagram, DATA_TERM_OFFSET_OFFSET);
   const begin = (<i64>termCount << shiftOf(termLength)) + <i64>termOffset;
   const end = begin + <i64>covered;
-  if (end <= load<i64>(meta, LOG_REBUILD_POSITION_OFFSET)) {
+  const rebuilt = load<i64>(meta, LOG_REBUILD_POSITION_OFFSET);
+  if (end <= rebuilt) {
     return INSERT_UNDERRUN;
   }
   if (begin + <i64>alignFrame(length) > cleanLimitOf(meta, termLength)) {
     return INSERT_OVERRUN;
   }
-  if (!isChecksumValid(meta, datagram, length)) {
+  const isDemanded = load<i32>(meta, LOG_CHECKSUM_ENABLED_OFFSET) != 0;
+  const mayCarry = isDemanded || (judged & HAS_RESERVED_VALUE) != 0;
+  if (mayCarry && !isChecksumValid(datagram, length, isDemanded)) {
     return INSERT_CHECKSUM_MISMATCH;
   }
-  const inserted = insertFrames(meta, datagram, length, begin);
-  proposeMax(meta + LOG_HIGH_WATER_MARK_OFFSET, end);
-  return inserted;
+  const highWaterMark = load<i64>(meta, LOG_HIGH_WATER_MARK_OFFSET);
+  if (begin < highWaterMark) {
+    const inserted = insertFrames(meta, datagram, length, begin, highWaterMark);
+    proposeMax(meta + LOG_HIGH_WATER_MARK_OFFSET, end);
+    return inserted;
+  }
+  insertWhole(meta, datagram, length, begin, highWaterMark);
+  atomic.store<i64>(meta, end, LOG_HIGH_WATER_MARK_OFFSET);
+  if (begin == rebuilt) {
+    // In order, with nothing beyond: it is contiguous at once.
+    atomic.store<i64>(meta, end, LOG_REBUILD_POSITION_OFFSET);
+  }
+  return covered;
 }
 
 /** Raises the high-water mark, at most to what the window lets the source send. */
 export function rebuildHighWaterMark(meta: usize, position: f64): void {
-  const reachable = cleanLimitOf(meta, termLengthOf(meta));
-  proposeMax(meta + LOG_HIGH_WATER_MARK_OFFSET, min<i64>(<i64>position, reachable));
+  const termLength = termLengthOf(meta);
+  const target = min<i64>(<i64>position, cleanLimitOf(meta, termLength));
+  zeroRange(meta, termLength, load<i64>(meta, LOG_HIGH_WATER_MARK_OFFSET), target);
+  proposeMax(meta + LOG_HIGH_WATER_MARK_OFFSET, target);
 }
 
 /** Where a walk over rebuilt frames must stop: bytes beyond are unknown, or three terms old. */

@@ -71,6 +71,8 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1002: return 'MemberAdmitted';
     case 1020: return 'ReadProbe';
     case 1021: return 'ReadAcknowledgement';
+    case 1022: return 'Query';
+    case 1023: return 'QueryAnswer';
     case 1030: return 'CatchupRequest';
     case 1031: return 'RepairRequest';
     case 1032: return 'RepairBlock';

@@ -11,7 +11,6 @@ import { hit, Mark } from '../marks.js';
 import type { Entropy } from '../ports/entropy.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
 import { NewLeaderEventDecoder } from '../protocol/codecs/new-leader-event.js';
-import { ReplyHeaderDecoder } from '../protocol/codecs/reply-header.js';
 import { SessionEventDecoder } from '../protocol/codecs/session-event.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
@@ -28,10 +27,12 @@ import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import type { ConcludedClientOptions } from './client-options.js';
+import { type AnswerHandlers, EgressAnswers } from './egress-answers.js';
 import { type EgressConsumer, EgressReader } from './egress-reader.js';
 import { type IngressEndpoints, ingressEndpoints, learnEndpoints } from './ingress-endpoints.js';
 import {
   IngressWriter,
+  QUERY_HEADER_LENGTH,
   REQUEST_MESSAGE_HEADER_LENGTH,
   type RequestNumbers,
   SESSION_HEADER_LENGTH,
@@ -48,26 +49,13 @@ export const ClientState = {
 export type ClientState = (typeof ClientState)[keyof typeof ClientState];
 
 /** What a client's owner hears. Called from doWork; bytes are valid during the call. */
-export interface ClientHandlers {
+export interface ClientHandlers extends AnswerHandlers {
   onMessage(view: DataView, offset: number, length: number, timestamp: number): void;
-  /** The reply to an exactly-once request. It may come more than once. */
-  onReply?(reply: ClientReply, view: DataView, offset: number, length: number): void;
   onConnected?(clusterSessionId: number): void;
   /** Another member leads: what was sent before and is unanswered may or may not be in the log. */
   onNewLeader?(leadershipTermId: number, leaderMemberId: number): void;
   /** The session ended: by the cluster, by a timeout, or because it could not be opened. */
   onClosed?(error: PawlError | undefined): void;
-}
-
-/** What precedes the body of a reply. */
-export interface ClientReply {
-  readonly requestId: number;
-  /** See ReplyCode. */
-  readonly code: number;
-  /** Log time of the request, milliseconds. */
-  readonly timestamp: number;
-  /** Log position after the request. */
-  readonly logPosition: number;
 }
 
 export interface ClusterClientDependencies {
@@ -87,7 +75,7 @@ export class ClusterClient {
   readonly #egress: Subscription;
   readonly #egressReader: EgressReader;
   readonly #writer: IngressWriter;
-  readonly #replyDecoder = new ReplyHeaderDecoder();
+  readonly #answers: EgressAnswers;
   readonly #messageDecoder = new SessionMessageHeaderDecoder();
   readonly #sessionEvent = new SessionEventDecoder();
   readonly #newLeaderEvent = new NewLeaderEventDecoder();
@@ -111,6 +99,7 @@ export class ClusterClient {
     this.#transport = transport;
     this.#options = options;
     this.#handlers = dependencies.handlers;
+    this.#answers = new EgressAnswers(dependencies.handlers);
     this.#correlationId = (BigInt(entropy.nextUint32()) << 32n) | BigInt(entropy.nextUint32());
     this.#endpoints = ingressEndpoints(options.ingressEndpoints);
     this.#writer = new IngressWriter(transport, this, options.mtuLength);
@@ -171,6 +160,24 @@ export class ClusterClient {
       return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
     }
     return this.#sent(this.#writer.request(publication, numbers, body));
+  }
+
+  /** Longest body of a query, bytes; 0 before the session is open. */
+  get maxQueryLength(): number {
+    return Math.max(0, this.maxMessageLength + SESSION_HEADER_LENGTH - QUERY_HEADER_LENGTH);
+  }
+
+  /**
+   * Sends a query. It may be sent as often as one likes.
+   *
+   * @returns as `offer`. @throws PawlError MESSAGE_TOO_LONG.
+   */
+  offerQuery(queryId: number, body: Uint8Array): number {
+    const publication = this.#ingress;
+    if (publication === undefined || this.#state !== ClientState.Connected) {
+      return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
+    }
+    return this.#sent(this.#writer.query(publication, queryId, body));
   }
 
   #sent(result: number): number {
@@ -299,7 +306,10 @@ export class ClusterClient {
         this.#onLongMessage(view, offset, length);
         break;
       case TemplateId.ReplyHeader:
-        this.#onReply(view, offset, length);
+        this.#answers.onReply(view, offset, length, this.clusterSessionId);
+        break;
+      case TemplateId.QueryAnswer:
+        this.#answers.onQueryAnswer(view, offset, length, this.clusterSessionId);
         break;
       case TemplateId.SessionEvent:
         if (SessionEventDecoder.isValid(view, offset, length)) {
@@ -329,23 +339,6 @@ export class ClusterClient {
         header.clusterSessionId(),
         header.timestamp(),
       );
-    }
-  }
-
-  // A deposed leader's reply is as good as any: only what is committed is executed.
-  #onReply(view: DataView, offset: number, length: number): void {
-    if (ReplyHeaderDecoder.isValid(view, offset, length)) {
-      const header = this.#replyDecoder.wrapAndApplyHeader(view, offset);
-      const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
-      const reply = {
-        requestId: header.requestId(),
-        code: header.code(),
-        timestamp: header.timestamp(),
-        logPosition: header.logPosition(),
-      };
-      if (header.clusterSessionId() === this.clusterSessionId) {
-        this.#handlers.onReply?.(reply, view, offset + headLength, length - headLength);
-      }
     }
   }
 

@@ -25,7 +25,7 @@ import type { Subscription } from '../transport/subscription.js';
 /** Frames that one scan indexes at most. */
 const SCAN_FRAME_LIMIT = 256;
 /** Frames that one image may bring in one duty cycle. */
-const IMAGE_FRAME_LIMIT = 4096;
+const IMAGE_FRAME_LIMIT = 1024;
 const FRAME_HEADER_LENGTH = 32;
 
 /** Receives egress. */

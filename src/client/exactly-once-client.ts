@@ -8,13 +8,10 @@ import { BACK_PRESSURED, CLOSED } from '../../assembly/layout/frame.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { hit, Mark } from '../marks.js';
 import { REPLY_LIMITS, ReplyCode } from '../service/reply-cache.js';
-import {
-  type ClientHandlers,
-  type ClientReply,
-  ClientState,
-  type ClusterClient,
-} from './cluster-client.js';
+import { type ClientHandlers, ClientState, type ClusterClient } from './cluster-client.js';
+import type { ClientReply } from './egress-answers.js';
 import { PendingRequests, type SentRequest } from './pending-requests.js';
+import type { QueryClient } from './query-client.js';
 
 /** Time from which an unanswered request is unknown, unless told otherwise. */
 export const REQUEST_TIMEOUT_NS = 10_000_000_000;
@@ -60,6 +57,7 @@ export class ExactlyOnceClient {
   readonly #openSession: OpenSession;
   readonly #handlers: ExactlyOnceHandlers;
   readonly #others: Partial<ClientHandlers>;
+  readonly #queries: QueryClient | undefined;
   readonly #timeoutNs: number;
   readonly #retryIntervalNs: number;
   readonly #reopenDelayNs: number;
@@ -84,10 +82,12 @@ export class ExactlyOnceClient {
     handlers: ExactlyOnceHandlers,
     options: ExactlyOnceOptions = {},
     others: Partial<ClientHandlers> = {},
+    queries?: QueryClient,
   ) {
     this.#openSession = openSession;
     this.#handlers = handlers;
     this.#others = others;
+    this.#queries = queries;
     this.#timeoutNs = options.requestTimeoutNs ?? REQUEST_TIMEOUT_NS;
     this.#retryIntervalNs = options.retryIntervalNs ?? RETRY_INTERVAL_NS;
     this.#reopenDelayNs = options.reopenDelayNs ?? REOPEN_DELAY_NS;
@@ -150,9 +150,12 @@ export class ExactlyOnceClient {
         this.#pending.retry(nowNs - this.#retryIntervalNs);
         work += this.#isForgotten ? this.#leave(session) : this.#sendDue(session);
       }
+      work += this.#queries?.doWork(session, nowNs) ?? 0;
       if (session.state === ClientState.Closed) {
         this.#dropSession(session);
       }
+    } else {
+      this.#queries?.doWork(undefined, nowNs);
     }
     return work;
   }
@@ -164,7 +167,8 @@ export class ExactlyOnceClient {
     }
     const session = this.#session;
     const sessionNs = session === undefined ? this.#reopenAtNs : session.deadlineNs();
-    return Math.min(sessionNs, this.#sendNs(), this.#pending.deadlineNs());
+    const queriesNs = this.#queries?.deadlineNs() ?? Number.POSITIVE_INFINITY;
+    return Math.min(sessionNs, this.#sendNs(), this.#pending.deadlineNs(), queriesNs);
   }
 
   /** When there is something to send. */
@@ -184,6 +188,7 @@ export class ExactlyOnceClient {
     }
     this.#isClosed = true;
     this.#session?.close();
+    this.#queries?.close(new PawlError(ErrorCode.Closed, 'the client was closed by its owner'));
     for (const request of [...this.#pending.values()]) {
       this.#fail(request, expiry(request, 'the client was closed by its owner'));
     }
@@ -206,16 +211,20 @@ export class ExactlyOnceClient {
       onMessage: (view, offset, length, timestamp) =>
         others.onMessage?.(view, offset, length, timestamp),
       onReply: (reply, view, offset, length) => this.#onReply(reply, view, offset, length),
+      onQueryAnswer: (answer, view, offset, length) =>
+        this.#queries?.onAnswer(answer, view, offset, length),
       onConnected: (sessionId) => {
         if (this.#clientId < 0 || this.#isForgotten) {
           this.#clientId = sessionId;
           this.#isForgotten = false;
         }
         this.#pending.retry(Number.POSITIVE_INFINITY);
+        this.#queries?.onNewLeader();
         others.onConnected?.(sessionId);
       },
       onNewLeader: (termId, memberId) => {
         this.#pending.retry(Number.POSITIVE_INFINITY);
+        this.#queries?.onNewLeader();
         others.onNewLeader?.(termId, memberId);
       },
     };

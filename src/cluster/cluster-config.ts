@@ -96,6 +96,14 @@ const memberSchema = z.strictObject({
     .default(1024 * MIB),
   /** Most log messages that a service consumes in one duty cycle. */
   serviceFragmentLimit: z.int().min(1).max(100_000).default(2_048),
+  /** Queries that wait for their answer at a leader; more are refused. */
+  queryCountMax: z.int().min(1).max(1_000_000).default(65_536),
+  /** Bytes of all queries that wait at a leader. */
+  queryBytesMax: z
+    .int()
+    .min(4 * KIB)
+    .max(256 * MIB)
+    .default(16 * MIB),
   /** From the start of one reading of the whole recorded log to the next: it looks for rot. */
   scrubCycleMs: z
     .int()

@@ -13,6 +13,8 @@ import { MemberAdmittedDecoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term.js';
+import { ReadAcknowledgementDecoder } from '../protocol/codecs/read-acknowledgement.js';
+import { ReadProbeDecoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockDecoder } from '../protocol/codecs/repair-block.js';
 import { RepairRequestDecoder } from '../protocol/codecs/repair-request.js';
 import { RequestVoteDecoder } from '../protocol/codecs/request-vote.js';
@@ -57,6 +59,8 @@ export class ConsensusAdapter {
   readonly #catchup = new CatchupRequestDecoder();
   readonly #append = new AppendPositionDecoder();
   readonly #commit = new CommitPositionDecoder();
+  readonly #readProbe = new ReadProbeDecoder();
+  readonly #readAcknowledgement = new ReadAcknowledgementDecoder();
   readonly #repairRequest = new RepairRequestDecoder();
   readonly #repairBlock = new RepairBlockDecoder();
   readonly #installs: Installs;
@@ -132,6 +136,28 @@ export class ConsensusAdapter {
           message.leadershipTermId(),
           nowNs,
         );
+        return true;
+      }
+      default:
+        return this.#dispatchReads(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchReads(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    const { reads } = this.#election;
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.ReadProbe: {
+        if (!ReadProbeDecoder.isValid(view, offset, length)) return false;
+        const message = this.#readProbe.wrapAndApplyHeader(view, offset);
+        const termId = message.leadershipTermId();
+        reads.onProbe(message.leaderMemberId(), termId, message.round(), nowNs);
+        return true;
+      }
+      case TemplateId.ReadAcknowledgement: {
+        if (!ReadAcknowledgementDecoder.isValid(view, offset, length)) return false;
+        const message = this.#readAcknowledgement.wrapAndApplyHeader(view, offset);
+        const termId = message.leadershipTermId();
+        reads.onAcknowledgement(message.memberId(), termId, message.round());
         return true;
       }
       default:

@@ -185,6 +185,14 @@ export class ConsensusEffects implements ElectionEffects {
     this.#publisher.commitPosition(to, termId, position);
   }
 
+  sendReadProbe(to: MemberId, termId: LeadershipTermId, round: number): void {
+    this.#publisher.readProbe(to, termId, round);
+  }
+
+  sendReadAcknowledgement(to: MemberId, termId: LeadershipTermId, round: number): void {
+    this.#publisher.readAcknowledgement(to, termId, round);
+  }
+
   sendLeadershipTransfer(to: MemberId, termId: LeadershipTermId, target: MemberId): void {
     this.#publisher.leadershipTransfer(to, termId, target);
   }

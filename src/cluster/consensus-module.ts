@@ -19,6 +19,7 @@ import type { FollowerLog } from './follower-log.js';
 import type { IngressAdapter, Redirect } from './ingress-adapter.js';
 import type { Installs } from './installs.js';
 import type { LeaderLog } from './leader-log.js';
+import type { LeaderReads } from './leader-reads.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { LogApplier } from './log-applier.js';
 import type { LogCare } from './log-care.js';
@@ -52,6 +53,7 @@ export interface ConsensusModuleParts {
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
+  readonly reads: LeaderReads;
   readonly sessions: LeaderSessions;
   readonly timers: TimerProposer;
   readonly schedule: SnapshotSchedule;
@@ -104,7 +106,8 @@ export class ConsensusModule {
     work += effects.doWork(nowNs);
     const taken = this.#pollIngress(nowNs) + this.#moveIdleLog();
     if (taken > 0 && this.#isLeading) {
-      // The followers record while this member does.
+      this.#parts.reads.begin(election, nowNs);
+      // The followers record, and confirm reads, while this member works.
       work += sendNow(nowNs);
     }
     work += taken;
@@ -208,6 +211,9 @@ export class ConsensusModule {
       }
     }
     const isIngressOpen = isLeading && election.isIngressOpen();
+    if (!isIngressOpen && this.#isIngressOpen) {
+      this.#parts.reads.endTerm();
+    }
     if (isIngressOpen && !this.#isIngressOpen) {
       egress.open();
       const nowMs = logClock.timeMs(nowNs, clock.wallMs());
@@ -240,6 +246,11 @@ export class ConsensusModule {
     work += shadowed;
     this.#hasMore ||= work > 0 && service.position < limit;
     applier.finishCloses(service.position);
+    if (this.#isIngressOpen) {
+      const { reads } = this.#parts;
+      work += reads.doWork(election, nowNs);
+      this.#hasMore ||= reads.hasMore;
+    }
     election.onServicePosition(Math.min(applier.position, service.position));
     if (this.#isIngressOpen && !election.isHandingOver()) {
       const appended =

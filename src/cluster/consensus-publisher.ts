@@ -16,6 +16,8 @@ import { MemberAdmittedEncoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloEncoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedEncoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermEncoder } from '../protocol/codecs/new-leadership-term.js';
+import { ReadAcknowledgementEncoder } from '../protocol/codecs/read-acknowledgement.js';
+import { ReadProbeEncoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockEncoder } from '../protocol/codecs/repair-block.js';
 import { RepairRequestEncoder } from '../protocol/codecs/repair-request.js';
 import { RequestVoteEncoder } from '../protocol/codecs/request-vote.js';
@@ -60,6 +62,8 @@ export class ConsensusPublisher {
   readonly #catchup = new CatchupRequestEncoder();
   readonly #append = new AppendPositionEncoder();
   readonly #commit = new CommitPositionEncoder();
+  readonly #readProbe = new ReadProbeEncoder();
+  readonly #readAcknowledgement = new ReadAcknowledgementEncoder();
   readonly #repairRequest = new RepairRequestEncoder();
   readonly #repairBlock = new RepairBlockEncoder();
   readonly #snapshotOffer = new SnapshotOfferEncoder();
@@ -245,6 +249,24 @@ export class ConsensusPublisher {
       .targetMemberId(target)
       .protocolVersion(this.#config.consensus.protocolVersion);
     this.#send(to, this.#transfer.encodedLength());
+  }
+
+  readProbe(to: MemberId, termId: number, round: number): void {
+    this.#readProbe
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .round(round)
+      .leaderMemberId(this.#memberId);
+    this.#send(to, this.#readProbe.encodedLength());
+  }
+
+  readAcknowledgement(to: MemberId, termId: number, round: number): void {
+    this.#readAcknowledgement
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .round(round)
+      .memberId(this.#memberId);
+    this.#send(to, this.#readAcknowledgement.encodedLength());
   }
 
   /** Longest piece of frames that one datagram of the consensus stream carries, bytes. */

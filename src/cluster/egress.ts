@@ -6,7 +6,9 @@
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
 import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
-import { EventCode } from '../protocol/codecs/enumerations.js';
+import type { Position } from '../position.js';
+import { EventCode, type QueryCode } from '../protocol/codecs/enumerations.js';
+import { QueryAnswerEncoder } from '../protocol/codecs/query-answer.js';
 import { ReplyHeaderEncoder } from '../protocol/codecs/reply-header.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
@@ -20,6 +22,10 @@ import { SessionEvents } from './session-events.js';
 
 /** Header and block of a reply. */
 const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
+/** Header and block of the answer to a query. */
+const ANSWER_HEADER_LENGTH = QueryAnswerEncoder.LENGTH_MIN;
+/** Answers to queries wait while this part of a client's buffer is free for messages of the log. */
+const BUFFER_SHARE_OF_LOG = 0.5;
 
 /** What a connection says before any message. */
 const Greeting = { None: 0, AwaitCommit: 1, Opened: 2, NewLeader: 3 } as const;
@@ -72,12 +78,16 @@ export class Egress implements EgressSink {
   readonly #events: SessionEvents;
   readonly #head: number;
   readonly #replyHead: number;
+  // The header of an answer, and behind it room for a body that fits one frame.
+  readonly #answerHead: number;
+  readonly #answerLength: number;
   // What the header at #head says; -1 when it has to be encoded anew.
   #headSessionId = -1;
   #headTimestamp = -1;
   readonly #memory: ArrayBufferLike;
   readonly #header = new SessionMessageHeaderEncoder();
   readonly #replyHeader = new ReplyHeaderEncoder();
+  readonly #answerHeader = new QueryAnswerEncoder();
   readonly #connections = new Map<number, Connection>();
   // Where the last reply went: the next one mostly goes there too.
   #last: Connection | undefined;
@@ -90,6 +100,8 @@ export class Egress implements EgressSink {
   #leadershipTermId = -1;
   #ingressEndpoints = '';
   #isOpen = false;
+  /** Answers to queries that a client did not take; it asks again. */
+  droppedAnswerCount = 0;
 
   constructor(transport: Transport, config: ClusterConfig, hooks: EgressHooks) {
     this.#arena = transport.arena;
@@ -98,6 +110,8 @@ export class Egress implements EgressSink {
     this.#hooks = hooks;
     this.#head = this.#arena.allocate(SESSION_HEADER_LENGTH);
     this.#replyHead = this.#arena.allocate(REPLY_HEADER_LENGTH);
+    this.#answerLength = ANSWER_HEADER_LENGTH + config.member.mtuLength;
+    this.#answerHead = this.#arena.allocate(this.#answerLength);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
     this.messageLengthMax = egressMessageLengthMax(config);
@@ -248,6 +262,57 @@ export class Egress implements EgressSink {
     }
   }
 
+  offerAnswer(
+    sessionId: number,
+    queryId: number,
+    logPosition: Position,
+    code: QueryCode,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection === undefined) {
+      return;
+    }
+    const head = this.#answerHead;
+    this.#answerHeader
+      .wrapAndApplyHeader(this.#arena.view, head)
+      .leadershipTermId(this.#leadershipTermId)
+      .clusterSessionId(sessionId)
+      .queryId(queryId)
+      .logPosition(logPosition)
+      .code(code);
+    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
+      const result = this.#sendAnswer(connection.publication, buffer, offset, length);
+      if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
+        return;
+      }
+    }
+    const share = BUFFER_SHARE_OF_LOG * this.#config.egressBufferLengthMax;
+    if (connection.queue.length + ANSWER_HEADER_LENGTH + length > share) {
+      hit(Mark.ReadAnswerDropped);
+      this.droppedAnswerCount++;
+      return;
+    }
+    this.#enqueue(connection, head, ANSWER_HEADER_LENGTH, buffer, offset, length);
+  }
+
+  #sendAnswer(
+    publication: ExclusivePublication,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): number {
+    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+    const head = this.#answerHead;
+    if (ANSWER_HEADER_LENGTH + length > publication.maxPayloadLength) {
+      return publication.offer2(head, ANSWER_HEADER_LENGTH, bytes, 0, length);
+    }
+    this.#arena.u8.set(bytes, head + ANSWER_HEADER_LENGTH);
+    return publication.offerAt(head, ANSWER_HEADER_LENGTH + length);
+  }
+
   /** Where messages for a session go; undefined when nothing may leave. */
   #connectionOf(sessionId: number): Connection | undefined {
     if (!this.#isOpen) {
@@ -302,6 +367,7 @@ export class Egress implements EgressSink {
     this.#events.close();
     this.#arena.release(this.#head, SESSION_HEADER_LENGTH);
     this.#arena.release(this.#replyHead, REPLY_HEADER_LENGTH);
+    this.#arena.release(this.#answerHead, this.#answerLength);
   }
 
   #connect(session: EgressSession, greeting: Greeting): void {

@@ -34,6 +34,7 @@ import type { Subscription } from '../transport/subscription.js';
 import { type LeaderSessions, OpenResult } from './leader-sessions.js';
 import { type LogPublisher, SESSION_DETAIL_LENGTH_MAX } from './log-publisher.js';
 import { MessageAssembler } from './message-assembler.js';
+import type { QueryIngress } from './query-ingress.js';
 import type { Responder } from './responder.js';
 import { isUsableResponseChannel } from './response-channel.js';
 
@@ -74,6 +75,7 @@ export class IngressAdapter {
   readonly #sessions: LeaderSessions;
   readonly #log: LogPublisher;
   readonly #responder: Responder;
+  readonly #queries: QueryIngress;
   readonly #messageLengthMax: number;
   readonly #area: number;
   readonly #sources = new Map<Image, Source>();
@@ -100,6 +102,7 @@ export class IngressAdapter {
     sessions: LeaderSessions,
     log: LogPublisher,
     responder: Responder,
+    queries: QueryIngress,
     messageLengthMax: number,
   ) {
     this.#arena = arena;
@@ -107,6 +110,7 @@ export class IngressAdapter {
     this.#sessions = sessions;
     this.#log = log;
     this.#responder = responder;
+    this.#queries = queries;
     this.#messageLengthMax = messageLengthMax;
     this.#area = arena.allocate(INGRESS_AREA_LENGTH);
   }
@@ -124,6 +128,7 @@ export class IngressAdapter {
   pollAsLeader(term: IngressTerm, timestamp: number, nowNs: number): number {
     this.hasMore = false;
     this.#term = term;
+    this.#queries.beginTurn(term.leadershipTermId, timestamp);
     this.#timestamp = timestamp;
     this.#nowNs = nowNs;
     let work = 0;
@@ -178,18 +183,31 @@ export class IngressAdapter {
         hit(Mark.IngressFrameLimit);
         this.hasMore = true;
       }
-      if (stop !== IngressStop.Control || !this.#takeControlFrame(image, source, end)) {
+      if (stop !== IngressStop.Control) {
         break;
       }
-      work++;
+      const taken = this.#takeControlFrames(image, source, end, FRAME_LIMIT - frames + 1);
+      if (taken === 0) {
+        break;
+      }
+      work += taken;
+      frames += taken - 1;
     }
     return work;
   }
 
-  /** One frame that the batch left to us. False when it has to be taken again later. */
-  #takeControlFrame(image: Image, source: Source, end: number): boolean {
+  /**
+   * A frame that the batch left to us, or some with queries. Returns how many were taken; 0 when it
+   * has to be taken again later.
+   */
+  #takeControlFrames(image: Image, source: Source, end: number, countMax: number): number {
     const { i32, view } = this.#arena;
     const frame = i32[(this.#area + INGRESS_FRAME_ADDRESS_OFFSET) >> 2] as number;
+    const run = this.#queries.take(image, frame, end, countMax);
+    if (run.count > 0) {
+      image.advance(run.end);
+      return run.count;
+    }
     const length = i32[(this.#area + INGRESS_FRAME_LENGTH_OFFSET) >> 2] as number;
     const after = end + ((length + ALIGNMENT_MASK) & ~ALIGNMENT_MASK);
     this.#isStalled = false;
@@ -201,7 +219,7 @@ export class IngressAdapter {
       after,
     );
     image.advance(after);
-    return !this.#isStalled;
+    return this.#isStalled ? 0 : 1;
   }
 
   #sourceOf(image: Image): Source {
@@ -245,6 +263,9 @@ export class IngressAdapter {
         return this.#onLongMessage(view, offset, length);
       case TemplateId.RequestHeader:
         return this.#onRequest(view, offset, length);
+      case TemplateId.Query:
+        this.#queries.onQuery(view, offset, length);
+        return true;
       case TemplateId.SessionConnectRequest:
         return this.#onConnect(view, offset, length);
       case TemplateId.SessionCloseRequest:

@@ -46,6 +46,7 @@ import { InstallSource } from './install-source.js';
 import { InstallTarget } from './install-target.js';
 import { Installs } from './installs.js';
 import { LeaderLog } from './leader-log.js';
+import { LeaderReads } from './leader-reads.js';
 import { LeaderSessions } from './leader-sessions.js';
 import { LogApplier } from './log-applier.js';
 import { LogCare } from './log-care.js';
@@ -53,6 +54,7 @@ import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import { LogPurger } from './log-purger.js';
+import { QueryIngress } from './query-ingress.js';
 import { Responder } from './responder.js';
 import type { ServiceHost, SnapshotSink } from './service-host.js';
 import { type ShadowRunner, ShadowSnapshots } from './shadow-snapshots.js';
@@ -106,6 +108,8 @@ export interface MemberParts {
   readonly egress: Egress;
   readonly responder: Responder;
   readonly ingress: IngressAdapter;
+  readonly queryIngress: QueryIngress;
+  readonly reads: LeaderReads;
   readonly adapter: ConsensusAdapter;
   readonly publisher: ConsensusPublisher;
   readonly logCare: LogCare;
@@ -343,12 +347,18 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );
+  const reads = new LeaderReads(inputs.service, egress, {
+    countMax: config.member.queryCountMax,
+    bytesMax: config.member.queryBytesMax,
+  });
+  const queryIngress = new QueryIngress(arena, sessions.table, reads);
   const ingress = new IngressAdapter(
     arena,
     subscription,
     sessions,
     log.logPublisher,
     responder,
+    queryIngress,
     messageLengthMax(config),
   );
   const close = (): void => {
@@ -358,7 +368,8 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     sessions.close();
     ingress.close();
   };
-  return { applied, egress, sessions, applier, responder, ingress, subscription, close };
+  const parts = { applied, egress, sessions, applier, responder, ingress, queryIngress, reads };
+  return { ...parts, subscription, close };
 }
 
 function assembleConsensus(

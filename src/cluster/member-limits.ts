@@ -34,6 +34,9 @@ export function visitLimits(parts: LimitedParts, visit: LimitVisitor): void {
   visit('egress connections', running.egress.connectionCount, config.sessionCountMax);
   visit('bytes of an egress queue', running.egress.longestQueue(), config.egressBufferLengthMax);
   visit('pending answers', running.responder.pendingCount, PENDING_ANSWER_COUNT_MAX);
+  const { length, limits, count } = running.reads.queue;
+  visit('queries that wait', count, limits.countMax);
+  visit('bytes of queries that wait', length, limits.bytesMax);
   const termCount = running.election.termEntries().length;
   visit('leadership terms of the log', termCount, RECORDING_LOG_ENTRY_COUNT_MAX);
 }

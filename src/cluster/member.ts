@@ -269,6 +269,11 @@ export class Member implements Agent {
     }
     counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
     counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
+    counters.queriesAnswered = running?.reads.answeredCount ?? 0;
+    counters.queriesRefused = running?.reads.refusedCount ?? 0;
+    counters.queriesDropped = running?.reads.droppedCount ?? 0;
+    counters.queriesRejected = running?.queryIngress.rejectedCount ?? 0;
+    counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
     counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
     counters.snapshotsTaken = running?.taker.takenCount ?? 0;
     counters.snapshotsSkipped = running?.taker.skippedCount ?? 0;

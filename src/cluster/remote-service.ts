@@ -6,15 +6,18 @@
 // service said about earlier terms is known here.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
+import { QueryCode } from '../protocol/codecs/enumerations.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { LiveLog, RecordedLog } from './log-poller.js';
 import { cutMessage } from './message-pieces.js';
 import { RemoteSnapshot } from './remote-snapshot.js';
 import {
-  INPUT_SNAPSHOT_PIECE,
+  InputType,
   OutputType,
+  QUERY_FIELDS_LENGTH,
   RECORD_HEAD_LENGTH,
   RING_READ_LIMIT,
   RingReader,
@@ -24,7 +27,10 @@ import {
 } from './service-channel.js';
 import type { Role, ServiceHost, ServiceHostContext, TimerSource } from './service-host.js';
 
+const NO_BYTES = new Uint8Array(0);
 const SCRATCH_LENGTH = SNAPSHOT_PIECE_LENGTH + RECORD_HEAD_LENGTH;
+/** Bytes of queries that wait for the ring at most; clients whose queries find no room ask again. */
+const QUERY_BYTES_MAX = 1024 * 1024;
 /** Reads of the ring in one duty cycle at most; then others have their turn. */
 const RING_READS_MAX = 64;
 
@@ -56,6 +62,10 @@ export class RemoteService implements ServiceHost {
   readonly #scratch: number;
   /** Pieces of the snapshot to start from that the ring has no room for yet. */
   readonly #pieces: Uint8Array[] = [];
+  /** Pieces of queries, the same. */
+  readonly #queries: Uint8Array[] = [];
+  #queryBytes = 0;
+  readonly #queryFields = new Uint8Array(QUERY_FIELDS_LENGTH);
   #context: ServiceHostContext | undefined;
   #recorded: RecordedLog | undefined;
   #live: LiveLog | undefined;
@@ -105,14 +115,30 @@ export class RemoteService implements ServiceHost {
   }
 
   loadSnapshot(view: DataView, offset: number, length: number): void {
-    const { u8 } = this.#arena;
     const message = new Uint8Array(view.buffer, view.byteOffset + offset, length);
-    const keep = (size: number): void => {
-      if (this.#pieces.length > 0 || !this.#writeInput(size)) {
-        this.#pieces.push(u8.slice(this.#scratch, this.#scratch + size));
-      }
-    };
-    cutMessage(this.#arena, this.#scratch, keep, message, length);
+    const write = this.#pieceWriter(InputType.SnapshotPiece, this.#pieces);
+    cutMessage(this.#arena, this.#scratch, write, message, length);
+    this.#wake();
+  }
+
+  /**
+   * The service answers from a state that is at least that of its position here: what was committed
+   * when the query arrived is in it.
+   */
+  query(sessionId: number, queryId: number, view: DataView, offset: number, length: number): void {
+    if (this.#queryBytes + length > QUERY_BYTES_MAX) {
+      hit(Mark.RemoteQueryRefused);
+      const { Busy } = QueryCode;
+      this.#context?.egress.offerAnswer(sessionId, queryId, this.#position, Busy, NO_BYTES, 0, 0);
+      return;
+    }
+    const fields = new DataView(this.#queryFields.buffer);
+    fields.setFloat64(0, sessionId, true);
+    fields.setFloat64(8, queryId, true);
+    const body = new Uint8Array(view.buffer, view.byteOffset + offset, length);
+    const write = this.#pieceWriter(InputType.QueryPiece, this.#queries);
+    const head = this.#queryFields;
+    cutMessage(this.#arena, this.#scratch, write, head, QUERY_FIELDS_LENGTH, body, 0, length);
     this.#wake();
   }
 
@@ -134,13 +160,15 @@ export class RemoteService implements ServiceHost {
     }
     this.#publishLive(this.#live?.meta ?? 0);
     this.#publishWanted(this.#context.snapshots.wantedPosition);
-    let work = this.#writePieces();
+    let work = this.#writePieces(InputType.SnapshotPiece, this.#pieces);
     // The service has all of the snapshot before it has any of the log behind it.
     if (this.canLoad && limit > this.#limit) {
       this.#limit = limit;
       this.#channel.limit.set(limit);
       this.#hasNews = true;
     }
+    work += this.#writePieces(InputType.QueryPiece, this.#queries);
+    this.#queryBytes = this.#queries.reduce((sum, piece) => sum + piece.length, 0);
     work += this.#takeOutput();
     work += this.#answerRequest();
     if (this.#hasNews) {
@@ -184,24 +212,35 @@ export class RemoteService implements ServiceHost {
     }
   }
 
-  #writePieces(): number {
+  /** Writes pieces, or keeps them behind those that wait. */
+  #pieceWriter(type: number, waiting: Uint8Array[]): (length: number) => void {
+    const { u8 } = this.#arena;
+    return (length) => {
+      if (waiting.length > 0 || !this.#writeInput(type, length)) {
+        waiting.push(u8.slice(this.#scratch, this.#scratch + length));
+        this.#queryBytes += waiting === this.#queries ? length : 0;
+      }
+    };
+  }
+
+  #writePieces(type: number, waiting: Uint8Array[]): number {
     let count = 0;
-    for (const piece of this.#pieces) {
+    for (const piece of waiting) {
       this.#arena.u8.set(piece, this.#scratch);
-      if (!this.#writeInput(piece.length)) {
+      if (!this.#writeInput(type, piece.length)) {
         break;
       }
       count++;
     }
-    this.#pieces.splice(0, count);
+    waiting.splice(0, count);
     return count;
   }
 
-  #writeInput(length: number): boolean {
+  #writeInput(type: number, length: number): boolean {
     const { core } = this.#arena;
     const { input } = this.#channel.place;
-    const result = core.ringWrite(input, INPUT_SNAPSHOT_PIECE, this.#scratch, length);
-    assert(result >= 0, 'a piece of a snapshot fits into the ring');
+    const result = core.ringWrite(input, type, this.#scratch, length);
+    assert(result >= 0, 'a piece of a message fits into the ring');
     this.#hasNews ||= result > 0;
     return result > 0;
   }
@@ -260,6 +299,9 @@ export class RemoteService implements ServiceHost {
           bytes: this.#arena.u8.subarray(address + 40, address + length),
         });
         break;
+      case OutputType.Answer:
+        this.#onAnswer(field(0), field(1), field(2), field(3), address + 32, length - 32);
+        break;
       case OutputType.Overflow:
         egress.overflow(field(0));
         break;
@@ -276,6 +318,19 @@ export class RemoteService implements ServiceHost {
         this.#onSnapshot(type, address, length);
     }
   };
+
+  #onAnswer(
+    sessionId: number,
+    queryId: number,
+    position: Position,
+    code: number,
+    address: number,
+    length: number,
+  ): void {
+    const { view } = this.#arena;
+    const egress = this.#context?.egress;
+    egress?.offerAnswer(sessionId, queryId, position, code as QueryCode, view, address, length);
+  }
 
   #onSnapshot(type: number, address: number, length: number): void {
     if (type === OutputType.SnapshotBegin) {

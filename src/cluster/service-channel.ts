@@ -97,10 +97,20 @@ export const OutputType = {
   /** f64 flags, bytes. */
   SnapshotPiece: 8,
   SnapshotEnd: 9,
+  /** f64 session, f64 query, f64 position, f64 code, answer. */
+  Answer: 10,
 } as const;
 
-/** What is in the ring from the engine to the service: f64 flags and bytes of the snapshot. */
-export const INPUT_SNAPSHOT_PIECE = 1;
+/** What is in the ring from the engine to the service: f64 flags, bytes. */
+export const InputType = {
+  /** Of a message of the snapshot to start from. */
+  SnapshotPiece: 1,
+  /** Of a query: f64 session, f64 query, body. */
+  QueryPiece: 2,
+} as const;
+
+/** Bytes of the fields of a query. */
+export const QUERY_FIELDS_LENGTH = 16;
 
 /** Flags of a piece of a message. */
 export const PIECE_BEGIN = 1;

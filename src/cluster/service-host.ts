@@ -37,6 +37,21 @@ export interface EgressSink {
   offerReply(sessionId: number, reply: EgressReply): void;
   /** What waits for the session's client has passed its limit on the way here. */
   overflow(sessionId: number): void;
+  /**
+   * The answer to a query, which holds at a position of the log. Nothing waits for it but its
+   * client, who asks again: it is dropped where it would crowd out messages of the log.
+   *
+   * @param code see QueryCode.
+   */
+  offerAnswer(
+    sessionId: number,
+    queryId: number,
+    logPosition: Position,
+    code: number,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void;
   /** A service wants the session closed; the leader makes it an event. */
   requestClose(sessionId: number): void;
 }
@@ -136,6 +151,10 @@ export interface ServiceHost {
   onRoleChange(role: Role): void;
   /** Consumes the log up to a position; returns work done. */
   doWork(limit: Position): number;
+  /**
+   * Answers a query of a session from the state as it is now; the bytes are valid during the call.
+   */
+  query(sessionId: number, queryId: number, view: DataView, offset: number, length: number): void;
   /** The member leaves cleanly: the service is told, and nothing is consumed any more. */
   terminate(): void;
   close(): void;

@@ -273,6 +273,7 @@ function readerAt(position: Position): LogReader {
 const NO_EGRESS: Omit<EgressSink, 'messageLengthMax'> = {
   offer: () => undefined,
   offerReply: () => undefined,
+  offerAnswer: () => undefined,
   overflow: () => undefined,
   requestClose: () => undefined,
 };

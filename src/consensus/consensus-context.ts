@@ -27,6 +27,8 @@ export interface ConsensusCounters {
   /** Transfers of leadership that were begun, and those that the target was too slow for. */
   transfers: number;
   transfersFailed: number;
+  /** Times that this member, as a leader, asked whether it still leads, to answer reads. */
+  readRounds: number;
 }
 
 export function createConsensusCounters(): ConsensusCounters {
@@ -43,6 +45,7 @@ export function createConsensusCounters(): ConsensusCounters {
     admissions: 0,
     transfers: 0,
     transfersFailed: 0,
+    readRounds: 0,
   };
 }
 

@@ -162,6 +162,10 @@ export interface ElectionEffects {
     flags: number,
   ): void;
   sendCommitPosition(to: MemberId, termId: LeadershipTermId, position: Position): void;
+  /** The sender asks whether it still leads the term. */
+  sendReadProbe(to: MemberId, termId: LeadershipTermId, round: number): void;
+  /** The sender follows that leader, now: after the round has begun. */
+  sendReadAcknowledgement(to: MemberId, termId: LeadershipTermId, round: number): void;
   /** The sender, which led the term, leads no more; the target is to stand. */
   sendLeadershipTransfer(to: MemberId, termId: LeadershipTermId, target: MemberId): void;
 

@@ -22,6 +22,7 @@ import {
   RefusalReason,
 } from './election-effects.js';
 import { ElectionMachine } from './election-machine.js';
+import { ElectionReads } from './election-reads.js';
 import { ElectionState, type MemberRole } from './election-state.js';
 import { Introductions } from './introductions.js';
 import { TransferResult } from './leadership-transfer.js';
@@ -34,6 +35,7 @@ import type { TermEntry } from './term-entries.js';
 /** The consensus of one member. See election-effects.ts for what it asks of its surroundings. */
 export class Election {
   readonly counters: ConsensusCounters = createConsensusCounters();
+  readonly reads: ElectionReads;
   private readonly context: ConsensusContext;
   private readonly gate: MessageGate;
   private readonly introductions: Introductions;
@@ -66,6 +68,7 @@ export class Election {
     this.gate = new MessageGate(this.context);
     this.introductions = new Introductions(this.context, recovered.incarnation);
     this.machine = new ElectionMachine(this.context, this.introductions);
+    this.reads = new ElectionReads(this.context, this.gate, this.machine);
   }
 
   state(): ElectionState {
@@ -333,12 +336,9 @@ export class Election {
     ) {
       return;
     }
+    const end = { termId: logTermId, position: logPosition };
     if (this.machine.leader?.termId === termId) {
-      this.machine.leader.onCatchupRequest(
-        from,
-        { termId: logTermId, position: logPosition },
-        flags,
-      );
+      this.machine.leader.onCatchupRequest(from, end, flags);
     } else {
       this.counters.messagesStale++;
     }

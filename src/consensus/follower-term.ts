@@ -89,6 +89,17 @@ export class FollowerTerm {
     this.leaderCommitPosition = Math.max(this.leaderCommitPosition, position);
   }
 
+  /**
+   * The leader asks whether it still leads. A member without a vote cannot tell: with its directory
+   * it may have lost what it promised to another.
+   */
+  onReadProbe(round: number): void {
+    const { effects, record } = this.context;
+    if (record.isDurable(this.recordSequence) && record.hasDurableVote()) {
+      effects.sendReadAcknowledgement(this.leaderMemberId, this.termId, round);
+    }
+  }
+
   onLogActivity(nowNs: number): void {
     this.heardLog = true;
     this.logHeardNs = nowNs;

@@ -20,10 +20,13 @@ import {
 import { LeadershipTransfer, TransferResult } from './leadership-transfer.js';
 import type { LogEnd } from './log-end.js';
 import { MemberStanding } from './membership.js';
+import { ReadRounds } from './read-rounds.js';
 import { isPrefixOf, reconcileReply } from './reconcile.js';
 
 export class LeaderTerm {
   readonly termId: LeadershipTermId;
+  /** Whether it still leads, for reads. */
+  readonly reads: ReadRounds;
   private readonly context: ConsensusContext;
   private readonly basePosition: Position;
   private readonly admissions: AdmissionDesk;
@@ -44,6 +47,7 @@ export class LeaderTerm {
   constructor(context: ConsensusContext, termId: LeadershipTermId, nowNs: number) {
     this.context = context;
     this.termId = termId;
+    this.reads = new ReadRounds(context, termId);
     this.startedNs = nowNs;
     this.diskProgressNs = nowNs;
     this.basePosition = context.log.end().position;
@@ -141,6 +145,7 @@ export class LeaderTerm {
     this.context.log.onCommitted(tracker.commitPosition());
     this.announce(nowNs);
     this.sendCommitPosition(nowNs);
+    this.reads.doWork(nowNs);
     this.admit(nowNs);
     return undefined;
   }
@@ -159,7 +164,8 @@ export class LeaderTerm {
         : Number.POSITIVE_INFINITY;
     const heartbeatNs = this.heartbeatNs + config.heartbeatIntervalNs;
     const quorumNs = this.tracker.activeDeadlineNs(config.leaderTimeoutNs);
-    return Math.min(announceNs, diskNs, heartbeatNs, quorumNs, this.transfer.deadlineNs());
+    const askedNs = Math.min(this.transfer.deadlineNs(), this.reads.deadlineNs());
+    return Math.min(announceNs, diskNs, heartbeatNs, quorumNs, askedNs);
   }
 
   /** Whether the recorder has had bytes to make durable for a leader timeout, without progress. */
@@ -229,6 +235,7 @@ export class LeaderTerm {
     }
     hit(Mark.LeaderLearnerPosition);
     tracker.forget(memberId);
+    this.reads.forget(memberId);
     const incarnation = members.incarnationOf(memberId);
     if (incarnation !== undefined && (flags & APPEND_FLAG_NON_VOTING) !== 0) {
       this.admissions.onLearnerPosition(memberId, incarnation, position, nowNs);

@@ -6,6 +6,8 @@
 import { concludeClientOptions } from '../client/client-options.js';
 import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
 import { ExactlyOnceClient, type ExactlyOnceOptions } from '../client/exactly-once-client.js';
+import type { QueryOptions } from '../client/query-client.js';
+import { type QueryAnswer, type QueryRequestOptions, QueryShell } from '../client/query-shell.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { EventLoop } from './event-loop.js';
 import { makeClientTransport, type NodeClientOptions } from './node-client.js';
@@ -15,6 +17,7 @@ import { NodeNetwork } from './node-network.js';
 
 export interface ConnectExactlyOnceOptions extends NodeClientOptions {
   readonly requests?: ExactlyOnceOptions;
+  readonly queries?: QueryOptions;
 }
 
 /** The reply to a request, copied out of shared memory. */
@@ -41,6 +44,10 @@ export interface ExactlyOnceConnection {
    *   LIMIT_EXCEEDED: it was not sent; REPLY_DROPPED; REQUEST_REFUSED; MESSAGE_TOO_LONG.
    */
   request(body: Uint8Array): Promise<RequestReply>;
+  /** Queries without an answer. */
+  readonly pendingQueryCount: number;
+  /** Reads from the service's state, linearizably and without the log. See QueryShell.query. */
+  query(body: Uint8Array, options?: QueryRequestOptions): Promise<QueryAnswer>;
   /** Ends the session; what is pending ends with an error. Idempotent. */
   close(): void;
 }
@@ -70,6 +77,7 @@ class Connection implements ExactlyOnceConnection {
   readonly #loop: EventLoop;
   readonly #network: NodeNetwork;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #queries: QueryShell;
   readonly #onFatal: ((error: unknown) => void) | undefined;
   readonly #resolve: (connection: ExactlyOnceConnection) => void;
   readonly #reject: (error: unknown) => void;
@@ -80,7 +88,7 @@ class Connection implements ExactlyOnceConnection {
     resolve: (connection: ExactlyOnceConnection) => void,
     reject: (error: unknown) => void,
   ) {
-    const { idle, onFatal, requests, ...clientOptions } = options;
+    const { idle, onFatal, queries, requests, ...clientOptions } = options;
     const concluded = concludeClientOptions(clientOptions);
     this.#onFatal = onFatal;
     this.#resolve = resolve;
@@ -91,6 +99,7 @@ class Connection implements ExactlyOnceConnection {
       idleStrategy: idle ?? 'event',
     });
     this.#network = new NodeNetwork({ onReadable: this.#loop.wake });
+    this.#queries = new QueryShell(() => this.#clock.nowNs(), this.#loop.wake, queries);
     const transport = makeClientTransport(concluded, this.#network);
     const entropy = new NodeEntropy();
     const open = (handlers: ClientHandlers): ClusterClient =>
@@ -106,6 +115,7 @@ class Connection implements ExactlyOnceConnection {
       },
       requests,
       { onConnected: () => this.#onConnected(), onClosed: (error) => this.#onClosed(error) },
+      this.#queries.queries,
     );
     this.#client = client;
     this.#loop.add({
@@ -151,6 +161,14 @@ class Connection implements ExactlyOnceConnection {
     });
   }
 
+  get pendingQueryCount(): number {
+    return this.#queries.queries.pendingCount;
+  }
+
+  query(body: Uint8Array, options?: QueryRequestOptions): Promise<QueryAnswer> {
+    return this.#queries.query(body, options);
+  }
+
   close(): void {
     if (!this.#loop.isClosed) {
       const { session } = this.#client;
@@ -189,6 +207,7 @@ class Connection implements ExactlyOnceConnection {
       waiting.reject(error);
     }
     this.#waiting.clear();
+    this.#queries.fail(error);
     if (this.#isSettled) {
       this.#onFatal?.(error);
     } else {

@@ -152,6 +152,11 @@ export interface CoreExports {
    * position after. Bytes below it belong to the positions one buffer (three terms) later.
    */
   logClean(meta: number, position: number, lengthMax: number): number;
+  /**
+   * As `logClean` without zeroing, for a log with one writer and for an image: nobody looks beyond
+   * their tail or their high-water mark. Returns the clean position after.
+   */
+  logRetire(meta: number, position: number): number;
 
   // --- exclusive append: one writer; rotates by itself, so it never answers ADMIN_ACTION ---
   /** Address of the payload of a claimed frame, or a negative result code. length <= mtu - 32. */

@@ -7,6 +7,7 @@ const RECORDING_STATE = enumerated('RecordingState');
 const REFUSAL_REASON = enumerated('RefusalReason');
 const DURABILITY = enumerated('DurabilityLevel');
 const REPAIR_CODE = enumerated('RepairCode');
+const QUERY_CODE = enumerated('QueryCode');
 
 /** Member and member. */
 export const CONSENSUS_MESSAGES: readonly MessageSchema[] = [
@@ -209,6 +210,18 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['int64', 'leadershipTermId', 0],
     ['int64', 'round', 8],
     ['int32', 'memberId', 16],
+  ]),
+  cluster(1022, 'Query', 24, 'Precedes the payload of a query: a read that is not in the log.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+    ['int64', 'queryId', 16],
+  ]),
+  cluster(1023, 'QueryAnswer', 40, 'Precedes the payload of the answer to a query.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+    ['int64', 'queryId', 16],
+    ['int64', 'logPosition', 24],
+    [QUERY_CODE, 'code', 32],
   ]),
   cluster(1030, 'CatchupRequest', 32, 'A follower asks the leader for the log that it lacks.', [
     ['int64', 'leadershipTermId', 0],

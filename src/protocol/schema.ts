@@ -85,6 +85,11 @@ export const ENUMERATIONS: readonly EnumerationSchema[] = [
     summary: 'Whether a member has the part of the log that another asks for.',
     values: { Ok: 0, NotHeld: 1, Damaged: 2 },
   },
+  {
+    name: 'QueryCode',
+    summary: 'How a query ended.',
+    values: { Ok: 0, NotServed: 1, Unanswered: 2, Failed: 3, Busy: 4 },
+  },
 ];
 
 /** Every message, in the order of its section. */

@@ -59,6 +59,22 @@ export interface ClientRequest {
   reply(buffer: ArrayBufferView, offset: number, length: number): number;
 }
 
+/** A query that is answered now. Valid during the callback only. */
+export interface ClientQuery {
+  readonly session: ClientSession;
+  /** Longest answer, bytes. */
+  readonly replyLengthMax: number;
+  /**
+   * Answers the query; once.
+   *
+   * @param buffer bytes, which are copied. @param offset first byte, relative to the view.
+   * @param length bytes.
+   * @returns length, or EgressResult.TooLong: then it is not answered yet.
+   * @throws PawlError SERVICE_FAILED when it was answered before, or its callback is over.
+   */
+  reply(buffer: ArrayBufferView, offset: number, length: number): number;
+}
+
 /** Beginning of a leader's reign, as the log tells it. */
 export interface LeadershipTerm {
   readonly leadershipTermId: number;
@@ -105,8 +121,8 @@ export interface Cluster {
 }
 
 /**
- * A deterministic state machine. Every callback but onStart, onRoleChange and onTerminate is an
- * event of the log: all members get the same ones, in the same order, with the same times. Results
+ * A deterministic state machine. Every callback but onStart, onQuery, onRoleChange and onTerminate
+ * is an event of the log: all members get the same ones, in the same order, with the same times. Results
  * must depend on nothing else: no clock, no randomness, no network, no iteration order that varies.
  *
  * An error thrown from a callback ends the member with exit code 8.
@@ -155,6 +171,14 @@ export interface ClusteredService {
     offset: number,
     length: number,
   ): void;
+  /**
+   * A client's query: `query.reply` answers it from the state. It is no event of the log: only the
+   * leader gets it, and it must change nothing, offer nothing, and set no timer. The state is at
+   * least as new as when the query arrived, so an answer is linearizable with all that the log
+   * does. An error that is thrown goes to the client and ends nothing else. The bytes are as in
+   * `onSessionMessage`. Without this function queries are refused.
+   */
+  onQuery?(query: ClientQuery, buffer: DataView, offset: number, length: number): void;
   /** A timer has fired. `timestamp` is at or after its deadline. It is not pending any more. */
   onTimerEvent?(correlationId: number, timestamp: number): void;
   onNewLeadershipTermEvent?(term: LeadershipTerm, timestamp: number): void;

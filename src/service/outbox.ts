@@ -23,6 +23,7 @@ import type {
 } from '../cluster/service-host.js';
 import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
+import type { Position } from '../position.js';
 
 /** Bytes that wait for the ring in all, before messages to clients are given up. */
 export const OUTBOX_LENGTH_MAX = 64 * 1024 * 1024;
@@ -85,6 +86,28 @@ export class Outbox implements EgressSink, TimerListener {
       const { bytes, code, logPosition, requestId, timestamp } = reply;
       this.#fields(sessionId, requestId, logPosition, timestamp, code);
       this.#putForClient(OutputType.Reply, sessionId, 5, bytes);
+    }
+  }
+
+  /** Dropped where anything waits: who asked asks again. */
+  offerAnswer(
+    sessionId: number,
+    queryId: number,
+    logPosition: Position,
+    code: number,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
+    if (!this.#queue.isEmpty) {
+      hit(Mark.OutboxDropsAnswer);
+      return;
+    }
+    this.#fields(sessionId, queryId, logPosition, code);
+    const to = this.#scratch + 4 * FIELD_LENGTH;
+    this.#arena.u8.set(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length), to);
+    if (!this.#write(OutputType.Answer, 4 * FIELD_LENGTH + length)) {
+      hit(Mark.OutboxDropsAnswer);
     }
   }
 

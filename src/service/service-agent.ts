@@ -10,6 +10,8 @@ import { MessageJoiner } from '../cluster/message-pieces.js';
 import { SNAPSHOT_WINDOW_LENGTH } from '../cluster/remote-snapshot.js';
 import {
   blockLengthOf,
+  InputType,
+  QUERY_FIELDS_LENGTH,
   RingReader,
   ServiceChannel,
   type ServiceChannelPlace,
@@ -90,9 +92,11 @@ export class ServiceAgent implements Agent {
     this.#outbox = new Outbox(arena, channel, config);
     this.#log = new SharedLog(arena, channel, config.logTermLength, blockLengthOf(config));
     this.#joiner = new MessageJoiner(arena, (message) => this.#onSnapshotMessage(message));
-    this.#input = new RingReader(arena, place.input, (_type, address, length) =>
-      this.#joiner.add(address, length),
-    );
+    const queries = new MessageJoiner(arena, (message) => this.#onQuery(message));
+    this.#input = new RingReader(arena, place.input, (type, address, length) => {
+      const joiner = type === InputType.QueryPiece ? queries : this.#joiner;
+      joiner.add(address, length);
+    });
     this.#snapshots = {
       get wantedPosition() {
         return channel.snapshotWanted.get();
@@ -224,6 +228,13 @@ export class ServiceAgent implements Agent {
   }
 
   // --- snapshots ---
+
+  #onQuery(message: Uint8Array): void {
+    const view = new DataView(message.buffer, message.byteOffset, message.length);
+    const bodyLength = message.length - QUERY_FIELDS_LENGTH;
+    const [sessionId, queryId] = [view.getFloat64(0, true), view.getFloat64(8, true)];
+    this.#service.query(sessionId, queryId, view, QUERY_FIELDS_LENGTH, bodyLength);
+  }
 
   #onSnapshotMessage(message: Uint8Array): void {
     const view = new DataView(message.buffer, message.byteOffset, message.length);

@@ -15,6 +15,7 @@ import type {
   SnapshotStart,
 } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Position } from '../position.js';
 import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import { type CloseReason, ClusterAction } from '../protocol/codecs/enumerations.js';
@@ -38,6 +39,7 @@ import type {
 import { ContainerSession } from './container-session.js';
 import type { ReplyLimits } from './reply-cache.js';
 import { ServiceImage } from './service-image.js';
+import { ServiceQueries } from './service-queries.js';
 import { ServiceRequests } from './service-requests.js';
 import { ServiceSnapshot } from './service-snapshot.js';
 import { ServiceTimers } from './service-timers.js';
@@ -57,6 +59,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
   readonly #actionEvent = new ClusterActionRequestDecoder();
   readonly timers = new ServiceTimers();
   readonly requests: ServiceRequests;
+  readonly queries: ServiceQueries;
   #consumer: MessageConsumer | undefined;
   // The session of the last message: the next one mostly comes from it too.
   #lastSession: ContainerSession | undefined;
@@ -88,6 +91,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
       );
     }
     this.requests = new ServiceRequests(this.#service, replyLimits);
+    this.queries = new ServiceQueries(this.#service);
   }
 
   /** The hosted service, for state hashes. */
@@ -120,6 +124,7 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#poller = context.poller;
     this.#egress = context.egress;
     this.requests.start(context.egress);
+    this.queries.start(context.egress);
     this.#fragmentLimit = context.fragmentLimit;
     this.#consumer = {
       onSessionMessage: this.#onSessionMessage,
@@ -162,6 +167,16 @@ export class ServiceContainer implements ServiceHost, Cluster {
     } finally {
       this.#isInCallback = false;
     }
+  }
+
+  query(sessionId: number, queryId: number, view: DataView, offset: number, length: number): void {
+    const session = this.#sessions.get(sessionId);
+    // The log may have closed it meanwhile.
+    if (session === undefined || session.isClosing) {
+      hit(Mark.ReadOfClosedSession);
+      return;
+    }
+    this.queries.run(session, queryId, this.position, view, offset, length);
   }
 
   terminate(): void {
@@ -435,8 +450,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
 function localCallError(operation: string): PawlError {
   return new PawlError(
     ErrorCode.ServiceFailed,
-    `${operation} was called outside a log event: onStart, onRoleChange and onTerminate are ` +
-      'local, and what they do must not reach the log or a client',
+    `${operation} was called outside a log event: onStart, onQuery, onRoleChange and onTerminate ` +
+      'are local, and what they do must not reach the log or a client',
   );
 }
 

@@ -5,6 +5,7 @@
 // the order of all commands.
 
 import type {
+  ClientQuery,
   ClientRequest,
   ClientSession,
   Cluster,
@@ -14,6 +15,7 @@ import type { SnapshotImage, SnapshotPublication } from '../service/snapshot-pub
 import { finishHash, mixWord } from './invariants/frame-hash.js';
 import type { ExecutedRequest } from './invariants/requests.js';
 import type { TimerOperation } from './invariants/timers.js';
+import { QUERY_ANSWER_LENGTH } from './read-workload.js';
 import { NO_REGISTER, Registers } from './register-commands.js';
 import { REQUEST_HEADER_LENGTH, REQUEST_REPLY_LENGTH } from './request-workload.js';
 
@@ -55,6 +57,7 @@ export interface LedgerObserver {
 export class LedgerService implements ClusteredService {
   readonly #observer: LedgerObserver;
   readonly #reply = new DataView(new ArrayBuffer(REGISTER_REPLY_LENGTH));
+  readonly #answer = new DataView(new ArrayBuffer(QUERY_ANSWER_LENGTH));
   readonly #registers = new Registers();
   #cluster: Cluster | undefined;
   #hash = 1;
@@ -147,6 +150,15 @@ export class LedgerService implements ClusteredService {
     request.reply(reply, 0, reply.byteLength);
     this.#observer.onRequest?.({ requester, sequence, order }, this.#position);
     this.#tellEvent(timestamp);
+  }
+
+  /** Answers with client, number of the query, number of commands, and what a register holds. */
+  onQuery(query: ClientQuery, buffer: DataView, offset: number): void {
+    this.#answer.setInt32(0, buffer.getInt32(offset, true), true);
+    this.#answer.setInt32(4, buffer.getInt32(offset + 4, true), true);
+    this.#answer.setInt32(8, this.#count, true);
+    this.#answer.setInt32(12, this.#registers.valueOf(buffer.getInt32(offset + 8, true)), true);
+    query.reply(this.#answer, 0, QUERY_ANSWER_LENGTH);
   }
 
   onTimerEvent(correlationId: number, timestamp: number): void {

@@ -3,6 +3,7 @@
 import { DiskDamage } from './disk-damage.js';
 import { EquipmentFaults } from './equipment-faults.js';
 import { decayLog } from './fault-atlas.js';
+import { forgetLeader } from './forgotten-leader.js';
 import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
 import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
@@ -243,6 +244,9 @@ export class Nemesis {
         break;
       case FaultClass.Lag:
         this.#network.lag();
+        break;
+      case FaultClass.ForgottenLeader:
+        forgetLeader(this.#parts, this.#targets, this.#random, () => this.#isHealed);
         break;
       case FaultClass.LeaderHunt:
         this.#leaderHunt.strike();

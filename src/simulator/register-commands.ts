@@ -35,6 +35,11 @@ const DRAWN_ACTIONS: readonly RegisterAction[] = [
   ...[Get, Get, Get, Get, Put, Put, Put, CompareAndSet, CompareAndSet, Delete],
 ];
 
+/** A register that is in use now. */
+export function drawRegisterKey(random: Prng, time: TimeSource): number {
+  return Math.floor(time.nowNs / EPOCH_NS) * KEY_COUNT + random.below(KEY_COUNT);
+}
+
 /** One command. Values are from 1 on; 0 is nothing. */
 export interface RegisterCommand {
   readonly action: RegisterAction;
@@ -64,6 +69,11 @@ export class Registers {
       record.setInt32(4, value, true);
       output.offer(record, 0, REGISTER_RECORD_LENGTH);
     });
+  }
+
+  /** What a register holds; 0 is nothing. */
+  valueOf(key: number): number {
+    return this.#values.get(key) ?? 0;
   }
 
   /** Takes back a record. */
@@ -145,8 +155,7 @@ export class RegisterClient {
   #drawCommand(sequence: number): RegisterCommand {
     const random = this.#random;
     const action = random.pick(DRAWN_ACTIONS);
-    const epoch = Math.floor(this.#time.nowNs / EPOCH_NS);
-    const key = epoch * KEY_COUNT + random.below(KEY_COUNT);
+    const key = drawRegisterKey(random, this.#time);
     const isWriting = action === Put || action === CompareAndSet;
     return {
       action,

@@ -23,6 +23,8 @@ export interface SimulationCounts {
   requestRetries: number;
   /** Retries that were answered from what is retained of the first execution. */
   retriesAnswered: number;
+  /** Queries that were answered without the log. */
+  reads: number;
   /** Ranges of logs that rotted or took a misdirected write. */
   rottenRanges: number;
   /** Operations on registers whose history was judged. */
@@ -58,6 +60,7 @@ export function emptyCounts(): SimulationCounts {
     requests: 0,
     requestRetries: 0,
     retriesAnswered: 0,
+    reads: 0,
     rottenRanges: 0,
     judgedOperations: 0,
     snapshots: 0,

@@ -129,6 +129,7 @@ export class Simulation {
       timeline,
       acknowledged: this.judges.acknowledged,
       history: this.judges.history,
+      onQueryFailed: (client: number, code: string) => this.#onQueryFailed(client, code),
       ingressEndpoints: cluster.ingressEndpoints,
     };
     this.clients = Array.from(
@@ -186,6 +187,7 @@ export class Simulation {
     const { durability, memberCount, mtuLength, scrubCycleMs, segmentTerms } = this.swarm;
     const { egressBufferLengthMax, sessionCountMax, sessionTimeoutMs } = this.swarm;
     const { logRetention, snapshotIntervalLength, snapshotIntervalMs } = this.swarm;
+    const { queryCountMax } = this.swarm;
     const logTermLength = 64 * 1024;
     return new SimulatedCluster({
       world: this.world,
@@ -207,6 +209,7 @@ export class Simulation {
         snapshotIntervalLength,
         snapshotIntervalMs,
         logRetention,
+        queryCountMax,
         threads: this.swarm.isServiceDedicated ? 'dedicated' : 'shared',
       },
       memberOf: (memberId) => {
@@ -379,6 +382,13 @@ export class Simulation {
     this.judge.report(invariant, `member ${memberId} ends: ${describeError(error)}`);
   }
 
+  /** Queries end by their deadline, or with their session; all else is wrong. */
+  #onQueryFailed(client: number, code: string): void {
+    if (code !== ErrorCode.Timeout && code !== ErrorCode.LimitExceeded) {
+      this.judge.report('I-12', `a query of client ${client} ends in ${code}`);
+    }
+  }
+
   // --- end ---
 
   /** Ends all processes, so that their memory can serve the next run. */
@@ -410,6 +420,7 @@ export class Simulation {
     counts.rottenRanges = rottenRanges + misdirectedWrites;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     counts.requests = this.judges.requests.executedCount;
+    counts.reads = this.clients.reduce((sum, one) => sum + one.readCount, 0);
     counts.requestRetries = this.requesters.reduce((sum, one) => sum + one.retryCount, 0);
     counts.retriesAnswered = this.judges.repeatedRequestCount();
     const { acknowledged } = this.judges;

@@ -3,10 +3,11 @@
 // Swarm testing: every fault class is on in half of the runs, with an intensity of its own, because
 // a run with all faults at once hides the bugs that need only some of them.
 
-import { type Delay, exponentialDelay, fixedDelay, uniformDelay, withSpikes } from './delay.js';
+import { fixedDelay } from './delay.js';
 import type { Prng } from './prng.js';
 import type { RequestOptions } from './request-workload.js';
 import { INSTANT_STORAGE, type StorageLatency } from './storage-operation.js';
+import { drawLink, drawSend, drawStorage } from './swarm-equipment.js';
 import { type LinkOptions, PERFECT_LINK } from './virtual-link.js';
 import { PERFECT_SEND, type SendOptions } from './virtual-socket.js';
 import type { WorkloadOptions } from './workload.js';
@@ -50,6 +51,7 @@ export const FaultClass = {
   Lag: 'lag',
   LeaderHunt: 'leader hunt',
   Transfer: 'transfer of leadership',
+  ForgottenLeader: 'forgotten leader',
 } as const;
 export type FaultClass = (typeof FaultClass)[keyof typeof FaultClass];
 
@@ -70,7 +72,7 @@ const ROTTING: readonly FaultClass[] = [
 ];
 
 /** How much of the run's character a caller fixes. */
-export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8', 'transfers'] as const;
+export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8', 'transfers', 'reads'] as const;
 export type Profile = (typeof PROFILES)[number];
 
 /** What a seed decided. */
@@ -93,6 +95,8 @@ export interface Swarm {
   readonly snapshotIntervalMs: number;
   readonly logRetention: 'all' | 'snapshots';
   readonly requests: RequestOptions;
+  /** Queries that may wait at a leader. */
+  readonly queryCountMax: number;
   readonly safetyNs: number;
   /** Link of every pair, faults included. */
   readonly link: LinkOptions;
@@ -145,6 +149,8 @@ export function drawSwarm(random: Prng, profile: Profile): Swarm {
       return drawHunt(random);
     case 'transfers':
       return drawTransfers(random);
+    case 'reads':
+      return drawReads(random);
     default:
       return drawRun(random, false);
   }
@@ -203,6 +209,38 @@ function drawTransfers(random: Prng): Swarm {
   };
 }
 
+/**
+ * Leaders that may not know that they lead no more: cut off with some clients, paused, slow, or
+ * with clocks that run too slowly, while others write and read elsewhere.
+ */
+function drawReads(random: Prng): Swarm {
+  const run = drawRun(random, false);
+  const stream = random.fork('reads');
+  return {
+    ...run,
+    memberCount: Math.max(HUNT_MEMBER_COUNT_MIN, run.memberCount),
+    sessionCountMax: SESSION_COUNT_MAX,
+    workload: {
+      ...run.workload,
+      clientCount: READ_CLIENT_COUNT,
+      intervalNs: stream.pick([20, 40]) * NS_PER_MS,
+      burstMax: 4,
+      longPerMillion: 0,
+      registerPerMillion: 700_000,
+      readIntervalNs: stream.pick([10, 20]) * NS_PER_MS,
+    },
+    requests: NO_REQUESTS,
+    faults: [
+      ...[FaultClass.ForgottenLeader, FaultClass.ForgottenLeader, FaultClass.ForgottenLeader],
+      ...[FaultClass.CrashBetweenEffects, FaultClass.CrashBetweenEffects, FaultClass.Kill],
+      ...[FaultClass.Partition, FaultClass.OneWay, FaultClass.Pause, FaultClass.Stall],
+      ...[FaultClass.ClockRate, FaultClass.Lag, FaultClass.ClientCut, FaultClass.Transfer],
+    ],
+    faultIntervalNs: stream.pick([300, 700, 1_200]) * NS_PER_MS,
+    stormNs: SAFETY_NS,
+  };
+}
+
 /** Five members, all faults that the durability allows, and many commands. */
 function drawStorm(random: Prng): Swarm {
   return {
@@ -232,6 +270,7 @@ function drawRun(random: Prng, isStorm: boolean): Swarm {
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
     ...limits,
     workload,
+    queryCountMax: random.fork('waiting queries').pick([2, 16, 65_536]),
     // Where sessions are few, the clients have them all.
     requests: limits.sessionCountMax < SESSION_COUNT_MAX ? NO_REQUESTS : requests,
     safetyNs: SAFETY_NS,
@@ -300,6 +339,7 @@ const QUIET_WORKLOAD: WorkloadOptions = {
   longPerMillion: 0,
   timerPerMillion: 0,
   registerPerMillion: 0,
+  readIntervalNs: 100 * NS_PER_MS,
   isPatient: true,
 };
 /** Two hundred commands a second from four clients, as far as the faults let them. */
@@ -321,6 +361,8 @@ const NO_REQUESTS: RequestOptions = {
 };
 const QUIET_MEMBER_COUNT = 3;
 const STORM_MEMBER_COUNT = 5;
+/** On both sides of a partition there is somebody mostly. */
+const READ_CLIENT_COUNT = 4;
 /** Fewer have no minority that could be left behind. */
 const HUNT_MEMBER_COUNT_MIN = 3;
 
@@ -334,6 +376,7 @@ function drawWorkload(random: Prng): WorkloadOptions {
     longPerMillion: random.pick([0, 30_000, 200_000]),
     registerPerMillion: random.fork('registers').pick([0, 200_000, 600_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
+    readIntervalNs: random.fork('reads').pick([0, 30, 150]) * NS_PER_MS,
     windowLength: random.fork('window').pick([4 * KIB, 16 * KIB, 16 * KIB]),
   };
 }
@@ -368,8 +411,8 @@ function drawFaults(
   memberCount: number,
   isAll: boolean,
 ): FaultClass[] {
-  // Transfers have a profile of their own: they would change what every other seed does.
-  const excluded: FaultClass[] = [FaultClass.Transfer];
+  // These have profiles of their own: they would change what every other seed does.
+  const excluded: FaultClass[] = [FaultClass.Transfer, FaultClass.ForgottenLeader];
   if (durability !== 'fsync') {
     // A power cut at page-cache level may lose what was acknowledged: it is not promised.
     excluded.push(FaultClass.PowerCut);
@@ -398,70 +441,4 @@ function drawStrengths(random: Prng): Record<FaultClass, FaultStrength> {
     };
   }
   return strengths as Record<FaultClass, FaultStrength>;
-}
-
-/** Each value with probability one half, otherwise nothing. */
-function half(random: Prng, values: readonly number[]): number {
-  const value = random.pick(values);
-  return random.chance(1, 2) ? value : 0;
-}
-
-function drawLink(random: Prng): LinkOptions {
-  const burstLoss = half(random, [300_000, 800_000]);
-  return {
-    ...PERFECT_LINK,
-    delay: drawDelayOptions(random),
-    lossPerMillion: half(random, [500, 5_000, 30_000, 100_000]),
-    burstEnterPerMillion: burstLoss > 0 ? random.pick([200, 2_000]) : 0,
-    burstLeavePerMillion: random.pick([20_000, 100_000]),
-    burstLossPerMillion: burstLoss,
-    duplicatePerMillion: half(random, [1_000, 20_000, 100_000]),
-    duplicateDelay: random.pick([
-      uniformDelay(0, 5 * NS_PER_MS),
-      withSpikes(uniformDelay(0, 20 * NS_PER_MS), 100_000, 5 * NS_PER_SECOND),
-    ]),
-    reorderPerMillion: half(random, [5_000, 50_000, 200_000]),
-    reorderDelay: random.pick([
-      uniformDelay(0, 2 * NS_PER_MS),
-      uniformDelay(0, 50 * NS_PER_MS),
-      withSpikes(uniformDelay(0, 5 * NS_PER_MS), 50_000, 3 * NS_PER_SECOND),
-    ]),
-    isUnordered: random.chance(1, 4),
-    corruptPerMillion: half(random, [500, 5_000, 20_000]),
-  };
-}
-
-function drawDelayOptions(random: Prng): Delay {
-  const base = random.pick([
-    fixedDelay(20 * NS_PER_US),
-    uniformDelay(20 * NS_PER_US, 500 * NS_PER_US),
-    exponentialDelay(100 * NS_PER_US, 400 * NS_PER_US),
-    exponentialDelay(1 * NS_PER_MS, 4 * NS_PER_MS),
-  ]);
-  return random.chance(1, 2) ? withSpikes(base, 2_000, 400 * NS_PER_MS) : base;
-}
-
-function drawSend(random: Prng): SendOptions {
-  const failed = half(random, [500, 10_000]);
-  const backPressured = half(random, [500, 10_000]);
-  const heldNs = half(random, [20 * NS_PER_US, 2 * NS_PER_MS]);
-  return {
-    heldNs,
-    heldLengthMax: random.pick([64 * 1024, 4 * 1024 * 1024]),
-    failedPerMillion: failed,
-    backPressuredPerMillion: backPressured,
-  };
-}
-
-function drawStorage(random: Prng): StorageLatency {
-  if (random.chance(1, 4)) {
-    return INSTANT_STORAGE;
-  }
-  const syncMeanNs = random.pick([50, 300, 2_000]) * NS_PER_US;
-  return {
-    write: exponentialDelay(3 * NS_PER_US, 10 * NS_PER_US),
-    read: exponentialDelay(5 * NS_PER_US, 50 * NS_PER_US),
-    sync: exponentialDelay(20 * NS_PER_US, syncMeanNs),
-    metadata: exponentialDelay(3 * NS_PER_US, 20 * NS_PER_US),
-  };
 }

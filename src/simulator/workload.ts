@@ -14,6 +14,7 @@ import {
 } from './ledger-service.js';
 import type { HistoryJudge } from './linearizability/history-judge.js';
 import type { Prng } from './prng.js';
+import { ReadWorkload } from './read-workload.js';
 import {
   REGISTER_COMMAND_LENGTH,
   RegisterClient,
@@ -53,6 +54,8 @@ export interface WorkloadOptions {
   readonly isPatient?: boolean;
   /** Chance that a command is one on a register, in millionths. */
   readonly registerPerMillion: number;
+  /** Mean time between two queries of a client; none when not given. */
+  readonly readIntervalNs?: number;
 }
 
 /** Times of a client that gives up soon. */
@@ -65,6 +68,8 @@ export interface WorkloadParts {
   readonly acknowledged: Acknowledged;
   readonly history: HistoryJudge;
   readonly timeline: Timeline;
+  /** Told how a query ended that was not answered. */
+  readonly onQueryFailed?: (client: number, code: string) => void;
 }
 
 /** What a client sends and what becomes of the answers, where it is not numbered commands. */
@@ -85,6 +90,7 @@ export class SimulatedClient {
   readonly #random: Prng;
   readonly #timerRandom: Prng;
   readonly #registers: RegisterClient;
+  readonly #reads: ReadWorkload;
   readonly #source: CommandSource | undefined;
   readonly #bytes = new Uint8Array(COMMAND_LENGTH_MAX);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -113,6 +119,18 @@ export class SimulatedClient {
     const registerRandom = parts.world.random.fork(`registers of client ${id}`);
     const { registerPerMillion } = options;
     this.#registers = new RegisterClient(id, registerRandom, parts.world, registerPerMillion);
+    // Where a source says what is sent, nobody answers queries.
+    const intervalNs = source === undefined ? (options.readIntervalNs ?? 0) : 0;
+    this.#reads = new ReadWorkload(
+      id,
+      parts.world.random.fork(`reads of client ${id}`),
+      {
+        time: parts.world,
+        history: parts.history,
+        onFailed: (code) => parts.onQueryFailed?.(id, code),
+      },
+      intervalNs,
+    );
     this.node = parts.world.addNode({ name: `client ${id}` });
   }
 
@@ -125,6 +143,7 @@ export class SimulatedClient {
     this.sessionCount++;
     this.#outstanding = 0;
     this.#registers.forgetUnanswered();
+    this.#reads.start();
     startSimulatedClient(
       this.node,
       arenas,
@@ -138,7 +157,10 @@ export class SimulatedClient {
         onNewLeader: (termId, memberId) => {
           timeline.add(this.node.name, `hears that member ${memberId} leads term ${termId}`);
           this.#registers.forgetUnanswered();
+          this.#reads.queries.onNewLeader();
         },
+        onQueryAnswer: (answer, view, offset, length) =>
+          this.#reads.queries.onAnswer(answer, view, offset, length),
         onClosed: (error) => {
           if (error !== undefined) {
             timeline.add(this.node.name, `lost its session: ${error.message}`);
@@ -146,7 +168,7 @@ export class SimulatedClient {
           }
         },
       },
-      (client) => this.#send(client),
+      (client, nowNs) => this.#send(client) + this.#reads.doWork(client, nowNs),
       () => this.#deadlineNs(),
       () => this.#startLater(),
     );
@@ -159,6 +181,11 @@ export class SimulatedClient {
       ...(windowLength === undefined ? {} : { windowLength }),
       ingressEndpoints: this.#parts.ingressEndpoints,
     };
+  }
+
+  /** Queries that were answered. */
+  get readCount(): number {
+    return this.#reads.answeredCount;
   }
 
   /** Leaves for good. */
@@ -177,7 +204,8 @@ export class SimulatedClient {
     const { process } = this.node;
     const { nowNs } = this.#parts.world;
     const waitNs = Math.max(0, this.#nextNs - nowNs);
-    return (process?.clock.nowNs() ?? 0) + waitNs;
+    const processNs = process?.clock.nowNs() ?? 0;
+    return Math.min(processNs + waitNs, this.#reads.deadlineNs(processNs));
   }
 
   #send(client: ClusterClient): number {

@@ -1,14 +1,15 @@
-// command-bench.ts: `pawl bench floor`, `pawl bench cluster` and `pawl bench failover`.
+// command-bench.ts: `pawl bench floor`, `cluster`, `failover` and `reads`.
 
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { IdleStrategy } from '../host/event-loop.js';
 import { ExitCode } from '../host/exit-codes.js';
-import { clusterText, failoverText, floorText } from './bench/bench-report.js';
+import { clusterText, failoverText, floorText, readsText } from './bench/bench-report.js';
 import { benchCluster, lostCount } from './bench/cluster-bench.js';
 import { readEnvironment } from './bench/environment.js';
 import { benchFailover } from './bench/failover-bench.js';
 import { benchFloor } from './bench/floor-bench.js';
+import { benchReads } from './bench/reads-bench.js';
 import { PAYLOAD_LENGTH_MIN } from './load.js';
 import { integerListOption, integerOption, numberOption, wordOption } from './options.js';
 import { printJson, printLine, progressOf } from './output.js';
@@ -135,6 +136,64 @@ function addFailoverCommand(bench: Command): void {
     .action(failover);
 }
 
+interface ReadsFlags {
+  readonly windows: readonly number[];
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly payload: number;
+  readonly keys: number;
+  readonly mtu: number;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly directory?: string;
+  readonly json?: boolean;
+}
+
+const READ_WINDOW_MAX = 16_384;
+
+async function reads(flags: ReadsFlags): Promise<void> {
+  const environment = readEnvironment();
+  const { json, ...options } = flags;
+  const result = await benchReads(options, progressOf(json === true));
+  if (json === true) {
+    printJson({ ...result, environment });
+  } else {
+    printLine(readsText(result, environment));
+  }
+}
+
+function addReadsCommand(bench: Command): void {
+  bench
+    .command('reads')
+    .summary('linearizable reads without the log, beside reads through it')
+    .description(
+      'Measure reads of the key/value service on three member processes, with a client that ' +
+        'keeps so many without an answer: through the log as requests, and by query, which a ' +
+        'leader answers without the log once a quorum has confirmed that it leads. Both in turn, ' +
+        'on the same cluster, in one run. The ratio is that of the best rates; the target is ' +
+        '5 times at least.',
+    )
+    .option(
+      '--windows <list>',
+      'reads without an answer at a time, one run for each',
+      integerListOption(1, READ_WINDOW_MAX),
+      [1, 64, 1_024, 8_192],
+    )
+    .option('--seconds <s>', 'length of a run', numberOption(0.1, 600), 3)
+    .option('--rounds <n>', 'runs of each path; the middle one counts', integerOption(1, 99), 3)
+    .option('--payload <bytes>', 'bytes of a value', integerOption(1, PAYLOAD_LENGTH_MAX), 200)
+    .option('--keys <n>', 'keys that are read, in turn', integerOption(1, 1_000_000), 10_000)
+    .option('--mtu <bytes>', 'longest datagram', integerOption(288, MTU_MAX), LOOPBACK_MTU)
+    .option(
+      '--durability <level>',
+      'fsync or page-cache',
+      wordOption(['fsync', 'page-cache']),
+      'fsync',
+    )
+    .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)')
+    .option('--json', 'print one JSON object on the standard output, progress on the other')
+    .action(reads);
+}
+
 export function addBenchCommand(program: Command): void {
   const bench = program
     .command('bench')
@@ -182,4 +241,5 @@ export function addBenchCommand(program: Command): void {
     .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)');
   addSharedOptions(clusterCommand, 5).action(cluster);
   addFailoverCommand(bench);
+  addReadsCommand(bench);
 }

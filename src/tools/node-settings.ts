@@ -79,7 +79,10 @@ export function addIdentityFlags(command: Command): Command {
 /** Adds the flags of a member that runs. */
 export function addRunFlags(command: Command): Command {
   return command
-    .option('-s, --service <module>', 'module that exports createService, or echo (default: echo)')
+    .option(
+      '-s, --service <module>',
+      'module that exports createService, or one of echo, key-value (default: echo)',
+    )
     .option(
       '--window <bytes>',
       'receiver window of log and client streams',
@@ -157,8 +160,9 @@ function pathIn(file: string | undefined, path: string): string {
   return file === undefined ? resolve(path) : resolve(dirname(file), path);
 }
 
+/** Names of services that ship are words; a path has a dot or a slash. */
 function isBuiltIn(service: string): boolean {
-  return /^[a-z]+$/.test(service);
+  return /^[a-z]+(?:-[a-z]+)*$/.test(service);
 }
 
 function serviceOf(flags: NodeFlags, fileService: string | undefined): string {

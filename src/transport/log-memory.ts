@@ -31,7 +31,7 @@ export class LogMemory {
   /** Address of the metadata page; the three terms lie before it. */
   readonly meta: number;
   #address: number;
-  /** Cached from the metadata: only this thread cleans. */
+  /** Cached from the metadata: only this thread retires. */
   #cleanPosition: Position;
 
   constructor(arena: Arena, geometry: StreamGeometry) {
@@ -67,17 +67,11 @@ export class LogMemory {
     return this.#cleanPosition + PARTITION_COUNT * this.termLength;
   }
 
-  /**
-   * Zeroes towards a position, at most chunkLength bytes.
-   *
-   * @returns whether more is left to clean.
-   */
-  clean(position: Position, chunkLength: number): boolean {
-    if (position <= this.#cleanPosition) {
-      return false;
+  /** Gives up what lies below a position: no reader, socket or file needs it any more. */
+  retire(position: Position): void {
+    if (position > this.#cleanPosition) {
+      this.#cleanPosition = this.arena.core.logRetire(this.meta, position);
     }
-    this.#cleanPosition = this.arena.core.logClean(this.meta, position, chunkLength);
-    return this.#cleanPosition < position;
   }
 
   release(): void {

@@ -18,6 +18,8 @@ import type { TransportContext } from './transport-context.js';
 import type { TransportCounters } from './transport-counters.js';
 
 const CONTROL_SLOT_LENGTH = 64;
+/** Datagrams that are taken between two looks at the limits. */
+const POLL_STEP = 4;
 /** Control frames that the socket of one sender may hold at once. */
 export const SENDER_CONTROL_SLOT_COUNT = 64;
 /** Control frames that a socket with many images may hold at once. */
@@ -33,6 +35,7 @@ export interface MediumAddress {
 /** A datagram socket with the accounting of bytes that it holds. */
 export class Medium {
   readonly #socket: DatagramSocket;
+  readonly #context: TransportContext;
   readonly #arena: Arena;
   readonly #counters: TransportCounters;
   readonly #slots: number;
@@ -43,6 +46,7 @@ export class Medium {
   #isClosed = false;
 
   constructor(context: TransportContext, address: MediumAddress, controlSlotCount: number) {
+    this.#context = context;
     this.#arena = context.arena;
     this.#counters = context.counters;
     this.#slotMarks = new Float64Array(controlSlotCount);
@@ -83,8 +87,26 @@ export class Medium {
     return this.#sentBytes - this.#socket.heldBytes();
   }
 
-  poll(handler: DatagramHandler, limit: number): number {
-    return this.#socket.poll(handler, limit);
+  /**
+   * Takes what arrived, up to the limits of one duty cycle: datagrams go through the member a cache
+   * full at a time, and the next ones are sent on while others handle these.
+   *
+   * @returns how many datagrams.
+   */
+  poll(handler: DatagramHandler): number {
+    const { receiveLength, receiveLimit } = this.#context.config;
+    const end = this.#counters.bytesReceived + receiveLength;
+    let count = 0;
+    let taken = POLL_STEP;
+    while (taken === POLL_STEP) {
+      if (count >= receiveLimit || this.#counters.bytesReceived >= end) {
+        this.#context.hasInput = true;
+        break;
+      }
+      taken = this.#socket.poll(handler, POLL_STEP);
+      count += taken;
+    }
+    return count;
   }
 
   /** Sends arena bytes to the connected peer: the length, or a negative code of the port. */

@@ -65,7 +65,7 @@ export interface NetworkImageOptions {
 /** One stream received over UDP. */
 export class NetworkImage extends Image implements Stream {
   isQueued = false;
-  isUrgent = false;
+  readonly isUrgent = false;
   isWaiting = false;
   isDone = false;
   readonly #owner: ImageOwner;
@@ -260,7 +260,6 @@ export class NetworkImage extends Image implements Stream {
   // --- duty cycle ---
 
   duty(nowNs: number): number {
-    this.isUrgent = false;
     this.isWaiting = false;
     if (this.#isClosed) {
       this.dispose();
@@ -273,7 +272,7 @@ export class NetworkImage extends Image implements Stream {
       this.#rebuildPosition = this.arena.core.rebuildAdvance(this.meta);
       work += this.#rebuildPosition > before ? 1 : 0;
     }
-    this.#clean();
+    this.#retire();
     work += this.#detectLoss(nowNs);
     work += this.#sendStatusMessageIfDue(nowNs);
     this.#endIfOver(nowNs);
@@ -297,11 +296,9 @@ export class NetworkImage extends Image implements Stream {
   }
 
   /** Keeps history behind the position, and a term and a window of room before it. */
-  #clean(): void {
+  #retire(): void {
     const retained = (PARTITION_COUNT - 1) * this.termLength - this.#windowLengthMax;
-    if (this.log.clean(this.position - retained, this.context.config.cleanChunkLength)) {
-      this.isUrgent = true;
-    }
+    this.log.retire(this.position - retained);
   }
 
   #detectLoss(nowNs: number): number {

@@ -157,7 +157,7 @@ export abstract class Publication implements Stream {
   }
 
   /**
-   * Claims room for a message of one frame, to be written in place.
+   * Claims room for a message of one frame, to be written in place, all of it.
    *
    * @param length at most maxPayloadLength.
    * @returns address of the payload, or a result code. Commit or abort it before the next append.
@@ -285,17 +285,13 @@ export abstract class Publication implements Stream {
   }
 
   /**
-   * Cleans one chunk behind the readers and moves the limit.
+   * Gives up what is far enough behind the readers, and moves the limit.
    *
-   * @param consumed position of the slowest reader. @param intactFrom bytes from here on must not
-   * be
-   *   cleaned, whoever read them. @param limit how far the readers let the writer go.
+   * @param consumed position of the slowest reader. @param intactFrom bytes from here on are kept,
+   *   whoever read them. @param limit how far the readers let the writer go.
    */
   protected advanceLimit(consumed: Position, intactFrom: Position, limit: Position): void {
-    const target = Math.min(consumed - RETAINED_TERMS * this.termLength, intactFrom);
-    if (this.log.clean(target, this.context.config.cleanChunkLength)) {
-      this.isUrgent = true;
-    }
+    this.log.retire(Math.min(consumed - RETAINED_TERMS * this.termLength, intactFrom));
     this.#dropOvertaken();
     const proposed = Math.min(limit, this.log.writeLimit);
     const aligned = proposed - (proposed % FRAME_ALIGNMENT);
@@ -305,12 +301,12 @@ export abstract class Publication implements Stream {
     }
   }
 
-  /** An untethered reader whose bytes were cleaned has lost its place. */
+  /** An untethered reader whose bytes were given up has lost its place. */
   #dropOvertaken(): void {
     for (let index = this.readers.length - 1; index >= 0; index--) {
       const reader = this.readers[index] as LocalImage;
       if (reader.position < this.log.oldestPosition) {
-        assert(!reader.isTethered, 'cleaning waits for tethered readers');
+        assert(!reader.isTethered, 'giving up waits for tethered readers');
         reader.close();
       }
     }

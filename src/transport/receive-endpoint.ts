@@ -181,7 +181,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
 
   /** Takes what arrived. Returns how many datagrams. */
   poll(): number {
-    return this.#medium.poll(this.#onDatagram, this.#context.config.receiveLimit);
+    return this.#medium.poll(this.#onDatagram);
   }
 
   close(): void {

@@ -112,7 +112,7 @@ export class StreamSender {
 
   /** Takes status messages and NAKs from the socket. Returns how many datagrams. */
   poll(): number {
-    return this.medium.poll(this.#onDatagram, this.context.config.receiveLimit);
+    return this.medium.poll(this.#onDatagram);
   }
 
   /** Lowest position that the socket may still read; Infinity when none. */

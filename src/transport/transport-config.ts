@@ -70,10 +70,10 @@ export interface TransportConfig {
   readonly imageCountMax: number;
   /** Most publications at once. */
   readonly publicationCountMax: number;
-  /** Most bytes of a term that one stream zeroes in one duty cycle. */
-  readonly cleanChunkLength: number;
   /** Most datagrams that one socket delivers in one duty cycle. */
   readonly receiveLimit: number;
+  /** Bytes after which one socket delivers no further datagrams in one duty cycle. */
+  readonly receiveLength: number;
   /** Most bytes that one stream sends to one receiver in one duty cycle. */
   readonly sendBurstLength: number;
   /** A send that a socket refused is tried again after this. */
@@ -105,8 +105,8 @@ const DEFAULTS: TransportConfig = {
   imageTermLengthMax: IMAGE_TERM_LENGTH_MAX_DEFAULT,
   imageCountMax: 1024,
   publicationCountMax: 1024,
-  cleanChunkLength: 256 * 1024,
   receiveLimit: 256,
+  receiveLength: 256 * 1024,
   sendBurstLength: 1024 * 1024,
   sendRetryNs: MILLISECOND_NS,
 };
@@ -166,7 +166,7 @@ function checkLengths(config: TransportConfig): void {
   atLeast(config, 'inboxLengthMax', MTU_LENGTH_MAX, 'an inbox must hold the longest datagram');
   atLeast(config, 'retransmitBurstLength', config.mtuLength, 'a retransmission is a datagram');
   atLeast(config, 'retransmitBytesPerSecondMax', config.mtuLength, 'lost data must be sent again');
-  atLeast(config, 'cleanChunkLength', 4096, 'terms must be cleaned as fast as they fill');
+  atLeast(config, 'receiveLength', config.mtuLength, 'a duty cycle takes a datagram');
   atLeast(config, 'sendBurstLength', config.mtuLength, 'a burst must hold one datagram');
 }
 

@@ -58,6 +58,8 @@ export class TransportContext {
   nowNs = 0;
   /** Whether a stream asked for a duty cycle at once. */
   isUrgent = false;
+  /** Whether a socket was left with datagrams, at a limit of one duty cycle. */
+  hasInput = false;
   /** No stream has a timer before this. */
   timerNs = 0;
   /** Whether a stream released its memory since the lists were last looked through. */

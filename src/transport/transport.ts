@@ -113,11 +113,13 @@ export class Transport implements Agent, ImageRegistry {
     if (this.#isClosed) {
       return Infinity;
     }
-    return this.#context.isUrgent || this.#context.hasDone ? 0 : this.#context.timerNs;
+    const { hasDone, hasInput, isUrgent, timerNs } = this.#context;
+    return isUrgent || hasDone || hasInput ? 0 : timerNs;
   }
 
   #receive(): number {
     let count = 0;
+    this.#context.hasInput = false;
     for (let index = 0; index < this.#endpoints.length; index++) {
       count += (this.#endpoints[index] as ReceiveEndpoint).poll();
     }

@@ -17,7 +17,7 @@ import {
 } from './cluster-fixture.js';
 
 const KIB = 1024;
-const STORIES = ['sessions', 'timers', 'requests', 'snapshots', 'snapshot-install'];
+const STORIES = ['reads', 'sessions', 'timers', 'requests', 'snapshots', 'snapshot-install'];
 const TAPE = fileURLToPath(new URL('../../node_modules/tape/bin/tape', import.meta.url));
 
 function hits(mark: number): number {

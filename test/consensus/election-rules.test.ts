@@ -60,6 +60,8 @@ class Bench {
       sendMemberRefused: note('refused'),
       sendMemberAdmitted: note('admitted'),
       sendLeadershipTransfer: note('transfer'),
+      sendReadProbe: note('probe'),
+      sendReadAcknowledgement: note('confirm'),
       sendCanvassPosition: note('canvass'),
       sendRequestVote: note('request'),
       sendVote: note('vote'),

@@ -83,6 +83,15 @@ export function messageEffects(
     },
     sendCommitPosition: (to, termId, position) =>
       send(to, 'commit', (election) => election.onCommitPosition(from, termId, position, now())),
+    sendReadProbe: (to, termId, round) =>
+      send(to, 'probe', (election) => election.reads.onProbe(from, termId, round, now())),
+    sendReadAcknowledgement: (to, termId, round) => {
+      assert(
+        disk.nodeState.candidateTermId >= termId,
+        'a term was confirmed before it was durable',
+      );
+      send(to, 'confirm', (election) => election.reads.onAcknowledgement(from, termId, round));
+    },
     sendLeadershipTransfer: (to, termId, target) =>
       send(to, 'transfer', (election) =>
         election.onLeadershipTransfer(from, termId, target, now()),

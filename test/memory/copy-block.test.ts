@@ -75,6 +75,8 @@ test('a block is copied as it lies in the term, up to a limit and the end of the
   );
   t.equal(fixture.copy(tail - 256, tail), 256, 'at most what is there');
   t.equal(fixture.copy(tail, tail), 0, 'nothing where the limit is');
+  t.equal(fixture.copy(tail - 256, TERM_LENGTH), 256, 'and what was written, whatever the limit');
+  log.rebuildPosition.set(2 * TERM_LENGTH);
   t.equal(fixture.copy(TERM_LENGTH - 64, 2 * TERM_LENGTH), 64, 'and never beyond the term');
   t.end();
 });

@@ -87,16 +87,20 @@ const readOperation = fc
     };
   });
 
-/** Cleans behind the reader, but never below an open claim. */
-const cleanOperation = fc.integer({ min: 1, max: 100_000 }).map((lengthMax): Operation => {
-  return ({ pair, read, claims }) => {
-    const oldest = Math.min(read, ...claims.map(({ position }) => position));
-    if (oldest > pair.twin.clean) {
-      pair.clean(oldest, lengthMax);
-    }
-    pair.setLimit(pair.twin.clean + 3 * TERM_LENGTH);
-  };
-});
+/** Cleans or retires behind the reader, but never below an open claim. */
+const cleanOperation = fc
+  .record({ lengthMax: fc.integer({ min: 1, max: 100_000 }), isRetired: fc.boolean() })
+  .map(({ lengthMax, isRetired }): Operation => {
+    return ({ pair, read, claims }) => {
+      const oldest = Math.min(read, ...claims.map(({ position }) => position));
+      if (oldest > pair.twin.clean && isRetired) {
+        pair.retire(oldest);
+      } else if (oldest > pair.twin.clean) {
+        pair.clean(oldest, lengthMax);
+      }
+      pair.setLimit(pair.twin.clean + 3 * TERM_LENGTH);
+    };
+  });
 
 const limitOperation = fc.nat(3000).map((units): Operation => {
   return ({ pair }) => {

@@ -140,6 +140,24 @@ export class LogPair {
     return result;
   }
 
+  /** Fills the three terms with frames of another round, as they lie there after `retire`. */
+  litter(): void {
+    const { termLength, initialTermId } = this.twin.geometry;
+    for (let at = 0; at < 3 * termLength; at += 96) {
+      const length = Math.min(96, 3 * termLength - at);
+      this.twin.bytes.fill(0xa5, at, at + length);
+      this.twin.view.setInt32(at, length, true);
+      this.twin.view.setInt32(at + 20, initialTermId - 3, true);
+    }
+    this.put(this.twin.bytes, this.base);
+  }
+
+  retire(position: number): number {
+    const result = this.arena.core.logRetire(this.log.meta, position);
+    assertEqual(result, this.twin.retireTo(position), 'clean position');
+    return result;
+  }
+
   scan(from: number, limit: number, frameLimit: number): { frames: TwinFrame[]; end: number } {
     const { core, view } = this.arena;
     const count = core.scan(this.log.meta, from, limit, frameLimit, this.#answer);
@@ -186,6 +204,7 @@ export class LogPair {
   raiseHighWaterMark(position: number): void {
     this.arena.core.rebuildHighWaterMark(this.log.meta, position);
     const reachable = Math.min(position, this.twin.clean + this.twin.bytes.length);
+    this.twin.zero(this.twin.highWater, reachable);
     this.twin.highWater = Math.max(this.twin.highWater, reachable);
     assertEqual(this.log.highWaterMark.get(), this.twin.highWater, 'high-water mark');
   }

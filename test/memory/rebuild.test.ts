@@ -155,6 +155,28 @@ test('a maltreated stream is rebuilt byte for byte', (t) => {
   t.end();
 });
 
+test('the bytes of three terms ago, under an image, are never taken for frames', (t) => {
+  const property = fc.property(stream, (shape) => {
+    const source = writeSource(shape);
+    const image = new LogPair({ ...GEOMETRY, startPosition: shape.start });
+    image.setChecksum(true, 0);
+    image.litter();
+    deliver(image, cut(source, shape.start, source.twin.tail, shape.mtus), shape.fates);
+    repair(source, image, shape);
+    image.check();
+    const isWhole = image.advance() === source.twin.tail;
+    // What is sent on, or recorded, is byte for byte what the source would send.
+    const sent = cut(source, shape.start, source.twin.tail, shape.mtus);
+    const again = cut(image, shape.start, source.twin.tail, shape.mtus);
+    const isEqual = Buffer.concat(sent).equals(Buffer.concat(again));
+    source.release();
+    image.release();
+    return isWhole && isEqual;
+  });
+  t.doesNotThrow(() => fc.assert(property, PROPERTY_SETTINGS));
+  t.end();
+});
+
 function imageAt(startPosition: number): LogPair {
   return new LogPair({ ...GEOMETRY, startPosition });
 }

@@ -3,6 +3,7 @@
 import { COMMIT_MUTANTS } from './commit-mutants.js';
 import { ELECTION_MUTANTS } from './election-mutants.js';
 import type { Mutant } from './mutant.js';
+import { READ_MUTANTS } from './read-mutants.js';
 import { SERVICE_MUTANTS } from './service-mutants.js';
 import { STORAGE_MUTANTS } from './storage-mutants.js';
 
@@ -12,4 +13,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...COMMIT_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...READ_MUTANTS,
 ].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));

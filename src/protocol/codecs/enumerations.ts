@@ -98,3 +98,13 @@ export const RepairCode = {
   Damaged: 2,
 } as const;
 export type RepairCode = (typeof RepairCode)[keyof typeof RepairCode];
+
+/** How a query ended. */
+export const QueryCode = {
+  Ok: 0,
+  NotServed: 1,
+  Unanswered: 2,
+  Failed: 3,
+  Busy: 4,
+} as const;
+export type QueryCode = (typeof QueryCode)[keyof typeof QueryCode];

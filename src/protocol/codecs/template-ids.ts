@@ -57,6 +57,8 @@ export const TemplateId = {
   RetainedReply: 1014,
   ReadProbe: 1020,
   ReadAcknowledgement: 1021,
+  Query: 1022,
+  QueryAnswer: 1023,
   CatchupRequest: 1030,
   RepairRequest: 1031,
   RepairBlock: 1032,

@@ -105,6 +105,36 @@ export class HistoryJudge {
     }
   }
 
+  /** A client asks for what a register holds, by a query that is not in the log. */
+  onAsked(client: number, read: number, key: number): void {
+    const name = nameOfRead(client, read);
+    this.recordedCount++;
+    this.#order.onAsked(name);
+    this.#builder.add({
+      process: name,
+      type: 'invoke',
+      operation: WORDS[RegisterAction.Get],
+      key,
+      value: undefined,
+    });
+  }
+
+  /** It has its answer, from a state with so many commands. */
+  onRead(client: number, read: number, key: number, place: number, value: number): void {
+    const name = nameOfRead(client, read);
+    const fault = this.#order.onRead(name, place);
+    if (fault !== undefined) {
+      this.#judge.report(INVARIANT, `query ${read} of client ${client}: ${fault}`);
+    }
+    this.#builder.add({
+      process: name,
+      type: 'ok',
+      operation: WORDS[RegisterAction.Get],
+      key,
+      value: valueOfNumber(value),
+    });
+  }
+
   /** The run is over: judges the history of the registers. */
   finish(): void {
     this.result = checkHistory(this.#builder.finish(), { limits: LIMITS });
@@ -119,6 +149,10 @@ export class HistoryJudge {
 
 function commandOf(client: number, sequence: number): number {
   return client * SEQUENCE_LIMIT + sequence;
+}
+
+function nameOfRead(client: number, read: number): string {
+  return `${client}?${read}`;
 }
 
 /** Commands of one client overlap, so each is a process of its own. */

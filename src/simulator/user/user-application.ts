@@ -156,6 +156,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       offer: () => undefined,
       offerReply: () => undefined,
       overflow: () => undefined,
+      offerAnswer: () => undefined,
       requestClose: () => undefined,
     };
     container.start({

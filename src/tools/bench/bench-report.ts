@@ -6,6 +6,7 @@ import type { ClusterBenchResult, FloorRatio } from './cluster-bench.js';
 import { type Environment, environmentText } from './environment.js';
 import type { FailoverBenchResult } from './failover-bench.js';
 import { type ClosedLoopResult, FLOOR_TO_PING_PONG_MAX, type FloorResult } from './floor-bench.js';
+import type { ReadFigures, ReadsBenchResult } from './reads-bench.js';
 
 function closedLoopTable(results: readonly ClosedLoopResult[]): string {
   return tableText([
@@ -60,6 +61,34 @@ export function failoverText(result: FailoverBenchResult, environment: Environme
       ['kills', 'min', 'p50', 'p99', 'max'],
       [String(kills), ...[min, p50, p99, max].map((value) => value.toFixed(1))],
     ]),
+    environmentText(environment),
+  ].join('\n');
+}
+
+function readCells({ rate, p50, p99 }: ReadFigures): readonly string[] {
+  return [grouped(rate), p50.toFixed(0), p99.toFixed(0)];
+}
+
+/** `pawl bench reads` in words. */
+export function readsText(result: ReadsBenchResult, environment: Environment): string {
+  const { durability, holds, keys, maximum, mtu, nodes, payload, ratio, ratioMin } = result;
+  return [
+    '',
+    `${nodes} members, durability ${durability}, MTU ${mtu}; one client reads ${keys} keys of ` +
+      `${payload} bytes`,
+    'reads per second and latencies in microseconds: through the log, and by query without it',
+    tableText([
+      ['in flight', 'log/s', 'p50', 'p99', 'query/s', 'p50', 'p99', 'ratio', 'rounds/read'],
+      ...result.windows.map((one) => [
+        grouped(one.window),
+        ...readCells(one.log),
+        ...readCells(one.query),
+        one.ratio.toFixed(1),
+        String(one.roundsPerRead),
+      ]),
+    ]),
+    `best rates: ${grouped(maximum.query)} by query, ${grouped(maximum.log)} through the log: ` +
+      `ratio ${ratio} (at least ${ratioMin}): ${holds ? 'holds' : 'DOES NOT HOLD'}`,
     environmentText(environment),
   ].join('\n');
 }

@@ -1,9 +1,10 @@
 // key-value-messages.ts: what clients say to the key/value service, and what it answers.
 //
-// Request, behind the eight bytes of every request:
+// Request, behind the eight bytes of a request of `connect`, and the whole body of an exactly-once
+// request or of a query, which may only be a get:
 //   0 operation u8 | 4 key length u32 | 8 value length u32 | 12 expected length u32
 //   16 key, value, expected value
-// Answer, behind the same eight bytes:
+// Answer, behind the same eight bytes where the request had them:
 //   0 result u8 | 8 log position f64 | 16 value
 
 export const KeyValueOperation = {

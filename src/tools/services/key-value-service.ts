@@ -3,7 +3,7 @@
 // Its map is frozen for a snapshot and written while the store goes on. Every answer names the log
 // position at which it holds.
 
-import type { ClientSession, Cluster, ClusteredService } from '../../service/clustered-service.js';
+import type { Cluster, ClusteredService } from '../../service/clustered-service.js';
 import { REQUEST_HEADER_LENGTH, Replier } from '../../service/request.js';
 import { SnapshotMap } from '../../service/snapshot-map.js';
 import type {
@@ -61,6 +61,8 @@ class KeyValueService implements ClusteredService {
   readonly #values = new SnapshotMap<string, Uint8Array>();
   readonly #records = new EntryRecords();
   readonly #replier = new Replier(ANSWER_LENGTH_MAX);
+  /** Where every answer is written, within the replier's bytes. */
+  readonly #answer = this.#replier.body;
   #cluster: Cluster | undefined;
   #hash = FNV_OFFSET;
   #changeCount = 0;
@@ -102,43 +104,27 @@ class KeyValueService implements ClusteredService {
     if (length < REQUEST_HEADER_LENGTH) {
       return;
     }
+    const body = offset + REQUEST_HEADER_LENGTH;
+    const answerLength = this.#execute(readRequest(buffer, body, length - REQUEST_HEADER_LENGTH));
+    this.#replier.reply(session, buffer, offset, answerLength);
+  };
+
+  /** The same, as an exactly-once request: without the eight bytes. */
+  onRequest: NonNullable<ClusteredService['onRequest']> = (
+    request,
+    _timestamp,
+    buffer,
+    offset,
+    length,
+  ) => {
+    request.reply(this.#answer, 0, this.#execute(readRequest(buffer, offset, length)));
+  };
+
+  /** A get that is not in the log: without the eight bytes. */
+  onQuery: NonNullable<ClusteredService['onQuery']> = (query, buffer, offset, length) => {
     const request = readRequest(buffer, offset, length);
-    if (request === undefined) {
-      this.#answer(session, buffer, offset, KeyValueResult.Invalid, NO_BYTES);
-      return;
-    }
-    const key = keyOf(request.key);
-    const current = this.#values.get(key);
-    switch (request.operation) {
-      case KeyValueOperation.Get:
-        this.#answer(session, buffer, offset, foundResult(current), current ?? NO_BYTES);
-        break;
-      case KeyValueOperation.Put:
-        this.#put(key, request);
-        this.#answer(session, buffer, offset, KeyValueResult.Ok, NO_BYTES);
-        break;
-      case KeyValueOperation.Delete:
-        this.#delete(key, request);
-        this.#answer(session, buffer, offset, foundResult(current), NO_BYTES);
-        break;
-      case KeyValueOperation.CompareAndSet: {
-        const isExpected = isSame(current, request.expected);
-        if (isExpected) {
-          this.#put(key, request);
-        }
-        const result = isExpected ? KeyValueResult.Ok : KeyValueResult.Mismatch;
-        this.#answer(
-          session,
-          buffer,
-          offset,
-          result,
-          isExpected ? NO_BYTES : (current ?? NO_BYTES),
-        );
-        break;
-      }
-      default:
-        this.#answer(session, buffer, offset, KeyValueResult.Invalid, NO_BYTES);
-    }
+    const isGet = request?.operation === KeyValueOperation.Get;
+    query.reply(this.#answer, 0, isGet ? this.#get(request) : this.#write(KeyValueResult.Invalid));
   };
 
   stateHash(): string {
@@ -146,15 +132,53 @@ class KeyValueService implements ClusteredService {
     return `${this.#values.size}:${this.#changeCount}:${hash}`;
   }
 
+  /** Executes a request and writes the answer. Returns the answer's length. */
+  #execute(request: Request | undefined): number {
+    switch (request?.operation) {
+      case KeyValueOperation.Get:
+        return this.#get(request);
+      case KeyValueOperation.Put:
+        this.#put(keyOf(request.key), request);
+        return this.#write(KeyValueResult.Ok);
+      case KeyValueOperation.Delete: {
+        const isThere = this.#delete(keyOf(request.key), request);
+        return this.#write(isThere ? KeyValueResult.Ok : KeyValueResult.NotFound);
+      }
+      case KeyValueOperation.CompareAndSet:
+        return this.#compareAndSet(request);
+      default:
+        return this.#write(KeyValueResult.Invalid);
+    }
+  }
+
+  #get(request: Request): number {
+    const value = this.#values.get(keyOf(request.key));
+    return value === undefined
+      ? this.#write(KeyValueResult.NotFound)
+      : this.#write(KeyValueResult.Ok, value);
+  }
+
+  #compareAndSet(request: Request): number {
+    const key = keyOf(request.key);
+    const current = this.#values.get(key);
+    if (!isSame(current, request.expected)) {
+      return this.#write(KeyValueResult.Mismatch, current);
+    }
+    this.#put(key, request);
+    return this.#write(KeyValueResult.Ok);
+  }
+
   #put(key: string, request: Request): void {
     this.#values.set(key, request.value.slice());
     this.#note(KeyValueOperation.Put, request.key, request.value);
   }
 
-  #delete(key: string, request: Request): void {
-    if (this.#values.delete(key)) {
+  #delete(key: string, request: Request): boolean {
+    const isThere = this.#values.delete(key);
+    if (isThere) {
       this.#note(KeyValueOperation.Delete, request.key, NO_BYTES);
     }
+    return isThere;
   }
 
   #note(operation: number, key: Uint8Array, value: Uint8Array): void {
@@ -169,26 +193,20 @@ class KeyValueService implements ClusteredService {
     this.#hash = hash;
   }
 
-  #answer(
-    session: ClientSession,
-    buffer: DataView,
-    offset: number,
-    result: number,
-    value: Uint8Array,
-  ): void {
-    const { body } = this.#replier;
-    body.setUint32(0, result, true);
-    body.setUint32(4, 0, true);
-    body.setFloat64(8, this.#cluster?.logPosition() ?? 0, true);
-    new Uint8Array(body.buffer, body.byteOffset).set(value, ANSWER_HEAD_LENGTH);
-    this.#replier.reply(session, buffer, offset, ANSWER_HEAD_LENGTH + value.length);
+  /** Writes an answer; returns its length. */
+  #write(result: number, value: Uint8Array = NO_BYTES): number {
+    const answer = this.#answer;
+    answer.setUint32(0, result, true);
+    answer.setUint32(4, 0, true);
+    answer.setFloat64(8, this.#cluster?.logPosition() ?? 0, true);
+    new Uint8Array(answer.buffer, answer.byteOffset).set(value, ANSWER_HEAD_LENGTH);
+    return ANSWER_HEAD_LENGTH + value.length;
   }
 }
 
-/** The request behind its header; undefined when its lengths contradict its bytes. */
-function readRequest(buffer: DataView, offset: number, length: number): Request | undefined {
-  const start = offset + REQUEST_HEADER_LENGTH;
-  const rest = length - REQUEST_HEADER_LENGTH - REQUEST_HEAD_LENGTH;
+/** The request of a body; undefined when its lengths contradict its bytes. */
+function readRequest(buffer: DataView, start: number, length: number): Request | undefined {
+  const rest = length - REQUEST_HEAD_LENGTH;
   if (rest < 0) {
     return undefined;
   }
@@ -216,10 +234,6 @@ function keyOf(bytes: Uint8Array): string {
     key += String.fromCharCode(bytes[index] as number);
   }
   return key;
-}
-
-function foundResult(value: Uint8Array | undefined): number {
-  return value === undefined ? KeyValueResult.NotFound : KeyValueResult.Ok;
 }
 
 function isSame(current: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {

@@ -142,6 +142,7 @@ export class LogTwin {
       const part = count === 1 ? message : message.subarray(i * payloadMax, (i + 1) * payloadMax);
       const position = begin + i * this.geometry.mtu;
       const flags = (i === 0 ? 0x80 : 0) | (i === count - 1 ? 0x40 : 0);
+      this.clearEnd(position, part.length + HEADER);
       this.bytes.set(part, this.offsetOf(position) + HEADER);
       this.writeHeader(position, part.length + HEADER, flags, 1);
     }
@@ -152,6 +153,7 @@ export class LogTwin {
   claim(length: number): number {
     const begin = this.reserve(align(length + HEADER));
     if (begin >= 0) {
+      this.clearEnd(begin, length + HEADER);
       this.writeFields(begin, 0xc0, 1);
       this.view.setInt32(this.offsetOf(begin), -(length + HEADER), true);
     }
@@ -176,15 +178,31 @@ export class LogTwin {
     return this.tail;
   }
 
+  /** Zeroes the last 32 bytes of a frame's room. */
+  clearEnd(position: number, length: number): void {
+    const end = this.offsetOf(position) + align(length);
+    this.bytes.fill(0, end - 32, end);
+  }
+
+  zero(from: number, to: number): void {
+    for (let position = from; position < to; ) {
+      const at = this.offsetOf(position);
+      const end = Math.min(this.bytes.length, at + to - position);
+      this.bytes.fill(0, at, end);
+      position += end - at;
+    }
+  }
+
   cleanTo(position: number, lengthMax: number): number {
     const length = Math.min(position - this.clean, Math.floor(lengthMax / 32) * 32);
-    for (let done = 0; done < length; ) {
-      const at = this.offsetOf(this.clean + done);
-      const end = Math.min(this.bytes.length, at + length - done);
-      this.bytes.fill(0, at, end);
-      done += end - at;
-    }
+    this.zero(this.clean, this.clean + length);
     this.clean += Math.max(0, length);
+    return this.clean;
+  }
+
+  /** As `cleanTo`, without zeroing. */
+  retireTo(position: number): number {
+    this.clean = Math.max(this.clean, position - (position % 32));
     return this.clean;
   }
 

@@ -103,14 +103,21 @@ export function insertTwin(log: LogTwin, datagram: Uint8Array): number {
     return CHECKSUM_MISMATCH;
   }
   let inserted = 0;
+  log.zero(log.highWater, first.position);
   for (const { from, length, isPadding, position } of pieces) {
     const at = log.offsetOf(position);
-    if (position >= log.rebuilt && log.view.getInt32(at, true) === 0) {
+    const isThere = position < log.highWater && log.view.getInt32(at, true) !== 0;
+    if (position >= log.rebuilt && !isThere) {
+      log.clearEnd(position, isPadding ? HEADER : length);
       log.bytes.set(datagram.subarray(from, from + (isPadding ? HEADER : length)), at);
       inserted += align(length);
     }
   }
+  const isInOrder = first.position === log.rebuilt && log.highWater === log.rebuilt;
   log.highWater = Math.max(log.highWater, end);
+  if (isInOrder) {
+    log.rebuilt = end;
+  }
   return inserted;
 }
 

@@ -1,0 +1,161 @@
+// pending-queries.ts: the queries of a client that have no answer yet, and which are to be sent.
+
+/** A query without an answer. */
+export interface PendingQuery {
+  readonly queryId: number;
+  readonly body: Uint8Array;
+  readonly deadlineNs: number;
+  attempts: number;
+  /** When it was sent last. */
+  sentNs: number;
+  /** Stands in the queue of what is to be sent. */
+  isDue: boolean;
+  /** The last leader that was asked had too much to do; it is asked again then. */
+  busyUntilNs: number;
+}
+
+const NOT_BUSY = Number.NEGATIVE_INFINITY;
+
+/** Bounded by count and bytes. */
+export class PendingQueries {
+  readonly #countMax: number;
+  readonly #bytesMax: number;
+  readonly #queries = new Map<number, PendingQuery>();
+  #due: PendingQuery[] = [];
+  #dueStart = 0;
+  #bytes = 0;
+  #nextId = 1;
+  /** No query has to be looked at before this, as of the last look at all of them. */
+  #nextLookNs = Number.POSITIVE_INFINITY;
+
+  constructor(countMax: number, bytesMax: number) {
+    this.#countMax = countMax;
+    this.#bytesMax = bytesMax;
+  }
+
+  get count(): number {
+    return this.#queries.size;
+  }
+
+  get(queryId: number): PendingQuery | undefined {
+    return this.#queries.get(queryId);
+  }
+
+  values(): IterableIterator<PendingQuery> {
+    return this.#queries.values();
+  }
+
+  /** Time before which no query is to be sent again, and none is past its deadline. */
+  nextLookNs(): number {
+    return this.#nextLookNs;
+  }
+
+  /** A new query, due at once; undefined when a limit is reached. The body is copied. */
+  add(body: Uint8Array, deadlineNs: number): PendingQuery | undefined {
+    const isTooMuch = this.#bytes + body.length > this.#bytesMax && this.#bytes > 0;
+    if (this.#queries.size >= this.#countMax || isTooMuch) {
+      return undefined;
+    }
+    const query: PendingQuery = {
+      queryId: this.#nextId++,
+      body: body.slice(),
+      deadlineNs,
+      attempts: 0,
+      sentNs: 0,
+      isDue: false,
+      busyUntilNs: NOT_BUSY,
+    };
+    this.#queries.set(query.queryId, query);
+    this.#bytes += body.length;
+    this.#enqueue(query);
+    this.#nextLookNs = Math.min(this.#nextLookNs, deadlineNs);
+    return query;
+  }
+
+  remove(query: PendingQuery): void {
+    if (this.#queries.delete(query.queryId)) {
+      this.#bytes -= query.body.length;
+    }
+  }
+
+  /** All that were sent are due again. */
+  sendAgain(): void {
+    for (const query of this.#queries.values()) {
+      if (query.attempts > 0) {
+        this.#enqueue(query);
+      }
+    }
+  }
+
+  onSent(query: PendingQuery, nowNs: number, retryIntervalNs: number): void {
+    query.attempts++;
+    query.sentNs = nowNs;
+    query.busyUntilNs = NOT_BUSY;
+    this.#nextLookNs = Math.min(this.#nextLookNs, nowNs + retryIntervalNs);
+  }
+
+  onBusy(query: PendingQuery, untilNs: number): void {
+    query.busyUntilNs = untilNs;
+    this.#nextLookNs = Math.min(this.#nextLookNs, untilNs);
+  }
+
+  /**
+   * Looks at all queries, when one may want it: makes those due that were sent long ago or were
+   * refused a while ago, and calls `expire` with those that are past their deadline.
+   */
+  look(nowNs: number, retryIntervalNs: number, expire: (query: PendingQuery) => void): void {
+    if (nowNs < this.#nextLookNs) {
+      return;
+    }
+    let nextNs = Number.POSITIVE_INFINITY;
+    for (const query of this.#queries.values()) {
+      if (query.deadlineNs <= nowNs) {
+        expire(query);
+        continue;
+      }
+      nextNs = Math.min(nextNs, query.deadlineNs);
+      if (query.attempts > 0 && !query.isDue) {
+        const isBusy = query.busyUntilNs !== NOT_BUSY;
+        const againNs = isBusy ? query.busyUntilNs : query.sentNs + retryIntervalNs;
+        if (againNs <= nowNs) {
+          this.#enqueue(query);
+        } else {
+          nextNs = Math.min(nextNs, againNs);
+        }
+      }
+    }
+    this.#nextLookNs = nextNs;
+  }
+
+  /** The next query that is to be sent. */
+  nextDue(): PendingQuery | undefined {
+    for (;;) {
+      const next = this.#due[this.#dueStart];
+      if (next === undefined || this.#queries.has(next.queryId)) {
+        return next;
+      }
+      this.shiftDue();
+    }
+  }
+
+  /** The next query has been sent, or is not to be. */
+  shiftDue(): void {
+    const next = this.#due[this.#dueStart];
+    if (next !== undefined) {
+      next.isDue = false;
+      this.#dueStart++;
+      // What was sent is given up now and then, also where there is always more to send.
+      if (2 * this.#dueStart >= this.#due.length) {
+        this.#due = this.#due.slice(this.#dueStart);
+        this.#dueStart = 0;
+      }
+    }
+  }
+
+  #enqueue(query: PendingQuery): void {
+    if (!query.isDue) {
+      query.isDue = true;
+      this.#due.push(query);
+    }
+  }
+}

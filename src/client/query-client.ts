@@ -1,0 +1,212 @@
+// query-client.ts: queries, and their outcomes, over any number of leaders and sessions.
+//
+// A query changes nothing, so it is asked again whenever that may help: of the next leader, over
+// the next session, or after a while. Any answer to any of its attempts is an answer to it. Each
+// query ends by its deadline: with an answer, or with an error.
+
+import { BACK_PRESSURED, CLOSED } from '../../assembly/layout/frame.js';
+import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
+import { QueryCode } from '../protocol/codecs/enumerations.js';
+import { ClientState, type ClusterClient } from './cluster-client.js';
+import type { ClientAnswer } from './egress-answers.js';
+import { PendingQueries, type PendingQuery } from './pending-queries.js';
+
+/** Queries without an outcome at a time, unless told otherwise. */
+export const QUERY_COUNT_MAX = 16_384;
+/** Bytes of all queries without an outcome, unless told otherwise. */
+export const QUERY_BYTES_MAX = 16 * 1024 * 1024;
+/** A query without a deadline of its own ends after this, unless told otherwise. */
+export const QUERY_TIMEOUT_NS = 5_000_000_000;
+/** An unanswered query is asked again after this, unless told otherwise. */
+export const QUERY_RETRY_INTERVAL_NS = 500_000_000;
+/** A leader that has too much to do is asked again after this, twice this, and so on. */
+const BUSY_DELAY_NS = 2_000_000;
+const BUSY_DELAY_MAX_NS = 256_000_000;
+/** What could not be sent is tried again after this. */
+const RESEND_DELAY_NS = 1_000_000;
+
+export interface QueryOptions {
+  readonly queryCountMax?: number;
+  readonly queryBytesMax?: number;
+  readonly queryTimeoutNs?: number;
+  readonly queryRetryIntervalNs?: number;
+}
+
+/** Outcomes, called from the client's duty cycle. */
+export interface QueryHandlers {
+  /**
+   * The answer, which holds at a position of the log; the bytes are valid during the call, and so
+   * is `answer`.
+   */
+  onAnswer(answer: ClientAnswer, view: DataView, offset: number, length: number): void;
+  /**
+   * There is no answer. TIMEOUT: none came by the deadline; LIMIT_EXCEEDED: neither, because the
+   * leader had too much to do; REQUEST_REFUSED: by the service; CLOSED, SESSION_CLOSED: the client
+   * is.
+   */
+  onFailed(queryId: number, reason: PawlError): void;
+}
+
+/** The queries of one client. */
+export class QueryClient {
+  readonly #handlers: QueryHandlers;
+  readonly #timeoutNs: number;
+  readonly #retryIntervalNs: number;
+  readonly #pending: PendingQueries;
+  #nowNs = 0;
+  #isConnected = false;
+  #isClosed = false;
+  readonly #decoder = new TextDecoder();
+  /** Queries that were asked again. */
+  retryCount = 0;
+  /** Answers whose query had its outcome already. */
+  lateCount = 0;
+
+  constructor(handlers: QueryHandlers, options: QueryOptions = {}) {
+    this.#handlers = handlers;
+    this.#timeoutNs = options.queryTimeoutNs ?? QUERY_TIMEOUT_NS;
+    this.#retryIntervalNs = options.queryRetryIntervalNs ?? QUERY_RETRY_INTERVAL_NS;
+    this.#pending = new PendingQueries(
+      options.queryCountMax ?? QUERY_COUNT_MAX,
+      options.queryBytesMax ?? QUERY_BYTES_MAX,
+    );
+  }
+
+  /** Queries without an outcome. */
+  get pendingCount(): number {
+    return this.#pending.count;
+  }
+
+  /**
+   * Accepts a query: it is sent in the next duty cycle, and as often as needed.
+   *
+   * @param body is copied.
+   * @param timeoutNs from now to its deadline.
+   * @returns its id (positive), or BACK_PRESSURED when too much is without an outcome, or CLOSED.
+   */
+  query(body: Uint8Array, nowNs: number, timeoutNs = this.#timeoutNs): number {
+    if (this.#isClosed) {
+      return CLOSED;
+    }
+    return this.#pending.add(body, nowNs + timeoutNs)?.queryId ?? BACK_PRESSURED;
+  }
+
+  /** Another member leads, or another session is open: whoever was asked before may be gone. */
+  onNewLeader(): void {
+    this.#pending.sendAgain();
+  }
+
+  /** For the handlers of a session. */
+  onAnswer(answer: ClientAnswer, view: DataView, offset: number, length: number): void {
+    const query = this.#pending.get(answer.queryId);
+    if (query === undefined) {
+      this.lateCount++;
+    } else if (answer.code === QueryCode.Ok) {
+      this.#pending.remove(query);
+      this.#handlers.onAnswer(answer, view, offset, length);
+    } else if (answer.code === QueryCode.Busy) {
+      hit(Mark.ClientQueryRefused);
+      const delayNs = Math.min(BUSY_DELAY_NS * 2 ** (query.attempts - 1), BUSY_DELAY_MAX_NS);
+      this.#pending.onBusy(query, this.#nowNs + delayNs);
+    } else {
+      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length);
+      // A copy: a decoder takes no shared memory.
+      const text = answer.code === QueryCode.Failed ? this.#decoder.decode(bytes.slice()) : '';
+      this.#fail(query, refusal(query, answer.code, text));
+    }
+  }
+
+  /** One duty cycle. @param session undefined while there is none. */
+  doWork(session: ClusterClient | undefined, nowNs: number): number {
+    this.#nowNs = nowNs;
+    this.#pending.look(nowNs, this.#retryIntervalNs, (query) => this.#fail(query, expiry(query)));
+    this.#isConnected = session?.state === ClientState.Connected;
+    return session !== undefined && this.#isConnected ? this.#sendDue(session) : 0;
+  }
+
+  /** When doWork has to be called again even if nothing arrives, nanoseconds. */
+  deadlineNs(): number {
+    const isStuck = this.#isConnected && this.#pending.nextDue() !== undefined;
+    const dueNs = isStuck ? this.#nowNs + RESEND_DELAY_NS : Number.POSITIVE_INFINITY;
+    return Math.min(dueNs, this.#pending.nextLookNs());
+  }
+
+  /** What has no outcome gets this one; nothing more is accepted. Idempotent. */
+  close(reason: PawlError): void {
+    this.#isClosed = true;
+    for (const query of [...this.#pending.values()]) {
+      this.#fail(query, reason);
+    }
+  }
+
+  #sendDue(session: ClusterClient): number {
+    let work = 0;
+    for (let next = this.#pending.nextDue(); next !== undefined; next = this.#pending.nextDue()) {
+      if (next.body.length > session.maxQueryLength) {
+        this.#pending.shiftDue();
+        this.#fail(next, tooLong(next.body.length, session.maxQueryLength));
+      } else if (session.offerQuery(next.queryId, next.body) < 0) {
+        return work;
+      } else {
+        this.#pending.shiftDue();
+        this.#onSent(next);
+      }
+      work++;
+    }
+    return work;
+  }
+
+  #onSent(query: PendingQuery): void {
+    if (query.attempts > 0) {
+      hit(Mark.ClientQueryRetried);
+      this.retryCount++;
+    }
+    this.#pending.onSent(query, this.#nowNs, this.#retryIntervalNs);
+  }
+
+  #fail(query: PendingQuery, reason: PawlError): void {
+    this.#pending.remove(query);
+    this.#handlers.onFailed(query.queryId, reason);
+  }
+}
+
+function tooLong(length: number, lengthMax: number): PawlError {
+  return new PawlError(
+    ErrorCode.MessageTooLong,
+    `the query has ${length} bytes: at most ${lengthMax} fit; split it, or raise ingressTermLength`,
+  );
+}
+
+function expiry(query: PendingQuery): PawlError {
+  const name = `query ${query.queryId}`;
+  if (Number.isFinite(query.busyUntilNs)) {
+    return new PawlError(
+      ErrorCode.LimitExceeded,
+      `${name} was refused ${query.attempts} times until its deadline, because too many queries ` +
+        'waited at the leader: ask less at a time, or raise queryCountMax or queryBytesMax there',
+      'environment',
+    );
+  }
+  const what = query.attempts === 0 ? 'could not be sent' : `was sent ${query.attempts} times`;
+  return new PawlError(
+    ErrorCode.Timeout,
+    `${name} ${what} and was not answered by its deadline: check that a majority of the members ` +
+      'runs, or give it more time. It changes nothing: it may be asked again at once',
+    'environment',
+  );
+}
+
+function refusal(query: PendingQuery, code: number, text: string): PawlError {
+  const name = `query ${query.queryId}`;
+  const reasons: ReadonlyMap<number, string> = new Map([
+    [
+      QueryCode.NotServed,
+      'was refused: the service has no onQuery; give it one, or send a request',
+    ],
+    [QueryCode.Unanswered, 'was not answered by the service: let onQuery call reply'],
+    [QueryCode.Failed, `failed: the service threw ${text}`],
+  ]);
+  const reason = reasons.get(code) ?? `was refused with the unknown code ${code}`;
+  return new PawlError(ErrorCode.RequestRefused, `${name} ${reason}`);
+}
