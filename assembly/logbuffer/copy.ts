@@ -1,8 +1,8 @@
 // copy.ts: takes bytes out of a log buffer that another thread goes on cleaning.
 //
 // A consumer that may be slow holds nothing of the term buffers: it copies, and looks afterwards
-// whether what it copied was whole. So neither the leader nor the receiver ever waits for it. Beyond
-// the tail, or the rebuild position of an image, stand bytes of three terms ago: none is copied.
+// whether what it copied was whole. So neither the leader nor the receiver ever waits for it.
+// Beyond the tail, or the rebuild position of an image, stand bytes of three terms ago.
 
 import { LOG_CLEANING_POSITION_OFFSET, LOG_REBUILD_POSITION_OFFSET } from '../layout/log-buffer';
 import { fence, positionAddress, tailPosition, termOffsetOf } from './metadata';
@@ -10,8 +10,8 @@ import { fence, positionAddress, tailPosition, termOffsetOf } from './metadata';
 /**
  * Copies bytes from a position towards `limit`, at most lengthMax, within one term.
  *
- * Where bytes are read from depends on no field of the metadata page, so that a log buffer which was
- * released meanwhile does no harm; that it was not is for the caller to find out, afterwards.
+ * Where bytes are read from depends on no field of the metadata page, so that a log buffer which
+ * was released meanwhile does no harm; that it was not is for the caller to find out, afterwards.
  *
  * Returns the length, 0 when there is nothing, -1 when the bytes are not whole any more.
  */

@@ -29,7 +29,7 @@ import type { Role, ServiceHost, ServiceHostContext, TimerSource } from './servi
 
 const NO_BYTES = new Uint8Array(0);
 const SCRATCH_LENGTH = SNAPSHOT_PIECE_LENGTH + RECORD_HEAD_LENGTH;
-/** Bytes of queries that wait for the ring at most; clients whose queries find no room ask again. */
+/** Bytes of queries that wait for the ring at most; who finds no room is told to ask again. */
 const QUERY_BYTES_MAX = 1024 * 1024;
 /** Reads of the ring in one duty cycle at most; then others have their turn. */
 const RING_READS_MAX = 64;

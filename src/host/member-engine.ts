@@ -6,7 +6,7 @@ import {
   concludeClusterConfig,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
-import { Member, type MemberStatus } from '../cluster/member.js';
+import { Member, type MemberEvents, type MemberStatus } from '../cluster/member.js';
 import type { ServiceHost } from '../cluster/service-host.js';
 import type { Arena } from '../memory/arena.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
@@ -87,16 +87,7 @@ export class MemberEngine {
       },
     });
     this.#storage = storage;
-    const { serviceModule: module } = options;
-    this.#shadow =
-      module === undefined
-        ? undefined
-        : new NodeShadow(
-            { arena, cluster: options.cluster, member: options.member, clock, module },
-            wakeCell,
-            loop,
-          );
-    const emit = options.onEvent;
+    this.#shadow = shadowOf(options, loop);
     this.#member = new Member({
       config,
       arena,
@@ -108,14 +99,7 @@ export class MemberEngine {
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
       ...(this.#shadow === undefined ? {} : { shadowRunner: this.#shadow }),
-      events: {
-        onRecovered: ({ health, appendPosition }) =>
-          emit({ event: 'recovered', health: health.kind, appendPosition }),
-        onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
-        onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
-        onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
-        onWarning: (message) => emit({ event: 'warning', message }),
-      },
+      events: memberEvents(options.onEvent),
     });
     const member = this.#member;
     loop.add({
@@ -201,4 +185,24 @@ export class MemberEngine {
     this.#storage.end();
     this.#options.onEnd(error);
   }
+}
+
+/** Where shadows take the snapshots, what runs them. */
+function shadowOf(options: MemberEngineOptions, loop: EventLoop): NodeShadow | undefined {
+  const { arena, clock, cluster, member, serviceModule: module, wakeCell } = options;
+  return module === undefined
+    ? undefined
+    : new NodeShadow({ arena, cluster, member, clock, module }, wakeCell, loop);
+}
+
+/** What a member tells, as plain data. */
+function memberEvents(emit: (event: MemberEvent) => void): MemberEvents {
+  return {
+    onRecovered: ({ health, appendPosition }) =>
+      emit({ event: 'recovered', health: health.kind, appendPosition }),
+    onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
+    onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
+    onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
+    onWarning: (message) => emit({ event: 'warning', message }),
+  };
 }

@@ -66,7 +66,7 @@ function takeEqual(world: SnapshotWorld): number {
   return position;
 }
 
-test('the snapshots of a shadow are those of the service, from the log and from each other', (t) => {
+test('the snapshots of a shadow are those of the service, from the log and each other', (t) => {
   const { world, shadows } = start();
   const { fixture, services } = world;
   let asked = 0;

@@ -138,7 +138,7 @@ test('the fence keeps the word that it is made with', (t) => {
   t.end();
 });
 
-test('a thread allocates in the range that the owner gave it, and a new owner behind the old', (t) => {
+test('a thread allocates in the range that it was given, and a new owner behind the old', (t) => {
   const arena = Arena.create(1024 * 1024);
   const range = { address: arena.allocate(16 * 1024), length: 16 * 1024 };
   const other = Arena.attach(arena.memory, range);
