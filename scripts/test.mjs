@@ -3,10 +3,13 @@
 //   node scripts/test.mjs              all TypeScript and AssemblyScript tests of the library
 //   node scripts/test.mjs process      one of the suites that need more: process, interop, runtimes
 //   node scripts/test.mjs --verbose    also prints the output of what passes
+//   node scripts/test.mjs process --json   prints `{rows: [{id, name, passed}]}`, the rows of the
+//                                      fault matrix by id, and all else on the standard error
 //
 // Each folder of test/ is one tape process, and each AssemblyScript spec one as-pect process; as
-// many run at once as the machine has processors. Assertions are counted, not files. What crashes,
-// hangs or does not compile counts as a failure.
+// many run at once as the machine has processors. A file that runs for long is a process of its
+// own, and what runs longest starts first: no processor waits for another at the end. Assertions
+// are counted, not files. What crashes, hangs or does not compile counts as a failure.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -15,6 +18,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SUITES = ['process', 'interop', 'runtimes'];
+/** What runs longest, in this order: files that are jobs of their own, and folders. */
+const LONGEST = [
+  'test/simulation/first-seeds.test.ts',
+  'test/simulation/second-seeds.test.ts',
+  'test/simulation',
+  'test/simulator',
+  'test/scenarios',
+  'test/cluster',
+  'test/host',
+  'test/tools',
+];
 const JOB_TIMEOUT_MS = 15 * 60_000;
 const OUTPUT_LENGTH_MAX = 1 << 24;
 const TAPE = 'node_modules/tape/bin/tape';
@@ -42,14 +56,23 @@ function specJob(file) {
   };
 }
 
-/** The longest folders first would be best; specs compile for seconds, so they start first. */
+/** Specs compile for seconds: they start before what is not named above. */
 function libraryJobs() {
-  const jobs = filesBelow('assembly/__tests__', '.spec.ts').map(specJob);
+  const specs = filesBelow('assembly/__tests__', '.spec.ts').map(specJob);
   const folders = readdirSync('test').filter((name) => !SUITES.includes(name));
-  for (const folder of folders.sort()) {
-    const files = filesBelow(join('test', folder), '.test.ts');
-    if (files.length > 0) jobs.push(tapeJob(`test/${folder}`, files));
-  }
+  const tapes = folders.sort().flatMap((name) => folderJobs(`test/${name}`));
+  const named = LONGEST.flatMap((name) => tapes.filter((job) => job.name === name));
+  if (named.length < LONGEST.length) throw new Error('LONGEST names what does not exist');
+  return [...named, ...specs, ...tapes.filter((job) => !named.includes(job))];
+}
+
+/** One job for a folder, and one for each file in it that runs for long. */
+function folderJobs(folder) {
+  const files = filesBelow(folder, '.test.ts').map((file) => file.replaceAll('\\', '/'));
+  const alone = files.filter((file) => LONGEST.includes(file));
+  const together = files.filter((file) => !LONGEST.includes(file));
+  const jobs = alone.map((file) => tapeJob(file, [file]));
+  if (together.length > 0) jobs.push(tapeJob(folder, together));
   return jobs;
 }
 
@@ -120,28 +143,40 @@ function withoutPasses(output) {
   return output.replaceAll(/^ok \d+ .*\n/gm, '').trimEnd();
 }
 
-function report(job, result, verdict, verbose) {
+/** Rows of the fault matrix that a job has reported, one JSON comment each test. */
+function rowsOf(output) {
+  const lines = output.match(/^# \{"rows":.*\}$/gm) ?? [];
+  return lines.flatMap((line) => JSON.parse(line.slice(2)).rows);
+}
+
+/** By letter, then by number. */
+function compareIds(left, right) {
+  return left.id.localeCompare(right.id, 'en', { numeric: true });
+}
+
+function report(job, result, verdict, { verbose, out }) {
   const { passed, failed, skips } = verdict;
   const state = failed > 0 ? 'FAIL' : 'ok  ';
   const seconds = result.seconds.toFixed(1);
-  if (verbose) process.stdout.write(`${result.output.trimEnd()}\n`);
-  else if (failed > 0) process.stdout.write(`${withoutPasses(result.output)}\n`);
-  process.stdout.write(`${state} ${job.name}: ${passed} passed, ${failed} failed in ${seconds} s`);
-  process.stdout.write(result.end === 0 || failed === 0 ? '\n' : `, ended with ${result.end}\n`);
-  for (const skip of skips) process.stdout.write(`     ${skip}\n`);
+  if (verbose) out.write(`${result.output.trimEnd()}\n`);
+  else if (failed > 0) out.write(`${withoutPasses(result.output)}\n`);
+  out.write(`${state} ${job.name}: ${passed} passed, ${failed} failed in ${seconds} s`);
+  out.write(result.end === 0 || failed === 0 ? '\n' : `, ended with ${result.end}\n`);
+  for (const skip of skips) out.write(`     ${skip}\n`);
 }
 
-async function runAll(jobs, verbose) {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+async function runAll(jobs, style) {
+  const total = { passed: 0, failed: 0, skipped: 0, rows: [] };
   const queue = [...jobs];
   const runQueue = async () => {
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
       const result = await runJob(job);
       const verdict = judge(job, result);
-      report(job, result, verdict, verbose);
+      report(job, result, verdict, style);
       total.passed += verdict.passed;
       total.failed += verdict.failed;
       total.skipped += verdict.skips.length;
+      total.rows.push(...rowsOf(result.output));
     }
   };
   const width = jobs.some((job) => job.serial) ? 1 : availableParallelism();
@@ -167,8 +202,16 @@ function jobsOf(suite) {
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const total = await runAll(jobsOf(names[0]), process.argv.includes('--verbose'));
+const isJson = process.argv.includes('--json');
+const out = isJson ? process.stderr : process.stdout;
+// The tests report their rows when they are asked for them.
+if (isJson) process.env.PAWL_JSON = '1';
+const style = { verbose: process.argv.includes('--verbose'), out };
+const total = await runAll(jobsOf(names[0]), style);
 const ranNothing = total.passed + total.failed + total.skipped === 0;
-if (ranNothing) process.stdout.write('no test was found, which counts as a failure\n');
-process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+if (ranNothing) out.write('no test was found, which counts as a failure\n');
+out.write(`${total.passed} passed, ${total.failed} failed\n`);
+if (isJson) {
+  process.stdout.write(`${JSON.stringify({ rows: total.rows.sort(compareIds) })}\n`);
+}
 process.exitCode = total.failed > 0 || ranNothing ? 1 : 0;

@@ -37,9 +37,13 @@ export const ErrorCode = {
   MemberRefused: 'MEMBER_REFUSED',
   SessionRefused: 'SESSION_REFUSED',
   SessionClosed: 'SESSION_CLOSED',
+  SessionExpired: 'SESSION_EXPIRED',
+  AuthenticationRejected: 'AUTHENTICATION_REJECTED',
+  OrderRefused: 'ORDER_REFUSED',
   OutcomeUnknown: 'OUTCOME_UNKNOWN',
   ReplyDropped: 'REPLY_DROPPED',
   RequestRefused: 'REQUEST_REFUSED',
+  OutputsDiverged: 'OUTPUTS_DIVERGED',
   Timeout: 'TIMEOUT',
   Closed: 'CLOSED',
 } as const;

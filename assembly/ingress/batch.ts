@@ -43,7 +43,6 @@ import { activeTermId, activeTermOffset, reserve } from '../logbuffer/exclusive-
 import { clearEnd, dataWord, publish, writeHeader } from '../logbuffer/frame-writer';
 import {
   alignFrame,
-  isFrameWithin,
   positionAddress,
   readLimit,
   termLengthOf,
@@ -169,11 +168,21 @@ export function ingressBatch(
   let stop = INGRESS_STOP_DRAINED;
   let frame: usize = 0;
   let frameLength = 0;
+  let lastLength = DATA_HEADER_LENGTH;
+  let aligned = <i64>DATA_HEADER_LENGTH;
   while (position < end) {
     const remaining = <i64>(termLength - termOffsetOf(position, termLength));
     frame = positionAddress(imageMeta, termLength, position);
     frameLength = atomic.load<i32>(frame);
-    if (!isFrameWithin(frameLength, <i32>min<i64>(remaining, end - position))) {
+    // As in a scan: mostly the address of the next frame does not wait for this length.
+    if (frameLength != lastLength) {
+      if (frameLength < DATA_HEADER_LENGTH) {
+        break;
+      }
+      lastLength = frameLength;
+      aligned = <i64>alignFrame(frameLength);
+    }
+    if (<i64>lastLength > min<i64>(remaining, end - position)) {
       break;
     }
     if (!isPadding(frame)) {
@@ -189,7 +198,7 @@ export function ingressBatch(
       appended += <i32>(outcome == FRAME_APPENDED);
       rejected += <i32>(outcome == FRAME_REJECTED);
     }
-    position += <i64>alignFrame(frameLength);
+    position += aligned;
   }
   const isControl = stop == INGRESS_STOP_CONTROL;
   store<f64>(out, <f64>position, INGRESS_END_OFFSET);

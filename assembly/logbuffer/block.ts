@@ -14,7 +14,6 @@ import {
 import { BLOCK_ADDRESS_OFFSET, BLOCK_ADVANCE_OFFSET } from '../layout/batch';
 import {
   alignFrame,
-  isFrameWithin,
   isHeld,
   positionAddress,
   readLimit,
@@ -42,16 +41,24 @@ export function nextBlock(meta: usize, from: f64, limit: f64, lengthMax: i32, ou
   const roomHeld = isAligned && isHeld(meta, position) ? room : 0;
   let length = 0;
   let advance = 0;
+  let lastLength = DATA_HEADER_LENGTH;
+  let aligned = DATA_HEADER_LENGTH;
   while (<i64>(length + DATA_HEADER_LENGTH) <= roomHeld) {
     const frame = begin + <usize>length;
     const frameLength = atomic.load<i32>(frame);
-    if (!isFrameWithin(frameLength, termRemaining - length)) {
+    if (frameLength != lastLength) {
+      if (frameLength < DATA_HEADER_LENGTH) {
+        break;
+      }
+      lastLength = frameLength;
+      aligned = alignFrame(frameLength);
+    }
+    if (lastLength > termRemaining - length) {
       break;
     }
     if (load<i32>(frame, DATA_TERM_OFFSET_OFFSET) != termOffset + length) {
       break;
     }
-    const aligned = alignFrame(frameLength);
     if (isPadding(frame)) {
       length += DATA_HEADER_LENGTH;
       advance += aligned;
@@ -94,6 +101,8 @@ export function nextBlockBytes(address: usize, length: i32, lengthMax: i32, out:
 /** Bytes of the prefix of a block whose frames carry a leadership term's low bits. */
 export function blockTermPrefix(address: usize, length: i32, leadershipTermLow: i32): i32 {
   let offset = 0;
+  let lastLength = DATA_HEADER_LENGTH;
+  let aligned = DATA_HEADER_LENGTH;
   while (isWholeFrame(address + <usize>offset, length - offset)) {
     const frame = address + <usize>offset;
     if (load<i32>(frame, DATA_LEADERSHIP_TERM_OFFSET) != leadershipTermLow) {
@@ -102,7 +111,12 @@ export function blockTermPrefix(address: usize, length: i32, leadershipTermLow: 
     if (isPadding(frame)) {
       return offset + DATA_HEADER_LENGTH;
     }
-    offset += alignFrame(load<i32>(frame));
+    const frameLength = load<i32>(frame);
+    if (frameLength != lastLength) {
+      lastLength = frameLength;
+      aligned = alignFrame(frameLength);
+    }
+    offset += aligned;
   }
   return offset;
 }

@@ -111,6 +111,8 @@ function coveredLength(meta: usize, datagram: usize, length: i32, termLength: i3
   let termOffset = firstOffset;
   let offset = 0;
   let reserved: i64 = 0;
+  let lastLength = DATA_HEADER_LENGTH;
+  let aligned = DATA_HEADER_LENGTH;
   while (offset < length) {
     const remaining = length - offset;
     const frame = datagram + <usize>offset;
@@ -118,7 +120,15 @@ function coveredLength(meta: usize, datagram: usize, length: i32, termLength: i3
       return INSERT_MALFORMED;
     }
     const frameLength = load<i32>(frame);
-    if (!isFrameWithin(frameLength, termLength - termOffset)) {
+    // As in a scan: mostly the address of the next frame does not wait for this length.
+    if (frameLength != lastLength) {
+      if (frameLength < DATA_HEADER_LENGTH) {
+        return INSERT_MALFORMED;
+      }
+      lastLength = frameLength;
+      aligned = alignFrame(frameLength);
+    }
+    if (lastLength > termLength - termOffset) {
       return INSERT_MALFORMED;
     }
     if (!isInPlace(meta, frame, termId, termOffset)) {
@@ -129,7 +139,6 @@ function coveredLength(meta: usize, datagram: usize, length: i32, termLength: i3
       return INSERT_MALFORMED;
     }
     reserved |= load<i64>(frame, DATA_RESERVED_VALUE_OFFSET);
-    const aligned = alignFrame(frameLength);
     termOffset += aligned;
     if (isLast) {
       break;

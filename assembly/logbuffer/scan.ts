@@ -3,6 +3,11 @@
 // The answer is an area of (frame address, frame length) pairs. Padding is stepped over. A scan
 // never goes beyond the bytes that were cleaned, whatever limit it is given: frames found there are
 // old.
+//
+// A walk from frame to frame waits for the memory at every step, if the next address is computed
+// from the length just loaded. Frames are mostly as long as the one before: walks compare with that
+// length, and step by what it came to, so that the processor can load many headers ahead.
+// They begin with the length of a bare header: a length that is none never equals the one before.
 
 import {
   DATA_HEADER_LENGTH,
@@ -25,7 +30,6 @@ import {
 } from '../layout/batch';
 import {
   alignFrame,
-  isFrameWithin,
   isHeld,
   positionAddress,
   readLimit,
@@ -53,10 +57,20 @@ export function scan(meta: usize, from: f64, limit: f64, frameLimit: i32, out: u
     const available = <i32>min<i64>(end - position, <i64>(termLength - termOffset));
     const begin = positionAddress(meta, termLength, position);
     let offset = 0;
+    let lastLength = DATA_HEADER_LENGTH;
+    let aligned = DATA_HEADER_LENGTH;
     while (offset < available) {
       const frame = begin + <usize>offset;
       const frameLength = atomic.load<i32>(frame);
-      if (!isFrameWithin(frameLength, available - offset)) {
+      if (frameLength != lastLength) {
+        if (frameLength < DATA_HEADER_LENGTH) {
+          stop = SCAN_STOP_UNAVAILABLE;
+          break;
+        }
+        lastLength = frameLength;
+        aligned = alignFrame(frameLength);
+      }
+      if (lastLength > available - offset) {
         stop = SCAN_STOP_UNAVAILABLE;
         break;
       }
@@ -70,7 +84,7 @@ export function scan(meta: usize, from: f64, limit: f64, frameLimit: i32, out: u
         entry += SCAN_ENTRY_LENGTH;
         count++;
       }
-      offset += alignFrame(frameLength);
+      offset += aligned;
     }
     position += <i64>offset;
   }

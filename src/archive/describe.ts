@@ -13,10 +13,13 @@ import { type CatalogEntry, readCatalog } from './catalog.js';
 import { type DurableMark, INITIAL_MARK, readDurableMark } from './durable-mark.js';
 import { listSegments } from './log-cut.js';
 import { segmentFileName } from './log-geometry.js';
-import { examineLog, type LogHealth } from './log-recovery.js';
+import { examineLog, type LogHealth, type LogRecoveryOptions } from './log-recovery.js';
 import { CHUNK_SCRATCH_LENGTH, WALK_CHUNK_LENGTH } from './log-walk.js';
 import { type NodeState, readNodeState } from './node-state-file.js';
 import { readRecordingLog, type TermEntry, termEntryAt } from './recording-log.js';
+import { EMPTY_INDEX, readSnapshotIndex, type SnapshotIndex } from './snapshot-manifest.js';
+import { verifySnapshot } from './snapshot-reader.js';
+import type { SnapshotEntry } from './snapshot-recording.js';
 import { checkCompletion, closeFile, openFile, type StorageTask } from './storage-task.js';
 
 /** A segment file of the log. */
@@ -24,6 +27,12 @@ export interface SegmentDescription {
   readonly name: string;
   readonly base: Position;
   readonly length: number;
+}
+
+/** A snapshot that the record names. */
+export interface SnapshotDescription extends SnapshotEntry {
+  /** Why it cannot be used; undefined when every byte is as the record says. */
+  readonly problem: string | undefined;
 }
 
 /** What a data directory holds. A part that is missing or damaged is undefined and a problem. */
@@ -35,6 +44,10 @@ export interface DirectoryDescription {
   readonly terms: readonly TermEntry[];
   readonly mark: DurableMark | undefined;
   readonly segments: readonly SegmentDescription[];
+  /** Where the log begins: what was before has been purged, and is in every snapshot. */
+  readonly logStartPosition: Position;
+  /** The newest last. */
+  readonly snapshots: readonly SnapshotDescription[];
   /** End of the valid log; undefined when it cannot be told. */
   readonly appendPosition: Position | undefined;
   /** Term of the log end; TERM_NULL when there is none. */
@@ -61,11 +74,16 @@ export function* describeDirectory(
   const catalog = yield* orProblem(readCatalog(storage), problems);
   const nodeState = yield* describeNodeState(storage, problems);
   const terms = yield* describeTerms(storage, problems);
+  const index = yield* describeIndex(storage, problems);
+  const { logStartPosition } = index;
   const segments = yield* describeSegments(storage);
+  const snapshots =
+    catalog === undefined ? [] : yield* describeSnapshots(storage, arena, catalog, index, problems);
+  const found = { entries: terms, mark: mark ?? INITIAL_MARK, logStartPosition };
   const log =
     catalog === undefined
       ? undefined
-      : yield* describeLog(storage, arena, catalog, terms, mark ?? INITIAL_MARK, segments);
+      : yield* describeLog(storage, arena, catalog, found, segments);
   problems.push(...(log?.warnings ?? []));
   const last = log === undefined ? undefined : termEntryAt(terms, log.appendPosition);
   return {
@@ -75,6 +93,8 @@ export function* describeDirectory(
     terms,
     mark,
     segments,
+    logStartPosition,
+    snapshots,
     appendPosition: log?.appendPosition,
     logTermId: last?.leadershipTermId ?? TERM_NULL,
     health: log?.health,
@@ -139,6 +159,35 @@ function* describeTerms(storage: Storage, problems: string[]): StorageTask<reado
   }
 }
 
+function* describeIndex(storage: Storage, problems: string[]): StorageTask<SnapshotIndex> {
+  const reading = yield* readSnapshotIndex(storage);
+  if (reading.kind === 'lost') {
+    problems.push('snapshots.dat is damaged: no snapshot is known, nor where the log begins');
+  } else if (reading.kind === 'found' && reading.isDamaged) {
+    problems.push('snapshots.dat has a damaged slot');
+  }
+  return reading.kind === 'found' ? reading.index : EMPTY_INDEX;
+}
+
+function* describeSnapshots(
+  storage: Storage,
+  arena: Arena,
+  { geometry }: CatalogEntry,
+  index: SnapshotIndex,
+  problems: string[],
+): StorageTask<readonly SnapshotDescription[]> {
+  const snapshots: SnapshotDescription[] = [];
+  for (const entry of index.snapshots) {
+    const problem = yield* verifySnapshot(storage, arena, geometry, entry);
+    snapshots.push({ ...entry, problem });
+    if (problem !== undefined) {
+      const which = `the snapshot of position ${entry.logPosition}`;
+      problems.push(`${which} (recording ${entry.recordingId}) cannot be used: ${problem}`);
+    }
+  }
+  return snapshots;
+}
+
 function* describeSegments(storage: Storage): StorageTask<readonly SegmentDescription[]> {
   const segments: SegmentDescription[] = [];
   for (const base of yield* listSegments(storage)) {
@@ -155,17 +204,15 @@ function* describeSegments(storage: Storage): StorageTask<readonly SegmentDescri
 function* describeLog(
   storage: Storage,
   arena: Arena,
-  catalog: CatalogEntry,
-  entries: readonly TermEntry[],
-  mark: DurableMark,
+  { geometry }: CatalogEntry,
+  found: Pick<LogRecoveryOptions, 'entries' | 'mark' | 'logStartPosition'>,
   segments: readonly SegmentDescription[],
 ): ReturnType<typeof examineLog> {
   const slabLength = WALK_CHUNK_LENGTH + CHUNK_SCRATCH_LENGTH;
   const chunk = arena.allocate(slabLength);
   const bases = segments.map((segment) => segment.base);
-  const { geometry } = catalog;
   try {
-    const options = { arena, geometry, entries, mark, verifyFrom: 'start' as const };
+    const options = { arena, geometry, ...found, verifyFrom: 'start' as const };
     return yield* examineLog(storage, options, chunk, bases, false);
   } finally {
     arena.release(chunk, slabLength);

@@ -58,6 +58,8 @@ export const INITIAL_MARK: DurableMark = {
  */
 export class DurableMarkFile {
   readonly #slots: DoubleSlotFile;
+  /** Copied by a write before it yields: it serves all of them. */
+  readonly #payload = newPayload();
   #mark: DurableMark;
 
   private constructor(slots: DoubleSlotFile, mark: DurableMark) {
@@ -67,7 +69,10 @@ export class DurableMarkFile {
 
   /** Makes the file anew; the caller syncs the directory. */
   static *create(storage: Storage, mark: DurableMark): StorageTask<DurableMarkFile> {
-    return new DurableMarkFile(yield* DoubleSlotFile.create(storage, FORMAT, encode(mark)), mark);
+    return new DurableMarkFile(
+      yield* DoubleSlotFile.create(storage, FORMAT, encode(mark, newPayload())),
+      mark,
+    );
   }
 
   /** Opens the file after `readDurableMark` found it. */
@@ -91,7 +96,7 @@ export class DurableMarkFile {
    */
   *write(mark: DurableMark, isBackground = false): StorageTask<void> {
     assert(mark.commitPosition <= mark.durablePosition, 'a mark commits what is durable here');
-    yield* this.#slots.write(encode(mark), isBackground);
+    yield* this.#slots.write(encode(mark, this.#payload), isBackground);
     this.#mark = mark;
   }
 
@@ -117,8 +122,11 @@ export function* readDurableMark(storage: Storage): StorageTask<DurableMarkReadi
   return mark === undefined ? { kind: 'lost' } : { kind: 'found', mark, isDamaged, sequence };
 }
 
-function encode(mark: DurableMark): DataView {
-  const view = new DataView(new ArrayBuffer(PAYLOAD_LENGTH));
+function newPayload(): DataView {
+  return new DataView(new ArrayBuffer(PAYLOAD_LENGTH));
+}
+
+function encode(mark: DurableMark, view: DataView): DataView {
   writeInt64(view, DURABLE_POSITION_OFFSET, mark.durablePosition);
   writeInt64(view, COMMIT_POSITION_OFFSET, mark.commitPosition);
   writeInt64(view, LEADERSHIP_TERM_OFFSET, mark.leadershipTermId);

@@ -17,7 +17,7 @@ import { checkCompletion, type StorageTask, syncNames } from './storage-task.js'
  * @param floor what somebody still reads.
  */
 export function purgePosition(
-  manifest: SnapshotManifest,
+  manifest: Pick<SnapshotManifest, 'index'>,
   keptCount: number,
   floor: Position,
   geometry: LogGeometry,
@@ -43,14 +43,16 @@ export function* purgeLog(
   geometry: LogGeometry,
 ): StorageTask<number> {
   const reading = yield* readDurableMark(storage);
-  // The mark is where recovery begins: it must lie in what is left.
-  if (reading.kind !== 'found' || reading.mark.durablePosition < position) {
+  if (reading.kind !== 'found') {
     return 0;
   }
-  if (position > manifest.index.logStartPosition) {
-    yield* manifest.write({ ...manifest.index, logStartPosition: position });
+  // The mark is where recovery begins, and follows the log: it must lie in what is left.
+  const marked = segmentBaseOf(reading.mark.durablePosition, geometry.segmentLength);
+  const start = Math.min(position, marked);
+  if (start > manifest.index.logStartPosition) {
+    yield* manifest.write({ ...manifest.index, logStartPosition: start });
   }
-  return yield* removeSegmentsBefore(storage, position, geometry);
+  return yield* removeSegmentsBefore(storage, start, geometry);
 }
 
 /** Removes the segments that lie wholly before a position, from the first on. */

@@ -35,7 +35,7 @@ export type { LogHealth } from './log-recovery.js';
 
 export const LOCK_PATH = 'lock';
 /** No snapshot has a version this low. */
-const NO_VERSION = -1;
+const NO_VERSIONS: readonly number[] = [];
 
 /** Whose directory it is. */
 export interface DirectoryIdentity {
@@ -64,11 +64,11 @@ export interface OpenOptions extends DirectoryIdentity {
   /** `mark`: verifies the last term below the mark; `start`: verifies the whole log. */
   readonly verifyFrom?: 'mark' | 'start';
   /**
-   * Version of the state that the service reads. When it is given, the log is needed and verified
-   * from the newest snapshot of at most this version on: a start does not depend on how long the
-   * log before it is.
+   * Versions of the states that the services read, by service id. When they are given, the log is
+   * needed and verified from the newest snapshot of at most these versions on: a start does not
+   * depend on how long the log before it is.
    */
-  readonly snapshotVersionMax?: number;
+  readonly snapshotVersionsMax?: readonly number[];
   readonly lockHeld?: boolean;
 }
 
@@ -90,6 +90,8 @@ export interface RecoveredDirectory {
   readonly logStartPosition: Position;
   /** What the service starts from; undefined when it replays the log from its first byte. */
   readonly snapshot: SnapshotEntry | undefined;
+  /** Versions of the services' states in it, by service id. */
+  readonly snapshotVersions: readonly number[];
   readonly snapshots: SnapshotManifest;
   /** What was found wrong and what was done, in words. */
   readonly warnings: readonly string[];
@@ -140,8 +142,8 @@ export function* openDirectory(
   const birth = yield* readOwnBirth(storage, options);
   const { geometry } = yield* readCatalog(storage);
   checkConfigured(geometry, options.geometry);
-  const appVersionMax = options.snapshotVersionMax ?? NO_VERSION;
-  const newest = yield* findSnapshots(storage, options.arena, geometry, { appVersionMax });
+  const appVersionsMax = options.snapshotVersionsMax ?? NO_VERSIONS;
+  const newest = yield* findSnapshots(storage, options.arena, geometry, { appVersionsMax });
   const { logStartPosition } = newest.index;
   yield* finishInstall(storage, options.arena, geometry, newest);
   const records = yield* readRecords(storage);
@@ -154,7 +156,7 @@ export function* openDirectory(
     verifyFrom: newest.usable?.logPosition ?? options.verifyFrom ?? 'mark',
     logStartPosition,
   });
-  const limits = { appVersionMax, logPositionMax: log.appendPosition };
+  const limits = { appVersionsMax, logPositionMax: log.appendPosition };
   const isBeyond = (newest.usable?.logPosition ?? 0) > log.appendPosition;
   const found = isBeyond ? yield* findSnapshots(storage, options.arena, geometry, limits) : newest;
   if (found.usable === undefined && logStartPosition > 0) {
@@ -224,6 +226,7 @@ function* writeBack(
     health: log.health,
     logStartPosition: found.index.logStartPosition,
     snapshot: found.usable,
+    snapshotVersions: found.appVersions,
     snapshots,
     warnings,
   };
@@ -239,7 +242,8 @@ function noSnapshotLeft(logStartPosition: Position, reasons: readonly string[]):
   );
 }
 
-function* takeLock(storage: Storage): StorageTask<void> {
+/** Takes the directory for this process. @throws PawlError DIRECTORY_IN_USE. */
+export function* takeLock(storage: Storage): StorageTask<void> {
   const locked = yield storage.lock(LOCK_PATH);
   if (locked.result === StorageResult.Locked) {
     throw new PawlError(
@@ -315,7 +319,7 @@ function checkConfigured(found: LogGeometry, configured: LogGeometry | undefined
 }
 
 /** A random incarnation that is not zero, which stands for none. */
-function makeIncarnation(entropy: Entropy): Opaque64 {
+export function makeIncarnation(entropy: Entropy): Opaque64 {
   const high = entropy.nextUint32() >>> 0;
   const low = entropy.nextUint32() >>> 0;
   return high === 0 && low === 0 ? { high: 0, low: 1 } : { high, low };

@@ -15,8 +15,13 @@ export const SNAPSHOT_STREAM_ID = 106;
 export const SNAPSHOT_CHUNK_LENGTH = 64 * 1024;
 /** Longest payload of a frame: longer messages are fragmented. */
 export const SNAPSHOT_PAYLOAD_LENGTH_MAX = 16 * 1024 - 32;
-/** Version of what a snapshot's messages mean. One that is newer is not loaded. */
-export const SNAPSHOT_FORMAT_VERSION = 1;
+/**
+ * Version of what a snapshot's messages mean. One that is newer is not loaded. Version 2 names the
+ * services and holds their messages on the way, principals, and whether the cluster is suspended;
+ * version 1, of one service without any of it, is read.
+ */
+export const SNAPSHOT_FORMAT_VERSION = 2;
+export const SNAPSHOT_FORMAT_ONE_SERVICE = 1;
 
 const RECORDING_NAME = /^([1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})\.rec$/;
 
@@ -37,7 +42,7 @@ export interface SnapshotEntry {
   readonly hash: number;
   /** SNAPSHOT_FORMAT_VERSION of who wrote it. */
   readonly formatVersion: number;
-  /** Version of the service's own state, as the service named it. */
+  /** Version of the state of service 0, as it named it; the recording tells those of all. */
   readonly appVersion: number;
 }
 

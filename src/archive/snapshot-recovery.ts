@@ -14,8 +14,8 @@ import {
   type SnapshotIndex,
   SnapshotManifest,
 } from './snapshot-manifest.js';
-import { verifySnapshot } from './snapshot-reader.js';
 import { recordingIdOf, type SnapshotEntry } from './snapshot-recording.js';
+import { checkSnapshot } from './snapshot-services.js';
 import { checkCompletion, type StorageTask, syncNames } from './storage-task.js';
 
 /** What was found of snapshots. */
@@ -23,13 +23,15 @@ export interface FoundSnapshots {
   readonly index: SnapshotIndex;
   /** The newest that can be used; undefined for a replay of the whole log. */
   readonly usable: SnapshotEntry | undefined;
+  /** Versions of the states in it, by service id. */
+  readonly appVersions: readonly number[];
   readonly warnings: readonly string[];
 }
 
 /** What a snapshot must be for this member to load it. */
 export interface SnapshotLimits {
-  /** Version of the state that the service of this program reads. */
-  readonly appVersionMax: number;
+  /** Versions of the states that the services of this program read, by service id. */
+  readonly appVersionsMax: readonly number[];
   /** End of the log: a snapshot beyond it is of events that the log does not hold. */
   readonly logPositionMax?: Position;
 }
@@ -50,21 +52,25 @@ export function* findSnapshots(
   }
   const index = reading.kind === 'found' ? reading.index : EMPTY_INDEX;
   for (const entry of [...index.snapshots].reverse()) {
-    const reason =
-      refusalOf(entry, limits) ?? (yield* verifySnapshot(storage, arena, geometry, entry));
-    if (reason === undefined) {
-      return { index, usable: entry, warnings };
+    const refused = refusalOf(entry, limits);
+    const check =
+      refused === undefined
+        ? yield* checkSnapshot(storage, arena, geometry, entry, limits.appVersionsMax)
+        : { reason: refused, isWhole: true };
+    if ('appVersions' in check) {
+      return { index, usable: entry, appVersions: check.appVersions, warnings };
     }
     warnings.push(
       `the snapshot at position ${entry.logPosition} (recording ${entry.recordingId}) is not ` +
-        `used: ${reason}`,
+        `used: ${check.reason}`,
     );
   }
-  return { index, usable: undefined, warnings };
+  return { index, usable: undefined, appVersions: [], warnings };
 }
 
 function refusalOf(entry: SnapshotEntry, limits: SnapshotLimits): string | undefined {
-  const { appVersionMax, logPositionMax = Number.MAX_SAFE_INTEGER } = limits;
+  const { appVersionsMax, logPositionMax = Number.MAX_SAFE_INTEGER } = limits;
+  const appVersionMax = appVersionsMax[0] ?? -1;
   if (entry.logPosition > logPositionMax) {
     return `the log ends before it, at ${logPositionMax}`;
   }

@@ -9,7 +9,7 @@ import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { hit, Mark } from '../marks.js';
 import type { Entropy } from '../ports/entropy.js';
-import { EventCode } from '../protocol/codecs/enumerations.js';
+import { AdminRequestType, EventCode } from '../protocol/codecs/enumerations.js';
 import { NewLeaderEventDecoder } from '../protocol/codecs/new-leader-event.js';
 import { SessionEventDecoder } from '../protocol/codecs/session-event.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
@@ -20,16 +20,17 @@ import {
   messageBlockLength,
   messageTemplateId,
 } from '../protocol/message-header.js';
-import { INGRESS_STREAM_ID } from '../protocol/streams.js';
+import { SESSION_TIMED_OUT } from '../protocol/streams.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import { FragmentAssembler } from '../transport/fragment-assembler.js';
 import type { FragmentHandler } from '../transport/fragment-header.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
+import type { ClientHandlers } from './client-handlers.js';
 import type { ConcludedClientOptions } from './client-options.js';
-import { type AnswerHandlers, EgressAnswers } from './egress-answers.js';
+import { type CredentialsSupplier, NO_CREDENTIALS } from './credentials.js';
+import { EgressAnswers } from './egress-answers.js';
 import { type EgressConsumer, EgressReader } from './egress-reader.js';
-import { type IngressEndpoints, ingressEndpoints, learnEndpoints } from './ingress-endpoints.js';
 import {
   IngressWriter,
   QUERY_HEADER_LENGTH,
@@ -37,6 +38,10 @@ import {
   type RequestNumbers,
   SESSION_HEADER_LENGTH,
 } from './ingress-writer.js';
+import { LeaderSearch } from './leader-search.js';
+
+export type { ClientHandlers } from './client-handlers.js';
+export type { AdminResponse } from './egress-answers.js';
 
 export const ClientState = {
   /** Looking for the leader and asking for a session. */
@@ -48,21 +53,13 @@ export const ClientState = {
 } as const;
 export type ClientState = (typeof ClientState)[keyof typeof ClientState];
 
-/** What a client's owner hears. Called from doWork; bytes are valid during the call. */
-export interface ClientHandlers extends AnswerHandlers {
-  onMessage(view: DataView, offset: number, length: number, timestamp: number): void;
-  onConnected?(clusterSessionId: number): void;
-  /** Another member leads: what was sent before and is unanswered may or may not be in the log. */
-  onNewLeader?(leadershipTermId: number, leaderMemberId: number): void;
-  /** The session ended: by the cluster, by a timeout, or because it could not be opened. */
-  onClosed?(error: PawlError | undefined): void;
-}
-
 export interface ClusterClientDependencies {
   readonly transport: Transport;
   readonly entropy: Entropy;
   readonly options: ConcludedClientOptions;
   readonly handlers: ClientHandlers;
+  /** Where the cluster asks its clients who they are. */
+  readonly credentials?: CredentialsSupplier | undefined;
 }
 
 /** One session with a cluster. */
@@ -75,13 +72,11 @@ export class ClusterClient {
   readonly #egress: Subscription;
   readonly #egressReader: EgressReader;
   readonly #writer: IngressWriter;
+  readonly #search: LeaderSearch;
   readonly #answers: EgressAnswers;
   readonly #messageDecoder = new SessionMessageHeaderDecoder();
   readonly #sessionEvent = new SessionEventDecoder();
   readonly #newLeaderEvent = new NewLeaderEventDecoder();
-  readonly #connecting = new Map<number, ExclusivePublication>();
-  readonly #askedAtNs = new Map<number, number>();
-  #endpoints: IngressEndpoints;
   #ingress: ExclusivePublication | undefined;
   #state: ClientState = ClientState.Connecting;
   #startedNs = -1;
@@ -101,8 +96,10 @@ export class ClusterClient {
     this.#handlers = dependencies.handlers;
     this.#answers = new EgressAnswers(dependencies.handlers);
     this.#correlationId = (BigInt(entropy.nextUint32()) << 32n) | BigInt(entropy.nextUint32());
-    this.#endpoints = ingressEndpoints(options.ingressEndpoints);
     this.#writer = new IngressWriter(transport, this, options.mtuLength);
+    const { credentials = NO_CREDENTIALS } = dependencies;
+    const { correlationId, writer } = { correlationId: this.#correlationId, writer: this.#writer };
+    this.#search = new LeaderSearch({ transport, options, writer, credentials, correlationId });
     this.#egress = transport.addSubscription(options.egressChannel, options.egressStreamId, {
       termLengthMax: options.egressTermLengthMax,
       windowLength: options.windowLength,
@@ -180,6 +177,21 @@ export class ClusterClient {
     return this.#sent(this.#writer.query(publication, queryId, body));
   }
 
+  /**
+   * Asks the leader to have a snapshot taken, where this client may: `onAdminResponse` tells.
+   *
+   * @param correlationId comes back with the response; a safe integer from 0.
+   * @returns as `offer`.
+   */
+  orderSnapshot(correlationId: number): number {
+    const publication = this.#ingress;
+    if (publication === undefined || this.#state !== ClientState.Connected) {
+      return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
+    }
+    const type = AdminRequestType.Snapshot;
+    return this.#sent(this.#writer.adminRequest(publication, correlationId, type));
+  }
+
   #sent(result: number): number {
     if (result > 0) {
       this.#lastSendNs = this.#nowNs;
@@ -242,7 +254,11 @@ export class ClusterClient {
       case ClientState.Connected:
         return Math.min(transportNs, this.#lastSendNs + this.#options.keepAliveIntervalNs);
       case ClientState.AwaitingLeader:
-        return Math.min(transportNs, this.#awaitingSinceNs + this.#options.newLeaderTimeoutNs);
+        return Math.min(
+          transportNs,
+          this.#awaitingSinceNs + this.#options.newLeaderTimeoutNs,
+          this.#lastSendNs + this.#options.keepAliveIntervalNs,
+        );
       default:
         return transportNs;
     }
@@ -252,10 +268,10 @@ export class ClusterClient {
     const local = this.#egress.localEndpoint;
     if (nowNs - this.#startedNs > this.#options.connectTimeoutNs) {
       hit(Mark.ClientConnectTimedOut);
-      const tried = [...this.#endpoints.values()].join(', ');
       this.#fail(
         ErrorCode.Timeout,
-        `no leader answered within ${this.#options.connectTimeoutNs / 1e6} ms at ${tried}: ` +
+        `no leader answered within ${this.#options.connectTimeoutNs / 1e6} ms at ` +
+          `${this.#search.endpointsText}: ` +
           'check that a majority of the members runs and that the endpoints are right',
       );
       return 0;
@@ -263,41 +279,7 @@ export class ClusterClient {
     if (local === undefined) {
       return 0;
     }
-    let work = 0;
-    for (const [memberId, endpoint] of this.#endpoints) {
-      const publication = this.#publicationTo(memberId, endpoint);
-      const askedNs = this.#askedAtNs.get(memberId) ?? Number.NEGATIVE_INFINITY;
-      const isDue = nowNs - askedNs >= this.#options.connectRetryNs;
-      if (publication.isConnected && isDue && this.#ask(publication, formatHostPort(local))) {
-        this.#askedAtNs.set(memberId, nowNs);
-        work++;
-      }
-    }
-    return work;
-  }
-
-  #publicationTo(memberId: number, endpoint: string): ExclusivePublication {
-    const known = this.#connecting.get(memberId);
-    if (known !== undefined && !known.isClosed) {
-      return known;
-    }
-    const publication = this.#addIngress(endpoint);
-    this.#connecting.set(memberId, publication);
-    return publication;
-  }
-
-  #addIngress(endpoint: string): ExclusivePublication {
-    return this.#transport.addPublication(`aeron:udp?endpoint=${endpoint}`, INGRESS_STREAM_ID, {
-      termLength: this.#options.ingressTermLength,
-      mtuLength: this.#options.mtuLength,
-    });
-  }
-
-  #ask(publication: ExclusivePublication, localEndpoint: string): boolean {
-    const { egressStreamId } = this.#options;
-    return (
-      this.#writer.connect(publication, this.#correlationId, egressStreamId, localEndpoint) > 0
-    );
+    return this.#search.ask(formatHostPort(local), nowNs);
   }
 
   readonly #onEgress: FragmentHandler = (view, offset, length) => {
@@ -315,6 +297,12 @@ export class ClusterClient {
         if (SessionEventDecoder.isValid(view, offset, length)) {
           this.#onSessionEvent(this.#sessionEvent.wrapAndApplyHeader(view, offset));
         }
+        break;
+      case TemplateId.Challenge:
+        this.#onChallenge(view, offset, length);
+        break;
+      case TemplateId.AdminResponse:
+        this.#answers.onAdminResponse(view, offset, length, this.clusterSessionId);
         break;
       case TemplateId.NewLeaderEvent:
         if (NewLeaderEventDecoder.isValid(view, offset, length)) {
@@ -359,6 +347,15 @@ export class ClusterClient {
     }
   };
 
+  #onChallenge(view: DataView, offset: number, length: number): void {
+    const isAnswered =
+      this.#state !== ClientState.Connecting || this.#search.onChallenge(view, offset, length);
+    if (!isAnswered) {
+      const reason = 'the cluster wants to know who this client is: give it credentials';
+      this.#fail(ErrorCode.AuthenticationRejected, reason);
+    }
+  }
+
   #onSessionEvent(event: SessionEventDecoder): void {
     const isAnswer =
       this.#state === ClientState.Connecting &&
@@ -367,40 +364,32 @@ export class ClusterClient {
     if (code === EventCode.Ok && isAnswer) {
       this.#onOpened(event);
     } else if (code === EventCode.Redirect && isAnswer) {
-      this.#redirect(event.leaderMemberId(), event.detail());
+      this.#search.onRedirect(event.leaderMemberId(), event.detail());
     } else if (code === EventCode.Closed && event.clusterSessionId() === this.clusterSessionId) {
-      hit(Mark.ClientSessionClosed);
-      this.#fail(ErrorCode.SessionClosed, `the cluster closed the session: ${event.detail()}`);
-    } else if (
-      (code === EventCode.Error || code === EventCode.AuthenticationRejected) &&
-      isAnswer
-    ) {
+      this.#onClosed(event.detail());
+    } else if (code === EventCode.AuthenticationRejected && isAnswer) {
+      const message = `the cluster did not let this client in: ${event.detail()}`;
+      this.#fail(ErrorCode.AuthenticationRejected, message);
+    } else if (code === EventCode.Error && isAnswer) {
       this.#fail(ErrorCode.SessionRefused, `the cluster refused the session: ${event.detail()}`);
     }
+  }
+
+  #onClosed(detail: string): void {
+    const isExpired = detail.startsWith(SESSION_TIMED_OUT);
+    hit(isExpired ? Mark.ClientSessionExpired : Mark.ClientSessionClosed);
+    const code = isExpired ? ErrorCode.SessionExpired : ErrorCode.SessionClosed;
+    this.#fail(code, `the cluster closed the session: ${detail}`);
   }
 
   #onOpened(event: SessionEventDecoder): void {
     this.clusterSessionId = event.clusterSessionId();
     this.leadershipTermId = event.leadershipTermId();
     this.leaderMemberId = event.leaderMemberId();
-    this.#ingress = this.#connecting.get(this.leaderMemberId);
-    for (const [memberId, publication] of this.#connecting) {
-      if (memberId !== this.leaderMemberId) {
-        publication.close();
-      }
-    }
-    this.#connecting.clear();
-    this.#askedAtNs.clear();
+    this.#ingress = this.#search.finish(this.leaderMemberId);
     this.#state = ClientState.Connected;
     this.#lastSendNs = this.#nowNs;
     this.#handlers.onConnected?.(this.clusterSessionId);
-  }
-
-  #redirect(leaderMemberId: number, detail: string): void {
-    hit(Mark.ClientRedirected);
-    this.#endpoints = learnEndpoints(detail, this.#endpoints);
-    // Ask the named leader at once rather than at the next retry.
-    this.#askedAtNs.delete(leaderMemberId);
   }
 
   #onNewLeader(event: NewLeaderEventDecoder): void {
@@ -410,12 +399,10 @@ export class ClusterClient {
       return;
     }
     hit(Mark.ClientNewLeader);
-    this.#endpoints = learnEndpoints(event.ingressEndpoints(), this.#endpoints);
     this.leadershipTermId = termId;
     this.leaderMemberId = event.leaderMemberId();
     this.#ingress?.close();
-    const endpoint = this.#endpoints.get(this.leaderMemberId);
-    this.#ingress = endpoint === undefined ? undefined : this.#addIngress(endpoint);
+    this.#ingress = this.#search.openTo(this.leaderMemberId, event.ingressEndpoints());
     this.#state = this.#ingress === undefined ? ClientState.AwaitingLeader : ClientState.Connected;
     this.#awaitingSinceNs = this.#nowNs;
     this.#handlers.onNewLeader?.(termId, this.leaderMemberId);
@@ -452,13 +439,26 @@ export class ClusterClient {
     ) {
       hit(Mark.ClientLeaderBack);
       this.#state = ClientState.Connected;
-    } else if (nowNs - this.#awaitingSinceNs > this.#options.newLeaderTimeoutNs) {
+      return;
+    }
+    this.#askAfterSession(nowNs);
+    if (nowNs - this.#awaitingSinceNs > this.#options.newLeaderTimeoutNs) {
       hit(Mark.ClientGaveUpSession);
       this.#fail(
         ErrorCode.Timeout,
         `no leader was heard for ${this.#options.newLeaderTimeoutNs / 1e6} ms: ` +
           'the session is given up; open a new one when a majority of the members runs',
       );
+    }
+  }
+
+  /** Whoever knows that the log has closed the session says so when it hears of it. */
+  #askAfterSession(nowNs: number): void {
+    if (nowNs - this.#lastSendNs >= this.#options.keepAliveIntervalNs) {
+      this.#lastSendNs = nowNs;
+      if (this.#ingress?.isConnected === true) {
+        this.#writer.keepAlive(this.#ingress);
+      }
     }
   }
 
@@ -477,10 +477,7 @@ export class ClusterClient {
   #end(error: PawlError | undefined): void {
     this.#state = ClientState.Closed;
     this.#error = error;
-    for (const publication of this.#connecting.values()) {
-      publication.close();
-    }
-    this.#connecting.clear();
+    this.#search.close();
     this.#ingress?.close();
     this.#egress.close();
     if (!this.#isCloseReported) {

@@ -1,8 +1,12 @@
-// egress-answers.ts: replies to requests and answers to queries, as they come out of egress.
+// egress-answers.ts: replies to requests, answers to queries and to orders, as they come out of
+// egress.
 
+import { AdminResponseDecoder } from '../protocol/codecs/admin-response.js';
 import { QueryAnswerDecoder } from '../protocol/codecs/query-answer.js';
 import { ReplyHeaderDecoder } from '../protocol/codecs/reply-header.js';
 import { MESSAGE_HEADER_LENGTH, messageBlockLength } from '../protocol/message-header.js';
+
+const TWO_POW_32 = 2 ** 32;
 
 /** What precedes the body of a reply. */
 export interface ClientReply {
@@ -24,12 +28,23 @@ export interface ClientAnswer {
   readonly logPosition: number;
 }
 
+/** The answer to an order. */
+export interface AdminResponse {
+  readonly correlationId: number;
+  /** Of AdminResponseCode: Ok, Error or UnauthorisedAccess. */
+  readonly code: number;
+  /** Why not, for people. */
+  readonly message: string;
+}
+
 /** Takes them; the bytes are valid during the call. */
 export interface AnswerHandlers {
   /** The reply to an exactly-once request. It may come more than once. */
   onReply?(reply: ClientReply, view: DataView, offset: number, length: number): void;
   /** The answer to a query. It may come more than once; `answer` is valid during the call. */
   onQueryAnswer?(answer: ClientAnswer, view: DataView, offset: number, length: number): void;
+  /** What became of an order; see `orderSnapshot`. */
+  onAdminResponse?(response: AdminResponse): void;
 }
 
 /**
@@ -40,10 +55,23 @@ export class EgressAnswers {
   readonly #handlers: AnswerHandlers;
   readonly #reply = new ReplyHeaderDecoder();
   readonly #answer = new QueryAnswerDecoder();
+  readonly #adminResponse = new AdminResponseDecoder();
   readonly #current = { queryId: 0, code: 0, logPosition: 0 };
 
   constructor(handlers: AnswerHandlers) {
     this.#handlers = handlers;
+  }
+
+  onAdminResponse(view: DataView, offset: number, length: number, clusterSessionId: number): void {
+    if (!AdminResponseDecoder.isValid(view, offset, length)) {
+      return;
+    }
+    const response = this.#adminResponse.wrapAndApplyHeader(view, offset);
+    if (response.clusterSessionId() === clusterSessionId) {
+      const correlationId = response.correlationIdHigh() * TWO_POW_32 + response.correlationIdLow();
+      const [code, message] = [response.responseCode(), response.message()];
+      this.#handlers.onAdminResponse?.({ correlationId, code, message });
+    }
   }
 
   onReply(view: DataView, offset: number, length: number, clusterSessionId: number): void {

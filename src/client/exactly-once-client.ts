@@ -388,6 +388,13 @@ function refusal(request: SentRequest, code: number): PawlError {
       `${name} was executed, and the service gave no answer: let onRequest call reply`,
     );
   }
+  if (code === ReplyCode.Foreign) {
+    return new PawlError(
+      ErrorCode.RequestRefused,
+      `${name} was not executed: the id of this client belongs to another principal; connect ` +
+        'with the credentials of its first session, or as a new client',
+    );
+  }
   return new PawlError(
     ErrorCode.ReplyDropped,
     `the reply to ${name} is not retained (code ${code}), so the request is not executed again; ` +

@@ -2,6 +2,9 @@
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { AdminRequestEncoder } from '../protocol/codecs/admin-request.js';
+import { ChallengeResponseEncoder } from '../protocol/codecs/challenge-response.js';
+import type { AdminRequestType } from '../protocol/codecs/enumerations.js';
 import { QueryEncoder } from '../protocol/codecs/query.js';
 import { RequestHeaderEncoder } from '../protocol/codecs/request-header.js';
 import { SessionCloseRequestEncoder } from '../protocol/codecs/session-close-request.js';
@@ -29,6 +32,15 @@ export interface RequestNumbers {
   readonly requestId: number;
   /** Replies below this are not waited for any more. */
   readonly lowestUnansweredRequestId: number;
+}
+
+/** What a client asks for a session with. */
+export interface SessionRequest {
+  readonly correlationId: bigint;
+  readonly responseStreamId: number;
+  /** Where it receives. */
+  readonly localEndpoint: string;
+  readonly encodedCredentials: Uint8Array;
 }
 
 /** Which session is speaking, and in which term. */
@@ -119,20 +131,45 @@ export class IngressWriter {
     return publication.offerAt(this.#scratch, length);
   }
 
-  connect(
-    publication: ExclusivePublication,
-    correlationId: bigint,
-    responseStreamId: number,
-    localEndpoint: string,
-  ): number {
+  connect(publication: ExclusivePublication, request: SessionRequest): number {
     const encoder = new SessionConnectRequestEncoder()
       .wrapAndApplyHeader(this.#transport.arena.view, this.#scratch)
-      .correlationId(correlationId)
-      .responseStreamId(responseStreamId)
+      .correlationId(request.correlationId)
+      .responseStreamId(request.responseStreamId)
       .version(SESSION_PROTOCOL_VERSION)
-      .putResponseChannel(`aeron:udp?endpoint=${localEndpoint}`)
-      .putEncodedCredentials('')
+      .putResponseChannel(`aeron:udp?endpoint=${request.localEndpoint}`)
+      .putEncodedCredentials(request.encodedCredentials)
       .putClientInfo('name=pawl');
+    return publication.offerAt(this.#scratch, MESSAGE_HEADER_LENGTH + encoder.encodedLength());
+  }
+
+  challengeResponse(
+    publication: ExclusivePublication,
+    correlationId: bigint,
+    handshakeId: number,
+    encodedCredentials: Uint8Array,
+  ): number {
+    const encoder = new ChallengeResponseEncoder()
+      .wrapAndApplyHeader(this.#transport.arena.view, this.#scratch)
+      .correlationId(correlationId)
+      .clusterSessionId(handshakeId)
+      .putEncodedCredentials(encodedCredentials);
+    return publication.offerAt(this.#scratch, MESSAGE_HEADER_LENGTH + encoder.encodedLength());
+  }
+
+  adminRequest(
+    publication: ExclusivePublication,
+    correlationId: number,
+    requestType: AdminRequestType,
+  ): number {
+    const encoder = new AdminRequestEncoder()
+      .wrapAndApplyHeader(this.#transport.arena.view, this.#scratch)
+      .leadershipTermId(this.#session.leadershipTermId)
+      .clusterSessionId(this.#session.clusterSessionId)
+      .correlationIdLow(correlationId % TWO_POW_32)
+      .correlationIdHigh(Math.floor(correlationId / TWO_POW_32))
+      .requestType(requestType)
+      .putPayload('');
     return publication.offerAt(this.#scratch, MESSAGE_HEADER_LENGTH + encoder.encodedLength());
   }
 

@@ -11,6 +11,7 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
 import { MEMBER_PROTOCOL_VERSION } from '../protocol/streams.js';
+import { SERVICE_COUNT_MAX } from './services.js';
 
 export const MEMBER_COUNT_MAX = 7;
 const DURABILITY_LEVELS = {
@@ -46,8 +47,23 @@ const clusterSchema = z.strictObject({
   logTermLength: powerOfTwo(64 * KIB, 256 * MIB).default(16 * MIB),
   /** Bytes of a log segment file; a multiple of logTermLength. */
   segmentLength: powerOfTwo(64 * KIB, 1024 * MIB).default(128 * MIB),
+  /** Services on the log of each member. A member is given that many. */
+  serviceCount: z.int().min(1).max(SERVICE_COUNT_MAX).default(1),
   /** Concurrent client sessions. */
   sessionCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(1_000),
+  /** Of these at most so many whose clients receive at one host. */
+  sessionCountPerAddressMax: z.int().min(1).max(SESSION_COUNT_MAX).default(SESSION_COUNT_MAX),
+  /** `required`: each member is given an Authenticator, which the leader asks about each client. */
+  authentication: z.enum(['none', 'required']).default('none'),
+  /** Clients whose credentials are being judged at one time; others have to ask again. */
+  handshakeCountMax: z.int().min(1).max(SESSION_COUNT_MAX).default(256),
+  /** Time from a client's request until it must have proved who it is. */
+  handshakeTimeoutMs: timeoutMs.default(5_000),
+  /**
+   * Bytes of one of the three term buffers of a client's egress stream. A message to a client is at
+   * most an eighth of it: what a service is told of a longer one must not depend on the member.
+   */
+  egressTermLength: powerOfTwo(64 * KIB, 128 * MIB).default(256 * KIB),
   /** Bytes of egress that may wait for one client before its session is closed by a log event. */
   egressBufferLengthMax: z
     .int()
@@ -81,7 +97,7 @@ const memberSchema = z.strictObject({
     .min(4 * KIB)
     .max(64 * MIB)
     .default(512 * KIB),
-  /** Bytes of one term buffer of an ingress, egress or consensus stream. */
+  /** Bytes of one term buffer of a stream to another member, or to a client without a session. */
   streamTermLength: powerOfTwo(64 * KIB, 64 * MIB).default(256 * KIB),
   socketBufferLength: z
     .int()
@@ -124,6 +140,17 @@ const memberSchema = z.strictObject({
     .default(1024 * MIB),
   /** Time after which a leader has a snapshot taken, if the log has grown; 0 for never. */
   snapshotIntervalMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /**
+   * Bytes on the disk below which a leader hands over to a member that has more room, and the
+   * operator is warned; 0 for never. What the log grows by in some seconds should fit into it.
+   */
+  lowSpaceLength: z
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .default(256 * MIB),
+  /** How often the room on the disk is looked at. */
+  spaceCheckIntervalMs: timeoutMs.default(1_000),
   /** Snapshots that are kept: a damaged one is replaced by the one before. */
   snapshotCountKept: z.int().min(1).max(SNAPSHOT_COUNT_MAX).default(2),
   /**
@@ -142,9 +169,33 @@ const memberSchema = z.strictObject({
    * that started the member, and the rest a thread of its own, which no callback can hold up.
    */
   threads: z.enum(['shared', 'dedicated']).default('shared'),
+  /** How long a shutdown waits for members that can be reached and have not acknowledged it. */
+  terminationTimeoutMs: timeoutMs.default(10_000),
+  /**
+   * With `snapshots`: bytes of log before the newest snapshot that are kept although snapshots hold
+   * them; and how long log is kept, by its own time. What exceeds either is given up. Both 0: at
+   * once.
+   */
+  logRetentionLength: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  logRetentionMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /**
+   * How often a member tells the others what its service has put out, if the log has moved; 0 for
+   * never.
+   */
+  divergenceIntervalMs: z.int().min(0).max(3_600_000).default(1_000),
+  /** What a member does when a majority has put out something else: goes on, or ends itself. */
+  onDivergence: z.enum(['report', 'stop']).default('report'),
+  /**
+   * Clocks, chance, timers and the network throw when the service uses them inside a callback. For
+   * development: it slows them down for the whole process.
+   */
+  guard: z.boolean().default(false),
   /** Must be true to listen on any address but loopback: nothing is encrypted yet. */
   insecure: z.boolean().default(false),
 });
+
+/** What a member has when nothing is set. */
+export const MEMBER_DEFAULTS = Object.freeze(memberSchema.parse({ memberId: 0 }));
 
 export type ClusterSettings = z.input<typeof clusterSchema>;
 export type MemberSettings = z.input<typeof memberSchema>;
@@ -232,10 +283,28 @@ function checkRelations(
         `(${cluster.logTermLength})`,
     );
   }
+  if (member.logRetention === 'all' && member.logRetentionLength + member.logRetentionMs > 0) {
+    throw invalid(
+      'member.logRetentionLength and logRetentionMs say when log is given up, and ' +
+        "member.logRetention is 'all', which gives up none: set it to 'snapshots', or leave them 0",
+    );
+  }
+  if (member.snapshotBy === 'shadow' && cluster.serviceCount > 1) {
+    throw invalid(
+      `member.snapshotBy is 'shadow', and cluster.serviceCount is ${cluster.serviceCount}: a ` +
+        "shadow takes the snapshots of one service; use snapshotBy 'service', or one service",
+    );
+  }
   if (member.mtuLength > member.streamTermLength / 4) {
     throw invalid(
       `member.mtuLength is ${member.mtuLength}: use at most a quarter of streamTermLength ` +
         `(${member.streamTermLength}), or raise streamTermLength`,
+    );
+  }
+  if (member.mtuLength > cluster.egressTermLength / 4) {
+    throw invalid(
+      `member.mtuLength is ${member.mtuLength}: use at most a quarter of egressTermLength ` +
+        `(${cluster.egressTermLength}), or raise egressTermLength on all members`,
     );
   }
   const own = endpoints.find((endpoint) => endpoint.memberId === member.memberId);

@@ -1,6 +1,8 @@
 // cluster-snapshot.ts: the section of a snapshot that holds the cluster's own state.
 //
-//   SnapshotMarker BEGIN | ClusterActionRequest, the event itself | SnapshotTerm, each
+//   SnapshotMarker BEGIN | ClusterActionRequest, the event itself
+//   | SnapshotService, one for each service
+//   | ClusterActionRequest SUSPEND, where the cluster is suspended | SnapshotTerm, each
 //   | ClusterSession and ClientSession, each | SnapshotMarker END
 //
 // Built from applied events only: what a leader has in mind and has not committed is elsewhere.
@@ -15,6 +17,7 @@ import {
 import { ClusterSessionEncoder } from '../protocol/codecs/cluster-session.js';
 import { CloseReason, ClusterAction, SnapshotMark } from '../protocol/codecs/enumerations.js';
 import { SnapshotMarkerEncoder } from '../protocol/codecs/snapshot-marker.js';
+import { SnapshotServiceEncoder } from '../protocol/codecs/snapshot-service.js';
 import { SnapshotTermEncoder } from '../protocol/codecs/snapshot-term.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import type { ClusterSession } from './cluster-session.js';
@@ -68,12 +71,15 @@ export function termsBelow(entries: readonly TermEntry[], position: Position): T
 /** Encodes the cluster's section. */
 export class ClusterSnapshot implements SnapshotSection {
   readonly #event: SnapshotEvent;
+  readonly #appVersions: readonly number[];
   readonly #terms: readonly TermEntry[];
   readonly #sessions: readonly ClusterSession[];
+  readonly #isSuspended: boolean;
   readonly #head = new Uint8Array(HEAD_LENGTH_MAX);
   readonly #view = new DataView(this.#head.buffer);
   readonly #marker = new SnapshotMarkerEncoder();
   readonly #action = new ClusterActionRequestEncoder();
+  readonly #service = new SnapshotServiceEncoder();
   readonly #term = new SnapshotTermEncoder();
   readonly #session = new ClusterSessionEncoder();
   readonly #client = new ClientSessionEncoder();
@@ -81,14 +87,19 @@ export class ClusterSnapshot implements SnapshotSection {
   #termIndex = 0;
   #sessionIndex = 0;
 
+  /** @param appVersions versions of the services' states, by service id. */
   constructor(
     event: SnapshotEvent,
+    appVersions: readonly number[],
     terms: readonly TermEntry[],
     sessions: readonly ClusterSession[],
+    isSuspended: boolean,
   ) {
     this.#event = event;
+    this.#appVersions = appVersions;
     this.#terms = terms;
     this.#sessions = sessions;
+    this.#isSuspended = isSuspended;
   }
 
   write(append: SnapshotWrite, lengthMax: number): boolean {
@@ -114,7 +125,11 @@ export class ClusterSnapshot implements SnapshotSection {
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       this.#writeMarker(append, SnapshotMark.Begin);
-      this.#writeEvent(append);
+      this.#writeEvent(append, ClusterAction.Snapshot);
+      this.#writeServices(append);
+      if (this.#isSuspended) {
+        this.#writeEvent(append, ClusterAction.Suspend);
+      }
       return true;
     }
     const term = this.#terms[this.#termIndex];
@@ -151,17 +166,29 @@ export class ClusterSnapshot implements SnapshotSection {
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
   }
 
-  #writeEvent(append: SnapshotWrite): void {
+  #writeEvent(append: SnapshotWrite, action: ClusterAction): void {
     const { eventPosition, flags, leadershipTermId, timestampMs } = this.#event;
     const length = this.#action
       .wrapAndApplyHeader(this.#view, 0)
       .leadershipTermId(leadershipTermId)
       .logPosition(eventPosition)
       .timestamp(timestampMs)
-      .action(ClusterAction.Snapshot)
+      .action(action)
       .flags(flags)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
+  }
+
+  #writeServices(append: SnapshotWrite): void {
+    this.#appVersions.forEach((appVersion, serviceId) => {
+      const length = this.#service
+        .wrapAndApplyHeader(this.#view, 0)
+        .serviceId(serviceId)
+        .serviceCount(this.#appVersions.length)
+        .appVersion(appVersion)
+        .encodedLength();
+      append(this.#head, MESSAGE_HEADER_LENGTH + length);
+    });
   }
 
   #writeSession(append: SnapshotWrite, session: ClusterSession): void {

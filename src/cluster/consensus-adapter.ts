@@ -13,6 +13,7 @@ import { MemberAdmittedDecoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloDecoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedDecoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermDecoder } from '../protocol/codecs/new-leadership-term.js';
+import { OutputHashDecoder } from '../protocol/codecs/output-hash.js';
 import { ReadAcknowledgementDecoder } from '../protocol/codecs/read-acknowledgement.js';
 import { ReadProbeDecoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockDecoder } from '../protocol/codecs/repair-block.js';
@@ -22,6 +23,8 @@ import { SnapshotBlockDecoder } from '../protocol/codecs/snapshot-block.js';
 import { SnapshotOfferDecoder } from '../protocol/codecs/snapshot-offer.js';
 import { SnapshotRequestDecoder } from '../protocol/codecs/snapshot-request.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
+import { TerminationAckDecoder } from '../protocol/codecs/termination-ack.js';
+import { TerminationPositionDecoder } from '../protocol/codecs/termination-position.js';
 import { VoteDecoder } from '../protocol/codecs/vote.js';
 import { VoterClockDecoder } from '../protocol/codecs/voter-clock.js';
 import { messageTemplateId } from '../protocol/message-header.js';
@@ -30,6 +33,8 @@ import type { Subscription } from '../transport/subscription.js';
 import type { ClockAgreement } from './clock-agreement.js';
 import type { Installs } from './installs.js';
 import type { LogCare } from './log-care.js';
+import type { Outputs } from './outputs.js';
+import type { Shutdown } from './shutdown.js';
 
 /** Messages of other members that one duty cycle takes. */
 export const CONSENSUS_FRAGMENT_LIMIT = 256;
@@ -68,6 +73,11 @@ export class ConsensusAdapter {
   readonly #snapshotOffer = new SnapshotOfferDecoder();
   readonly #snapshotRequest = new SnapshotRequestDecoder();
   readonly #snapshotBlock = new SnapshotBlockDecoder();
+  readonly #shutdown: Shutdown;
+  readonly #terminationPosition = new TerminationPositionDecoder();
+  readonly #terminationAck = new TerminationAckDecoder();
+  readonly #outputs: Outputs;
+  readonly #outputHash = new OutputHashDecoder();
   #nowNs = 0;
   /** Messages that were not valid, or of a kind that this version does not know. */
   invalidCount = 0;
@@ -79,6 +89,8 @@ export class ConsensusAdapter {
     logCare: LogCare,
     installs: Installs,
     clocks: ClockAgreement,
+    outputs: Outputs,
+    shutdown: Shutdown,
   ) {
     this.#subscription = subscription;
     this.#election = election;
@@ -86,6 +98,8 @@ export class ConsensusAdapter {
     this.#logCare = logCare;
     this.#installs = installs;
     this.#clocks = clocks;
+    this.#shutdown = shutdown;
+    this.#outputs = outputs;
   }
 
   poll(nowNs: number): number {
@@ -333,8 +347,45 @@ export class ConsensusAdapter {
         );
       }
       default:
-        return false;
+        return this.#dispatchShutdown(view, offset, length, nowNs);
     }
+  }
+
+  #dispatchShutdown(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    switch (messageTemplateId(view, offset, length)) {
+      case TemplateId.TerminationPosition: {
+        if (!TerminationPositionDecoder.isValid(view, offset, length)) return false;
+        const message = this.#terminationPosition.wrapAndApplyHeader(view, offset);
+        const termId = message.leadershipTermId();
+        // One of an earlier term is late, not wrong.
+        this.#shutdown.onTerminationPosition(termId, message.logPosition(), nowNs);
+        return true;
+      }
+      case TemplateId.TerminationAck: {
+        if (!TerminationAckDecoder.isValid(view, offset, length)) return false;
+        const message = this.#terminationAck.wrapAndApplyHeader(view, offset);
+        this.#shutdown.onTerminationAck(
+          message.memberId(),
+          message.leadershipTermId(),
+          message.logPosition(),
+        );
+        return true;
+      }
+      default:
+        return this.#dispatchOutputs(view, offset, length, nowNs);
+    }
+  }
+
+  #dispatchOutputs(view: DataView, offset: number, length: number, nowNs: number): boolean {
+    if (!OutputHashDecoder.isValid(view, offset, length)) return false;
+    const message = this.#outputHash.wrapAndApplyHeader(view, offset);
+    const claim = {
+      position: message.logPosition(),
+      hash: { low: message.hashLow(), high: message.hashHigh() },
+      serviceId: message.serviceId(),
+      flags: message.flags(),
+    };
+    return this.#outputs.onOutputHash(message.memberId(), claim, nowNs);
   }
 
   #onNewLeadershipTerm(message: NewLeadershipTermDecoder, nowNs: number): void {
@@ -354,6 +405,7 @@ export class ConsensusAdapter {
   }
 
   #onMemberHello(message: MemberHelloDecoder, nowNs: number): void {
+    this.#shutdown.onHello(message.memberId(), message.flags());
     this.#election.onMemberHello(
       {
         memberId: message.memberId(),

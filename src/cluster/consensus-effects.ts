@@ -28,6 +28,7 @@ import type { LeadershipTermId, Position } from '../position.js';
 import type { ClockAgreement } from './clock-agreement.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
+import type { DiskWatch } from './disk-watch.js';
 import type { FollowerLog } from './follower-log.js';
 import type { LeaderLog } from './leader-log.js';
 import type { LogCare } from './log-care.js';
@@ -54,6 +55,7 @@ export interface EffectsDependencies {
   readonly makeReader: () => RecordedLog;
   /** Who reads and mends the recording: it must not meet a truncation. */
   readonly logCare: LogCare;
+  readonly diskWatch: DiskWatch;
   /** A follower needs log that is purged here. */
   onPurgedLogWanted(memberId: MemberId): void;
   /** The live log changed (opened, joined, left). */
@@ -107,6 +109,10 @@ export class ConsensusEffects implements ElectionEffects {
   }
 
   // --- messages ---
+
+  isSpaceLow(): boolean {
+    return this.#member.diskWatch.isLow;
+  }
 
   sendMemberHello(to: MemberId, flags: number, admittedTermId: LeadershipTermId): void {
     this.#publisher.memberHello(to, flags, admittedTermId);

@@ -10,13 +10,16 @@ import { ElectionState } from '../consensus/election-state.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import { MEMBER_NULL, type Position } from '../position.js';
+import type { Redirect } from './client-orders.js';
 import type { ClusterConfig } from './cluster-config.js';
+import type { ClusterControl } from './cluster-control.js';
 import { CONSENSUS_FRAGMENT_LIMIT, type ConsensusAdapter } from './consensus-adapter.js';
 import type { ConsensusEffects } from './consensus-effects.js';
 import type { ConsensusPublisher } from './consensus-publisher.js';
+import type { DiskWatch } from './disk-watch.js';
 import type { Egress } from './egress.js';
 import type { FollowerLog } from './follower-log.js';
-import type { IngressAdapter, Redirect } from './ingress-adapter.js';
+import type { IngressAdapter } from './ingress-adapter.js';
 import type { Installs } from './installs.js';
 import type { LeaderLog } from './leader-log.js';
 import type { LeaderReads } from './leader-reads.js';
@@ -25,13 +28,16 @@ import type { LogApplier } from './log-applier.js';
 import type { LogCare } from './log-care.js';
 import type { LogClock } from './log-clock.js';
 import type { LogPublisher } from './log-publisher.js';
+import type { Outputs } from './outputs.js';
 import type { Responder } from './responder.js';
-import type { ServiceHost } from './service-host.js';
+import type { ServiceProposer } from './service-proposer.js';
+import type { Services } from './services.js';
+import type { SessionAdmission } from './session-admission.js';
 import type { ShadowSnapshots } from './shadow-snapshots.js';
+import type { Shutdown } from './shutdown.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
-import type { TimerProposer } from './timer-proposer.js';
 
 /** Parts of the module, made by the member. */
 export interface ConsensusModuleParts {
@@ -49,13 +55,17 @@ export interface ConsensusModuleParts {
   readonly leaderLog: LeaderLog;
   readonly followerLog: FollowerLog;
   readonly logCare: LogCare;
+  readonly diskWatch: DiskWatch;
   readonly installs: Installs;
   readonly logClock: LogClock;
   readonly logPublisher: LogPublisher;
   readonly ingress: IngressAdapter;
   readonly reads: LeaderReads;
   readonly sessions: LeaderSessions;
-  readonly timers: TimerProposer;
+  readonly admission: SessionAdmission;
+  readonly control: ClusterControl;
+  readonly shutdown: Shutdown;
+  readonly proposer: ServiceProposer;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
   /** What takes the service's part of snapshots in its place. */
@@ -63,9 +73,10 @@ export interface ConsensusModuleParts {
   /** The snapshot that the member starts from, while it is loaded. */
   readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
+  readonly outputs: Outputs;
   readonly egress: Egress;
   readonly responder: Responder;
-  readonly service: ServiceHost;
+  readonly services: Services;
   readonly ingressEndpoints: string;
 }
 
@@ -94,7 +105,12 @@ export class ConsensusModule {
 
   /** Timers that this member has appended to the log as a leader. */
   get timersProposed(): number {
-    return this.#parts.timers.proposedCount;
+    return this.#parts.proposer.timerCount;
+  }
+
+  /** Messages of services that this member has appended to the log as a leader. */
+  get serviceMessagesProposed(): number {
+    return this.#parts.proposer.messageCount;
   }
 
   doWork(nowNs: number): number {
@@ -117,7 +133,10 @@ export class ConsensusModule {
     work += this.#apply(nowNs);
     work += egress.doWork(nowNs);
     work += responder.doWork(nowNs);
+    this.#hasMore ||= egress.hasMore;
     work += logCare.doWork(nowNs) + this.#parts.installs.doWork(nowNs);
+    work += this.#parts.shutdown.doWork(nowNs);
+    work += this.#parts.outputs.doWork(nowNs) + this.#parts.diskWatch.doWork(nowNs);
     publisher.flush();
     return work;
   }
@@ -136,22 +155,27 @@ export class ConsensusModule {
       logCare.deadlineNs(),
       this.#parts.installs.deadlineNs(),
       this.#parts.taker.deadlineNs(),
+      this.#parts.shutdown.deadlineNs(),
+      this.#parts.outputs.deadlineNs(),
+      this.#parts.diskWatch.deadlineNs(),
       this.#isIngressOpen ? this.#leaderDeadlineNs() : Number.POSITIVE_INFINITY,
     );
   }
 
   /** When an idle leader has to look at sessions or timers. */
   #leaderDeadlineNs(): number {
-    const { logClock, timers } = this.#parts;
-    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(timers.nextDeadlineMs()));
+    const { logClock, proposer } = this.#parts;
+    const nextMs = this.#isHeld() ? Number.POSITIVE_INFINITY : proposer.nextDeadlineMs();
+    const timerNs = Math.max(TIMER_WAIT_MIN_NS, logClock.nsUntil(nextMs));
     return this.#nowNs + Math.min(SESSION_CHECK_INTERVAL_NS, timerNs);
   }
 
   #pollIngress(nowNs: number): number {
     const { clock, election, ingress, leaderLog, logClock } = this.#parts;
     const publication = leaderLog.publication;
-    if (election.isHandingOver()) {
-      // Clients wait in their streams: what was taken now would be lost with the leadership.
+    if (election.isHandingOver() || (this.#isIngressOpen && this.#isHeld())) {
+      // Clients wait in their streams: what was taken now would be lost with the leadership, or is
+      // not to be taken before an operator resumes.
       return 0;
     }
     if (this.#isIngressOpen && publication !== undefined) {
@@ -169,7 +193,8 @@ export class ConsensusModule {
   #moveIdleLog(): number {
     const { election, leaderLog, logPublisher } = this.#parts;
     const isIdle = leaderLog.isOpen && leaderLog.tail() === election.commitPosition();
-    if (!isIdle || !election.admissionWaitsForLog() || election.isHandingOver()) {
+    const isAtEnd = election.isHandingOver() || this.#parts.shutdown.isHeld;
+    if (!isIdle || !election.admissionWaitsForLog() || isAtEnd) {
       return 0;
     }
     return logPublisher.appendPadding() > 0 ? 1 : 0;
@@ -179,6 +204,7 @@ export class ConsensusModule {
   #updateProgress(nowNs: number): number {
     const { election, followerLog, inlineRecorder, leaderLog, recorder } = this.#parts;
     leaderLog.updateProgress();
+    leaderLog.tryFailedAgain(nowNs);
     if (followerLog.updateProgress()) {
       election.onLogActivity(nowNs);
     }
@@ -208,6 +234,8 @@ export class ConsensusModule {
       } else {
         egress.endTerm();
         sessions.endTerm();
+        this.#parts.admission.endTerm();
+        this.#parts.control.endTerm();
       }
     }
     const isIngressOpen = isLeading && election.isIngressOpen();
@@ -217,7 +245,9 @@ export class ConsensusModule {
     if (isIngressOpen && !this.#isIngressOpen) {
       egress.open();
       const nowMs = logClock.timeMs(nowNs, clock.wallMs());
-      this.#parts.timers.startTerm(election.leadershipTermId());
+      this.#parts.proposer.startTerm(election.leadershipTermId());
+      this.#parts.admission.startTerm(election.leadershipTermId());
+      this.#parts.control.startTerm(election.leadershipTermId());
       this.#parts.schedule.startTerm(election.leadershipTermId(), nowMs);
       sessions.openIngress(nowMs);
     }
@@ -225,11 +255,10 @@ export class ConsensusModule {
   }
 
   /**
-   * Applies what is committed: sessions first, so that the service's replies have somewhere to go.
+   * Applies what is committed: sessions first, so that the services' replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, logClock, service, sessions } = this.#parts;
-    const { loader, schedule, shadow, taker, timers } = this.#parts;
+    const { applier, clock, election, loader, logClock, services, shadow, taker } = this.#parts;
     const isLoading = loader?.isDone === false;
     const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
@@ -240,28 +269,49 @@ export class ConsensusModule {
     this.#hasMore ||= loaded > 0;
     let work = loaded + taker.doWork(nowNs);
     work += applier.poll(limit, this.#isIngressOpen, nowMs);
-    work += service.doWork(Math.min(limit, applier.position));
+    work += services.doWork(Math.min(limit, applier.position));
     const shadowed = shadow?.doWork() ?? 0;
     this.#hasMore ||= shadowed > 0;
     work += shadowed;
-    this.#hasMore ||= work > 0 && service.position < limit;
-    applier.finishCloses(service.position);
+    const servicePosition = services.position;
+    this.#hasMore ||= work > 0 && servicePosition < limit;
+    applier.finishCloses(servicePosition);
     if (this.#isIngressOpen) {
       const { reads } = this.#parts;
       work += reads.doWork(election, nowNs);
       this.#hasMore ||= reads.hasMore;
     }
-    election.onServicePosition(Math.min(applier.position, service.position));
+    election.onServicePosition(Math.min(applier.position, servicePosition));
     if (this.#isIngressOpen && !election.isHandingOver()) {
-      const appended =
-        sessions.doWork(nowMs) + timers.doWork(nowMs) + schedule.doWork(nowMs, service.position);
-      this.#hasMore ||= timers.hasMore;
+      const appended = this.#appendEvents(nowMs, nowNs);
       if (appended > 0) {
         // Events were appended after this turn's recording: it goes on at once.
         work += appended + this.#updateProgress(nowNs);
       }
     }
     return work;
+  }
+
+  /** Whether a leader holds back what clients send: by order, or because it is to end. */
+  #isHeld(): boolean {
+    return this.#parts.control.isHeld || this.#parts.shutdown.isHeld;
+  }
+
+  /** What the leader itself has to say. Returns how many events. */
+  #appendEvents(nowMs: number, nowNs: number): number {
+    const { admission, control, proposer, schedule, services, sessions, shutdown } = this.#parts;
+    if (shutdown.isHeld) {
+      return shutdown.wantsSnapshot ? schedule.doWork(nowMs, services.position) : 0;
+    }
+    if (control.takeResumed()) {
+      sessions.restartTimes(nowMs);
+    }
+    let appended = control.doWork(nowMs) + sessions.doWork(nowMs, control.isHeld);
+    if (!control.isHeld) {
+      appended += admission.doWork(nowMs, nowNs) + proposer.doWork(nowMs);
+      this.#hasMore ||= proposer.hasMore;
+    }
+    return appended + schedule.doWork(nowMs, services.position);
   }
 
   #redirectNow(): Redirect | undefined {
@@ -284,11 +334,17 @@ export class ConsensusModule {
 
   /** Position up to which the log is appended here. */
   appendPosition(): Position {
-    const { followerLog, leaderLog, recorder } = this.#parts;
+    const { election, followerLog, leaderLog, recorder } = this.#parts;
     if (leaderLog.isOpen) {
       return leaderLog.tail();
     }
-    return recorder.isRecording() ? followerLog.appendPosition() : recorder.durablePosition();
+    return recorder.isRecording() ? followerLog.appendPosition() : election.durablePosition();
+  }
+
+  /** Position up to which the log is durable here, also while nothing is recorded. */
+  durablePosition(): Position {
+    const { election, recorder } = this.#parts;
+    return recorder.isRecording() ? recorder.durablePosition() : election.durablePosition();
   }
 
   /** Whether the recorder ceased because the disk is full. */

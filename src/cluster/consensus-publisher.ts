@@ -16,6 +16,7 @@ import { MemberAdmittedEncoder } from '../protocol/codecs/member-admitted.js';
 import { MemberHelloEncoder } from '../protocol/codecs/member-hello.js';
 import { MemberRefusedEncoder } from '../protocol/codecs/member-refused.js';
 import { NewLeadershipTermEncoder } from '../protocol/codecs/new-leadership-term.js';
+import { OutputHashEncoder } from '../protocol/codecs/output-hash.js';
 import { ReadAcknowledgementEncoder } from '../protocol/codecs/read-acknowledgement.js';
 import { ReadProbeEncoder } from '../protocol/codecs/read-probe.js';
 import { RepairBlockEncoder } from '../protocol/codecs/repair-block.js';
@@ -24,6 +25,8 @@ import { RequestVoteEncoder } from '../protocol/codecs/request-vote.js';
 import { SnapshotBlockEncoder } from '../protocol/codecs/snapshot-block.js';
 import { SnapshotOfferEncoder } from '../protocol/codecs/snapshot-offer.js';
 import { SnapshotRequestEncoder } from '../protocol/codecs/snapshot-request.js';
+import { TerminationAckEncoder } from '../protocol/codecs/termination-ack.js';
+import { TerminationPositionEncoder } from '../protocol/codecs/termination-position.js';
 import { VoteEncoder } from '../protocol/codecs/vote.js';
 import { VoterClockEncoder } from '../protocol/codecs/voter-clock.js';
 import { formatHostPort } from '../protocol/host-port.js';
@@ -34,6 +37,7 @@ import type { Transport } from '../transport/transport.js';
 import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
 import type { SnapshotPartRequest } from './install-source.js';
 import type { RepairRequest } from './log-repair.js';
+import type { OutputHashMessage } from './output-monitor.js';
 import type { OutgoingPiece } from './repair-source.js';
 
 const SCRATCH_LENGTH = 4096;
@@ -61,6 +65,8 @@ export class ConsensusPublisher {
   readonly #newTerm = new NewLeadershipTermEncoder();
   readonly #catchup = new CatchupRequestEncoder();
   readonly #append = new AppendPositionEncoder();
+  readonly #terminationPosition = new TerminationPositionEncoder();
+  readonly #terminationAck = new TerminationAckEncoder();
   readonly #commit = new CommitPositionEncoder();
   readonly #readProbe = new ReadProbeEncoder();
   readonly #readAcknowledgement = new ReadAcknowledgementEncoder();
@@ -69,6 +75,7 @@ export class ConsensusPublisher {
   readonly #snapshotOffer = new SnapshotOfferEncoder();
   readonly #snapshotRequest = new SnapshotRequestEncoder();
   readonly #snapshotBlock = new SnapshotBlockEncoder();
+  readonly #outputHash = new OutputHashEncoder();
   // Noted for the end of the turn: one position for all, because they all follow this leader.
   readonly #commitTargets = new Set<MemberId>();
   #commitTermId = -1;
@@ -241,6 +248,30 @@ export class ConsensusPublisher {
     this.#send(to, this.#append.encodedLength());
   }
 
+  /** Whether a member has its ear here. */
+  isConnected(to: MemberId): boolean {
+    return this.#publications.get(to)?.isConnected === true;
+  }
+
+  /** The sender, which leads, wants everybody to end at a position. */
+  terminationPosition(to: MemberId, termId: number, position: Position): void {
+    this.#terminationPosition
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logPosition(position);
+    this.#send(to, this.#terminationPosition.encodedLength());
+  }
+
+  /** The sender is ready to end there. */
+  terminationAck(to: MemberId, termId: number, position: Position): void {
+    this.#terminationAck
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .leadershipTermId(termId)
+      .logPosition(position)
+      .memberId(this.#memberId);
+    this.#send(to, this.#terminationAck.encodedLength());
+  }
+
   leadershipTransfer(to: MemberId, termId: number, target: MemberId): void {
     this.#transfer
       .wrapAndApplyHeader(this.#view, this.#scratch)
@@ -329,6 +360,18 @@ export class ConsensusPublisher {
     return this.#send(to, this.#snapshotBlock.encodedLength());
   }
 
+  outputHash(to: MemberId, { flags, hash, position, serviceId }: OutputHashMessage): void {
+    this.#outputHash
+      .wrapAndApplyHeader(this.#view, this.#scratch)
+      .logPosition(position)
+      .hashLow(hash.low)
+      .hashHigh(hash.high)
+      .memberId(this.#memberId)
+      .serviceId(serviceId)
+      .flags(flags);
+    this.#send(to, this.#outputHash.encodedLength());
+  }
+
   /** False when the peer cannot take it now: the piece is sent again. */
   repairBlock(to: MemberId, piece: OutgoingPiece): boolean {
     const { address, length } = piece;
@@ -356,6 +399,10 @@ export class ConsensusPublisher {
 
   /** Sends the commit positions that were noted. */
   flush(): void {
+    if (this.#commitTargets.size === 0) {
+      // Most turns end here; clearing a set makes it anew.
+      return;
+    }
     for (const to of this.#commitTargets) {
       this.#sendCommitPosition(to, this.#commitTermId, this.#commitPosition);
     }

@@ -14,12 +14,19 @@ import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
+import {
+  type Connection,
+  type EgressHooks,
+  EgressOpener,
+  type EgressSession,
+  Greeting,
+} from './egress-connection.js';
 import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
-import { egressChannelOf } from './response-channel.js';
-import type { EgressReply, EgressSink } from './service-host.js';
-import { SessionEvents } from './session-events.js';
+import type { EgressReply, RelayedEgressSink } from './service-host.js';
+import { type Correlation, SessionEvents } from './session-events.js';
 
+const NO_BYTES = new Uint8Array(0);
 /** Header and block of a reply. */
 const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
 /** Header and block of the answer to a query. */
@@ -27,54 +34,22 @@ const ANSWER_HEADER_LENGTH = QueryAnswerEncoder.LENGTH_MIN;
 /** Answers to queries wait while this part of a client's buffer is free for messages of the log. */
 const BUFFER_SHARE_OF_LOG = 0.5;
 
-/** What a connection says before any message. */
-const Greeting = { None: 0, AwaitCommit: 1, Opened: 2, NewLeader: 3 } as const;
-type Greeting = (typeof Greeting)[keyof typeof Greeting];
-
-/** Longest message of a service to a client, bytes: the same on every member by config. */
+/** Longest message of a service to a client, bytes. A setting of the cluster: equal on all. */
 export function egressMessageLengthMax(config: ClusterConfig): number {
   // Aeron's rule, an eighth of the term, less the header.
-  return Math.floor(config.member.streamTermLength / 8) - SESSION_HEADER_LENGTH;
-}
-
-/** What egress needs to know of a session. */
-export interface EgressSession {
-  readonly id: number;
-  readonly correlationIdHigh: number;
-  readonly correlationIdLow: number;
-  readonly responseStreamId: number;
-  readonly responseChannel: string;
+  return Math.floor(config.egressTermLength / 8) - SESSION_HEADER_LENGTH;
 }
 
 /** A leader presents itself this often to a client that it has not heard since. */
 const PRESENT_INTERVAL_NS = 500_000_000;
 
-interface Connection {
-  readonly session: EgressSession;
-  readonly publication: ExclusivePublication;
-  readonly queue: EgressQueue;
-  greeting: Greeting;
-  /** When this leader last presented itself. */
-  presentedNs: number;
-  hasOverflowed: boolean;
-}
-
-export interface EgressHooks {
-  /** The client did not take its egress: the leader closes the session by a log event. */
-  onOverflow(sessionId: number): void;
-  /** A service asked for the end of a session. Called on every member. */
-  onCloseRequest(sessionId: number): void;
-  /** Whether the client has sent anything that names this leader's term. */
-  isHeard(sessionId: number): boolean;
-}
-
 /** Connections to clients. */
-export class Egress implements EgressSink {
+export class Egress implements RelayedEgressSink {
   readonly messageLengthMax: number;
   readonly #arena: Arena;
-  readonly #transport: Transport;
   readonly #config: ClusterConfig;
   readonly #hooks: EgressHooks;
+  readonly #opener: EgressOpener;
   readonly #events: SessionEvents;
   readonly #head: number;
   readonly #replyHead: number;
@@ -105,9 +80,9 @@ export class Egress implements EgressSink {
 
   constructor(transport: Transport, config: ClusterConfig, hooks: EgressHooks) {
     this.#arena = transport.arena;
-    this.#transport = transport;
     this.#config = config;
     this.#hooks = hooks;
+    this.#opener = new EgressOpener(transport, config);
     this.#head = this.#arena.allocate(SESSION_HEADER_LENGTH);
     this.#replyHead = this.#arena.allocate(REPLY_HEADER_LENGTH);
     this.#answerLength = ANSWER_HEADER_LENGTH + config.member.mtuLength;
@@ -151,7 +126,7 @@ export class Egress implements EgressSink {
     this.#leadershipTermId = -1;
     this.#isOpen = false;
     for (const connection of this.#connections.values()) {
-      connection.publication.close();
+      connection.publication?.close();
     }
     this.#connections.clear();
     this.#last = undefined;
@@ -177,6 +152,16 @@ export class Egress implements EgressSink {
     }
   }
 
+  /** Whether there is memory for the connection of one more session, and for answers beside. */
+  hasRoom(): boolean {
+    return this.#opener.hasRoom();
+  }
+
+  /** Whether the last duty cycle left connections to open for the next one. */
+  get hasMore(): boolean {
+    return this.#opener.hasMore;
+  }
+
   /** The client of an open session asks for it again: it has not got its answer. */
   answerAgain(sessionId: number): void {
     const connection = this.#connections.get(sessionId);
@@ -194,8 +179,8 @@ export class Egress implements EgressSink {
       const { publication, session } = connection;
       const term = this.#leadershipTermId;
       const length = this.#events.sessionEvent(session, session.id, term, EventCode.Closed, detail);
-      publication.offerAt(this.#events.address, length);
-      publication.close();
+      publication?.offerAt(this.#events.address, length);
+      publication?.close();
       this.#connections.delete(sessionId);
       this.#last = undefined;
       this.#waiting.delete(connection);
@@ -221,8 +206,9 @@ export class Egress implements EgressSink {
     if (sessionId !== this.#headSessionId || timestamp !== this.#headTimestamp) {
       this.#encodeHead(sessionId, timestamp);
     }
-    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
-      const result = this.#send(connection.publication, buffer, offset, length);
+    const { publication, queue } = connection;
+    if (publication !== undefined && connection.greeting === Greeting.None && queue.isEmpty) {
+      const result = this.#send(publication, buffer, offset, length);
       if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
         return;
       }
@@ -245,8 +231,8 @@ export class Egress implements EgressSink {
       .requestId(reply.requestId)
       .logPosition(reply.logPosition)
       .code(reply.code);
-    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
-      const { publication } = connection;
+    const { publication, queue } = connection;
+    if (publication !== undefined && connection.greeting === Greeting.None && queue.isEmpty) {
       const result = publication.offer2(head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
       if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
         return;
@@ -259,6 +245,29 @@ export class Egress implements EgressSink {
     const connection = this.#connectionOf(sessionId);
     if (connection !== undefined) {
       this.#giveUp(connection);
+    }
+  }
+
+  /** The answer to an order of the session's client. */
+  offerAdminResponse(
+    sessionId: number,
+    correlation: Correlation,
+    requestType: number,
+    responseCode: number,
+    message: string,
+  ): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection !== undefined) {
+      const { address } = this.#events;
+      const length = this.#events.adminResponse(
+        sessionId,
+        correlation,
+        requestType,
+        responseCode,
+        message,
+      );
+      // It takes its turn behind what waits.
+      this.#enqueue(connection, address, length, NO_BYTES, 0, 0);
     }
   }
 
@@ -283,8 +292,9 @@ export class Egress implements EgressSink {
       .queryId(queryId)
       .logPosition(logPosition)
       .code(code);
-    if (connection.greeting === Greeting.None && connection.queue.isEmpty) {
-      const result = this.#sendAnswer(connection.publication, buffer, offset, length);
+    const { publication, queue } = connection;
+    if (publication !== undefined && connection.greeting === Greeting.None && queue.isEmpty) {
+      const result = this.#sendAnswer(publication, buffer, offset, length);
       if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
         return;
       }
@@ -341,6 +351,7 @@ export class Egress implements EgressSink {
   /** Sends greetings and what waited. */
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
+    this.#opener.startTurn();
     this.#presentAgain();
     let work = 0;
     for (const connection of this.#waiting) {
@@ -371,17 +382,10 @@ export class Egress implements EgressSink {
   }
 
   #connect(session: EgressSession, greeting: Greeting): void {
-    const { member, egressBufferLengthMax } = this.#config;
-    const publication = this.#transport.addPublication(
-      egressChannelOf(session.responseChannel),
-      session.responseStreamId,
-      { termLength: member.streamTermLength, mtuLength: member.mtuLength },
-    );
-    const queue = new EgressQueue(egressBufferLengthMax);
     const connection: Connection = {
       session,
-      publication,
-      queue,
+      publication: this.#opener.open(session),
+      queue: new EgressQueue(this.#config.egressBufferLengthMax),
       greeting,
       presentedNs: this.#nowNs,
       hasOverflowed: false,
@@ -445,8 +449,9 @@ export class Egress implements EgressSink {
   }
 
   #flush(connection: Connection): number {
+    connection.publication ??= this.#opener.open(connection.session);
     const { publication, queue } = connection;
-    if (!publication.isConnected || !this.#greet(connection)) {
+    if (publication?.isConnected !== true || !this.#greet(connection, publication)) {
       return 0;
     }
     let work = 0;
@@ -462,8 +467,8 @@ export class Egress implements EgressSink {
   }
 
   /** Whether the connection's greeting has left. */
-  #greet(connection: Connection): boolean {
-    const { session, publication, greeting } = connection;
+  #greet(connection: Connection, publication: ExclusivePublication): boolean {
+    const { session, greeting } = connection;
     const term = this.#leadershipTermId;
     let length = 0;
     if (greeting === Greeting.AwaitCommit) {

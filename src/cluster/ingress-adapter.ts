@@ -16,11 +16,7 @@ import {
   IngressStop,
   SessionTableState,
 } from '../memory/core.js';
-import { EventCode } from '../protocol/codecs/enumerations.js';
 import { RequestHeaderDecoder } from '../protocol/codecs/request-header.js';
-import { SessionCloseRequestDecoder } from '../protocol/codecs/session-close-request.js';
-import { SessionConnectRequestDecoder } from '../protocol/codecs/session-connect-request.js';
-import { SessionKeepAliveDecoder } from '../protocol/codecs/session-keep-alive.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import {
@@ -31,32 +27,32 @@ import {
 import type { Image } from '../transport/image.js';
 import type { LogPublication } from '../transport/log-publication.js';
 import type { Subscription } from '../transport/subscription.js';
-import { type LeaderSessions, OpenResult } from './leader-sessions.js';
-import { type LogPublisher, SESSION_DETAIL_LENGTH_MAX } from './log-publisher.js';
+import type { ClientOrders, Redirect } from './client-orders.js';
+import type { LeaderSessions } from './leader-sessions.js';
+import type { LogPublisher } from './log-publisher.js';
 import { MessageAssembler } from './message-assembler.js';
 import type { QueryIngress } from './query-ingress.js';
-import type { Responder } from './responder.js';
-import { isUsableResponseChannel } from './response-channel.js';
 
 /** Frames that one image may bring into the log in one duty cycle, so that none starves another. */
 const FRAME_LIMIT = 1_024;
 const FRAME_HEADER_LENGTH = 32;
 const FLAGS_OFFSET = 5;
 const ALIGNMENT_MASK = 31;
-/** Major version of the session protocol that is understood. */
-const SESSION_PROTOCOL_MAJOR = 0;
-
 /** A leader's term, as ingress needs it. */
 export interface IngressTerm {
   readonly leadershipTermId: number;
   readonly publication: LogPublication;
 }
 
-/** Where a member that does not lead sends clients. */
-export interface Redirect {
-  readonly leadershipTermId: number;
-  readonly leaderMemberId: number;
-  readonly ingressEndpoints: string;
+export interface IngressParts {
+  readonly arena: Arena;
+  readonly subscription: Subscription;
+  readonly sessions: LeaderSessions;
+  readonly log: LogPublisher;
+  readonly queries: QueryIngress;
+  /** What is neither a message nor a query. */
+  readonly orders: ClientOrders;
+  readonly messageLengthMax: number;
 }
 
 /** State of one client's stream. */
@@ -74,14 +70,10 @@ export class IngressAdapter {
   readonly #subscription: Subscription;
   readonly #sessions: LeaderSessions;
   readonly #log: LogPublisher;
-  readonly #responder: Responder;
-  readonly #queries: QueryIngress;
+  readonly #parts: IngressParts;
   readonly #messageLengthMax: number;
   readonly #area: number;
   readonly #sources = new Map<Image, Source>();
-  readonly #connect = new SessionConnectRequestDecoder();
-  readonly #closeRequest = new SessionCloseRequestDecoder();
-  readonly #keepAlive = new SessionKeepAliveDecoder();
   readonly #message = new SessionMessageHeaderDecoder();
   readonly #request = new RequestHeaderDecoder();
   #term: IngressTerm | undefined;
@@ -96,21 +88,13 @@ export class IngressAdapter {
   /** Duty cycles in which the log had no room for a message. */
   backPressureCount = 0;
 
-  constructor(
-    arena: Arena,
-    subscription: Subscription,
-    sessions: LeaderSessions,
-    log: LogPublisher,
-    responder: Responder,
-    queries: QueryIngress,
-    messageLengthMax: number,
-  ) {
+  constructor(parts: IngressParts) {
+    const { arena, log, messageLengthMax, sessions, subscription } = parts;
+    this.#parts = parts;
     this.#arena = arena;
     this.#subscription = subscription;
     this.#sessions = sessions;
     this.#log = log;
-    this.#responder = responder;
-    this.#queries = queries;
     this.#messageLengthMax = messageLengthMax;
     this.#area = arena.allocate(INGRESS_AREA_LENGTH);
   }
@@ -128,7 +112,7 @@ export class IngressAdapter {
   pollAsLeader(term: IngressTerm, timestamp: number, nowNs: number): number {
     this.hasMore = false;
     this.#term = term;
-    this.#queries.beginTurn(term.leadershipTermId, timestamp);
+    this.#parts.queries.beginTurn(term.leadershipTermId, timestamp);
     this.#timestamp = timestamp;
     this.#nowNs = nowNs;
     let work = 0;
@@ -203,7 +187,7 @@ export class IngressAdapter {
   #takeControlFrames(image: Image, source: Source, end: number, countMax: number): number {
     const { i32, view } = this.#arena;
     const frame = i32[(this.#area + INGRESS_FRAME_ADDRESS_OFFSET) >> 2] as number;
-    const run = this.#queries.take(image, frame, end, countMax);
+    const run = this.#parts.queries.take(image, frame, end, countMax);
     if (run.count > 0) {
       image.advance(run.end);
       return run.count;
@@ -211,13 +195,16 @@ export class IngressAdapter {
     const length = i32[(this.#area + INGRESS_FRAME_LENGTH_OFFSET) >> 2] as number;
     const after = end + ((length + ALIGNMENT_MASK) & ~ALIGNMENT_MASK);
     this.#isStalled = false;
-    source.assembler.onFragment(
+    const { assembler } = source;
+    const tooLongBefore = assembler.tooLongCount;
+    assembler.onFragment(
       view,
       frame + FRAME_HEADER_LENGTH,
       length - FRAME_HEADER_LENGTH,
       view.getUint8(frame + FLAGS_OFFSET),
       after,
     );
+    this.rejectedCount += assembler.tooLongCount - tooLongBefore;
     image.advance(after);
     return this.#isStalled ? 0 : 1;
   }
@@ -264,18 +251,20 @@ export class IngressAdapter {
       case TemplateId.RequestHeader:
         return this.#onRequest(view, offset, length);
       case TemplateId.Query:
-        this.#queries.onQuery(view, offset, length);
+        this.#parts.queries.onQuery(view, offset, length);
         return true;
-      case TemplateId.SessionConnectRequest:
-        return this.#onConnect(view, offset, length);
-      case TemplateId.SessionCloseRequest:
-        return this.#onCloseRequest(view, offset, length);
-      case TemplateId.SessionKeepAlive:
-        return this.#onKeepAlive(view, offset, length);
       default:
-        this.rejectedCount++;
-        return true;
+        return this.#onOrder(view, offset, length);
     }
+  }
+
+  #onOrder(view: DataView, offset: number, length: number): boolean {
+    const templateId = messageTemplateId(view, offset, length);
+    const { leadershipTermId } = this.#term as IngressTerm;
+    const hearing = { leadershipTermId, timestamp: this.#timestamp, nowNs: this.#nowNs };
+    const result = this.#parts.orders.onMessage(templateId, view, offset, length, hearing);
+    this.rejectedCount += result === 'rejected' ? 1 : 0;
+    return result !== 'back-pressured';
   }
 
   #onLongMessage(view: DataView, offset: number, length: number): boolean {
@@ -333,106 +322,15 @@ export class IngressAdapter {
     return isOpen ? sessionId : -1;
   }
 
-  #onConnect(view: DataView, offset: number, length: number): boolean {
-    const request = this.#decodeConnect(view, offset, length);
-    const term = this.#term as IngressTerm;
-    if (request === undefined) {
-      return true;
-    }
-    if (request.version >> 16 !== SESSION_PROTOCOL_MAJOR) {
-      const detail =
-        `protocol version ${request.version >> 16} is not understood: ` +
-        `use a client of major version ${SESSION_PROTOCOL_MAJOR}`;
-      this.#refuse(request, detail, term.leadershipTermId);
-      return true;
-    }
-    const result = this.#sessions.open(request, this.#timestamp);
-    if (result === OpenResult.LimitReached) {
-      const { count } = this.#sessions;
-      const detail = `the limit of ${count} sessions is reached: raise sessionCountMax`;
-      this.#refuse(request, detail, term.leadershipTermId);
-    }
-    return result !== OpenResult.BackPressured;
-  }
-
-  #refuse(request: ConnectRequest, detail: string, leadershipTermId: number): void {
-    this.#responder.answer(request, EventCode.Error, detail, leadershipTermId, -1, this.#nowNs);
-  }
-
-  #onCloseRequest(view: DataView, offset: number, length: number): boolean {
-    if (!SessionCloseRequestDecoder.isValid(view, offset, length)) {
-      this.rejectedCount++;
-      return true;
-    }
-    const id = this.#closeRequest.wrapAndApplyHeader(view, offset).clusterSessionId();
-    return !Number.isSafeInteger(id) || this.#sessions.closeByClient(id, this.#timestamp);
-  }
-
-  #onKeepAlive(view: DataView, offset: number, length: number): boolean {
-    if (SessionKeepAliveDecoder.isValid(view, offset, length)) {
-      const message = this.#keepAlive.wrapAndApplyHeader(view, offset);
-      const id = message.clusterSessionId();
-      // One that names another term comes from a client that does not know this leader yet.
-      const isOfTerm = message.leadershipTermId() === this.#term?.leadershipTermId;
-      if (Number.isSafeInteger(id) && isOfTerm) {
-        this.#arena.core.sessionTouch(this.#sessions.table, id, this.#timestamp);
-      }
-    } else {
-      this.rejectedCount++;
-    }
-    return true;
-  }
-
   readonly #onFollowerFragment = (view: DataView, offset: number, length: number): void => {
-    if (messageTemplateId(view, offset, length) !== TemplateId.SessionConnectRequest) {
+    const templateId = messageTemplateId(view, offset, length);
+    const redirect = this.#redirect;
+    const nowNs = this.#nowNs;
+    const { orders } = this.#parts;
+    const result = orders.onMessageToFollower(templateId, view, offset, length, redirect, nowNs);
+    if (result === 'rejected') {
       hit(Mark.IngressNotLeaderDropped);
       this.rejectedCount++;
-      return;
-    }
-    const request = this.#decodeConnect(view, offset, length);
-    const redirect = this.#redirect;
-    // Without a leader there is nothing to say: the client asks again.
-    if (request !== undefined && redirect !== undefined) {
-      hit(Mark.IngressRedirect);
-      this.#responder.answer(
-        request,
-        EventCode.Redirect,
-        redirect.ingressEndpoints,
-        redirect.leadershipTermId,
-        redirect.leaderMemberId,
-        this.#nowNs,
-      );
     }
   };
-
-  #decodeConnect(view: DataView, offset: number, length: number): ConnectRequest | undefined {
-    if (!SessionConnectRequestDecoder.isValid(view, offset, length)) {
-      this.rejectedCount++;
-      return undefined;
-    }
-    const request = this.#connect.wrapAndApplyHeader(view, offset);
-    const isShort = request.responseChannelLength() <= SESSION_DETAIL_LENGTH_MAX;
-    const responseChannel = isShort ? request.responseChannel() : '';
-    if (!isUsableResponseChannel(responseChannel)) {
-      this.rejectedCount++;
-      return undefined;
-    }
-    return {
-      correlationIdHigh: request.correlationIdHigh(),
-      correlationIdLow: request.correlationIdLow(),
-      responseStreamId: request.responseStreamId(),
-      responseChannel,
-      encodedPrincipal: new Uint8Array(0),
-      version: request.version(),
-    };
-  }
-}
-
-interface ConnectRequest {
-  readonly correlationIdHigh: number;
-  readonly correlationIdLow: number;
-  readonly responseStreamId: number;
-  readonly responseChannel: string;
-  readonly encodedPrincipal: Uint8Array;
-  readonly version: number;
 }

@@ -71,6 +71,15 @@ export class InstallSource {
     return [...this.#serving.values()].some((one) => one.entry.recordingId === entry.recordingId);
   }
 
+  /**
+   * The least position of a snapshot that is being given away; Infinity for none. Who gets it needs
+   * the log from there on, and comes for it when it has started again.
+   */
+  lowestGivenPosition(): Position {
+    const positions = [...this.#serving.values()].map((one) => one.entry.logPosition);
+    return Math.min(...positions, Number.POSITIVE_INFINITY);
+  }
+
   /** A member needs log that is purged here. */
   offer(to: MemberId): void {
     const newest = this.#parts.directory.snapshots.index.snapshots.at(-1);

@@ -7,13 +7,13 @@
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { writeRecordingBytes } from '../archive/snapshot-install.js';
 import { SNAPSHOT_MANIFEST_QUEUE } from '../archive/snapshot-manifest.js';
-import { verifySnapshot } from '../archive/snapshot-reader.js';
 import {
   SNAPSHOT_CHUNK_LENGTH,
   SNAPSHOT_FORMAT_VERSION,
   type SnapshotEntry,
 } from '../archive/snapshot-recording.js';
 import { removeRecordings } from '../archive/snapshot-recovery.js';
+import { checkSnapshot } from '../archive/snapshot-services.js';
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import type { MemberId } from '../consensus/election-effects.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -32,7 +32,8 @@ export interface InstallTargetParts {
   readonly directory: RecoveredDirectory;
   /** Bytes that are asked for at a time. */
   readonly requestLength: number;
-  readonly snapshotVersion: () => number;
+  /** Greatest version that each service reads, by service id. */
+  readonly snapshotVersions: () => readonly number[];
   readonly leaderMemberId: () => MemberId;
   readonly durablePosition: () => Position;
   readonly allocateRecordingId: () => number;
@@ -62,6 +63,8 @@ export class InstallTarget {
   readonly #parts: InstallTargetParts;
   #install: Install | undefined;
   #isDone = false;
+  // Of a snapshot that came whole, and is not for the services of this member.
+  #refusedPosition: Position = -1;
   receivedBytes = 0;
   /** Snapshots that were given up before they were complete. */
   abandonedCount = 0;
@@ -175,7 +178,10 @@ export class InstallTarget {
   }
 
   #isReadable(entry: SnapshotEntry): boolean {
-    const versionMax = this.#parts.snapshotVersion();
+    const versionMax = this.#parts.snapshotVersions()[0] ?? -1;
+    if (entry.logPosition === this.#refusedPosition) {
+      return false;
+    }
     if (entry.formatVersion <= SNAPSHOT_FORMAT_VERSION && entry.appVersion <= versionMax) {
       return true;
     }
@@ -241,7 +247,7 @@ export class InstallTarget {
           this.close();
           onFatal(installed(entry.logPosition));
         } else {
-          onWarning(`the snapshot that came from the leader is not whole: ${reason}`);
+          onWarning(`the snapshot that came from the leader cannot be used: ${reason}`);
           this.#abandon(install);
         }
       },
@@ -251,11 +257,14 @@ export class InstallTarget {
   }
 
   *#makeValid(entry: SnapshotEntry): StorageTask<string | undefined> {
-    const { arena, directory, durablePosition, tasks } = this.#parts;
+    const { arena, directory, durablePosition, snapshotVersions, tasks } = this.#parts;
     const { geometry, snapshots: manifest } = directory;
-    const reason = yield* verifySnapshot(tasks.storage, arena, geometry, entry);
-    if (reason !== undefined) {
-      return reason;
+    const versions = snapshotVersions();
+    const check = yield* checkSnapshot(tasks.storage, arena, geometry, entry, versions);
+    if ('reason' in check) {
+      // What was damaged on its way may come whole; what is not for these services never will.
+      this.#refusedPosition = check.isWhole ? entry.logPosition : this.#refusedPosition;
+      return check.reason;
     }
     if (entry.logPosition <= durablePosition()) {
       return 'the log has come beyond it meanwhile';

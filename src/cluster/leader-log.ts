@@ -7,6 +7,7 @@ import { FRAME_ALIGNMENT } from '../../assembly/layout/frame.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import { assert } from '../assert.js';
 import type { MemberId } from '../consensus/election-effects.js';
+import { hit, Mark } from '../marks.js';
 import type { Position } from '../position.js';
 import { formatHostPort } from '../protocol/host-port.js';
 import { LOG_STREAM_ID } from '../protocol/streams.js';
@@ -15,6 +16,18 @@ import type { LogPublication } from '../transport/log-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { LiveLog } from './log-poller.js';
+
+/** A follower that cannot be sent what it needs is tried again after this ... */
+const RESEND_INTERVAL_NS = 250_000_000;
+/** ... so many times: what is damaged may be repaired, what is purged never comes back. */
+const RESEND_COUNT_MAX = 4;
+
+/** A follower whose log could not be read for it. */
+interface FailedDestination {
+  /** When it is tried again, or counts as served if nothing has failed since. */
+  dueNs: number;
+  triedCount: number;
+}
 
 /** The publication of the term that this member leads. */
 export class LeaderLog implements LiveLog {
@@ -25,6 +38,8 @@ export class LeaderLog implements LiveLog {
   readonly #onRelease: () => void;
   #publication: LogPublication | undefined;
   #flushedPosition: Position = 0;
+  readonly #failed = new Map<MemberId, FailedDestination>();
+  readonly #onWarning: (message: string) => void;
   /** Requests for the log at a position that is not in it. */
   refusedCount = 0;
 
@@ -35,8 +50,10 @@ export class LeaderLog implements LiveLog {
     recorder: RecorderProxy,
     source: BlockSource,
     onRelease: () => void,
+    onWarning: (message: string) => void = () => undefined,
   ) {
     this.#onRelease = onRelease;
+    this.#onWarning = onWarning;
     this.#transport = transport;
     this.#config = config;
     this.#recorder = recorder;
@@ -141,6 +158,53 @@ export class LeaderLog implements LiveLog {
     }
   }
 
+  /**
+   * Followers that could not be sent what the recording holds: the operator is told, and they are
+   * tried again. One that is still not served asks anew when it has heard nothing for long enough,
+   * and may be given a snapshot.
+   */
+  tryFailedAgain(nowNs: number): void {
+    const publication = this.#publication;
+    if (publication === undefined) {
+      return;
+    }
+    for (const { memberId } of this.#config.endpoints) {
+      const isOther = memberId !== this.#config.member.memberId;
+      const failure = isOther ? publication.destinationFailure(memberId) : undefined;
+      if (failure !== undefined || this.#failed.has(memberId)) {
+        this.#care(publication, memberId, failure, nowNs);
+      }
+    }
+  }
+
+  #care(
+    publication: LogPublication,
+    memberId: MemberId,
+    failure: Error | undefined,
+    nowNs: number,
+  ): void {
+    const known = this.#failed.get(memberId);
+    if (known === undefined) {
+      this.#failed.set(memberId, {
+        dueNs: nowNs + RESEND_INTERVAL_NS,
+        triedCount: 0,
+      });
+      this.#onWarning(
+        `member ${memberId} cannot be sent the log: ${failure?.message}; it is tried again, and ` +
+          'what is damaged is repaired from another member: see pawl cluster status',
+      );
+    } else if (failure === undefined) {
+      if (nowNs >= known.dueNs) {
+        this.#failed.delete(memberId);
+      }
+    } else if (nowNs >= known.dueNs && known.triedCount < RESEND_COUNT_MAX) {
+      hit(Mark.LeaderLogTriesAgain);
+      known.triedCount++;
+      known.dueNs = nowNs + RESEND_INTERVAL_NS;
+      publication.startDestination(memberId, publication.destinationConsumed(memberId));
+    }
+  }
+
   /** Closes the publication. Only after the recorder has stopped. */
   close(): void {
     assert(!this.#recorder.isRecording(), 'a log is closed when nobody records it');
@@ -149,5 +213,6 @@ export class LeaderLog implements LiveLog {
       this.#publication.close();
       this.#publication = undefined;
     }
+    this.#failed.clear();
   }
 }

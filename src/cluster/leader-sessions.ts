@@ -9,9 +9,15 @@ import type { Arena } from '../memory/arena.js';
 import { SESSION_TABLE_FULL, SessionTableState } from '../memory/core.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
 import type { ClusterConfig } from './cluster-config.js';
-import type { AppliedSessions, ClusterSession } from './cluster-session.js';
+import {
+  type AppliedSessions,
+  type ClusterSession,
+  CountByName,
+  sessionKeyOf,
+} from './cluster-session.js';
 import type { Egress } from './egress.js';
 import type { LogPublisher, SessionDetails } from './log-publisher.js';
+import { responseHost } from './response-channel.js';
 
 /** Between two looks for sessions that have timed out. */
 const TIMEOUT_CHECK_INTERVAL_MS = 100;
@@ -24,6 +30,10 @@ export const OpenResult = {
   BackPressured: 1,
   /** As many sessions as are allowed. */
   LimitReached: 2,
+  /** As many sessions as one address is allowed. */
+  AddressLimitReached: 3,
+  /** No memory for another session. */
+  MemoryLimitReached: 4,
 } as const;
 export type OpenResult = (typeof OpenResult)[keyof typeof OpenResult];
 
@@ -40,6 +50,7 @@ export class LeaderSessions {
   readonly #tableLength: number;
   // Opens that are appended and not yet applied, by who asked: a client asks again until answered.
   readonly #opening = new Map<string, number>();
+  readonly #openingOfHost = new CountByName();
   readonly #closing = new Set<number>();
   readonly #closeReasons = new Map<number, number>();
   #leadershipTermId = -1;
@@ -90,6 +101,7 @@ export class LeaderSessions {
   endTerm(): void {
     this.#leadershipTermId = -1;
     this.#opening.clear();
+    this.#openingOfHost.clear();
     this.#closing.clear();
     this.#arena.core.sessionTableInitialize(this.table, this.#capacity);
   }
@@ -103,10 +115,21 @@ export class LeaderSessions {
     return this.#applied.count + this.#opening.size;
   }
 
-  /** A client asks for a session. */
+  /** Sessions open or being opened whose clients receive at a host. */
+  countOfHost(host: string): number {
+    return this.#applied.countOfHost(host) + this.#openingOfHost.of(host);
+  }
+
+  /** Whether a request has been granted: its session is open, or about to be. */
+  isKnown(details: SessionDetails): boolean {
+    const key = sessionKeyOf(details);
+    return this.#opening.has(key) || this.#applied.findByKey(key) !== undefined;
+  }
+
+  /** A client that may have one asks for a session. */
   open(details: SessionDetails, timestamp: number): OpenResult {
-    const key = keyOf(details);
-    const applied = this.#findApplied(key);
+    const key = sessionKeyOf(details);
+    const applied = this.#applied.findByKey(key);
     if (applied !== undefined) {
       this.#egress.answerAgain(applied.id);
       return OpenResult.Accepted;
@@ -115,9 +138,10 @@ export class LeaderSessions {
       hit(Mark.SessionAskedAgainWhileOpening);
       return OpenResult.Accepted;
     }
-    if (this.count >= this.#config.sessionCountMax) {
-      hit(Mark.SessionLimitReached);
-      return OpenResult.LimitReached;
+    const host = responseHost(details.responseChannel);
+    const refusal = this.#refusalOf(host);
+    if (refusal !== undefined) {
+      return refusal;
     }
     const id = this.#log.tail();
     const end = this.#log.appendSessionOpen(this.#leadershipTermId, id, timestamp, details);
@@ -126,8 +150,22 @@ export class LeaderSessions {
       return OpenResult.BackPressured;
     }
     this.#opening.set(key, id);
+    this.#openingOfHost.add(host, 1);
     this.#egress.connect({ ...details, id });
     return OpenResult.Accepted;
+  }
+
+  /** The limit that stands against one more session; live ones are never given up for it. */
+  #refusalOf(host: string): OpenResult | undefined {
+    if (this.count >= this.#config.sessionCountMax) {
+      hit(Mark.SessionLimitReached);
+      return OpenResult.LimitReached;
+    }
+    if (this.countOfHost(host) >= this.#config.sessionCountPerAddressMax) {
+      hit(Mark.SessionAddressLimitReached);
+      return OpenResult.AddressLimitReached;
+    }
+    return this.#egress.hasRoom() ? undefined : OpenResult.MemoryLimitReached;
   }
 
   /** A client asks for the end of its session. False when the log has no room now. */
@@ -142,11 +180,11 @@ export class LeaderSessions {
 
   /** The log opened a session. */
   onOpened(session: ClusterSession, isIngressOpen: boolean, nowMs: number): void {
-    const key = keyOf(session);
     if (this.#leadershipTermId < 0) {
       return;
     }
-    if (this.#opening.delete(key)) {
+    if (this.#opening.delete(sessionKeyOf(session))) {
+      this.#openingOfHost.add(responseHost(session.responseChannel), -1);
       this.#egress.confirm(session.id);
     } else {
       hit(Mark.SessionOfEarlierLeader);
@@ -168,8 +206,24 @@ export class LeaderSessions {
     }
   }
 
-  /** Appends the closes that are due. Only while ingress is open. */
-  doWork(nowMs: number): number {
+  /** A session's client has shown that it lives. Returns whether the session is open. */
+  touch(id: number, nowMs: number): boolean {
+    return this.#arena.core.sessionTouch(this.table, id, nowMs) === 1;
+  }
+
+  /** Ingress was held back: nobody's silence of that time counts. */
+  restartTimes(nowMs: number): void {
+    for (const { id } of this.#applied.values()) {
+      this.#arena.core.sessionTouch(this.table, id, nowMs);
+    }
+  }
+
+  /**
+   * Appends the closes that are due. Only while ingress is open.
+   *
+   * @param isHeld whether ingress is held back, so that clients cannot show that they live.
+   */
+  doWork(nowMs: number, isHeld = false): number {
     let work = 0;
     for (const [id, reason] of this.#closeReasons) {
       if (this.#applied.get(id) === undefined) {
@@ -178,7 +232,7 @@ export class LeaderSessions {
         work++;
       }
     }
-    if (nowMs - this.#checkedMs >= TIMEOUT_CHECK_INTERVAL_MS) {
+    if (!isHeld && nowMs - this.#checkedMs >= TIMEOUT_CHECK_INTERVAL_MS) {
       this.#checkedMs = nowMs;
       work += this.#closeIdle(nowMs);
     }
@@ -217,18 +271,4 @@ export class LeaderSessions {
     const slot = this.#arena.core.sessionPut(this.table, id, SessionTableState.Open, nowMs);
     assert(slot !== SESSION_TABLE_FULL, 'the session table holds twice sessionCountMax');
   }
-
-  #findApplied(key: string): ClusterSession | undefined {
-    for (const session of this.#applied.values()) {
-      if (keyOf(session) === key) {
-        return session;
-      }
-    }
-    return undefined;
-  }
-}
-
-function keyOf(details: SessionDetails): string {
-  const { correlationIdHigh, correlationIdLow, responseStreamId, responseChannel } = details;
-  return `${correlationIdHigh}:${correlationIdLow}:${responseStreamId}:${responseChannel}`;
 }

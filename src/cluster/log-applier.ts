@@ -10,7 +10,9 @@ import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event
 import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { messageTemplateId } from '../protocol/message-header.js';
-import type { AppliedSessions } from './cluster-session.js';
+import { SESSION_TIMED_OUT } from '../protocol/streams.js';
+import type { ClusterControl } from './cluster-control.js';
+import type { AppliedSessions, ClosedSession } from './cluster-session.js';
 import { type SnapshotEvent, snapshotEventOf } from './cluster-snapshot.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
@@ -20,7 +22,7 @@ const FRAGMENT_LIMIT = 8_192;
 const CLOSE_DETAILS: ReadonlyMap<number, string> = new Map([
   [CloseReason.ClientAction, 'closed by the client'],
   [CloseReason.ServiceAction, 'closed by the service'],
-  [CloseReason.Timeout, 'timed out: no message or keep-alive arrived in time'],
+  [CloseReason.Timeout, `${SESSION_TIMED_OUT}: no message or keep-alive arrived in time`],
 ]);
 
 /** Applies session events. */
@@ -31,9 +33,10 @@ export class LogApplier {
   readonly #openEvent = new SessionOpenEventDecoder();
   readonly #closeEvent = new SessionCloseEventDecoder();
   readonly #actionEvent = new ClusterActionRequestDecoder();
+  readonly #control: ClusterControl;
   readonly #onSnapshotEvent: (event: SnapshotEvent) => void;
   // Closes that the service has not reached yet: its last replies are still to leave before them.
-  readonly #closes: { position: Position; id: number; detail: string }[] = [];
+  readonly #closes: (ClosedSession & { readonly position: Position })[] = [];
   #isIngressOpen = false;
   #nowMs = 0;
 
@@ -42,11 +45,13 @@ export class LogApplier {
     poller: LogPoller,
     applied: AppliedSessions,
     leader: LeaderSessions,
+    control: ClusterControl,
     onSnapshotEvent: (event: SnapshotEvent) => void,
   ) {
     this.#poller = poller;
     this.#applied = applied;
     this.#leader = leader;
+    this.#control = control;
     this.#onSnapshotEvent = onSnapshotEvent;
   }
 
@@ -71,7 +76,8 @@ export class LogApplier {
       if (next.position > servicePosition) {
         return;
       }
-      this.#leader.onClosed(next.id, next.detail);
+      this.#leader.onClosed(next.session.id, next.detail);
+      this.#applied.rememberClosed(next);
       this.#closes.shift();
     }
   }
@@ -98,6 +104,7 @@ export class LogApplier {
   };
 
   #onAction(event: ClusterActionRequestDecoder, position: Position): void {
+    this.#control.onEvent(event.action(), position);
     const snapshot = snapshotEventOf(event, position);
     if (snapshot !== undefined) {
       this.#onSnapshotEvent(snapshot);
@@ -119,10 +126,10 @@ export class LogApplier {
   }
 
   #onClose(event: SessionCloseEventDecoder, position: Position): void {
-    const id = event.clusterSessionId();
-    if (this.#applied.close(id)) {
+    const session = this.#applied.close(event.clusterSessionId());
+    if (session !== undefined) {
       const detail = CLOSE_DETAILS.get(event.closeReason()) ?? 'closed';
-      this.#closes.push({ position, id, detail });
+      this.#closes.push({ position, session, detail });
     }
   }
 }

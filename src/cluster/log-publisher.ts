@@ -7,20 +7,26 @@
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import { ClusterActionRequestEncoder } from '../protocol/codecs/cluster-action-request.js';
-import { ClusterAction } from '../protocol/codecs/enumerations.js';
+import type { ClusterAction } from '../protocol/codecs/enumerations.js';
 import { NewLeadershipTermEventEncoder } from '../protocol/codecs/new-leadership-term-event.js';
 import { RequestHeaderEncoder } from '../protocol/codecs/request-header.js';
+import { ServiceMessageHeaderEncoder } from '../protocol/codecs/service-message-header.js';
+import { ServiceTimerEventEncoder } from '../protocol/codecs/service-timer-event.js';
 import { SessionCloseEventEncoder } from '../protocol/codecs/session-close-event.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import { SessionOpenEventEncoder } from '../protocol/codecs/session-open-event.js';
 import { TimerEventEncoder } from '../protocol/codecs/timer-event.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import type { ServiceMessage } from './service-host.js';
 
 /** Longest response channel plus principal of a session, bytes. */
 export const SESSION_DETAIL_LENGTH_MAX = 8 * 1024;
 const EVENT_LENGTH_MAX = 256 + SESSION_DETAIL_LENGTH_MAX;
 /** Header and block of a session message. */
 export const SESSION_HEADER_LENGTH = 32;
+/** Header and block of a service's message. */
+export const SERVICE_MESSAGE_HEADER_LENGTH =
+  MESSAGE_HEADER_LENGTH + ServiceMessageHeaderEncoder.BLOCK_LENGTH;
 const MILLIS = 0;
 const TWO_POW_32 = 2 ** 32;
 /** The shortest padding frame: a header. */
@@ -49,6 +55,8 @@ export class LogPublisher {
   readonly #actionRequest = new ClusterActionRequestEncoder();
   readonly #requestHeader = new RequestHeaderEncoder();
   readonly #timerEvent = new TimerEventEncoder();
+  readonly #serviceTimer = new ServiceTimerEventEncoder();
+  readonly #serviceMessage = new ServiceMessageHeaderEncoder();
   #meta = 0;
 
   constructor(arena: Arena, messageLengthMax: number) {
@@ -137,7 +145,7 @@ export class LogPublisher {
     return this.#append(length);
   }
 
-  /** A timer is due. The correlation id is a safe integer. */
+  /** A timer of service 0 is due. The correlation id is a safe integer. */
   appendTimer(leadershipTermId: number, correlationId: number, timestamp: number): Position {
     const length =
       MESSAGE_HEADER_LENGTH +
@@ -151,8 +159,51 @@ export class LogPublisher {
     return this.#append(length);
   }
 
-  /** A snapshot is to be taken at the end of this event. */
-  appendSnapshotRequest(leadershipTermId: number, timestamp: number): Position {
+  /** A timer of another service is due: the event of Aeron has no place for its id. */
+  appendServiceTimer(
+    leadershipTermId: number,
+    serviceId: number,
+    correlationId: number,
+    timestamp: number,
+  ): Position {
+    const length =
+      MESSAGE_HEADER_LENGTH +
+      this.#serviceTimer
+        .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+        .leadershipTermId(leadershipTermId)
+        .correlationIdLow(correlationId >>> 0)
+        .correlationIdHigh(Math.floor(correlationId / TWO_POW_32) >>> 0)
+        .timestamp(timestamp)
+        .serviceId(serviceId)
+        .encodedLength();
+    return this.#append(length);
+  }
+
+  /** A service's message, which comes to all services. */
+  appendServiceMessage(
+    leadershipTermId: number,
+    timestamp: number,
+    message: ServiceMessage,
+  ): Position {
+    const { bytes, ordinal, originPosition, sequence, serviceId } = message;
+    this.#serviceMessage
+      .wrapAndApplyHeader(this.#arena.view, this.#scratch)
+      .leadershipTermId(leadershipTermId)
+      .timestamp(timestamp)
+      .originPosition(originPosition)
+      .sequence(sequence)
+      .serviceId(serviceId)
+      .ordinal(ordinal);
+    this.#arena.u8.set(bytes, this.#scratch + SERVICE_MESSAGE_HEADER_LENGTH);
+    return this.#append(SERVICE_MESSAGE_HEADER_LENGTH + bytes.length);
+  }
+
+  /** An order to the cluster: a snapshot is to be taken at the end of this event, for one. */
+  appendClusterAction(
+    leadershipTermId: number,
+    timestamp: number,
+    action: ClusterAction,
+  ): Position {
     const length =
       MESSAGE_HEADER_LENGTH +
       this.#actionRequest
@@ -160,7 +211,7 @@ export class LogPublisher {
         .leadershipTermId(leadershipTermId)
         .logPosition(this.tail())
         .timestamp(timestamp)
-        .action(ClusterAction.Snapshot)
+        .action(action)
         .encodedLength();
     return this.#append(length);
   }

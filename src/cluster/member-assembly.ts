@@ -8,37 +8,34 @@ import { Recorder } from '../archive/recorder.js';
 import { allocateRecorderControl, RECORDER_CONTROL_LENGTH } from '../archive/recorder-control.js';
 import { RecorderProxy } from '../archive/recorder-proxy.js';
 import { LogReader } from '../archive/segment-reader.js';
-import { SnapshotReader } from '../archive/snapshot-reader.js';
 import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { StorageTasks } from '../archive/storage-task.js';
-import { assert } from '../assert.js';
 import { Election } from '../consensus/election.js';
-import type { RecoveredState } from '../consensus/election-effects.js';
 import type { ElectionState, MemberRole } from '../consensus/election-state.js';
 import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
-import { POSITION_NULL } from '../position.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
-import { formatHostPort } from '../protocol/host-port.js';
-import {
-  formatIngressEndpoints,
-  ingressEndpointsOf,
-  type MemberEndpoints,
-} from '../protocol/member-endpoints.js';
+import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
 import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
+import { logLength } from '../transport/log-memory.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
+import { type Authenticator, type AuthorisationService, DENY_ALL } from './authenticator.js';
 import { CheckedReader } from './checked-reader.js';
+import { ClientOrders } from './client-orders.js';
 import { ClockAgreement } from './clock-agreement.js';
-import { type ClusterConfig, toOpaque64 } from './cluster-config.js';
+import type { ClusterConfig } from './cluster-config.js';
+import { ClusterControl } from './cluster-control.js';
 import { AppliedSessions } from './cluster-session.js';
 import { ConsensusAdapter, type RefusalHandler } from './consensus-adapter.js';
 import { ConsensusEffects } from './consensus-effects.js';
 import { ConsensusModule } from './consensus-module.js';
 import { ConsensusPublisher } from './consensus-publisher.js';
+import { DiskWatch } from './disk-watch.js';
+import type { Divergence } from './divergence.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
 import { IngressAdapter } from './ingress-adapter.js';
@@ -53,15 +50,20 @@ import { LogCare } from './log-care.js';
 import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
-import { LogPurger } from './log-purger.js';
+import type { LogPurger } from './log-purger.js';
+import { channelOf, ownEndpoints } from './member-addresses.js';
+import { Outputs } from './outputs.js';
 import { QueryIngress } from './query-ingress.js';
+import { recoveredState } from './recovered-state.js';
 import { Responder } from './responder.js';
-import type { ServiceHost, SnapshotSink } from './service-host.js';
-import { type ShadowRunner, ShadowSnapshots } from './shadow-snapshots.js';
-import { SnapshotLoader } from './snapshot-loader.js';
-import { SnapshotSchedule } from './snapshot-schedule.js';
-import { SnapshotTaker } from './snapshot-taker.js';
-import { TimerProposer } from './timer-proposer.js';
+import { ServiceProposer } from './service-proposer.js';
+import type { Services } from './services.js';
+import { SessionAdmission } from './session-admission.js';
+import type { ShadowRunner, ShadowSnapshots } from './shadow-snapshots.js';
+import { Shutdown } from './shutdown.js';
+import { assembleLoader, assembleSnapshots, NOT_BY_SERVICE } from './snapshot-assembly.js';
+import type { SnapshotSchedule } from './snapshot-schedule.js';
+import type { SnapshotTaker } from './snapshot-taker.js';
 
 /** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
 export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
@@ -82,7 +84,9 @@ export interface AssemblyInputs {
   readonly arena: Arena;
   readonly clock: Clock;
   readonly entropy: Entropy;
-  readonly service: ServiceHost;
+  readonly services: Services;
+  readonly authenticator?: Authenticator;
+  readonly authorisation?: AuthorisationService;
   readonly recorderRunner?: RecorderRunner;
   /** Given where snapshots are taken by a shadow. */
   readonly shadowRunner?: ShadowRunner;
@@ -93,6 +97,7 @@ export interface AssemblyInputs {
   onRoleChange(role: MemberRole, termId: number): void;
   readonly onRefused: RefusalHandler;
   onSnapshot(entry: SnapshotEntry): void;
+  onDivergence(divergence: Divergence): void;
   onWarning(message: string): void;
   onFatal(error: PawlError): void;
 }
@@ -101,6 +106,7 @@ export interface AssemblyInputs {
 export interface MemberParts {
   readonly directory: RecoveredDirectory;
   readonly module: ConsensusModule;
+  readonly services: Services;
   readonly election: Election;
   readonly recorder: RecorderProxy;
   readonly applied: AppliedSessions;
@@ -108,6 +114,9 @@ export interface MemberParts {
   readonly egress: Egress;
   readonly responder: Responder;
   readonly ingress: IngressAdapter;
+  readonly admission: SessionAdmission;
+  readonly control: ClusterControl;
+  readonly shutdown: Shutdown;
   readonly queryIngress: QueryIngress;
   readonly reads: LeaderReads;
   readonly adapter: ConsensusAdapter;
@@ -118,6 +127,8 @@ export interface MemberParts {
   readonly shadow: ShadowSnapshots | undefined;
   readonly purger: LogPurger;
   readonly installs: Installs;
+  readonly outputs: Outputs;
+  readonly diskWatch: DiskWatch;
   readonly schedule: SnapshotSchedule;
   readonly subscriptions: readonly Subscription[];
   close(): void;
@@ -125,34 +136,23 @@ export interface MemberParts {
 
 /** Makes and joins the parts of a member whose directory is open. */
 export function assembleMember(inputs: AssemblyInputs): MemberParts {
-  const { arena, clock, config, directory, service } = inputs;
+  const { clock, config, directory, services } = inputs;
   const log = assembleLog(inputs);
   const snapshots = assembleSnapshots(inputs, log);
   const sessions = assembleSessions(inputs, log, snapshots);
   const consensus = assembleConsensus(inputs, log, sessions, snapshots);
-  service.start({
-    arena,
-    memberId: config.member.memberId,
-    poller: log.makePoller(),
-    openRecording: log.makeReader,
-    egress: sessions.egress,
-    messageLengthMax: messageLengthMax(config),
-    fragmentLimit: config.member.serviceFragmentLimit,
-    snapshots: snapshots.shadow === undefined ? snapshots.taker : NOT_BY_SERVICE,
-    snapshot: directory.snapshot,
-    nowNs: () => clock.nowNs(),
-  });
+  startServices(inputs, log, sessions, snapshots, consensus.outputs);
   const loader = assembleLoader(inputs, sessions);
   const module = new ConsensusModule({
     config,
     clock,
-    service,
+    services,
     ...log,
     ...sessions,
     ...consensus,
     ...snapshots,
     loader,
-    timers: new TimerProposer(service.timers, log.logPublisher),
+    proposer: new ServiceProposer(services.hosts, log.logPublisher),
     sendNow: (nowNs) => inputs.transport.flush(nowNs),
     ingressEndpoints: formatIngressEndpoints(ingressEndpointsOf(config.endpoints)),
   });
@@ -172,6 +172,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   return {
     directory,
     module,
+    services,
     ...log,
     ...snapshots,
     ...sessions,
@@ -181,12 +182,12 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   };
 }
 
-type LogParts = ReturnType<typeof assembleLog>;
+export type LogParts = ReturnType<typeof assembleLog>;
 type SnapshotParts = ReturnType<typeof assembleSnapshots>;
-type SessionParts = ReturnType<typeof assembleSessions>;
+export type SessionParts = ReturnType<typeof assembleSessions>;
 
 function assembleLog(inputs: AssemblyInputs) {
-  const { arena, config, directory, recorderRunner, service, tasks, transport } = inputs;
+  const { arena, config, directory, recorderRunner, services, tasks, transport } = inputs;
   const { recordingLog, geometry } = directory;
   const logCare = new LogCare({
     arena,
@@ -196,6 +197,7 @@ function assembleLog(inputs: AssemblyInputs) {
     onWarning: (message) => inputs.onWarning(message),
     onFatal: (error) => inputs.onFatal(error),
   });
+  const diskWatch = new DiskWatch({ config, tasks, onWarning: inputs.onWarning });
   const makeReader = (): CheckedReader => {
     const reader = new LogReader({ tasks, arena, recordingLog, geometry });
     return new CheckedReader(reader, logCare, (error) => inputs.onFatal(error));
@@ -215,9 +217,10 @@ function assembleLog(inputs: AssemblyInputs) {
       ? new Recorder({ tasks, arena, control, geometry, durability: config.durability })
       : undefined;
   // Nothing in its buffers is read from then on; `onLogChange` tells what is.
-  const onRelease = (): void => service.setLive(undefined);
+  const onRelease = (): void => services.setLive(undefined);
   const source = { open: makeReader };
-  const leaderLog = new LeaderLog(transport, config, recorder, source, onRelease);
+  const onLogWarning = (message: string): void => inputs.onWarning(message);
+  const leaderLog = new LeaderLog(transport, config, recorder, source, onRelease, onLogWarning);
   const followerLog = new FollowerLog(transport, config, recorder, onRelease);
   const logPublisher = new LogPublisher(arena, messageLengthMax(config));
   const logClock = new LogClock(config.clockSkewMaxMs);
@@ -239,90 +242,35 @@ function assembleLog(inputs: AssemblyInputs) {
     followerLog,
     logPublisher,
     logCare,
+    diskWatch,
     logClock,
     clocks,
     close,
   };
 }
 
-function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
-  const { arena, config, directory, service, tasks } = inputs;
-  const purger = new LogPurger({
-    config,
-    directory,
-    tasks,
-    leaderLog: log.leaderLog,
-    damage: log.logCare.damage,
-    servicePosition: () => service.position,
-    onFatal: (error) => inputs.onFatal(error),
-  });
-  /** Who gives snapshots away is there when consensus is. */
-  const given: { source?: InstallSource } = {};
-  const taker = new SnapshotTaker({
-    arena,
-    tasks,
-    directory,
-    keptCount: config.member.snapshotCountKept,
-    isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
-    snapshotVersion: () => service.snapshotVersion,
-    onSnapshot: (entry) => {
-      purger.onSnapshot();
-      inputs.onSnapshot(entry);
-    },
-    onWarning: (message) => inputs.onWarning(message),
-    onFatal: (error) => inputs.onFatal(error),
-  });
-  const schedule = new SnapshotSchedule(
-    config,
-    log.logPublisher,
-    { canTake: () => service.snapshotVersion >= 0, isBusy: () => taker.isBusy },
-    directory.snapshot?.logPosition ?? 0,
-    directory.snapshot?.timestampMs ?? 0,
-  );
-  const shadow = assembleShadow(inputs, log, taker);
-  return { taker, schedule, purger, given, shadow };
-}
-
-/** What a service is told whose snapshots a shadow takes. */
-const NOT_BY_SERVICE: SnapshotSink = {
-  wantedPosition: POSITION_NULL,
-  wants: () => false,
-  offer: (section) => section.close(),
-};
-
-function assembleShadow(
+/** Each service reads the log by itself, and brings its own section of a snapshot. */
+function startServices(
   inputs: AssemblyInputs,
   log: LogParts,
-  taker: SnapshotTaker,
-): ShadowSnapshots | undefined {
-  const { arena, config, directory, service, shadowRunner: runner, tasks } = inputs;
-  if (config.member.snapshotBy !== 'shadow') {
-    return undefined;
-  }
-  assert(runner !== undefined, 'a member whose snapshots a shadow takes can run one');
-  return new ShadowSnapshots({
-    ...{ arena, config, directory, tasks, taker, runner },
+  sessions: SessionParts,
+  snapshots: SnapshotParts,
+  outputs: Outputs,
+): void {
+  const { arena, config, directory, services } = inputs;
+  const { snapshot, snapshotVersions } = directory;
+  services.start((serviceId) => ({
+    arena,
+    memberId: config.member.memberId,
+    poller: log.makePoller(),
+    egress: sessions.egress,
+    messageLengthMax: messageLengthMax(config),
+    fragmentLimit: config.member.serviceFragmentLimit,
     openRecording: log.makeReader,
-    snapshotVersion: () => service.snapshotVersion,
-  });
-}
-
-/** What brings sessions and service to the snapshot that the member starts from. */
-function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLoader | undefined {
-  const { arena, directory, service, tasks } = inputs;
-  const { applied, sessions } = parts;
-  if (directory.snapshot === undefined) {
-    return undefined;
-  }
-  return new SnapshotLoader({
-    reader: new SnapshotReader(tasks, arena, directory.geometry, directory.snapshot),
-    service,
-    onSession: (session) => {
-      applied.open(session);
-      sessions.onOpened(session, false, 0);
-    },
-    onFatal: (error) => inputs.onFatal(error),
-  });
+    snapshots: snapshots.shadow === undefined ? snapshots.taker.sinkOf(serviceId) : NOT_BY_SERVICE,
+    outputs: outputs.historyOf(serviceId),
+    snapshot: snapshot && { ...snapshot, appVersion: snapshotVersions[serviceId] ?? 0 },
+  }));
 }
 
 function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: SnapshotParts) {
@@ -334,8 +282,9 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     isHeard: (id) => sessions.isHeard(id),
   });
   const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);
-  const applier = new LogApplier(log.makePoller(), applied, sessions, (event) => {
-    snapshots.taker.onEvent(event, applied.values());
+  const control = new ClusterControl(log.logPublisher);
+  const applier = new LogApplier(log.makePoller(), applied, sessions, control, (event) => {
+    snapshots.taker.onEvent(event, applied.values(), control.isSuspended);
     snapshots.schedule.onEvent(event.logPosition, event.timestampMs);
   });
   const responder = new Responder(transport, config);
@@ -344,23 +293,44 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     INGRESS_STREAM_ID,
     {
       windowLength: config.member.windowLength,
+      // What strangers send must leave room for the log, without which the member is none.
+      accept: ({ termLength }) =>
+        arena.canAllocate(logLength(termLength) + 2 * logLength(config.logTermLength)),
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );
-  const reads = new LeaderReads(inputs.service, egress, {
+  const { authenticator, authorisation = DENY_ALL, onWarning } = inputs;
+  const admission = new SessionAdmission({
+    config,
+    authenticator,
+    sessions,
+    responder,
+    onWarning: (message) => onWarning(message),
+  });
+  const { schedule } = snapshots;
+  const orders = new ClientOrders({
+    applied,
+    sessions,
+    admission,
+    authorisation,
+    schedule,
+    egress,
+    responder,
+  });
+  const reads = new LeaderReads(inputs.services.answering, egress, {
     countMax: config.member.queryCountMax,
     bytesMax: config.member.queryBytesMax,
   });
   const queryIngress = new QueryIngress(arena, sessions.table, reads);
-  const ingress = new IngressAdapter(
+  const ingress = new IngressAdapter({
     arena,
     subscription,
     sessions,
-    log.logPublisher,
-    responder,
-    queryIngress,
-    messageLengthMax(config),
-  );
+    log: log.logPublisher,
+    queries: queryIngress,
+    orders,
+    messageLengthMax: messageLengthMax(config),
+  });
   const close = (): void => {
     egress.close();
     responder.close();
@@ -368,8 +338,8 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     sessions.close();
     ingress.close();
   };
-  const parts = { applied, egress, sessions, applier, responder, ingress, queryIngress, reads };
-  return { ...parts, subscription, close };
+  const entry = { ingress, queryIngress, reads, responder, subscription };
+  return { applied, egress, sessions, admission, control, applier, ...entry, close };
 }
 
 function assembleConsensus(
@@ -378,7 +348,7 @@ function assembleConsensus(
   sessions: SessionParts,
   snapshots: SnapshotParts,
 ) {
-  const { config, directory, entropy, service, transport } = inputs;
+  const { config, directory, entropy, onRefused, services, transport } = inputs;
   const publisher = new ConsensusPublisher(transport, config, directory.birth.incarnation);
   const effects = new ConsensusEffects({
     ...inputs,
@@ -388,34 +358,59 @@ function assembleConsensus(
     onLogChange: () => {
       const live = log.leaderLog.isOpen ? log.leaderLog : log.followerLog;
       sessions.applier.setLive(live);
-      service.setLive(live);
+      services.setLive(live);
     },
   });
   const recovered = recoveredState(directory);
   const election = new Election(config.consensus, recovered, effects, () => entropy.nextUint32());
   effects.bind(election);
   log.logCare.join(election, publisher);
+  log.diskWatch.join(election);
   const subscription = transport.addSubscription(
     channelOf(ownEndpoints(config).consensus),
     CONSENSUS_STREAM_ID,
     { checksum: 'required', windowLength: config.member.windowLength },
   );
   const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
-  const { onRefused } = inputs;
+  const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, services });
+  const { logCare } = log;
+  const outputs = new Outputs({
+    arena: inputs.arena,
+    config,
+    services,
+    isIntroduced: (memberId) => election.isIntroduced(memberId),
+    send: (to, message) => publisher.outputHash(to, message),
+    onDivergence: (divergence) => inputs.onDivergence(divergence),
+    onWarning: (message) => inputs.onWarning(message),
+    onFatal: (error) => inputs.onFatal(error),
+  });
   const adapter = new ConsensusAdapter(
     subscription,
     election,
     onRefused,
-    log.logCare,
+    logCare,
     installs,
     log.clocks,
+    outputs,
+    shutdown,
   );
   const close = (): void => {
     effects.close();
     installs.close();
     publisher.close();
+    outputs.close();
   };
-  return { publisher, effects, election, adapter, installs, subscription, close };
+  return {
+    publisher,
+    effects,
+    election,
+    adapter,
+    installs,
+    outputs,
+    shutdown,
+    subscription,
+    close,
+  };
 }
 
 function assembleInstalls(
@@ -425,7 +420,7 @@ function assembleInstalls(
   election: Election,
   publisher: ConsensusPublisher,
 ): Installs {
-  const { arena, config, directory, service, tasks } = inputs;
+  const { arena, config, directory, services, tasks } = inputs;
   const source = new InstallSource({
     arena,
     tasks,
@@ -442,7 +437,7 @@ function assembleInstalls(
     directory,
     // The rest of the window is for what keeps this member in the term.
     requestLength: Math.min(SNAPSHOT_CHUNK_LENGTH, config.member.windowLength / 4),
-    snapshotVersion: () => service.snapshotVersion,
+    snapshotVersions: () => services.snapshotVersions,
     leaderMemberId: () => election.leaderMemberId(),
     durablePosition: () => log.recorder.durablePosition(),
     allocateRecordingId: () => snapshots.taker.allocateRecordingId(),
@@ -453,44 +448,7 @@ function assembleInstalls(
   return new Installs(source, target, election);
 }
 
-/** What recovery found, as consensus wants it. */
-function recoveredState(directory: RecoveredDirectory): RecoveredState {
-  const { appendPosition, birth, commitPosition, health, nodeState, recordingLog } = directory;
-  // The snapshot stands for what lies before it, whether that has rotted or not.
-  const start = directory.snapshot?.logPosition ?? 0;
-  const ranges = health.kind === 'corrupt' ? health.ranges : [];
-  const damaged = ranges.find((range) => range.to > start);
-  const damagedPosition = damaged === undefined ? undefined : Math.max(damaged.from, start);
-  return {
-    nodeState: {
-      ...nodeState.state,
-      incarnations: nodeState.state.incarnations.map(({ memberId, incarnation }) => ({
-        memberId,
-        incarnation: toOpaque64(incarnation),
-      })),
-    },
-    termEntries: recordingLog.entries().map((entry) => ({
-      termId: entry.leadershipTermId,
-      basePosition: entry.termBaseLogPosition,
-    })),
-    durablePosition: appendPosition,
-    commitPosition: Math.min(commitPosition, appendPosition),
-    incarnation: toOpaque64(birth.incarnation),
-    ...(damagedPosition === undefined ? {} : { damagedPosition }),
-  };
-}
-
 /** Longest message that a cluster's log can hold, bytes. */
 export function messageLengthMax(config: ClusterConfig): number {
   return Math.min(config.logTermLength / MESSAGE_TERM_SHARE, MESSAGE_LENGTH_MAX);
-}
-
-function ownEndpoints(config: ClusterConfig): MemberEndpoints {
-  const own = config.endpoints.find((one) => one.memberId === config.member.memberId);
-  assert(own !== undefined, 'the configuration names this member');
-  return own;
-}
-
-function channelOf(endpoint: MemberEndpoints['ingress']): string {
-  return `aeron:udp?endpoint=${formatHostPort(endpoint)}`;
 }

@@ -31,12 +31,17 @@ export function visitLimits(parts: LimitedParts, visit: LimitVisitor): void {
   visit('storage operations under way', tasks.pendingCount, STORAGE_PENDING_COUNT_MAX);
   visit('open sessions', running.applied.count, config.sessionCountMax);
   visit('sessions open or being opened', running.sessions.count, config.sessionCountMax);
+  const { handshakeCountMax } = config;
+  visit('handshakes of clients', running.admission.count, handshakeCountMax);
   visit('egress connections', running.egress.connectionCount, config.sessionCountMax);
   visit('bytes of an egress queue', running.egress.longestQueue(), config.egressBufferLengthMax);
   visit('pending answers', running.responder.pendingCount, PENDING_ANSWER_COUNT_MAX);
   const { length, limits, count } = running.reads.queue;
   visit('queries that wait', count, limits.countMax);
   visit('bytes of queries that wait', length, limits.bytesMax);
+  for (const { messages } of running.services.hosts) {
+    visit('messages of a service that wait', messages.pendingCount, messages.pendingCountMax);
+  }
   const termCount = running.election.termEntries().length;
   visit('leadership terms of the log', termCount, RECORDING_LOG_ENTRY_COUNT_MAX);
 }

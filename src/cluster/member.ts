@@ -21,14 +21,26 @@ import type { Entropy } from '../ports/entropy.js';
 import type { Network } from '../ports/network.js';
 import type { Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
-import { RefusalReason } from '../protocol/codecs/enumerations.js';
 import type { Subscription } from '../transport/subscription.js';
 import { Transport } from '../transport/transport.js';
+import type { Authenticator, AuthorisationService } from './authenticator.js';
 import type { ClusterConfig } from './cluster-config.js';
+import { ControlResult, type SuspensionAction } from './cluster-control.js';
+import type { Divergence } from './divergence.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
+import type { MemberOrders } from './member-orders.js';
+import {
+  careCounters,
+  checkAuthentication,
+  healthOf,
+  REFUSALS,
+  socketFailure,
+} from './member-reports.js';
 import type { Role, ServiceHost } from './service-host.js';
+import { Services } from './services.js';
 import type { ShadowRunner } from './shadow-snapshots.js';
+import { ShutdownState } from './shutdown.js';
 
 export type { RecorderRunner } from './member-assembly.js';
 
@@ -38,6 +50,10 @@ export interface MemberEvents {
   onRoleChange?(role: Role, leadershipTermId: number): void;
   /** A snapshot is complete: it counts from now on. */
   onSnapshot?(entry: SnapshotEntry): void;
+  /** An operator has the cluster end: this member leaves at a position, as all others do. */
+  onTerminated?(logPosition: Position): void;
+  /** Members have put out different things; told once, and again when it is known who is odd. */
+  onDivergence?(divergence: Divergence): void;
   /** Something that an operator should know and act upon. */
   onWarning?(message: string): void;
 }
@@ -49,7 +65,12 @@ export interface MemberDependencies {
   readonly network: Network;
   readonly entropy: Entropy;
   readonly storage: Storage;
-  readonly service: ServiceHost;
+  /** By service id. */
+  readonly services: readonly ServiceHost[];
+  /** Given exactly where the cluster's setting `authentication` is `required`. */
+  readonly authenticator?: Authenticator;
+  /** Who may give orders over the client protocol; nobody when not given. */
+  readonly authorisation?: AuthorisationService;
   /**
    * Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle.
    */
@@ -68,6 +89,10 @@ export interface MemberStatus {
   readonly isIngressOpen: boolean;
   /** It takes no ingress, because another member is to lead. */
   readonly isHandingOver: boolean;
+  /** The cluster takes nothing from clients, by an event of the log that is applied here. */
+  readonly isSuspended: boolean;
+  /** How far a shutdown is; see ShutdownState. */
+  readonly shutdownState: string;
   readonly leadershipTermId: number;
   readonly leaderMemberId: number;
   readonly appendPosition: Position;
@@ -76,12 +101,19 @@ export interface MemberStatus {
   readonly servicePosition: Position;
   /** Position of the newest snapshot that counts; 0 without one. */
   readonly snapshotPosition: Position;
+  /** Bytes of that snapshot. */
+  readonly snapshotLength: number;
   readonly sessionCount: number;
   /**
    * `sound` or `torn` as the start found the log; `corrupt` while ranges of it are damaged;
-   * `repaired` when what the start found damaged is whole again.
+   * `repaired` when what the start found damaged is whole again; `diverged` when the service has
+   * put out something else than on the others; `low space` while the disk has little room left.
    */
   readonly health: string;
+  /** Where members have put out different things, and who is odd; undefined when nowhere. */
+  readonly divergence: Divergence | undefined;
+  /** Bytes that the disk had left when it was looked at last; undefined before. */
+  readonly freeSpaceLength: number | undefined;
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -93,6 +125,9 @@ export type MemberObservation = Pick<MemberParts, 'election' | 'logCare' | 'modu
  * stream that carries that needs no heartbeat of its own.
  */
 const STREAM_HEARTBEAT_INTERVAL_NS = 125_000_000;
+
+/** Streams that are not those of sessions: of members, of answers, of those who are refused. */
+const STREAM_COUNT_SPARE = 1_024;
 
 const ROLES: Readonly<Record<MemberRole, Role>> = {
   [MemberRole.Follower]: 'follower',
@@ -107,6 +142,7 @@ export class Member implements Agent {
   readonly #member: MemberDependencies;
   readonly #transport: Transport;
   readonly #tasks: StorageTasks;
+  readonly #services: Services;
   #running: MemberParts | undefined;
   #failure: PawlError | undefined;
   #role: Role = 'follower';
@@ -116,9 +152,11 @@ export class Member implements Agent {
 
   constructor(dependencies: MemberDependencies) {
     const { arena, config, entropy, network, storage } = dependencies;
+    checkAuthentication(config, dependencies.authenticator !== undefined);
     this.config = config;
     this.#member = dependencies;
     this.#tasks = new StorageTasks(storage);
+    this.#services = new Services(dependencies.services, config.serviceCount);
     const { member, logTermLength } = config;
     this.#transport = new Transport({
       arena,
@@ -131,6 +169,9 @@ export class Member implements Agent {
         initialWindowLength: member.windowLength,
         heartbeatIntervalNs: STREAM_HEARTBEAT_INTERVAL_NS,
         socketBufferLength: member.socketBufferLength,
+        // A client is an image here and a publication there, for a while also when it has gone.
+        imageCountMax: 2 * config.sessionCountMax + STREAM_COUNT_SPARE,
+        publicationCountMax: 2 * config.sessionCountMax + STREAM_COUNT_SPARE,
         imageTermLengthMax: Math.max(logTermLength, member.streamTermLength, 64 * 1024 * 1024),
       },
     });
@@ -159,15 +200,15 @@ export class Member implements Agent {
     }
   }
 
-  /** End of what the service has consumed. */
+  /** End of what all services have consumed. */
   get servicePosition(): Position {
-    return this.#member.service.position;
+    return this.#services.position;
   }
 
   /** Whether a clean leave is complete. */
   get hasLeft(): boolean {
     const isLogStopped = this.#running === undefined || this.#isStopped();
-    return this.#isLeaving && isLogStopped && this.#member.service.isTerminated;
+    return this.#isLeaving && isLogStopped && this.#services.isTerminated;
   }
 
   doWork(nowNs: number): number {
@@ -182,6 +223,10 @@ export class Member implements Agent {
     if (this.#running !== undefined) {
       work += this.#running.module.doWork(nowNs);
       this.#check();
+      if (this.#running.shutdown.state === ShutdownState.Ended && !this.#isLeaving) {
+        this.#member.events?.onTerminated?.(this.#running.shutdown.position);
+        this.leave(nowNs);
+      }
       // What this turn has to say leaves in this turn.
       if (work > 0 || this.#transport.deadlineNs() <= nowNs) {
         this.#transport.flush(nowNs);
@@ -207,9 +252,32 @@ export class Member implements Agent {
   leave(nowNs: number): void {
     if (!this.#isLeaving) {
       this.#isLeaving = true;
-      this.#member.service.terminate();
+      this.#services.terminate();
       this.#running?.election.leave(nowNs);
     }
+  }
+
+  /** Suspends or resumes the cluster; the status tells when that is so. */
+  orderSuspension(action: SuspensionAction): ControlResult {
+    return this.#running?.control.order(action) ?? ControlResult.NotLeader;
+  }
+
+  /** Has all members take a snapshot and end at one position. */
+  orderShutdown(nowNs: number): ControlResult {
+    return this.#running?.shutdown.order(nowNs) ?? ControlResult.NotLeader;
+  }
+
+  /** What an operator's orders have come to, as far as this member, which leads, knows. */
+  orders(): MemberOrders {
+    const running = this.#running;
+    return {
+      canTakeSnapshot: running?.schedule.canTake ?? false,
+      snapshotsServed: running?.schedule.servedCount ?? 0,
+      snapshotServedPosition: running?.schedule.servedPosition ?? 0,
+      suspensionPosition: running?.control.position ?? 0,
+      shutdownPosition: running?.shutdown.position ?? -1,
+      shutdownAcknowledged: running?.shutdown.acknowledged ?? [],
+    };
   }
 
   /** Begins to hand leadership over to another member; the status tells what became of it. */
@@ -220,7 +288,7 @@ export class Member implements Agent {
   close(): void {
     this.#running?.close();
     this.#running = undefined;
-    this.#member.service.close();
+    this.#services.close();
     this.#member.recorderRunner?.close();
     this.#transport.close();
   }
@@ -229,7 +297,6 @@ export class Member implements Agent {
     const member = this;
     const running = this.#running;
     const { memberId } = this.config.member;
-    const { service } = this.#member;
     return {
       memberId,
       state: running === undefined ? 'OPENING' : electionStateName(running.election.state()),
@@ -237,15 +304,20 @@ export class Member implements Agent {
       isVoting: running?.election.isVoting() ?? false,
       isIngressOpen: running?.module.isIngressOpen ?? false,
       isHandingOver: running?.election.isHandingOver() ?? false,
+      isSuspended: running?.control.isSuspended ?? false,
+      shutdownState: running?.shutdown.state ?? ShutdownState.None,
       leadershipTermId: running?.election.leadershipTermId() ?? -1,
       leaderMemberId: running?.election.leaderMemberId() ?? -1,
       appendPosition: running?.module.appendPosition() ?? 0,
-      durablePosition: running?.recorder.durablePosition() ?? 0,
+      durablePosition: running?.module.durablePosition() ?? 0,
       commitPosition: running?.election.commitPosition() ?? 0,
-      servicePosition: service.position,
+      servicePosition: this.#services.position,
       snapshotPosition: running?.taker.newestPosition() ?? 0,
+      snapshotLength: running?.taker.newestLength() ?? 0,
       sessionCount: running?.applied.count ?? 0,
-      health: healthOf(running),
+      health: healthOf(running, memberId),
+      divergence: running?.outputs.divergence,
+      freeSpaceLength: running?.diskWatch.freeLength,
       // Collected for those who look only: others ask for a status often.
       get counters() {
         return member.#counters(running);
@@ -259,6 +331,7 @@ export class Member implements Agent {
       this.#transport.counters,
       running?.election.counters ?? {},
       running?.logCare.counters() ?? {},
+      careCounters(running),
     ];
     for (const source of sources) {
       for (const [name, value] of Object.entries(source)) {
@@ -267,6 +340,13 @@ export class Member implements Agent {
         }
       }
     }
+    counters.handshakesDropped = running?.admission.droppedCount ?? 0;
+    counters.handshakesTimedOut = running?.admission.timedOutCount ?? 0;
+    counters.sessionsChallenged = running?.admission.challengedCount ?? 0;
+    counters.sessionsAuthenticated = running?.admission.acceptedCount ?? 0;
+    counters.sessionsRejected = running?.admission.rejectedCount ?? 0;
+    counters.authenticatorFailures = running?.admission.failedCount ?? 0;
+    counters.arenaBytes = this.#member.arena.allocatedLength;
     counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
     counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
     counters.queriesAnswered = running?.reads.answeredCount ?? 0;
@@ -275,15 +355,9 @@ export class Member implements Agent {
     counters.queriesRejected = running?.queryIngress.rejectedCount ?? 0;
     counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
     counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
-    counters.snapshotsTaken = running?.taker.takenCount ?? 0;
-    counters.snapshotsSkipped = running?.taker.skippedCount ?? 0;
-    counters.snapshotsFailed = running?.taker.failedCount ?? 0;
-    counters.snapshotsByShadow = running?.shadow?.takenCount ?? 0;
-    counters.snapshotsOffered = running?.installs.source.offerCount ?? 0;
-    counters.snapshotBlocksSent = running?.installs.source.blockCount ?? 0;
-    counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
     counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
+    counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;
   }
@@ -312,8 +386,10 @@ export class Member implements Agent {
         'environment',
       );
     }
-    for (const subscription of running?.subscriptions ?? []) {
-      this.#failure ??= socketFailure(subscription);
+    if (running !== undefined) {
+      for (let index = 0; index < running.subscriptions.length; index++) {
+        this.#failure ??= socketFailure(running.subscriptions[index] as Subscription);
+      }
     }
     if (this.#failure !== undefined) {
       throw this.#failure;
@@ -332,7 +408,7 @@ export class Member implements Agent {
         // Damage is found before the member votes, not after.
         verifyFrom: 'start',
         // Of what a snapshot holds nothing is replayed.
-        snapshotVersionMax: this.#member.service.snapshotVersion,
+        snapshotVersionsMax: this.#services.snapshotVersions,
       }),
       (directory) => this.#start(directory, nowNs),
       (error) => {
@@ -385,6 +461,7 @@ export class Member implements Agent {
     events?.onRecovered?.(directory);
     this.#running = assembleMember({
       ...this.#member,
+      services: this.#services,
       directory,
       transport: this.#transport,
       tasks: this.#tasks,
@@ -392,6 +469,7 @@ export class Member implements Agent {
       onRoleChange: (role, termId) => this.#onRoleChange(ROLES[role], termId),
       onRefused: (from, refused, reason) => this.#onRefused(from, refused, reason),
       onSnapshot: (entry) => events?.onSnapshot?.(entry),
+      onDivergence: (divergence) => events?.onDivergence?.(divergence),
       onWarning: (message) => events?.onWarning?.(message),
       onFatal: (error) => {
         this.#failure = error;
@@ -405,7 +483,7 @@ export class Member implements Agent {
   #onRoleChange(role: Role, termId: number): void {
     if (role !== this.#role) {
       this.#role = role;
-      this.#member.service.onRoleChange(role);
+      this.#services.onRoleChange(role);
     }
     this.#member.events?.onRoleChange?.(role, termId);
   }
@@ -418,43 +496,4 @@ export class Member implements Agent {
       `member ${fromMemberId} refuses member ${refusedMemberId}: ${REFUSALS.get(reason) ?? reason}`,
     );
   }
-}
-
-/** How the log was found, and what has become of it since. */
-function healthOf(running: MemberParts | undefined): string {
-  if (running === undefined) {
-    return 'opening';
-  }
-  if (!running.logCare.damage.isEmpty) {
-    return 'corrupt';
-  }
-  const { kind } = running.directory.health;
-  return kind === 'corrupt' ? 'repaired' : kind;
-}
-
-const REFUSALS: ReadonlyMap<number, string> = new Map([
-  [
-    RefusalReason.ClusterId,
-    'the cluster ids differ: start this member with the cluster id of the others',
-  ],
-  [RefusalReason.Configuration, 'the cluster settings differ: make them equal on all members'],
-  [RefusalReason.Durability, 'the durability levels differ: use the level of the others'],
-  [
-    RefusalReason.Incarnation,
-    'its data directory is another one than before: it does not vote until it has caught up',
-  ],
-  [RefusalReason.ProtocolVersion, 'the protocol versions differ: run the version of the others'],
-]);
-
-function socketFailure(subscription: Subscription): PawlError | undefined {
-  const { failure } = subscription;
-  if (failure === undefined || failure instanceof PawlError) {
-    return failure;
-  }
-  return new PawlError(
-    ErrorCode.NetworkFailed,
-    `cannot listen on ${subscription.channel}: ${failure.message}`,
-    'environment',
-    { cause: failure },
-  );
 }

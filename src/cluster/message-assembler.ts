@@ -31,6 +31,8 @@ export class MessageAssembler {
    * Fragments dropped: without a beginning (a stream joined in the middle), or beyond the limit.
    */
   droppedCount = 0;
+  /** Messages dropped because they are longer than the limit. */
+  tooLongCount = 0;
 
   constructor(handler: MessageHandler, lengthMax: number) {
     this.#handler = handler;
@@ -48,6 +50,7 @@ export class MessageAssembler {
       this.#length = 0;
     }
     if (this.#length < 0 || this.#length + length > this.#lengthMax) {
+      this.tooLongCount += this.#length < 0 ? 0 : 1;
       this.#length = -1;
       this.droppedCount++;
       return;

@@ -12,10 +12,11 @@ import type { Position } from '../position.js';
 import { QueryCode } from '../protocol/codecs/enumerations.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { LiveLog, RecordedLog } from './log-poller.js';
-import { cutMessage } from './message-pieces.js';
+import { cutMessage, MessageJoiner } from './message-pieces.js';
 import { RemoteSnapshot } from './remote-snapshot.js';
 import {
   InputType,
+  MESSAGE_FIELDS_LENGTH,
   OutputType,
   QUERY_FIELDS_LENGTH,
   RECORD_HEAD_LENGTH,
@@ -25,7 +26,14 @@ import {
   type ServiceChannelPlace,
   SNAPSHOT_PIECE_LENGTH,
 } from './service-channel.js';
-import type { Role, ServiceHost, ServiceHostContext, TimerSource } from './service-host.js';
+import type {
+  MessageListener,
+  Role,
+  ServiceHost,
+  ServiceHostContext,
+  ServiceMessageSource,
+  TimerSource,
+} from './service-host.js';
 
 const NO_BYTES = new Uint8Array(0);
 const SCRATCH_LENGTH = SNAPSHOT_PIECE_LENGTH + RECORD_HEAD_LENGTH;
@@ -41,20 +49,28 @@ export interface TimerMirror extends TimerSource {
   advance(timeMs: number): void;
 }
 
+/** The messages of the service as far as its thread tells: what a leader proposes. */
+export type RemoteMessages = ServiceMessageSource & MessageListener;
+
 export interface RemoteServiceOptions {
   readonly config: ClusterConfig;
   readonly arena: Arena;
   readonly place: ServiceChannelPlace;
+  readonly serviceId: number;
   readonly snapshotVersion: number;
   readonly timers: TimerMirror;
+  readonly messages: RemoteMessages;
   /** Tells the service's thread that there is something for it. */
   readonly wake: () => void;
 }
 
 /** A service on another thread. */
 export class RemoteService implements ServiceHost {
+  readonly serviceId: number;
   readonly timers: TimerMirror;
+  readonly messages: RemoteMessages;
   readonly snapshotVersion: number;
+  readonly #messageJoiner: MessageJoiner;
   readonly #arena: Arena;
   readonly #channel: ServiceChannel;
   readonly #wake: () => void;
@@ -82,7 +98,10 @@ export class RemoteService implements ServiceHost {
     this.#arena = arena;
     this.#channel = new ServiceChannel(arena, place);
     this.#wake = options.wake;
+    this.serviceId = options.serviceId;
     this.timers = options.timers;
+    this.messages = options.messages;
+    this.#messageJoiner = new MessageJoiner(arena, (message) => this.#onServiceMessage(message));
     this.snapshotVersion = options.snapshotVersion;
     this.#scratch = arena.allocate(SCRATCH_LENGTH);
     this.#output = new RingReader(arena, place.output, this.#onOutput);
@@ -285,7 +304,7 @@ export class RemoteService implements ServiceHost {
   readonly #onOutput = (type: number, address: number, length: number): void => {
     const { f64, view } = this.#arena;
     const field = (index: number): number => f64[(address >> 3) + index] as number;
-    const egress = (this.#context as ServiceHostContext).egress;
+    const { egress, outputs } = this.#context as ServiceHostContext;
     switch (type) {
       case OutputType.Egress:
         egress.offer(field(0), field(1), view, address + 16, length - 16);
@@ -314,10 +333,33 @@ export class RemoteService implements ServiceHost {
       case OutputType.TimerCancelled:
         this.timers.cancel(field(0));
         break;
+      case OutputType.MessagePiece:
+        this.#messageJoiner.add(address, length);
+        break;
+      case OutputType.MessageLogged:
+        this.messages.onLogged(field(0));
+        break;
+      case OutputType.OutputBegin:
+        outputs.begin(field(0), { low: field(1), high: field(2) });
+        break;
+      case OutputType.Output:
+        outputs.record(field(0), field(1), field(2));
+        break;
       default:
         this.#onSnapshot(type, address, length);
     }
   };
+
+  #onServiceMessage(message: Uint8Array): void {
+    const fields = new DataView(message.buffer, message.byteOffset, MESSAGE_FIELDS_LENGTH);
+    this.messages.onOffered({
+      serviceId: this.serviceId,
+      sequence: fields.getFloat64(0, true),
+      originPosition: fields.getFloat64(8, true),
+      ordinal: fields.getFloat64(16, true),
+      bytes: message.subarray(MESSAGE_FIELDS_LENGTH),
+    });
+  }
 
   #onAnswer(
     sessionId: number,
@@ -335,12 +377,13 @@ export class RemoteService implements ServiceHost {
   #onSnapshot(type: number, address: number, length: number): void {
     if (type === OutputType.SnapshotBegin) {
       const position = this.#arena.f64[address >> 3] as number;
+      const pauseNs = this.#arena.f64[(address >> 3) + 1] as number;
       const onTaken = (): void => {
         this.#hasNews = true;
         this.#wake();
       };
       this.#snapshot = new RemoteSnapshot(this.#arena, this.#channel, position, onTaken);
-      this.#context?.snapshots.offer(this.#snapshot);
+      this.#context?.snapshots.offer(this.#snapshot, pauseNs);
     } else if (type === OutputType.SnapshotPiece) {
       this.#snapshot?.add(address, length);
     } else {

@@ -1,4 +1,5 @@
-// responder.ts: answers to clients that have no session: a redirect, or why they were refused.
+// responder.ts: answers to clients that have no session: a redirect, a challenge, or why they were
+// refused.
 //
 // An answer waits for its client's subscription to connect, for a bounded time and in bounded
 // number; what does not fit is dropped, because the client asks again.
@@ -14,6 +15,8 @@ import { type Correlation, SessionEvents } from './session-events.js';
 export const PENDING_ANSWER_COUNT_MAX = 128;
 /** How long an answer waits for its client. */
 export const PENDING_ANSWER_TIMEOUT_NS = 1_000_000_000;
+/** A publication that has carried its answer repeats what was lost for so long. */
+const LINGER_NS = 1_000_000_000;
 
 interface PendingAnswer {
   readonly publication: ExclusivePublication;
@@ -27,7 +30,7 @@ export interface Asker extends Correlation {
   readonly responseChannel: string;
 }
 
-/** Short-lived publications that each carry one SessionEvent. */
+/** Short-lived publications that each carry one message. */
 export class Responder {
   readonly #transport: Transport;
   readonly #config: ClusterConfig;
@@ -45,7 +48,11 @@ export class Responder {
     return this.#pending.size;
   }
 
-  /** Sends an event to a client that waits for it, unless one is on its way already. */
+  /**
+   * Sends an event to a client that waits for it, unless something is on its way to it already.
+   *
+   * @param clusterSessionId of a session that has ended; -1 for one that never was.
+   */
   answer(
     asker: Asker,
     code: number,
@@ -53,31 +60,54 @@ export class Responder {
     leadershipTermId: number,
     leaderMemberId: number,
     nowNs: number,
+    clusterSessionId = -1,
   ): void {
-    const key = `${asker.responseChannel}|${asker.responseStreamId}`;
-    if (this.#pending.has(key)) {
-      return;
-    }
-    if (this.#pending.size >= PENDING_ANSWER_COUNT_MAX) {
-      this.droppedCount++;
+    if (!this.#hasRoomFor(asker)) {
       return;
     }
     const length = this.#events.sessionEvent(
       asker,
-      -1,
+      clusterSessionId,
       leadershipTermId,
       code,
       detail,
       leaderMemberId,
     );
+    this.#send(asker, length, nowNs);
+  }
+
+  /** Sends a challenge, unless something is on its way to the client already. */
+  challenge(asker: Asker, handshakeId: number, encodedChallenge: Uint8Array, nowNs: number): void {
+    if (this.#hasRoomFor(asker)) {
+      this.#send(asker, this.#events.challenge(asker, handshakeId, encodedChallenge), nowNs);
+    }
+  }
+
+  #hasRoomFor(asker: Asker): boolean {
+    if (this.#pending.has(keyOf(asker))) {
+      return false;
+    }
+    const hasRoom =
+      this.#pending.size < PENDING_ANSWER_COUNT_MAX &&
+      this.#transport.canAddPublication(this.#config.member.streamTermLength);
+    this.droppedCount += hasRoom ? 0 : 1;
+    return hasRoom;
+  }
+
+  /** What was encoded last goes to the client when its subscription is connected. */
+  #send(asker: Asker, length: number, nowNs: number): void {
     const { address } = this.#events;
     const { member } = this.#config;
     const publication = this.#transport.addPublication(
       egressChannelOf(asker.responseChannel),
       asker.responseStreamId,
-      { termLength: member.streamTermLength, mtuLength: member.mtuLength },
+      {
+        termLength: member.streamTermLength,
+        mtuLength: member.mtuLength,
+        lingerNs: LINGER_NS,
+      },
     );
-    this.#pending.set(key, {
+    this.#pending.set(keyOf(asker), {
       publication,
       bytes: this.#transport.arena.u8.slice(address, address + length),
       expiryNs: nowNs + PENDING_ANSWER_TIMEOUT_NS,
@@ -116,4 +146,8 @@ export class Responder {
     this.#pending.clear();
     this.#events.close();
   }
+}
+
+function keyOf(asker: Asker): string {
+  return `${asker.responseChannel}|${asker.responseStreamId}`;
 }

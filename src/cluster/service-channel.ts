@@ -92,13 +92,21 @@ export const OutputType = {
   TimerScheduled: 5,
   /** f64 id. */
   TimerCancelled: 6,
-  /** f64 position: the state is frozen there; its pieces follow. */
+  /** f64 position, f64 nanoseconds that the service stood still: its pieces follow. */
   SnapshotBegin: 7,
   /** f64 flags, bytes. */
   SnapshotPiece: 8,
   SnapshotEnd: 9,
   /** f64 session, f64 query, f64 position, f64 code, answer. */
   Answer: 10,
+  /** f64 flags, bytes: of a message into the log, f64 sequence, f64 position, f64 ordinal, body. */
+  MessagePiece: 11,
+  /** f64 sequence: the log holds the service's messages up to this one. */
+  MessageLogged: 12,
+  /** f64 position, f64 low, f64 high: the hash of what was put out before the service started. */
+  OutputBegin: 13,
+  /** f64 position, f64 low, f64 high: the hash of what was put out by the event that ends there. */
+  Output: 14,
 } as const;
 
 /** What is in the ring from the engine to the service: f64 flags, bytes. */
@@ -111,6 +119,8 @@ export const InputType = {
 
 /** Bytes of the fields of a query. */
 export const QUERY_FIELDS_LENGTH = 16;
+/** Bytes of the fields of a message into the log. */
+export const MESSAGE_FIELDS_LENGTH = 24;
 
 /** Flags of a piece of a message. */
 export const PIECE_BEGIN = 1;

@@ -6,6 +6,10 @@
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import type { LiveLog, LogReader, RecordedLog } from './log-poller.js';
+import type { OutputSink } from './output-history.js';
+
+/** The service that answers requests and queries: each of these has one answer. */
+export const ANSWERING_SERVICE_ID = 0;
 
 export type Role = 'follower' | 'candidate' | 'leader';
 
@@ -35,8 +39,6 @@ export interface EgressSink {
   ): void;
   /** The reply to a request, for the client of the session that asked (again). */
   offerReply(sessionId: number, reply: EgressReply): void;
-  /** What waits for the session's client has passed its limit on the way here. */
-  overflow(sessionId: number): void;
   /**
    * The answer to a query, which holds at a position of the log. Nothing waits for it but its
    * client, who asks again: it is dropped where it would crowd out messages of the log.
@@ -54,6 +56,12 @@ export interface EgressSink {
   ): void;
   /** A service wants the session closed; the leader makes it an event. */
   requestClose(sessionId: number): void;
+}
+
+/** What a service on another thread says to clients, as its engine takes it. */
+export interface RelayedEgressSink extends EgressSink {
+  /** What waits for the session's client has passed its limit on the way here. */
+  overflow(sessionId: number): void;
 }
 
 /**
@@ -79,6 +87,45 @@ export interface TimerListener {
   onCancelled(correlationId: number): void;
 }
 
+/** A message of a service, on its way into the log. */
+export interface ServiceMessage {
+  readonly serviceId: number;
+  /** Its number among the messages of the service, from 1 and without gaps. */
+  readonly sequence: number;
+  /** Log position after the event in whose callback it was offered. */
+  readonly originPosition: Position;
+  /** Its number among the messages of that callback, from 0. */
+  readonly ordinal: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The messages of a service that the log has not got yet. Which they are is replicated state; which
+ * of them are proposed is the leader's own.
+ */
+export interface ServiceMessageSource {
+  /** Messages that the log has not got yet, proposed or not, and how many may be. */
+  readonly pendingCount: number;
+  readonly pendingCountMax: number;
+  /** Messages that wait to be proposed. */
+  readonly unproposedCount: number;
+  /**
+   * Hands over messages that are not proposed, in their order, until `append` has no room or the
+   * limit is reached; returns how many were taken.
+   */
+  propose(limit: number, append: (message: ServiceMessage) => boolean): number;
+  /** What was proposed and is still pending is to be proposed again. */
+  forgetProposals(): void;
+}
+
+/** Told of what becomes of a service's messages into the log. */
+export interface MessageListener {
+  /** The service has offered a message, or a snapshot says that it had. */
+  onOffered(message: ServiceMessage): void;
+  /** The log holds the service's messages up to a number. */
+  onLogged(sequence: number): void;
+}
+
 /** Adds one message to a snapshot: a head, and a body that is not copied before. */
 export type SnapshotWrite = (
   head: Uint8Array,
@@ -102,8 +149,12 @@ export interface SnapshotSink {
   readonly wantedPosition: Position;
   /** Whether this member writes a snapshot at the position that the service has reached. */
   wants(logPosition: Position): boolean;
-  /** The service's part at that position. */
-  offer(section: SnapshotSection): void;
+  /**
+   * The service's part at that position.
+   *
+   * @param pauseNs for how long the service stood still, where that is not from the question on.
+   */
+  offer(section: SnapshotSection, pauseNs?: number): void;
 }
 
 /** The snapshot that a container starts from. */
@@ -118,7 +169,7 @@ export interface ServiceHostContext {
   readonly arena: Arena;
   readonly memberId: number;
   readonly poller: LogReader;
-  readonly egress: EgressSink;
+  readonly egress: RelayedEgressSink;
   /** Longest message that the log can hold, bytes. */
   readonly messageLengthMax: number;
   readonly fragmentLimit: number;
@@ -126,17 +177,21 @@ export interface ServiceHostContext {
   /** For a service on another thread: what the term buffers do not hold any more. */
   readonly openRecording?: () => RecordedLog;
   readonly timerListener?: TimerListener;
-  /** Monotonic nanoseconds, for counters: nothing that a service sees depends on it. */
-  readonly nowNs?: () => number;
+  readonly messageListener?: MessageListener;
+  /** Where the container keeps what its service has put out. */
+  readonly outputs: OutputSink;
   /** What the poller's position is that of; undefined when the log is replayed from its start. */
   readonly snapshot: SnapshotStart | undefined;
 }
 
 /** Runs a service. Implemented by the service room. */
 export interface ServiceHost {
+  /** Place of the service among those of the member, from 0. Equal on all members. */
+  readonly serviceId: number;
   /** End of what the service has consumed. */
   readonly position: Position;
   readonly timers: TimerSource;
+  readonly messages: ServiceMessageSource;
   /** Greatest version of a snapshot that the service can load; -1 when it takes none. */
   readonly snapshotVersion: number;
   start(context: ServiceHostContext): void;

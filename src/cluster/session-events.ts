@@ -1,6 +1,8 @@
 // session-events.ts: encodes what members tell clients about sessions.
 
 import type { Arena } from '../memory/arena.js';
+import { AdminResponseEncoder } from '../protocol/codecs/admin-response.js';
+import { ChallengeEncoder } from '../protocol/codecs/challenge.js';
 import { NewLeaderEventEncoder } from '../protocol/codecs/new-leader-event.js';
 import { SessionEventEncoder } from '../protocol/codecs/session-event.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
@@ -26,6 +28,8 @@ export class SessionEvents {
   readonly #leaderTimeoutNs: number;
   readonly #sessionEvent = new SessionEventEncoder();
   readonly #newLeaderEvent = new NewLeaderEventEncoder();
+  readonly #challenge = new ChallengeEncoder();
+  readonly #adminResponse = new AdminResponseEncoder();
 
   constructor(arena: Arena, config: ClusterConfig) {
     this.#arena = arena;
@@ -70,6 +74,43 @@ export class SessionEvents {
         .clusterSessionId(clusterSessionId)
         .leaderMemberId(this.#memberId)
         .putIngressEndpoints(ingressEndpoints.slice(0, DETAIL_LENGTH_MAX))
+        .encodedLength()
+    );
+  }
+
+  /** @param handshakeId comes back with the answer. Returns the length of the message. */
+  challenge(correlation: Correlation, handshakeId: number, encodedChallenge: Uint8Array): number {
+    return (
+      MESSAGE_HEADER_LENGTH +
+      this.#challenge
+        .wrapAndApplyHeader(this.#arena.view, this.address)
+        .correlationIdHigh(correlation.correlationIdHigh)
+        .correlationIdLow(correlation.correlationIdLow)
+        .clusterSessionId(handshakeId)
+        .putEncodedChallenge(encodedChallenge)
+        .encodedLength()
+    );
+  }
+
+  /** The answer to an order. Returns the length of the message. */
+  adminResponse(
+    clusterSessionId: number,
+    correlation: Correlation,
+    requestType: number,
+    responseCode: number,
+    message: string,
+  ): number {
+    return (
+      MESSAGE_HEADER_LENGTH +
+      this.#adminResponse
+        .wrapAndApplyHeader(this.#arena.view, this.address)
+        .clusterSessionId(clusterSessionId)
+        .correlationIdHigh(correlation.correlationIdHigh)
+        .correlationIdLow(correlation.correlationIdLow)
+        .requestType(requestType)
+        .responseCode(responseCode)
+        .putMessage(message.slice(0, DETAIL_LENGTH_MAX))
+        .putPayload('')
         .encodedLength()
     );
   }

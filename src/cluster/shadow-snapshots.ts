@@ -15,15 +15,19 @@ import type { Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { egressMessageLengthMax } from './egress.js';
 import type { LogReader, RecordedLog } from './log-poller.js';
-import { RemoteService, type TimerMirror } from './remote-service.js';
+import type { OutputSink } from './output-history.js';
+import { type RemoteMessages, RemoteService, type TimerMirror } from './remote-service.js';
 import {
   allocateServiceChannel,
   ServiceChannel,
   type ServiceChannelPlace,
 } from './service-channel.js';
-import type { EgressSink } from './service-host.js';
+import { ANSWERING_SERVICE_ID, type RelayedEgressSink } from './service-host.js';
 import { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
+
+/** A member whose snapshots a shadow takes has one service. */
+const SERVICE_ID = ANSWERING_SERVICE_ID;
 
 /** Runs the shadow's thread. */
 export interface ShadowRunner {
@@ -115,7 +119,7 @@ export class ShadowSnapshots {
   }
 
   #begin(): number {
-    const position = this.#parts.taker.wantedPosition;
+    const position = this.#parts.taker.wantedPosition(SERVICE_ID);
     if (position < 0) {
       return 0;
     }
@@ -194,8 +198,10 @@ export class ShadowSnapshots {
       config,
       arena,
       place: channel.place,
+      serviceId: SERVICE_ID,
       snapshotVersion: snapshotVersion(),
       timers: NO_TIMERS,
+      messages: NO_MESSAGES,
       wake: () => runner.notify(),
     });
     remote.start({
@@ -212,9 +218,10 @@ export class ShadowSnapshots {
         offer: (section) => {
           hit(Mark.SnapshotByShadow);
           this.takenCount++;
-          taker.offer(section);
+          taker.sinkOf(SERVICE_ID).offer(section, 0);
         },
       },
+      outputs: noOutputs(arena),
       snapshot: entry,
     });
     return remote;
@@ -231,8 +238,16 @@ export class ShadowSnapshots {
     }
     return new SnapshotLoader({
       reader: new SnapshotReader(tasks, arena, directory.geometry, entry),
-      service,
+      services: {
+        hosts: { length: 1 },
+        get canLoad() {
+          return service.canLoad;
+        },
+        loadSnapshot: (_serviceId, view, offset, length) =>
+          service.loadSnapshot(view, offset, length),
+      },
       onSession: () => undefined,
+      onSuspended: () => undefined,
       onFatal: (error) => onDamage(error.message),
     });
   }
@@ -270,13 +285,33 @@ function readerAt(position: Position): LogReader {
   };
 }
 
-const NO_EGRESS: Omit<EgressSink, 'messageLengthMax'> = {
+const NO_EGRESS: Omit<RelayedEgressSink, 'messageLengthMax'> = {
   offer: () => undefined,
   offerReply: () => undefined,
   offerAnswer: () => undefined,
   overflow: () => undefined,
   requestClose: () => undefined,
 };
+
+/** Which messages a shadow has pending goes into its snapshot; the service itself offers them. */
+const NO_MESSAGES: RemoteMessages = {
+  pendingCount: 0,
+  pendingCountMax: 0,
+  unproposedCount: 0,
+  propose: () => 0,
+  forgetProposals: () => undefined,
+  onOffered: () => undefined,
+  onLogged: () => undefined,
+};
+
+/** What a shadow puts out goes into its snapshot; the service itself is compared. */
+function noOutputs(arena: Arena): OutputSink {
+  return {
+    ...{ arena, scratch: 0, isKnown: false },
+    begin: () => undefined,
+    record: () => undefined,
+  };
+}
 
 /** Whether a shadow's timers fire is decided by the log alone. */
 const NO_TIMERS: TimerMirror = {

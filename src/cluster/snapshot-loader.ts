@@ -6,24 +6,33 @@
 import type { SnapshotReader } from '../archive/snapshot-reader.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { ClientSessionDecoder } from '../protocol/codecs/client-session.js';
+import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import { ClusterSessionDecoder } from '../protocol/codecs/cluster-session.js';
-import { SnapshotMark } from '../protocol/codecs/enumerations.js';
+import { ClusterAction, SnapshotMark } from '../protocol/codecs/enumerations.js';
 import { SnapshotMarkerDecoder } from '../protocol/codecs/snapshot-marker.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { messageTemplateId } from '../protocol/message-header.js';
 import type { ClusterSession } from './cluster-session.js';
 import { CLUSTER_SNAPSHOT_TYPE } from './cluster-snapshot.js';
 import { MessageAssembler } from './message-assembler.js';
-import type { ServiceHost } from './service-host.js';
 
 /** Longest message of a snapshot: the longest record with its head. */
 export const SNAPSHOT_MESSAGE_LENGTH_MAX = 16 * 1024 * 1024 + 64;
 
+/** What takes the services' sections. */
+export interface LoadedServices {
+  readonly hosts: { readonly length: number };
+  readonly canLoad: boolean;
+  loadSnapshot(serviceId: number, view: DataView, offset: number, length: number): void;
+}
+
 export interface SnapshotLoaderParts {
   readonly reader: SnapshotReader;
-  readonly service: ServiceHost;
+  readonly services: LoadedServices;
   /** A session that was open. */
   onSession(session: ClusterSession): void;
+  /** The cluster was suspended. */
+  onSuspended(): void;
   onFatal(error: PawlError): void;
 }
 
@@ -35,9 +44,11 @@ export class SnapshotLoader {
     SNAPSHOT_MESSAGE_LENGTH_MAX,
   );
   readonly #marker = new SnapshotMarkerDecoder();
+  readonly #action = new ClusterActionRequestDecoder();
   readonly #session = new ClusterSessionDecoder();
   readonly #client = new ClientSessionDecoder();
-  #isServiceSection = false;
+  // Whose section it is; undefined in the cluster's own.
+  #serviceId: number | undefined;
   #endCount = 0;
   #opened: ClusterSession | undefined;
   #isDone = false;
@@ -52,8 +63,8 @@ export class SnapshotLoader {
   }
 
   doWork(): number {
-    const { onFatal, reader, service } = this.#parts;
-    if (this.#isDone || !service.canLoad) {
+    const { onFatal, reader, services } = this.#parts;
+    if (this.#isDone || !services.canLoad) {
       return 0;
     }
     const work = reader.poll((view, offset, length, flags) =>
@@ -65,7 +76,7 @@ export class SnapshotLoader {
     } else if (reader.isDone) {
       this.#isDone = true;
       reader.close();
-      if (this.#endCount < 2) {
+      if (this.#endCount < 1 + this.#parts.services.hosts.length) {
         onFatal(damaged('it ends before its sections do'));
       }
     }
@@ -80,11 +91,11 @@ export class SnapshotLoader {
     const templateId = messageTemplateId(view, offset, length);
     if (templateId === TemplateId.SnapshotMarker) {
       const marker = this.#marker.wrapAndApplyHeader(view, offset);
-      this.#isServiceSection = marker.typeId() !== CLUSTER_SNAPSHOT_TYPE;
+      this.#serviceId = marker.typeId() === CLUSTER_SNAPSHOT_TYPE ? undefined : marker.index();
       this.#endCount += marker.mark() === SnapshotMark.End ? 1 : 0;
     }
-    if (this.#isServiceSection) {
-      this.#parts.service.loadSnapshot(view, offset, length);
+    if (this.#serviceId !== undefined) {
+      this.#parts.services.loadSnapshot(this.#serviceId, view, offset, length);
     } else {
       this.#onClusterMessage(templateId, view, offset);
     }
@@ -106,6 +117,11 @@ export class SnapshotLoader {
       const encodedPrincipal = this.#client.wrapAndApplyHeader(view, offset).encodedPrincipal();
       this.#parts.onSession({ ...this.#opened, encodedPrincipal });
       this.#opened = undefined;
+    } else if (templateId === TemplateId.ClusterActionRequest) {
+      // The first one is the snapshot's own event.
+      if (this.#action.wrapAndApplyHeader(view, offset).action() === ClusterAction.Suspend) {
+        this.#parts.onSuspended();
+      }
     }
   }
 }

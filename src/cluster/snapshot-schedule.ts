@@ -4,12 +4,13 @@
 // the event, so only the leader has to decide.
 
 import type { Position } from '../position.js';
+import { ClusterAction } from '../protocol/codecs/enumerations.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { LogPublisher } from './log-publisher.js';
 
 /** What the schedule looks at. */
 export interface SnapshotState {
-  /** Whether the service takes snapshots. */
+  /** Whether the services take snapshots. */
   canTake(): boolean;
   /** Whether this member still writes the last one. */
   isBusy(): boolean;
@@ -42,6 +43,16 @@ export class SnapshotSchedule {
     this.#lastMs = lastMs;
   }
 
+  /** Whether the service takes snapshots. */
+  get canTake(): boolean {
+    return this.#state.canTake();
+  }
+
+  /** Events that were appended because somebody asked, by this member. */
+  servedCount = 0;
+  /** Position after the last of them. */
+  servedPosition: Position = 0;
+
   /** Somebody wants a snapshot: it is taken when this member leads. */
   request(): void {
     this.#isRequested = true;
@@ -65,11 +76,16 @@ export class SnapshotSchedule {
     if (appliedPosition < this.#pendingPosition || !this.#isDue(nowMs, appliedPosition)) {
       return 0;
     }
-    const end = this.#log.appendSnapshotRequest(this.#leadershipTermId, nowMs);
+    const action = ClusterAction.Snapshot;
+    const end = this.#log.appendClusterAction(this.#leadershipTermId, nowMs, action);
     if (end < 0) {
       return 0;
     }
-    this.#isRequested = false;
+    if (this.#isRequested) {
+      this.#isRequested = false;
+      this.servedCount++;
+      this.servedPosition = end;
+    }
     this.#pendingPosition = end;
     return 1;
   }

@@ -1,9 +1,9 @@
 // snapshot-taker.ts: writes this member's snapshots while the log goes on.
 //
-// The applier and the service each reach the event on their own, and freeze their state there. From
-// then on the two sections are encoded and written in bounded steps, one of them a duty cycle. The
-// record that makes the snapshot count is written last, when everything else is durable. A member
-// that is still writing when the next event comes passes that one over: it slows nobody.
+// The applier and the services each reach the event on their own, and freeze their state there.
+// When all have, the sections are encoded and written in bounded steps, one of them a duty cycle.
+// The record that makes the snapshot count is written last, when everything else is durable. A
+// member that is still writing when the next event comes passes that one over: it slows nobody.
 
 import { syncLogRange } from '../archive/log-cut.js';
 import type { RecoveredDirectory } from '../archive/member-directory.js';
@@ -14,6 +14,7 @@ import { SnapshotWriter, type WrittenRecording } from '../archive/snapshot-write
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
+import type { Clock } from '../ports/clock.js';
 import { POSITION_NULL, type Position } from '../position.js';
 import type { ClusterSession } from './cluster-session.js';
 import { ClusterSnapshot, type SnapshotEvent, termsBelow } from './cluster-snapshot.js';
@@ -28,13 +29,15 @@ const PENDING_LENGTH_MAX = 256 * 1024;
 
 export interface SnapshotTakerParts {
   readonly arena: Arena;
+  readonly clock: Clock;
   readonly tasks: StorageTasks;
   readonly directory: RecoveredDirectory;
   /** Snapshots that are kept. */
   readonly keptCount: number;
   /** Whether another member is being given a snapshot. */
   isGivenAway(entry: SnapshotEntry): boolean;
-  readonly snapshotVersion: () => number;
+  /** Versions of the services' states, by service id; -1 for one that takes no snapshots. */
+  readonly snapshotVersions: () => readonly number[];
   /** A snapshot is complete and counts. */
   onSnapshot(entry: SnapshotEntry): void;
   onWarning(message: string): void;
@@ -50,14 +53,29 @@ interface Writing {
   isFinishing: boolean;
 }
 
+/** A snapshot whose event the applier has reached, and not yet all services. */
+interface Awaited {
+  readonly event: SnapshotEvent;
+  readonly section: SnapshotSection;
+  /** Of the services that have reached it, by id. */
+  readonly serviceSections: Map<number, SnapshotSection>;
+  /** For how long they stood still, in all. */
+  pauseNs: number;
+}
+
 /** Takes snapshots, one at a time. */
-export class SnapshotTaker implements SnapshotSink {
+export class SnapshotTaker {
   readonly #parts: SnapshotTakerParts;
-  // Reached by the applier, and not yet by the service.
-  #awaited: { readonly event: SnapshotEvent; readonly section: SnapshotSection } | undefined;
+  #awaited: Awaited | undefined;
   #writing: Writing | undefined;
   #nextRecordingId: number;
   #nextStepNs = 0;
+  // When the service was told to freeze its state.
+  #freezeNs = 0;
+  /** For how long the last snapshot stopped the services, to freeze their state; nanoseconds. */
+  pauseNs = 0;
+  /** Longest step in which the last snapshot was encoded, nanoseconds. */
+  longestStepNs = 0;
   /** Snapshots that this process wrote. */
   takenCount = 0;
   /** Events passed over because the snapshot before was still being written. */
@@ -76,20 +94,31 @@ export class SnapshotTaker implements SnapshotSink {
     return this.#nextRecordingId++;
   }
 
-  /** Whether one is being written, or waits for the service. */
+  /** Whether one is being written, or waits for a service. */
   get isBusy(): boolean {
     return this.#writing !== undefined || this.#awaited !== undefined;
   }
 
   /** Position of the newest snapshot that counts; 0 without one. */
   newestPosition(): Position {
-    return this.#parts.directory.snapshots.index.snapshots.at(-1)?.logPosition ?? 0;
+    return this.#newest()?.logPosition ?? 0;
+  }
+
+  /** Bytes of that snapshot; 0 without one. */
+  newestLength(): number {
+    return this.#newest()?.length ?? 0;
+  }
+
+  #newest(): SnapshotEntry | undefined {
+    return this.#parts.directory.snapshots.index.snapshots.at(-1);
   }
 
   /** The applier has reached a snapshot event. */
-  onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>): void {
-    const { directory, snapshotVersion } = this.#parts;
-    if (event.logPosition <= this.newestPosition() || snapshotVersion() < 0) {
+  onEvent(event: SnapshotEvent, sessions: Iterable<ClusterSession>, isSuspended: boolean): void {
+    const { directory } = this.#parts;
+    const appVersions = this.#parts.snapshotVersions();
+    const canTake = appVersions.every((version) => version >= 0);
+    if (event.logPosition <= this.newestPosition() || !canTake) {
       return;
     }
     if (this.isBusy) {
@@ -97,26 +126,54 @@ export class SnapshotTaker implements SnapshotSink {
       return;
     }
     const terms = termsBelow(directory.recordingLog.entries(), event.logPosition);
-    this.#awaited = { event, section: new ClusterSnapshot(event, terms, [...sessions]) };
+    const opened = [...sessions];
+    const section = new ClusterSnapshot(event, appVersions, terms, opened, isSuspended);
+    this.#awaited = { event, section, serviceSections: new Map(), pauseNs: 0 };
+    this.longestStepNs = 0;
   }
 
-  get wantedPosition(): Position {
-    return this.#awaited?.event.logPosition ?? POSITION_NULL;
-  }
-
-  wants(logPosition: Position): boolean {
-    return this.wantedPosition === logPosition;
-  }
-
-  offer(section: SnapshotSection): void {
+  /** Where the event is that a service has not brought its section of; POSITION_NULL for none. */
+  wantedPosition(serviceId: number): Position {
     const awaited = this.#awaited;
-    this.#awaited = undefined;
-    if (awaited === undefined) {
+    return awaited === undefined || awaited.serviceSections.has(serviceId)
+      ? POSITION_NULL
+      : awaited.event.logPosition;
+  }
+
+  /** Where a service brings its section. It freezes its state between question and offer. */
+  sinkOf(serviceId: number): SnapshotSink {
+    const taker = this;
+    return {
+      get wantedPosition() {
+        return taker.wantedPosition(serviceId);
+      },
+      wants: (logPosition) => {
+        this.#freezeNs = this.#parts.clock.nowNs();
+        return this.wantedPosition(serviceId) === logPosition;
+      },
+      offer: (section, pauseNs) =>
+        this.#onSection(serviceId, section, pauseNs ?? this.#parts.clock.nowNs() - this.#freezeNs),
+    };
+  }
+
+  #onSection(serviceId: number, section: SnapshotSection, pauseNs: number): void {
+    const awaited = this.#awaited;
+    if (awaited === undefined || awaited.serviceSections.has(serviceId)) {
       section.close();
       return;
     }
+    awaited.pauseNs += pauseNs;
+    awaited.serviceSections.set(serviceId, section);
+    if (awaited.serviceSections.size === this.#parts.snapshotVersions().length) {
+      this.#awaited = undefined;
+      this.pauseNs = awaited.pauseNs;
+      this.#begin(awaited);
+    }
+  }
+
+  /** All have reached the event. */
+  #begin({ event, section, serviceSections }: Awaited): void {
     const { arena, directory, tasks } = this.#parts;
-    const { event } = awaited;
     const recordingId = this.allocateRecordingId();
     const writer = new SnapshotWriter({
       arena,
@@ -125,7 +182,8 @@ export class SnapshotTaker implements SnapshotSink {
       recordingId,
       leadershipTermId: event.leadershipTermId,
     });
-    const sections = [awaited.section, section];
+    const byId = [...serviceSections].sort(([one], [other]) => one - other);
+    const sections = [section, ...byId.map(([, serviceSection]) => serviceSection)];
     this.#writing = { event, recordingId, writer, sections, isFinishing: false };
   }
 
@@ -135,6 +193,9 @@ export class SnapshotTaker implements SnapshotSink {
     if (awaited !== undefined) {
       this.#awaited = undefined;
       awaited.section.close();
+      for (const section of awaited.serviceSections.values()) {
+        section.close();
+      }
       this.failedCount++;
       const { logPosition } = awaited.event;
       this.#parts.onWarning(`the snapshot at position ${logPosition} was given up: ${reason}`);
@@ -162,10 +223,13 @@ export class SnapshotTaker implements SnapshotSink {
     this.#nextStepNs = nowNs + SNAPSHOT_STEP_INTERVAL_NS;
     const append: SnapshotWrite = (head, headLength, body, offset, length) =>
       writer.append(head, headLength, body, offset, length);
+    const { clock } = this.#parts;
+    const beganNs = clock.nowNs();
     if (section.write(append, SNAPSHOT_STEP_LENGTH)) {
       section.close();
       sections.shift();
     }
+    this.longestStepNs = Math.max(this.longestStepNs, clock.nowNs() - beganNs);
     return 1;
   }
 
@@ -185,6 +249,9 @@ export class SnapshotTaker implements SnapshotSink {
     }
     this.#writing?.writer.abort();
     this.#writing = undefined;
+    for (const section of this.#awaited?.serviceSections.values() ?? []) {
+      section.close();
+    }
     this.#awaited = undefined;
   }
 
@@ -215,7 +282,7 @@ export class SnapshotTaker implements SnapshotSink {
       length: written.length,
       hash: written.hash,
       formatVersion: SNAPSHOT_FORMAT_VERSION,
-      appVersion: this.#parts.snapshotVersion(),
+      appVersion: this.#parts.snapshotVersions()[0] ?? 0,
     };
     tasks.run(
       this.#makeValid(entry),

@@ -19,6 +19,8 @@ const TIMESTAMP_OFFSETS: ReadonlyMap<number, number> = new Map([
   [TemplateId.SessionMessageHeader, 16],
   [TemplateId.RequestHeader, 16],
   [TemplateId.TimerEvent, 16],
+  [TemplateId.ServiceTimerEvent, 16],
+  [TemplateId.ServiceMessageHeader, 8],
   [TemplateId.SessionOpenEvent, 24],
   [TemplateId.SessionCloseEvent, 16],
   [TemplateId.ClusterActionRequest, 16],

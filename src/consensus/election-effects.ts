@@ -26,6 +26,8 @@ export const CATCHUP_FLAG_JOINED = 1;
 /** Bits of the flags of AppendPosition. */
 export const APPEND_FLAG_CATCHING_UP = 1;
 export const APPEND_FLAG_NON_VOTING = 2;
+/** The sender has little room left on its disk: it is not to lead if another can. */
+export const APPEND_FLAG_LOW_SPACE = 4;
 
 /** Why a member is refused; the values are those of the message MemberRefused. */
 export const RefusalReason = {
@@ -118,6 +120,8 @@ export interface MemberHello {
 
 export interface ElectionEffects {
   /** The agent adds cluster id, incarnation, configuration hash, durability and version. */
+  /** Whether the own disk has little room left; not said means no. */
+  isSpaceLow?(): boolean;
   sendMemberHello(to: MemberId, flags: number, admittedTermId: LeadershipTermId): void;
   sendMemberRefused(to: MemberId, reason: RefusalReason): void;
   sendMemberAdmitted(

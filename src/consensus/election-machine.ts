@@ -306,6 +306,8 @@ export class ElectionMachine {
     }
     if (leader.hasHandedOver()) {
       this.standTimes.onOtherStands(nowNs);
+    } else {
+      leader.resign();
     }
     this.toCanvass(reason);
     return false;
@@ -461,15 +463,12 @@ export class ElectionMachine {
     }
   }
 
-  /** The leader handed over: the member that it named stands at once, the others let it. */
+  /**
+   * The leader steps down. The member that it named stands at once, and the others let it; without
+   * a name it is an election like any other.
+   */
   onLeadershipTransfer(from: MemberId, target: MemberId, nowNs: number): void {
-    if (target === this.context.config.memberId) {
-      hit(Mark.ElectionNamed);
-      this.standTimes.onNamed(nowNs);
-    } else {
-      hit(Mark.ElectionOtherNamed);
-      this.standTimes.onOtherStands(nowNs);
-    }
+    this.standTimes.onTransfer(target, this.context.config.memberId, nowNs);
     this.leaderWatch.resign(this.leadershipTermId());
     this.forgetLeader(from);
   }

@@ -426,8 +426,8 @@ export class Election {
 
   // ---- local inputs ----
 
-  /** Begins to hand leadership over to another member; see leadership-transfer.ts. */
-  transferLeadership(target: MemberId, nowNs: number): TransferResult {
+  /** Begins to hand over to a member, or to the best one; see leadership-transfer.ts. */
+  transferLeadership(target: MemberId | undefined, nowNs: number): TransferResult {
     const { leader } = this.machine;
     return leader !== undefined && this.isIngressOpen()
       ? leader.startTransfer(target, nowNs)

@@ -5,11 +5,14 @@
 // 0, which is true of every log and tells the leader that it is alive.
 
 import { assert } from '../assert.js';
+import { ErrorCode, PawlError } from '../errors.js';
 import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, POSITION_NULL, type Position } from '../position.js';
+import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import type { ConsensusContext } from './consensus-context.js';
 import {
   APPEND_FLAG_CATCHING_UP,
+  APPEND_FLAG_LOW_SPACE,
   APPEND_FLAG_NON_VOTING,
   CATCHUP_FLAG_JOINED,
   type MemberId,
@@ -181,6 +184,30 @@ export class FollowerTerm {
     return Math.max(this.requestNs, this.logHeardNs) + silenceNs;
   }
 
+  /**
+   * At level page-cache a power cut may take from a quorum what was committed. Whoever kept it
+   * ends, and leaves to its operator what becomes of it; at level fsync it cannot happen.
+   *
+   * @throws PawlError LOG_CORRUPT.
+   */
+  private refuseToLose(position: Position): void {
+    const { config, log } = this.context;
+    const committed = log.committedPosition();
+    if (position >= committed || config.durability !== DurabilityLevel.PageCache) {
+      return;
+    }
+    hit(Mark.ReconcileCommitLost);
+    throw new PawlError(
+      ErrorCode.LogCorrupt,
+      `leader ${this.leaderMemberId} of term ${this.termId} has no log from position ${position} ` +
+        `on that this member knows to be committed up to ${committed}: a quorum of the members ` +
+        'has lost it, as a power cut can do at durability page-cache. This directory holds what ' +
+        'they lost: keep a copy of it; to go on without it, let this member join anew from an ' +
+        'empty directory',
+      'corruption',
+    );
+  }
+
   /** Follows the leader's answer one step, or asks for one. */
   private reconcile(nowNs: number): void {
     const { config, log } = this.context;
@@ -196,6 +223,7 @@ export class FollowerTerm {
         this.context.counters.truncations++;
         this.requestNs = Number.NEGATIVE_INFINITY;
         this.answer = undefined;
+        this.refuseToLose(step.position);
         log.truncate(step.position, step.termId);
         break;
       case ReconcileAction.BeginTerm:
@@ -263,7 +291,8 @@ export class FollowerTerm {
     this.acknowledgedPosition = position;
     const flags =
       (this.isCaughtUp() ? 0 : APPEND_FLAG_CATCHING_UP) |
-      (record.hasDurableVote() ? 0 : APPEND_FLAG_NON_VOTING);
+      (record.hasDurableVote() ? 0 : APPEND_FLAG_NON_VOTING) |
+      (effects.isSpaceLow?.() === true ? APPEND_FLAG_LOW_SPACE : 0);
     effects.sendAppendPosition(this.leaderMemberId, this.termId, position, flags);
   }
 }

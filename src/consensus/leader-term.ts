@@ -7,11 +7,12 @@
 
 import { assert } from '../assert.js';
 import { hit, Mark } from '../marks.js';
-import type { LeadershipTermId, Position } from '../position.js';
+import { type LeadershipTermId, MEMBER_NULL, type Position } from '../position.js';
 import { type Admission, AdmissionDesk } from './admission.js';
 import { CommitTracker } from './commit-tracker.js';
 import type { ConsensusContext } from './consensus-context.js';
 import {
+  APPEND_FLAG_LOW_SPACE,
   APPEND_FLAG_NON_VOTING,
   CATCHUP_FLAG_JOINED,
   type MemberId,
@@ -34,6 +35,8 @@ export class LeaderTerm {
   private readonly logTermIds = new Map<MemberId, LeadershipTermId>();
   private readonly acknowledged = new Set<MemberId>();
   private readonly transfer: LeadershipTransfer;
+  /** Members that said so with their last acknowledgement. */
+  private readonly lowSpaceMembers = new Set<MemberId>();
   private tracker: CommitTracker | undefined;
   private readonly startedNs: number;
   private announceUntilNs = 0;
@@ -100,16 +103,42 @@ export class LeaderTerm {
     return true;
   }
 
-  /** Begins to hand the term over to another member. */
-  startTransfer(target: MemberId, nowNs: number): TransferResult {
-    return this.tracker === undefined
-      ? TransferResult.NotLeader
-      : this.transfer.start(target, this.tracker, nowNs);
+  /** Begins to hand the term over to another member: the one that is named, or the best one. */
+  startTransfer(target: MemberId | undefined, nowNs: number): TransferResult {
+    const { tracker } = this;
+    if (tracker === undefined) {
+      return TransferResult.NotLeader;
+    }
+    const best = target ?? this.bestSuccessor(tracker);
+    return best === undefined
+      ? TransferResult.TargetUnfit
+      : this.transfer.start(best, tracker, nowNs);
+  }
+
+  /** The voter with the most log that has room on its disk. */
+  private bestSuccessor(tracker: CommitTracker): MemberId | undefined {
+    const { members, others } = this.context;
+    const fit = others.filter(
+      (memberId) =>
+        members.standingOf(memberId) === MemberStanding.Voter &&
+        !members.isLeaving(memberId) &&
+        !this.lowSpaceMembers.has(memberId) &&
+        tracker.positionOf(memberId) >= 0,
+    );
+    return fit.sort((one, other) => tracker.positionOf(other) - tracker.positionOf(one))[0];
   }
 
   /** Whether nothing more may be appended, because another member is to lead. */
   isHandingOver(): boolean {
     return this.transfer.isUnderWay;
+  }
+
+  /** Nobody waits for this leader to fall silent. It names no other: whoever is fit may stand. */
+  resign(): void {
+    const { effects, others } = this.context;
+    for (const memberId of others) {
+      effects.sendLeadershipTransfer(memberId, this.termId, MEMBER_NULL);
+    }
   }
 
   /** Whether the others were told that this leader leads no more. */
@@ -227,6 +256,11 @@ export class LeaderTerm {
       return;
     }
     this.acknowledged.add(memberId);
+    if ((flags & APPEND_FLAG_LOW_SPACE) === 0) {
+      this.lowSpaceMembers.delete(memberId);
+    } else {
+      this.lowSpaceMembers.add(memberId);
+    }
     members.onVotingFlag(memberId, (flags & APPEND_FLAG_NON_VOTING) === 0);
     if (members.standingOf(memberId) === MemberStanding.Voter) {
       tracker.onAppendPosition(memberId, termId, position, nowNs);

@@ -1,8 +1,11 @@
 // stand-times.ts: when a member without a leader may stand, apart from what the others report.
 
+import { hit, Mark } from '../marks.js';
+import { MEMBER_NULL } from '../position.js';
 import type { CanvassOutlook } from './canvass-board.js';
 import type { ConsensusConfig } from './consensus-config.js';
 import { type ConsensusContext, randomDelayNs } from './consensus-context.js';
+import type { MemberId } from './election-effects.js';
 
 const NEVER_NS = Number.NEGATIVE_INFINITY;
 /** After its disk stalled, a member lets the others stand first for this many leader timeouts. */
@@ -43,6 +46,19 @@ export class StandTimes {
   onOtherStands(nowNs: number): void {
     this.#askedUntilNs = nowNs + this.#config.electionTimeoutNs;
     this.#namedUntilNs = NEVER_NS;
+  }
+
+  /** A leader stepped down: the member that it named stands at once, and the others let it. */
+  onTransfer(target: MemberId, own: MemberId, nowNs: number): void {
+    if (target === MEMBER_NULL) {
+      hit(Mark.ElectionLeaderResigned);
+    } else if (target === own) {
+      hit(Mark.ElectionNamed);
+      this.onNamed(nowNs);
+    } else {
+      hit(Mark.ElectionOtherNamed);
+      this.onOtherStands(nowNs);
+    }
   }
 
   /** The leader handed over to this member. */

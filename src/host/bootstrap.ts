@@ -1,5 +1,6 @@
 // bootstrap.ts: births a member's data directory, once.
 
+import type { Birth } from '../archive/birth.js';
 import { bootstrapDirectory } from '../archive/member-directory.js';
 import {
   type ClusterSettings,
@@ -47,6 +48,11 @@ export async function bootstrapMember(options: BootstrapMemberOptions): Promise<
       wallMs: new NodeClock().wallMs(),
     }),
   );
+  return bornMemberOf(directory, birth);
+}
+
+/** A directory and who it is, in words that programs and people read. */
+export function bornMemberOf(directory: string, birth: Birth): BornMember {
   const { high, low } = birth.incarnation;
   return {
     directory,

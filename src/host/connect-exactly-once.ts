@@ -55,8 +55,8 @@ export interface ExactlyOnceConnection {
 /**
  * Opens the first session.
  *
- * @throws PawlError TIMEOUT, SESSION_REFUSED, CONFIGURATION_INVALID: later sessions are tried for
- *   until `close`, the first one is not.
+ * @throws PawlError TIMEOUT, SESSION_REFUSED, AUTHENTICATION_REJECTED, CONFIGURATION_INVALID: later
+ *   sessions are tried for until `close`, the first one is not.
  */
 export function connectExactlyOnce(
   options: ConnectExactlyOnceOptions,
@@ -88,7 +88,7 @@ class Connection implements ExactlyOnceConnection {
     resolve: (connection: ExactlyOnceConnection) => void,
     reject: (error: unknown) => void,
   ) {
-    const { idle, onFatal, queries, requests, ...clientOptions } = options;
+    const { credentials, idle, onFatal, queries, requests, ...clientOptions } = options;
     const concluded = concludeClientOptions(clientOptions);
     this.#onFatal = onFatal;
     this.#resolve = resolve;
@@ -103,7 +103,7 @@ class Connection implements ExactlyOnceConnection {
     const transport = makeClientTransport(concluded, this.#network);
     const entropy = new NodeEntropy();
     const open = (handlers: ClientHandlers): ClusterClient =>
-      new ClusterClient({ transport, entropy, options: concluded, handlers });
+      new ClusterClient({ transport, entropy, options: concluded, handlers, credentials });
     const client = new ExactlyOnceClient(
       open,
       {

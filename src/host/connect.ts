@@ -1,12 +1,17 @@
 // connect.ts: the client that most programs want: requests and queries as promises.
 
 import type { ClientHandlers } from '../client/cluster-client.js';
+import { OrderShell } from '../client/order-shell.js';
 import type { QueryOptions } from '../client/query-client.js';
 import { type QueryAnswer, type QueryRequestOptions, QueryShell } from '../client/query-shell.js';
 import type { RequestClientOptions } from '../client/request-client.js';
 import { type Answer, RequestShell } from '../client/request-shell.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { connectClient, type NodeClient, type NodeClientOptions } from './node-client.js';
+
+const NS_PER_MS = 1_000_000;
+/** How long an order waits for its answer, unless told otherwise. */
+const ORDER_TIMEOUT_MS = 5_000;
 
 export interface ConnectOptions extends NodeClientOptions {
   readonly requests?: RequestClientOptions;
@@ -23,6 +28,14 @@ export interface RequestSession {
   readonly pendingQueryCount: number;
   /** See RequestShell.request. */
   request(body: Uint8Array): Promise<Answer>;
+  /**
+   * Has the cluster take a snapshot, where its AuthorisationService lets this client.
+   *
+   * @returns when the leader has accepted the order; the snapshot follows.
+   * @throws PawlError ORDER_REFUSED when it is denied or cannot be; TIMEOUT when nothing was heard,
+   *   or SESSION_CLOSED: it may have been ordered or not.
+   */
+  orderSnapshot(timeoutMs?: number): Promise<void>;
   /** Reads from the service's state, linearizably and without the log. See QueryShell.query. */
   query(body: Uint8Array, options?: QueryRequestOptions): Promise<QueryAnswer>;
   /** Ends the session; what is unanswered becomes unknown. Idempotent. */
@@ -41,16 +54,20 @@ export async function connect(options: ConnectOptions): Promise<RequestSession> 
   const wake = () => connected?.wake();
   const shell = new RequestShell(nowNs, wake, requests);
   const reads = new QueryShell(nowNs, wake, queries);
+  const orders = new OrderShell();
   connected = await connectClient(
     clientOptions,
-    shell.requests.clientHandlers(queryHandlers(reads, handlers)),
+    shell.requests.clientHandlers(orders.clientHandlers(queryHandlers(reads, handlers))),
   );
   const session = connected;
+  orders.bind(session.client);
   shell.requests.bind(session.client);
   session.addAgent({
-    roleName: 'requests and queries',
-    doWork: (now) => shell.requests.doWork(now) + reads.queries.doWork(session.client, now),
-    deadlineNs: () => Math.min(shell.requests.deadlineNs(), reads.queries.deadlineNs()),
+    roleName: 'requests, queries and orders',
+    doWork: (now) =>
+      shell.requests.doWork(now) + reads.queries.doWork(session.client, now) + orders.doWork(now),
+    deadlineNs: () =>
+      Math.min(shell.requests.deadlineNs(), reads.queries.deadlineNs(), orders.deadlineNs()),
     close() {
       // What is unanswered was reported when the session closed.
     },
@@ -64,6 +81,11 @@ export async function connect(options: ConnectOptions): Promise<RequestSession> 
       return reads.queries.pendingCount;
     },
     request: (body) => shell.request(body),
+    orderSnapshot: (timeoutMs = ORDER_TIMEOUT_MS) => {
+      const order = orders.snapshot(session.clock.nowNs() + timeoutMs * NS_PER_MS);
+      session.wake();
+      return order;
+    },
     query: (body, queryOptions) => reads.query(body, queryOptions),
     close: session.close,
   };

@@ -53,6 +53,7 @@ export class ControlServer {
   readonly #token: string = randomBytes(TOKEN_LENGTH).toString('hex');
   readonly #handlers: ControlHandlers;
   readonly #sockets = new Set<Socket>();
+  readonly #orders = new Set<Promise<void>>();
 
   private constructor(directory: string, handlers: ControlHandlers) {
     this.#path = join(directory, CONTROL_PATH);
@@ -71,6 +72,12 @@ export class ControlServer {
     const server = new ControlServer(directory, handlers);
     await server.#listen();
     return server;
+  }
+
+  /** Resolves when no order waits for its answer, or after so long. */
+  async drain(timeoutMs: number): Promise<void> {
+    const waited = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());
+    await Promise.race([Promise.allSettled(this.#orders), waited]);
   }
 
   /** Removes control.json, unless another process has written its own, and ends connections. */
@@ -133,7 +140,9 @@ export class ControlServer {
       const end = text.indexOf('\n');
       if (end >= 0) {
         socket.removeAllListeners('data');
-        void this.#serve(socket, text.slice(0, end));
+        const order = this.#serve(socket, text.slice(0, end));
+        this.#orders.add(order);
+        void order.finally(() => this.#orders.delete(order));
       } else if (text.length > CONTROL_LINE_LENGTH_MAX) {
         socket.destroy();
       }
@@ -141,8 +150,13 @@ export class ControlServer {
   }
 
   async #serve(socket: Socket, line: string): Promise<void> {
+    // From here on the order has a limit of its own.
+    socket.setTimeout(0);
     const answer = await this.#answer(line);
-    socket.end(`${JSON.stringify(answer)}\n`);
+    await new Promise<void>((resolve) => {
+      socket.once('close', resolve);
+      socket.end(`${JSON.stringify(answer)}\n`, resolve);
+    });
   }
 
   async #answer(line: string): Promise<ControlAnswer> {

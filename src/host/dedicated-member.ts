@@ -1,15 +1,18 @@
-// dedicated-member.ts: a member whose service runs on the thread that started it, and everything
+// dedicated-member.ts: a member whose services run on the thread that started it, and everything
 // else on a thread of its own.
 //
-// This side has an event loop with one agent, the service's. A callback that takes long keeps this
-// side from its orders and its status; it keeps nobody from the member.
+// This side has an event loop with one agent for each service. A callback that takes long keeps
+// this side from its orders and its status; it keeps nobody from the member.
 
 import type { ClusterConfig } from '../cluster/cluster-config.js';
 import type { MemberStatus } from '../cluster/member.js';
 import { allocateServiceChannel } from '../cluster/service-channel.js';
+import { ShutdownState } from '../cluster/shutdown.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import { ServiceAgent } from '../service/service-agent.js';
+import type { ServiceContainer } from '../service/service-container.js';
+import type { ShutdownOutcome } from './cluster-orders.js';
 import {
   type EngineBoot,
   type EngineOrder,
@@ -36,6 +39,8 @@ function unknownStatus(config: ClusterConfig): MemberStatus {
     isVoting: false,
     isIngressOpen: false,
     isHandingOver: false,
+    isSuspended: false,
+    shutdownState: ShutdownState.None,
     leadershipTermId: -1,
     leaderMemberId: -1,
     appendPosition: 0,
@@ -43,8 +48,11 @@ function unknownStatus(config: ClusterConfig): MemberStatus {
     commitPosition: 0,
     servicePosition: 0,
     snapshotPosition: 0,
+    snapshotLength: 0,
     sessionCount: 0,
     health: 'opening',
+    divergence: undefined,
+    freeSpaceLength: undefined,
     counters: {},
   };
 }
@@ -64,7 +72,7 @@ export class DedicatedMember implements MemberLife {
   #isEnded = false;
 
   constructor(options: MemberLifeOptions) {
-    const { config, container } = options;
+    const { config, containers } = options;
     this.#options = options;
     this.#status = unknownStatus(config);
     this.closed = new Promise((resolve) => {
@@ -72,7 +80,11 @@ export class DedicatedMember implements MemberLife {
     });
     const clock = new NodeClock();
     const arena = Arena.create(config.member.memoryLength);
-    const place = allocateServiceChannel(arena, config);
+    const services = containers.map((container) => ({
+      place: allocateServiceChannel(arena, config),
+      snapshotVersion: container.snapshotVersion,
+      pendingMessageCountMax: container.messages.pendingCountMax,
+    }));
     const engineCell = WakeCell.create();
     const serviceCell = WakeCell.create();
     this.#loop = new EventLoop({
@@ -89,9 +101,9 @@ export class DedicatedMember implements MemberLife {
       clockOrigin: clock.origin,
       memory: arena.memory,
       heapStart: arena.untouchedStart,
-      place,
-      snapshotVersion: container.snapshotVersion,
+      services,
       serviceModule: options.serviceModule,
+      authenticatorModule: options.authenticatorModule,
       engineCells: engineCell.cells,
       serviceCells: serviceCell.cells,
     };
@@ -107,16 +119,18 @@ export class DedicatedMember implements MemberLife {
         resolve();
       });
     });
-    this.#loop.add(
-      new ServiceAgent({
-        config,
-        memory: arena.memory,
-        place,
-        service: container,
-        nowNs: () => clock.nowNs(),
-        wakeEngine: () => engineCell.signal(),
-      }),
-    );
+    services.forEach(({ place }, serviceId) => {
+      this.#loop.add(
+        new ServiceAgent({
+          config,
+          memory: arena.memory,
+          place,
+          service: containers[serviceId] as ServiceContainer,
+          nowNs: () => clock.nowNs(),
+          wakeEngine: () => engineCell.signal(),
+        }),
+      );
+    });
   }
 
   /** As the engine has last told; no older than a tenth of a second while the member works. */
@@ -137,6 +151,22 @@ export class DedicatedMember implements MemberLife {
 
   async transferLeadership(targetMemberId: number): Promise<number> {
     return (await this.#ask((id) => ({ type: 'transfer', id, targetMemberId }))) as number;
+  }
+
+  async takeSnapshot(timeoutMs: number): Promise<number> {
+    return (await this.#ask((id) => ({ type: 'takeSnapshot', id, timeoutMs }))) as number;
+  }
+
+  async suspend(): Promise<number> {
+    return (await this.#ask((id) => ({ type: 'suspend', id }))) as number;
+  }
+
+  async resume(): Promise<number> {
+    return (await this.#ask((id) => ({ type: 'resume', id }))) as number;
+  }
+
+  async shutdown(timeoutMs: number): Promise<ShutdownOutcome> {
+    return (await this.#ask((id) => ({ type: 'shutdown', id, timeoutMs }))) as ShutdownOutcome;
   }
 
   released(): Promise<void> {

@@ -11,6 +11,14 @@ import { exitCodeOf, PoisonedError } from './exit-codes.js';
 import type { MemberEvent } from './member-engine.js';
 import type { ClockOrigin } from './node-clock.js';
 
+/** What an engine knows of a service before it has started. */
+export interface BootedService {
+  readonly place: ServiceChannelPlace;
+  readonly snapshotVersion: number;
+  /** Messages into the log that may wait. */
+  readonly pendingMessageCountMax: number;
+}
+
 /** What an engine is started with. */
 export interface EngineBoot {
   readonly cluster: ClusterSettings;
@@ -21,8 +29,10 @@ export interface EngineBoot {
   readonly memory: WebAssembly.Memory;
   /** Where the engine may allocate from. */
   readonly heapStart: number;
-  readonly place: ServiceChannelPlace;
-  readonly snapshotVersion: number;
+  /** By service id. */
+  readonly services: readonly BootedService[];
+  /** URL of the module that authenticator and authorisation are made of. */
+  readonly authenticatorModule: string | undefined;
   readonly serviceModule: string | undefined;
   /** The engine's thread sleeps on the first, the service's on the second. */
   readonly engineCells: Int32Array;
@@ -34,6 +44,10 @@ export type EngineOrder =
   | { readonly type: 'status'; readonly id: number }
   | { readonly type: 'transfer'; readonly id: number; readonly targetMemberId: number }
   | { readonly type: 'snapshot' }
+  | { readonly type: 'takeSnapshot'; readonly id: number; readonly timeoutMs: number }
+  | { readonly type: 'suspend'; readonly id: number }
+  | { readonly type: 'resume'; readonly id: number }
+  | { readonly type: 'shutdown'; readonly id: number; readonly timeoutMs: number }
   /** Leaves cleanly and ends. */
   | { readonly type: 'stop' }
   /** Ends as it is. */

@@ -8,7 +8,13 @@
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../assert.js';
+import type {
+  Authenticator,
+  AuthenticatorFactory,
+  AuthorisationService,
+} from '../cluster/authenticator.js';
 import { concludeClusterConfig } from '../cluster/cluster-config.js';
+import { MessageMirror } from '../cluster/message-mirror.js';
 import { RemoteService } from '../cluster/remote-service.js';
 import { Arena } from '../memory/arena.js';
 import { ServiceTimers } from '../service/service-timers.js';
@@ -36,6 +42,20 @@ const serviceCell = new WakeCell(boot.serviceCells, 0);
 let endTimer: NodeJS.Timeout | undefined;
 let reportedTurnCount = -1;
 
+/** What decides about clients. */
+interface Security {
+  readonly authenticator: Authenticator | undefined;
+  readonly authorisation: AuthorisationService | undefined;
+}
+
+/** What a module of a user may export to decide about clients. */
+interface SecurityModule {
+  readonly createAuthenticator?: AuthenticatorFactory;
+  readonly createAuthorisationService?: () => AuthorisationService;
+}
+
+const security = await loadSecurity(boot.authenticatorModule);
+const config = concludeClusterConfig(boot.cluster, boot.member);
 const engine = new MemberEngine({
   cluster: boot.cluster,
   member: boot.member,
@@ -44,14 +64,16 @@ const engine = new MemberEngine({
   arena,
   clock: new NodeClock(boot.clockOrigin),
   wakeCell: new WakeCell(boot.engineCells, 0),
-  service: new RemoteService({
-    config: concludeClusterConfig(boot.cluster, boot.member),
-    arena,
-    place: boot.place,
-    snapshotVersion: boot.snapshotVersion,
-    timers: new ServiceTimers(),
-    wake: () => serviceCell.signal(),
-  }),
+  services: boot.services.map(
+    ({ pendingMessageCountMax, place, snapshotVersion }, serviceId) =>
+      new RemoteService({
+        ...{ config, arena, place, serviceId, snapshotVersion },
+        timers: new ServiceTimers(),
+        messages: new MessageMirror(pendingMessageCountMax),
+        wake: () => serviceCell.signal(),
+      }),
+  ),
+  ...security,
   serviceModule: boot.serviceModule,
   onEvent: (event) => {
     reportStatus();
@@ -65,6 +87,17 @@ const statusTimer = setInterval(() => {
   }
 }, STATUS_INTERVAL_MS);
 port.on('message', onOrder);
+
+async function loadSecurity(url: string | undefined): Promise<Security> {
+  if (url === undefined) {
+    return { authenticator: undefined, authorisation: undefined };
+  }
+  const module = (await import(url)) as SecurityModule;
+  return {
+    authenticator: module.createAuthenticator?.(),
+    authorisation: module.createAuthorisationService?.(),
+  };
+}
 
 function report(message: EngineReport): void {
   port?.postMessage(message);
@@ -81,7 +114,19 @@ function onOrder(order: EngineOrder): void {
       report({ type: 'answer', id: order.id, value: engine.status() });
       break;
     case 'transfer':
-      transfer(order.id, order.targetMemberId);
+      answer(order.id, engine.transferLeadership(order.targetMemberId));
+      break;
+    case 'takeSnapshot':
+      answer(order.id, engine.takeSnapshot(order.timeoutMs));
+      break;
+    case 'suspend':
+      answer(order.id, engine.suspend());
+      break;
+    case 'resume':
+      answer(order.id, engine.resume());
+      break;
+    case 'shutdown':
+      answer(order.id, engine.shutdown(order.timeoutMs));
       break;
     case 'snapshot':
       engine.requestSnapshot();
@@ -99,8 +144,8 @@ function onOrder(order: EngineOrder): void {
   }
 }
 
-function transfer(id: number, targetMemberId: number): void {
-  engine.transferLeadership(targetMemberId).then(
+function answer(id: number, result: Promise<unknown>): void {
+  result.then(
     (value) => report({ type: 'answer', id, value }),
     (error) => report({ type: 'refusal', id, error: toErrorText(error) }),
   );

@@ -32,6 +32,8 @@ export const ExitCode = {
   NotLinearizable: 11,
   /** A limit came before the verdict about a history. */
   VerdictUnknown: 12,
+  /** The member's service put out something else than the majority's. */
+  Diverged: 13,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -53,6 +55,7 @@ export const EXIT_CODE_TEXTS: readonly (readonly [number, string])[] = [
   [ExitCode.Refused, 'refused by the cluster'],
   [ExitCode.NotLinearizable, 'the history is not linearizable'],
   [ExitCode.VerdictUnknown, 'a limit came before the verdict about the history'],
+  [ExitCode.Diverged, 'the service put out something else than on the other members'],
 ];
 
 const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
@@ -82,9 +85,13 @@ const EXIT_CODE_OF: Record<ErrorCode, ExitCode> = {
   [ErrorCode.MemberRefused]: ExitCode.Refused,
   [ErrorCode.SessionRefused]: ExitCode.Refused,
   [ErrorCode.SessionClosed]: ExitCode.Refused,
+  [ErrorCode.SessionExpired]: ExitCode.Refused,
+  [ErrorCode.AuthenticationRejected]: ExitCode.Refused,
+  [ErrorCode.OrderRefused]: ExitCode.Refused,
   [ErrorCode.OutcomeUnknown]: ExitCode.Unexpected,
   [ErrorCode.ReplyDropped]: ExitCode.Unexpected,
   [ErrorCode.RequestRefused]: ExitCode.Refused,
+  [ErrorCode.OutputsDiverged]: ExitCode.Diverged,
   [ErrorCode.Timeout]: ExitCode.Unexpected,
   [ErrorCode.Closed]: ExitCode.Unexpected,
 };

@@ -1,6 +1,7 @@
 // member-engine.ts: a member from its start to its end, over Node's ports, on the thread that runs
-// this. Where its service runs is not known here.
+// this. Where its services run is not known here.
 
+import type { Authenticator, AuthorisationService } from '../cluster/authenticator.js';
 import {
   type ClusterSettings,
   concludeClusterConfig,
@@ -9,6 +10,14 @@ import {
 import { Member, type MemberEvents, type MemberStatus } from '../cluster/member.js';
 import type { ServiceHost } from '../cluster/service-host.js';
 import type { Arena } from '../memory/arena.js';
+import { ClusterAction } from '../protocol/codecs/enumerations.js';
+import {
+  type OrderedMember,
+  orderShutdown,
+  orderSnapshot,
+  orderSuspension,
+  type ShutdownOutcome,
+} from './cluster-orders.js';
 import { EventLoop, type IdleStrategy } from './event-loop.js';
 import { handOver } from './hand-over.js';
 import type { NodeClock } from './node-clock.js';
@@ -29,6 +38,7 @@ export type MemberEvent =
   | { readonly event: 'state'; readonly state: string; readonly reason: string }
   | { readonly event: 'role'; readonly role: string; readonly leadershipTermId: number }
   | { readonly event: 'snapshot'; readonly logPosition: number; readonly length: number }
+  | { readonly event: 'terminated'; readonly logPosition: number }
   | { readonly event: 'warning'; readonly message: string };
 
 export interface MemberEngineOptions {
@@ -41,7 +51,11 @@ export interface MemberEngineOptions {
   readonly clock: NodeClock;
   /** By which other threads wake this one. */
   readonly wakeCell: WakeCell;
-  readonly service: ServiceHost;
+  /** By service id. */
+  readonly services: readonly ServiceHost[];
+  /** What decides about clients. */
+  readonly authenticator: Authenticator | undefined;
+  readonly authorisation: AuthorisationService | undefined;
   /** URL of the service's module, for shadows of it. */
   readonly serviceModule: string | undefined;
   readonly onEvent: (event: MemberEvent) => void;
@@ -62,7 +76,7 @@ export class MemberEngine {
 
   constructor(options: MemberEngineOptions) {
     this.#options = options;
-    const { arena, clock, directory, idle, service, wakeCell } = options;
+    const { arena, clock, directory, idle, services, wakeCell } = options;
     const config = concludeClusterConfig(options.cluster, options.member);
     const loop = new EventLoop({
       clock,
@@ -95,11 +109,12 @@ export class MemberEngine {
       network: this.#network,
       entropy: new NodeEntropy(),
       storage: this.#storage,
-      service,
+      services,
+      ...securityOf(options),
       // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
       ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
       ...(this.#shadow === undefined ? {} : { shadowRunner: this.#shadow }),
-      events: memberEvents(options.onEvent),
+      events: memberEvents(options.onEvent, () => void this.stop()),
     });
     const member = this.#member;
     loop.add({
@@ -150,6 +165,39 @@ export class MemberEngine {
     );
   }
 
+  takeSnapshot(timeoutMs: number): Promise<number> {
+    return orderSnapshot(this.#ordered(), timeoutMs);
+  }
+
+  suspend(): Promise<number> {
+    return orderSuspension(this.#ordered(), ClusterAction.Suspend);
+  }
+
+  resume(): Promise<number> {
+    return orderSuspension(this.#ordered(), ClusterAction.Resume);
+  }
+
+  shutdown(timeoutMs: number): Promise<ShutdownOutcome> {
+    return orderShutdown(this.#ordered(), timeoutMs);
+  }
+
+  /** What an operator's orders are given to. */
+  #ordered(): OrderedMember {
+    const member = this.#member;
+    const woken = <T>(result: T): T => {
+      this.#loop.wake();
+      return result;
+    };
+    return {
+      status: () => member.status(),
+      orders: () => member.orders(),
+      isClosed: () => this.#isClosed,
+      requestSnapshot: () => this.requestSnapshot(),
+      orderSuspension: (action) => woken(member.orderSuspension(action)),
+      orderShutdown: () => woken(member.orderShutdown(this.#options.clock.nowNs())),
+    };
+  }
+
   /** Resolves when everything that it held is free again. */
   async released(): Promise<void> {
     await Promise.all([this.#recorder.stopped(), this.#shadow?.stopped()]);
@@ -187,6 +235,14 @@ export class MemberEngine {
   }
 }
 
+/** What decides about clients, as a member wants it. */
+function securityOf({ authenticator, authorisation }: MemberEngineOptions) {
+  return {
+    ...(authenticator === undefined ? {} : { authenticator }),
+    ...(authorisation === undefined ? {} : { authorisation }),
+  };
+}
+
 /** Where shadows take the snapshots, what runs them. */
 function shadowOf(options: MemberEngineOptions, loop: EventLoop): NodeShadow | undefined {
   const { arena, clock, cluster, member, serviceModule: module, wakeCell } = options;
@@ -196,13 +252,17 @@ function shadowOf(options: MemberEngineOptions, loop: EventLoop): NodeShadow | u
 }
 
 /** What a member tells, as plain data. */
-function memberEvents(emit: (event: MemberEvent) => void): MemberEvents {
+function memberEvents(emit: (event: MemberEvent) => void, stop: () => void): MemberEvents {
   return {
     onRecovered: ({ health, appendPosition }) =>
       emit({ event: 'recovered', health: health.kind, appendPosition }),
     onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
     onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
     onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
+    onTerminated: (logPosition) => {
+      emit({ event: 'terminated', logPosition });
+      stop();
+    },
     onWarning: (message) => emit({ event: 'warning', message }),
   };
 }

@@ -1,9 +1,11 @@
 // member-life.ts: one life of a member in this process, on one thread or on two.
 
+import type { AuthenticatorFactory, AuthorisationService } from '../cluster/authenticator.js';
 import type { ClusterConfig, ClusterSettings, MemberSettings } from '../cluster/cluster-config.js';
 import type { MemberStatus } from '../cluster/member.js';
 import { Arena } from '../memory/arena.js';
 import type { ServiceContainer } from '../service/service-container.js';
+import type { ShutdownOutcome } from './cluster-orders.js';
 import type { IdleStrategy } from './event-loop.js';
 import { MemberEngine, type MemberEvent } from './member-engine.js';
 import { NodeClock } from './node-clock.js';
@@ -17,7 +19,12 @@ export interface MemberLifeOptions {
   /** The real path of the data directory. */
   readonly directory: string;
   readonly idle: IdleStrategy;
-  readonly container: ServiceContainer;
+  /** By service id. */
+  readonly containers: readonly ServiceContainer[];
+  readonly authenticatorFactory: AuthenticatorFactory | undefined;
+  readonly authorisation: AuthorisationService | undefined;
+  /** URL of the module that both are of, where they are made on another thread. */
+  readonly authenticatorModule: string | undefined;
   /** URL of the service's module, where shadows of it take snapshots. */
   readonly serviceModule: string | undefined;
   readonly onEvent: (event: MemberEvent) => void;
@@ -33,6 +40,11 @@ export interface MemberLife {
   freshStatus(): Promise<MemberStatus>;
   requestSnapshot(): void;
   transferLeadership(targetMemberId: number): Promise<number>;
+  // An operator's orders: see RunningMember.
+  takeSnapshot(timeoutMs: number): Promise<number>;
+  suspend(): Promise<number>;
+  resume(): Promise<number>;
+  shutdown(timeoutMs: number): Promise<ShutdownOutcome>;
   /** Resolves when everything that it held is free again. */
   released(): Promise<void>;
   stop(): Promise<void>;
@@ -48,7 +60,9 @@ export class SharedMember implements MemberLife {
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
     });
-    const { cluster, config, container, directory, idle, member, onEvent, serviceModule } = options;
+    const { cluster, config, containers, directory, idle, member, onEvent, serviceModule } =
+      options;
+    const { authenticatorFactory, authorisation } = options;
     this.#engine = new MemberEngine({
       cluster,
       member,
@@ -57,7 +71,9 @@ export class SharedMember implements MemberLife {
       arena: Arena.create(config.member.memoryLength),
       clock: new NodeClock(),
       wakeCell: WakeCell.create(),
-      service: container,
+      services: containers,
+      authenticator: authenticatorFactory?.(),
+      authorisation,
       serviceModule,
       onEvent,
       onEnd: resolveClosed,
@@ -78,6 +94,22 @@ export class SharedMember implements MemberLife {
 
   transferLeadership(targetMemberId: number): Promise<number> {
     return this.#engine.transferLeadership(targetMemberId);
+  }
+
+  takeSnapshot(timeoutMs: number): Promise<number> {
+    return this.#engine.takeSnapshot(timeoutMs);
+  }
+
+  suspend(): Promise<number> {
+    return this.#engine.suspend();
+  }
+
+  resume(): Promise<number> {
+    return this.#engine.resume();
+  }
+
+  shutdown(timeoutMs: number): Promise<ShutdownOutcome> {
+    return this.#engine.shutdown(timeoutMs);
   }
 
   released(): Promise<void> {

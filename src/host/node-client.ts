@@ -6,6 +6,7 @@ import {
   concludeClientOptions,
 } from '../client/client-options.js';
 import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
+import type { CredentialsSupplier } from '../client/credentials.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
@@ -21,6 +22,8 @@ const SOCKET_BUFFER_LENGTH = 4 * 1024 * 1024;
 
 export interface NodeClientOptions extends ClientOptions {
   readonly idle?: IdleStrategy;
+  /** Where the cluster asks its clients who they are. */
+  readonly credentials?: CredentialsSupplier;
   /** What ended the client's loop, if anything but `close` does. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -41,7 +44,7 @@ export interface NodeClient {
  * Opens a session.
  *
  * @returns when the cluster has committed the session.
- * @throws PawlError TIMEOUT, SESSION_REFUSED, CONFIGURATION_INVALID.
+ * @throws PawlError TIMEOUT, SESSION_REFUSED, AUTHENTICATION_REJECTED, CONFIGURATION_INVALID.
  */
 export function connectClient(
   options: NodeClientOptions,
@@ -88,7 +91,7 @@ class LoopedClient implements NodeClient {
     resolve: (client: NodeClient) => void,
     reject: (error: unknown) => void,
   ) {
-    const { idle, onFatal, ...clientOptions } = options;
+    const { credentials, idle, onFatal, ...clientOptions } = options;
     const concluded = concludeClientOptions(clientOptions);
     this.#onFatal = onFatal;
     this.#resolve = resolve;
@@ -104,6 +107,7 @@ class LoopedClient implements NodeClient {
       transport,
       entropy: new NodeEntropy(),
       options: concluded,
+      credentials,
       handlers: this.#watched(handlers),
     });
     this.client = client;

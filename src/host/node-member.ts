@@ -1,5 +1,6 @@
 // node-member.ts: runs one member in this process, over Node's ports.
 
+import type { AuthenticatorFactory, AuthorisationService } from '../cluster/authenticator.js';
 import {
   type ClusterConfig,
   type ClusterSettings,
@@ -9,7 +10,10 @@ import {
 import type { MemberStatus } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
+import { guardedFactory } from '../service/guarded-service.js';
 import { ServiceContainer } from '../service/service-container.js';
+import { processGuard } from './callback-guard.js';
+import type { ShutdownOutcome } from './cluster-orders.js';
 import { openDataDirectory } from './data-directory.js';
 import { DedicatedMember } from './dedicated-member.js';
 import { isInstalled } from './engine-messages.js';
@@ -19,32 +23,66 @@ import { type MemberLife, SharedMember } from './member-life.js';
 
 export { LEAVE_TIMEOUT_MS, type MemberEvent } from './member-engine.js';
 
+/** How long an order that takes a snapshot is watched, unless told otherwise. */
+export const ORDER_TIMEOUT_MS = 60_000;
+
 export interface NodeMemberOptions {
   readonly cluster: ClusterSettings;
-  /** `threads: 'dedicated'` leaves this thread to the service alone. */
+  /** `threads: 'dedicated'` leaves this thread to the services alone. */
   readonly member: MemberSettings;
   /** The member's data directory; it must have been born by bootstrap, or it starts non-voting. */
   readonly directory: string;
-  readonly serviceFactory: ServiceFactory;
+  /** Makes the service, or one for each of several services, by service id. */
+  readonly serviceFactory: ServiceFactory | readonly ServiceFactory[];
   /**
    * URL of the module whose `createService` the factory is. Where `snapshotBy` is `shadow` it is
    * loaded on another thread, which no function can be handed to.
    */
   readonly serviceModule?: string;
+  /**
+   * Decides who may open a session. With it, cluster.authentication is `required` unless it is set;
+   * all members of a cluster have one, or none has.
+   */
+  readonly authenticatorFactory?: AuthenticatorFactory;
+  /** Who may give orders over the client protocol; nobody when not given. */
+  readonly authorisation?: AuthorisationService;
+  /**
+   * URL of the module whose `createAuthenticator`, and `createAuthorisationService` if it has that,
+   * the two above are. Where `threads` is `dedicated` it is loaded on another thread.
+   */
+  readonly authenticatorModule?: string;
   readonly idle?: IdleStrategy;
   readonly onEvent?: (event: MemberEvent) => void;
 }
 
-/** Status of a running member, with what its service tells of itself. */
+/** What one service of a member has done. */
+export interface ServiceStatus {
+  readonly serviceId: number;
+  /** End of the log that it has consumed. */
+  readonly position: number;
+  /** Messages of clients, and of services, that it was given since the member started. */
+  readonly messageCount: number;
+  readonly serviceMessageCount: number;
+  /** Messages that it sent and that the log has not got yet. */
+  readonly pendingMessageCount: number;
+  readonly pendingTimerCount: number;
+  /** `stateHash()` at the position, when it has one. */
+  readonly stateHash: string | undefined;
+}
+
+/** Status of a running member, with what its services tell of themselves. */
 export interface NodeMemberStatus extends MemberStatus {
+  /** Messages of clients that the first service was given. */
   readonly messageCount: number;
   readonly durability: string;
   /** Which threads the member has: `shared` or `dedicated`. */
   readonly threads: string;
-  /** `stateHash()` of the service, when it has one. */
+  /** `stateHash()` of the first service, when it has one. */
   readonly stateHash: string | undefined;
   /** Position at which the hash holds. */
   readonly stateHashPosition: number;
+  /** By service id. */
+  readonly services: readonly ServiceStatus[];
 }
 
 /** A member that runs. */
@@ -56,6 +94,30 @@ export interface RunningMember {
   /** Has a snapshot taken on every member, as soon as this one leads. */
   requestSnapshot(): void;
   /**
+   * Has a snapshot taken on every member, where this one leads.
+   *
+   * @returns the position of the snapshot, when its event is committed.
+   * @throws PawlError ORDER_REFUSED or TIMEOUT saying why it did not come to that.
+   */
+  takeSnapshot(timeoutMs?: number): Promise<number>;
+  /**
+   * Has the cluster take nothing from clients, until `resume`; no timer fires either. It holds
+   * across changes of leader and restarts. Where this member leads.
+   *
+   * @returns the position from which on it is so.
+   * @throws PawlError ORDER_REFUSED or TIMEOUT saying why it did not come to that.
+   */
+  suspend(): Promise<number>;
+  /** Ends a suspension; as `suspend`. */
+  resume(): Promise<number>;
+  /**
+   * Has all members take a snapshot and end at one position, where this one leads. This member
+   * ends soon after: see `closed`.
+   *
+   * @throws PawlError ORDER_REFUSED or TIMEOUT saying why it did not come to that.
+   */
+  shutdown(timeoutMs?: number): Promise<ShutdownOutcome>;
+  /**
    * Hands leadership over to another member, without an election timeout.
    *
    * @returns the term in which the other leads.
@@ -66,6 +128,15 @@ export interface RunningMember {
   stop(): Promise<void>;
   /** Resolves when the member has ended: with the error that ended it, or undefined. */
   readonly closed: Promise<unknown>;
+}
+
+/** Whoever brings an authenticator wants it to be asked. */
+export function clusterOf(
+  options: Pick<NodeMemberOptions, 'cluster' | 'authenticatorFactory'>,
+): ClusterSettings {
+  return options.authenticatorFactory === undefined
+    ? options.cluster
+    : { authentication: 'required', ...options.cluster };
 }
 
 /**
@@ -109,6 +180,22 @@ class NodeMember implements RunningMember {
     return this.#life.life.transferLeadership(targetMemberId);
   }
 
+  takeSnapshot(timeoutMs = ORDER_TIMEOUT_MS): Promise<number> {
+    return this.#life.life.takeSnapshot(timeoutMs);
+  }
+
+  suspend(): Promise<number> {
+    return this.#life.life.suspend();
+  }
+
+  resume(): Promise<number> {
+    return this.#life.life.resume();
+  }
+
+  shutdown(timeoutMs = ORDER_TIMEOUT_MS): Promise<ShutdownOutcome> {
+    return this.#life.life.shutdown(timeoutMs);
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#life.life.stop();
@@ -129,8 +216,17 @@ class NodeMember implements RunningMember {
   }
 }
 
+function makeContainer(
+  factory: ServiceFactory,
+  serviceId: number,
+  isGuarded: boolean,
+): ServiceContainer {
+  const hosted = isGuarded ? guardedFactory(factory, processGuard) : factory;
+  return new ServiceContainer(hosted, { serviceId });
+}
+
 /** The module that shadows are made of; undefined where there are none. */
-function moduleOf(options: NodeMemberOptions, config: ClusterConfig): string | undefined {
+function shadowModuleOf(options: NodeMemberOptions, config: ClusterConfig): string | undefined {
   if (config.member.snapshotBy !== 'shadow') {
     return undefined;
   }
@@ -144,52 +240,90 @@ function moduleOf(options: NodeMemberOptions, config: ClusterConfig): string | u
   return options.serviceModule;
 }
 
-/** One life, and the service that it runs. */
+/** An engine on another thread makes its authenticator there, from its module. */
+function checkSecurity(options: NodeMemberOptions): void {
+  const { authenticatorFactory, authenticatorModule, authorisation } = options;
+  const hasSecurity = authenticatorFactory !== undefined || authorisation !== undefined;
+  if (hasSecurity && authenticatorModule === undefined) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      'member.threads is dedicated, and authenticatorModule is not given: name the URL of the ' +
+        'module that exports createAuthenticator, because clients are asked on another thread, ' +
+        'or use threads shared',
+    );
+  }
+}
+
+/** One life, and the services that it runs. */
 class ServedLife {
   readonly life: MemberLife;
-  readonly #container: ServiceContainer;
+  readonly #containers: readonly ServiceContainer[];
   readonly #durability: string;
   readonly #threads: string;
 
   constructor(options: NodeMemberOptions) {
-    const { cluster, idle, member, onEvent } = options;
+    const factories = [options.serviceFactory].flat();
+    const cluster = { serviceCount: factories.length, ...clusterOf(options) };
+    const { authenticatorFactory, authenticatorModule, authorisation, member } = options;
     const config = concludeClusterConfig(cluster, member);
+    const serviceModule = shadowModuleOf(options, config);
+    const isDedicated = config.member.threads === 'dedicated';
+    if (isDedicated) {
+      checkSecurity(options);
+    }
     const directory = openDataDirectory(options.directory, true);
-    this.#container = new ServiceContainer(options.serviceFactory);
+    this.#containers = factories.map((factory, serviceId) =>
+      makeContainer(factory, serviceId, config.member.guard),
+    );
     this.#durability = config.durability;
     this.#threads = config.member.threads;
     const life = {
-      cluster,
-      member,
-      config,
-      directory,
-      idle: idle ?? 'event',
-      container: this.#container,
-      serviceModule: moduleOf(options, config),
-      onEvent: (event: MemberEvent) => onEvent?.(event),
+      ...{ cluster, member, config, directory, serviceModule },
+      ...{ authenticatorFactory, authenticatorModule, authorisation },
+      idle: options.idle ?? 'event',
+      containers: this.#containers,
+      onEvent: (event: MemberEvent) => options.onEvent?.(event),
     };
-    this.life = this.#threads === 'dedicated' ? new DedicatedMember(life) : new SharedMember(life);
+    this.life = isDedicated ? new DedicatedMember(life) : new SharedMember(life);
+    if (config.member.guard) {
+      processGuard.acquire();
+      void this.life.closed.then(() => processGuard.release());
+    }
   }
 
   status(): NodeMemberStatus {
-    return this.#withService(this.life.status());
+    return this.#withServices(this.life.status());
   }
 
   async freshStatus(): Promise<NodeMemberStatus> {
-    return this.#withService(await this.life.freshStatus());
+    return this.#withServices(await this.life.freshStatus());
   }
 
-  #withService(status: MemberStatus): NodeMemberStatus {
-    const container = this.#container;
-    const { snapshotPauseLastNs, snapshotPauseMaxNs } = container;
+  #withServices(status: MemberStatus): NodeMemberStatus {
+    const services = this.#containers.map(statusOfService);
+    const first = services[0];
     return {
       ...status,
-      counters: { ...status.counters, snapshotPauseLastNs, snapshotPauseMaxNs },
-      messageCount: container.messageCount,
+      messageCount: first?.messageCount ?? 0,
       durability: this.#durability,
       threads: this.#threads,
-      stateHash: container.service.stateHash?.(),
-      stateHashPosition: container.position,
+      stateHash: first?.stateHash,
+      stateHashPosition: first?.position ?? 0,
+      services,
     };
   }
+}
+
+function statusOfService(container: ServiceContainer): ServiceStatus {
+  const { messageCount, messages, position, service, serviceId, serviceMessageCount, timers } =
+    container;
+  return {
+    serviceId,
+    position,
+    messageCount,
+    serviceMessageCount,
+    pendingMessageCount: messages.pendingCount,
+    pendingTimerCount: timers.count,
+    stateHash: service.stateHash?.(),
+  };
 }

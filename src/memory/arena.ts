@@ -111,6 +111,12 @@ export class Arena {
     return this.#allocatedLength;
   }
 
+  /** Whether `allocate` of so many bytes would find them. */
+  canAllocate(length: number): boolean {
+    const slabLength = alignSlab(length);
+    return this.#free.some((range) => range.length >= slabLength);
+  }
+
   /**
    * Allocates a zeroed slab.
    *

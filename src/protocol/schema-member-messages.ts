@@ -190,11 +190,18 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
   cluster(1012, 'RequestClients', 8, 'Begins the retained replies of a snapshot.', [
     ['int64', 'forgottenThrough', 0],
   ]),
-  cluster(1013, 'RequestClient', 24, 'A client that makes requests, in a snapshot.', [
-    ['int64', 'clientId', 0],
-    ['int64', 'floor', 8],
-    ['int64', 'lastUsed', 16],
-  ]),
+  cluster(
+    1013,
+    'RequestClient',
+    24,
+    'A client that makes requests, in a snapshot.',
+    [
+      ['int64', 'clientId', 0],
+      ['int64', 'floor', 8],
+      ['int64', 'lastUsed', 16],
+    ],
+    [['bytes', 'principal']],
+  ),
   cluster(1014, 'RetainedReply', 28, 'Precedes a reply to the client before, in a snapshot.', [
     ['int64', 'requestId', 0],
     ['int64', 'logPosition', 8],
@@ -289,4 +296,43 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ],
     [['bytes', 'data']],
   ),
+  cluster(1050, 'ServiceMessageHeader', 40, 'Precedes a message of a service (log event).', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'timestamp', 8],
+    ['int64', 'originPosition', 16],
+    ['int64', 'sequence', 24],
+    ['int32', 'serviceId', 32],
+    ['int32', 'ordinal', 36],
+  ]),
+  cluster(1051, 'ServiceMessageMark', 12, "The last of a service's messages in a snapshot's log.", [
+    ['int64', 'sequence', 0],
+    ['int32', 'serviceId', 8],
+  ]),
+  cluster(1052, 'PendingServiceMessage', 20, 'Precedes a message that the log has not got yet.', [
+    ['int64', 'originPosition', 0],
+    ['int64', 'sequence', 8],
+    ['int32', 'ordinal', 16],
+  ]),
+  cluster(1053, 'SnapshotService', 12, 'A service whose state a snapshot holds.', [
+    ['int32', 'serviceId', 0],
+    ['int32', 'serviceCount', 4],
+    ['int32', 'appVersion', 8],
+  ]),
+  cluster(1054, 'ServiceTimerEvent', 28, 'A timer of a service other than 0 fired (log event).', [
+    ['int64', 'leadershipTermId', 0],
+    ['opaque64', 'correlationId', 8],
+    ['int64', 'timestamp', 16],
+    ['int32', 'serviceId', 24],
+  ]),
+  cluster(1060, 'OutputHash', 32, 'What the services of a member had put out by a position.', [
+    ['int64', 'logPosition', 0],
+    ['opaque64', 'hash', 8],
+    ['int32', 'memberId', 16],
+    ['int32', 'serviceId', 20],
+    ['int32', 'flags', 24],
+  ]),
+  cluster(1061, 'OutputState', 12, 'What a service had put out, in a snapshot.', [
+    ['opaque64', 'hash', 0],
+    ['int32', 'serviceId', 8],
+  ]),
 ];

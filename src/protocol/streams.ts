@@ -6,6 +6,12 @@ export const INGRESS_STREAM_ID = 101;
 export const EGRESS_STREAM_ID_DEFAULT = 102;
 export const CONSENSUS_STREAM_ID = 108;
 
+/** Longest credentials, challenge or answer to one, bytes. */
+export const CREDENTIALS_LENGTH_MAX = 2_048;
+
+/** What a SessionEvent of code Closed begins with when the client was silent for too long. */
+export const SESSION_TIMED_OUT = 'timed out';
+
 /** Version 0.3.0 of the session protocol, as Aeron encodes it: 8 bits each. */
 export const SESSION_PROTOCOL_VERSION = 0x000300;
 /** Version 1.0.0 of the protocol between members. */

@@ -17,6 +17,16 @@ export const EgressResult = {
   TooLong: -6,
 } as const;
 
+/**
+ * What `Cluster.offer` answers. It depends on the log and fixed limits alone: equal on all members.
+ */
+export const ServiceMessageResult = {
+  /** As many of the service's messages wait for the log as may. */
+  PendingLimit: -2,
+  /** Longer than `Cluster.serviceMessageLengthMax`. */
+  TooLong: -6,
+} as const;
+
 /** A client's replicated identity. */
 export interface ClientSession {
   /** Unique over the life of the cluster: the log position at which the session was opened. */
@@ -24,6 +34,11 @@ export interface ClientSession {
   /** Channel on which the client receives egress. */
   readonly responseChannel: string;
   readonly responseStreamId: number;
+  /**
+   * Who the client is, as the leader's Authenticator said when it let it in: 0 to 512 bytes, equal
+   * on all members, not to be changed. Empty where clients are not asked who they are.
+   */
+  readonly principal: Uint8Array;
   /** Set as soon as this service asks to close it, or the log does. */
   readonly isClosing: boolean;
   /**
@@ -88,6 +103,8 @@ export interface LeadershipTerm {
 /** The cluster as a service sees it. */
 export interface Cluster {
   readonly memberId: number;
+  /** Place of this service among those of the member, from 0. Equal on all members. */
+  readonly serviceId: number;
   /** Local to the member: state must not depend on it. */
   readonly role: Role;
   /** Milliseconds since 1970 as stamped by the leader. Moves with the log only, never back. */
@@ -96,6 +113,8 @@ export interface Cluster {
   logPosition(): number;
   /** Longest egress message, bytes. */
   readonly egressMessageLengthMax: number;
+  /** Longest message for `offer`, bytes. */
+  readonly serviceMessageLengthMax: number;
   session(id: number): ClientSession | undefined;
   /** Open sessions, in the order in which they were opened. */
   sessions(): IterableIterator<ClientSession>;
@@ -118,12 +137,24 @@ export interface Cluster {
    * @returns whether it was pending. Equal on every member.
    */
   cancelTimer(correlationId: number): boolean;
+  /**
+   * Sends a message into the log: it comes to every service of the cluster, this one included, as
+   * `onServiceMessage`, exactly once whatever leaders change, and in the order in which this
+   * service sent. Only inside a log callback.
+   *
+   * @param buffer bytes, which are copied. @param offset first byte, relative to the view.
+   * @param length bytes.
+   * @returns length, or a ServiceMessageResult: then nothing was sent. Equal on every member. At
+   *   most 65,536 messages and 64 MiB of a service wait for the log.
+   */
+  offer(buffer: ArrayBufferView, offset: number, length: number): number;
 }
 
 /**
  * A deterministic state machine. Every callback but onStart, onQuery, onRoleChange and onTerminate
- * is an event of the log: all members get the same ones, in the same order, with the same times. Results
- * must depend on nothing else: no clock, no randomness, no network, no iteration order that varies.
+ * is an event of the log: all members get the same ones, in the same order, with the same times.
+ * Results must depend on nothing else: no clock, no randomness, no network, no iteration order that
+ * varies.
  *
  * An error thrown from a callback ends the member with exit code 8.
  */
@@ -161,6 +192,7 @@ export interface ClusteredService {
   ): void;
   /**
    * A client's request, executed exactly once however often it is sent: `request.reply` answers it.
+   * Of several services the first one gets requests.
    * A request that is not answered here is reported to its client as unanswered. The bytes are as
    * in `onSessionMessage`. Without this function requests are refused.
    */
@@ -181,6 +213,18 @@ export interface ClusteredService {
   onQuery?(query: ClientQuery, buffer: DataView, offset: number, length: number): void;
   /** A timer has fired. `timestamp` is at or after its deadline. It is not pending any more. */
   onTimerEvent?(correlationId: number, timestamp: number): void;
+  /**
+   * A message that a service sent into the log with `Cluster.offer`.
+   *
+   * @param serviceId who sent it. The bytes are as in `onSessionMessage`.
+   */
+  onServiceMessage?(
+    serviceId: number,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void;
   onNewLeadershipTermEvent?(term: LeadershipTerm, timestamp: number): void;
   /** Local: no offers, and no change of state. */
   onRoleChange?(role: Role): void;

@@ -5,7 +5,20 @@ import { type ClientSession, EgressResult } from './clustered-service.js';
 /** Where a session's messages go. */
 export interface SessionOwner {
   readonly egressMessageLengthMax: number;
-  offer(session: ContainerSession, buffer: ArrayBufferView, offset: number, length: number): void;
+  offerEgress(
+    session: ContainerSession,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void;
+}
+
+/** What a session was opened with. */
+export interface OpenedSession {
+  readonly id: number;
+  readonly responseStreamId: number;
+  readonly responseChannel: string;
+  readonly principal: Uint8Array;
 }
 
 /** One session. Its answers depend on the log and on fixed limits alone. */
@@ -14,13 +27,15 @@ export class ContainerSession implements ClientSession {
   readonly id: number;
   readonly responseStreamId: number;
   readonly responseChannel: string;
+  readonly principal: Uint8Array;
   isClosing = false;
 
-  constructor(owner: SessionOwner, id: number, responseStreamId: number, responseChannel: string) {
+  constructor(owner: SessionOwner, opened: OpenedSession) {
     this.#owner = owner;
-    this.id = id;
-    this.responseStreamId = responseStreamId;
-    this.responseChannel = responseChannel;
+    this.id = opened.id;
+    this.responseStreamId = opened.responseStreamId;
+    this.responseChannel = opened.responseChannel;
+    this.principal = opened.principal;
   }
 
   offer(buffer: ArrayBufferView, offset: number, length: number): number {
@@ -30,7 +45,7 @@ export class ContainerSession implements ClientSession {
     if (length > this.#owner.egressMessageLengthMax) {
       return EgressResult.TooLong;
     }
-    this.#owner.offer(this, buffer, offset, length);
+    this.#owner.offerEgress(this, buffer, offset, length);
     return length;
   }
 }

@@ -10,20 +10,25 @@ import type { ClusterConfig } from '../cluster/cluster-config.js';
 import { egressMessageLengthMax } from '../cluster/egress.js';
 import { EgressQueue } from '../cluster/egress-queue.js';
 import { cutMessage } from '../cluster/message-pieces.js';
+import type { Hash64 } from '../cluster/output-history.js';
 import {
+  MESSAGE_FIELDS_LENGTH,
   OutputType,
   outputRecordLengthMax,
   type ServiceChannel,
 } from '../cluster/service-channel.js';
 import type {
   EgressReply,
-  EgressSink,
+  MessageListener,
+  RelayedEgressSink,
+  ServiceMessage,
   SnapshotWrite,
   TimerListener,
 } from '../cluster/service-host.js';
 import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
+import type { HashWriter } from './output-relay.js';
 
 /** Bytes that wait for the ring in all, before messages to clients are given up. */
 export const OUTBOX_LENGTH_MAX = 64 * 1024 * 1024;
@@ -32,13 +37,14 @@ const FIELD_LENGTH = 8;
 const TYPE_LENGTH = 8;
 
 /** Writes to the ring, or keeps for later. */
-export class Outbox implements EgressSink, TimerListener {
+export class Outbox implements RelayedEgressSink, TimerListener, MessageListener, HashWriter {
   readonly messageLengthMax: number;
   readonly #arena: Arena;
   readonly #ring: number;
   readonly #config: ClusterConfig;
   readonly #scratch: number;
   readonly #scratchLength: number;
+  readonly #messageFields = new Float64Array(MESSAGE_FIELDS_LENGTH / FIELD_LENGTH);
   readonly #queue = new EgressQueue(Number.MAX_SAFE_INTEGER);
   /** Bytes that wait for each session, -1 when some of them were given up. */
   readonly #waiting = new Map<number, number>();
@@ -131,11 +137,38 @@ export class Outbox implements EgressSink, TimerListener {
     this.#put(OutputType.TimerCancelled, FIELD_LENGTH);
   }
 
+  onOffered({ bytes, ordinal, originPosition, sequence }: ServiceMessage): void {
+    const fields = this.#messageFields;
+    fields.set([sequence, originPosition, ordinal]);
+    const head = new Uint8Array(fields.buffer);
+    const write = (size: number): void => this.#put(OutputType.MessagePiece, size);
+    const { length } = bytes;
+    cutMessage(this.#arena, this.#scratch, write, head, head.length, bytes, 0, length);
+  }
+
+  onLogged(sequence: number): void {
+    this.#fields(sequence);
+    this.#put(OutputType.MessageLogged, FIELD_LENGTH);
+  }
+
+  // --- what was put out ---
+
+  writeOutputBegin(position: Position, { high, low }: Hash64): void {
+    this.#fields(position, low, high);
+    this.#put(OutputType.OutputBegin, 3 * FIELD_LENGTH);
+  }
+
+  writeOutput(position: Position, low: number, high: number): void {
+    this.#fields(position, low, high);
+    this.#put(OutputType.Output, 3 * FIELD_LENGTH);
+  }
+
   // --- snapshots ---
 
-  beginSnapshot(logPosition: number): void {
-    this.#fields(logPosition);
-    this.#put(OutputType.SnapshotBegin, FIELD_LENGTH);
+  /** @param pauseNs for how long the service stood still for it. */
+  beginSnapshot(logPosition: number, pauseNs: number): void {
+    this.#fields(logPosition, pauseNs);
+    this.#put(OutputType.SnapshotBegin, 2 * FIELD_LENGTH);
   }
 
   readonly writeSnapshot: SnapshotWrite = (head, headLength, body, offset, length) => {

@@ -41,6 +41,8 @@ export const ReplyCode = {
   NotServed: 3,
   /** The service has executed it without answering. */
   Unanswered: 4,
+  /** The client id is another principal's; nothing of that client is touched. */
+  Foreign: 5,
 } as const;
 export type ReplyCode = (typeof ReplyCode)[keyof typeof ReplyCode];
 
@@ -55,9 +57,19 @@ export interface Reply {
   readonly bytes: Uint8Array;
 }
 
+/** Who makes a request. */
+export interface Asker {
+  /** Of the session that carries it. */
+  readonly principal: Uint8Array;
+  /** Of the session that the client's id names, as far as that is known. */
+  readonly owner: Uint8Array;
+}
+
 /** A client as a snapshot holds it. */
 export interface ClientReplies {
   readonly clientId: number;
+  /** Whose it is: requests of others are refused. */
+  readonly principal: Uint8Array;
   /** Requests below this are answered for good, or their replies were dropped. */
   readonly floor: number;
   readonly lastUsedMs: number;
@@ -112,8 +124,8 @@ export class ReplyCache {
 
   /** The clients, the one that has asked for nothing for longest first. */
   *values(): IterableIterator<ClientReplies> {
-    for (const { clientId, floor, lastUsedMs, replies } of this.#clients.values()) {
-      yield { clientId, floor, lastUsedMs, replies: replies.values() };
+    for (const { replies, ...client } of this.#clients.values()) {
+      yield { ...client, replies: replies.values() };
     }
   }
 
@@ -132,8 +144,8 @@ export class ReplyCache {
   }
 
   /** The next client of a snapshot, in the order of `values`. */
-  restoreClient({ clientId, floor, lastUsedMs }: Omit<ClientReplies, 'replies'>): void {
-    this.#clients.set(clientId, { clientId, floor, lastUsedMs, replies: new Map() });
+  restoreClient(client: Omit<ClientReplies, 'replies'>): void {
+    this.#clients.set(client.clientId, { ...client, replies: new Map() });
   }
 
   /** The next reply to a client of a snapshot. */
@@ -153,11 +165,16 @@ export class ReplyCache {
    */
   admit(
     { clientId, lowestUnansweredRequestId, requestId }: RequestIds,
+    { owner, principal }: Asker,
     logPosition: Position,
     timestampMs: number,
   ): Reply | ReplyCode {
     this.#forgetOld(timestampMs);
-    const client = this.#clients.get(clientId) ?? this.#begin(clientId, logPosition);
+    const known = this.#clients.get(clientId);
+    if (!isSame(known?.principal ?? owner, principal)) {
+      return ReplyCode.Foreign;
+    }
+    const client = known ?? this.#begin(clientId, principal, logPosition);
     if (client === undefined) {
       return ReplyCode.Forgotten;
     }
@@ -196,12 +213,12 @@ export class ReplyCache {
   }
 
   /** A client that was never heard of, as far as that can be known. */
-  #begin(clientId: number, logPosition: Position): Client | undefined {
+  #begin(clientId: number, principal: Uint8Array, logPosition: Position): Client | undefined {
     const isNew = clientId > this.#forgottenThrough && clientId < logPosition;
     if (!isNew || !Number.isSafeInteger(clientId) || this.#limits.clientCountMax < 1) {
       return undefined;
     }
-    const client: Client = { clientId, floor: 0, lastUsedMs: 0, replies: new Map() };
+    const client: Client = { clientId, principal, floor: 0, lastUsedMs: 0, replies: new Map() };
     this.#clients.set(clientId, client);
     for (const oldest of this.#clients.values()) {
       if (this.#clients.size <= this.#limits.clientCountMax) {
@@ -270,8 +287,13 @@ export class ReplyCache {
   }
 }
 
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one === other || (one.length === other.length && one.every((b, i) => b === other[i]));
+}
+
 interface Client {
   readonly clientId: number;
+  readonly principal: Uint8Array;
   floor: number;
   lastUsedMs: number;
   readonly replies: Map<number, Reply>;

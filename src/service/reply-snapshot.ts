@@ -5,6 +5,7 @@
 // Clients stand in the order of their last request, replies in the order of execution: what is
 // restored drops in the same order as what was frozen.
 
+import { PRINCIPAL_LENGTH_MAX } from '../cluster/authenticator.js';
 import type { SnapshotWrite } from '../cluster/service-host.js';
 import { RequestClientDecoder, RequestClientEncoder } from '../protocol/codecs/request-client.js';
 import {
@@ -16,7 +17,7 @@ import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { MESSAGE_HEADER_LENGTH, messageBlockLength } from '../protocol/message-header.js';
 import type { FrozenReplies, Reply, ReplyCache, ReplyCode } from './reply-cache.js';
 
-const HEAD_LENGTH = 64;
+const HEAD_LENGTH = 64 + PRINCIPAL_LENGTH_MAX;
 
 /** Writes frozen replies, a piece at a time. */
 export class ReplySnapshot {
@@ -51,6 +52,7 @@ export class ReplySnapshot {
     if (this.#replyIndex < 0) {
       const encoder = this.#client.wrapAndApplyHeader(this.#view, 0);
       encoder.clientId(client.clientId).floor(client.floor).lastUsed(client.lastUsedMs);
+      encoder.putPrincipal(client.principal);
       append(this.#head, headLength(encoder.encodedLength()));
     } else {
       this.#writeReply(append, client.replies[this.#replyIndex] as Reply);
@@ -97,10 +99,13 @@ export class ReplyImage {
       this.#cache.restoreForgotten(clients.forgottenThrough());
     } else if (templateId === TemplateId.RequestClient) {
       const client = this.#client.wrapAndApplyHeader(view, offset);
+      // Snapshots of format 1 were written where nobody was asked who he is.
+      const hasPrincipal = RequestClientDecoder.isValid(view, offset, length);
       this.#clientId = client.clientId();
       this.#cache.restoreClient({
         clientId: this.#clientId,
         floor: client.floor(),
+        principal: hasPrincipal ? client.principal() : new Uint8Array(0),
         lastUsedMs: client.lastUsed(),
       });
     } else if (templateId === TemplateId.RetainedReply) {

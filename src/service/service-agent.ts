@@ -28,6 +28,7 @@ import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
 import type { Position } from '../position.js';
 import { Outbox } from './outbox.js';
+import { OutputRelay } from './output-relay.js';
 import { SharedLog } from './shared-log.js';
 
 /** Fragments between two looks at the ring: what a service may say in between waits. */
@@ -72,6 +73,10 @@ export class ServiceAgent implements Agent {
   readonly #input: RingReader;
   readonly #joiner: MessageJoiner;
   readonly #snapshots: SnapshotSink;
+  readonly #outputs: OutputRelay;
+  readonly #nowNs: () => number;
+  // When the service was told to freeze its state.
+  #freezeNs = 0;
   #writing: Writing | undefined;
   #hasBegunSnapshot = false;
   #nextSnapshotNs = 0;
@@ -89,7 +94,9 @@ export class ServiceAgent implements Agent {
     this.#arena = arena;
     const channel = new ServiceChannel(arena, place);
     this.#channel = channel;
+    this.#nowNs = options.nowNs ?? (() => 0);
     this.#outbox = new Outbox(arena, channel, config);
+    this.#outputs = new OutputRelay(arena, this.#outbox);
     this.#log = new SharedLog(arena, channel, config.logTermLength, blockLengthOf(config));
     this.#joiner = new MessageJoiner(arena, (message) => this.#onSnapshotMessage(message));
     const queries = new MessageJoiner(arena, (message) => this.#onQuery(message));
@@ -101,7 +108,10 @@ export class ServiceAgent implements Agent {
       get wantedPosition() {
         return channel.snapshotWanted.get();
       },
-      wants: (position) => channel.snapshotWanted.get() === position,
+      wants: (position) => {
+        this.#freezeNs = this.#nowNs();
+        return channel.snapshotWanted.get() === position;
+      },
       offer: (section) => this.#onSnapshot(section),
     };
   }
@@ -155,7 +165,7 @@ export class ServiceAgent implements Agent {
   }
 
   #startFrom({ position, snapshot }: ServiceStart): void {
-    const { config, nowNs } = this.#options;
+    const { config } = this.#options;
     const arena = this.#arena;
     this.#service.start({
       arena,
@@ -166,8 +176,9 @@ export class ServiceAgent implements Agent {
       fragmentLimit: Math.min(STEP_FRAGMENT_LIMIT, config.member.serviceFragmentLimit),
       snapshots: this.#snapshots,
       timerListener: this.#outbox,
+      messageListener: this.#outbox,
+      outputs: this.#outputs,
       snapshot,
-      ...(nowNs === undefined ? {} : { nowNs }),
     });
   }
 
@@ -243,7 +254,7 @@ export class ServiceAgent implements Agent {
 
   #onSnapshot(section: SnapshotSection): void {
     const logPosition = this.#snapshots.wantedPosition;
-    this.#outbox.beginSnapshot(logPosition);
+    this.#outbox.beginSnapshot(logPosition, this.#nowNs() - this.#freezeNs);
     this.#hasBegunSnapshot = true;
     this.#writing?.section.close();
     const takenBefore = this.#channel.snapshotTaken.get();

@@ -1,73 +1,82 @@
 // service-container.ts: runs one service over the log.
 //
-// It decodes committed events, keeps the sessions that the log has opened, and calls the service.
+// It keeps what the log says of sessions, timers, requests and messages, and calls the service.
 // Nothing that reaches the service comes from anywhere else, so a replay of the log is the service.
 
 import { assert } from '../assert.js';
 import type { LiveLog, LogReader, MessageConsumer } from '../cluster/log-poller.js';
+import { SERVICE_MESSAGE_HEADER_LENGTH } from '../cluster/log-publisher.js';
 import { MessageAssembler } from '../cluster/message-assembler.js';
-import type {
-  EgressSink,
-  Role,
-  ServiceHost,
-  ServiceHostContext,
-  SnapshotSink,
-  SnapshotStart,
+import type { Hash64 } from '../cluster/output-history.js';
+import {
+  ANSWERING_SERVICE_ID,
+  type EgressSink,
+  type Role,
+  type ServiceHost,
+  type ServiceHostContext,
+  type SnapshotSink,
+  type SnapshotStart,
 } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { hit, Mark } from '../marks.js';
 import type { Position } from '../position.js';
-import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import { type CloseReason, ClusterAction } from '../protocol/codecs/enumerations.js';
-import { NewLeadershipTermEventDecoder } from '../protocol/codecs/new-leadership-term-event.js';
-import { SessionCloseEventDecoder } from '../protocol/codecs/session-close-event.js';
-import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
-import { SessionOpenEventDecoder } from '../protocol/codecs/session-open-event.js';
-import { TemplateId } from '../protocol/codecs/template-ids.js';
-import { TimerEventDecoder } from '../protocol/codecs/timer-event.js';
 import {
-  MESSAGE_HEADER_LENGTH,
-  messageBlockLength,
-  messageTemplateId,
-} from '../protocol/message-header.js';
-import type {
-  ClientSession,
-  Cluster,
-  ClusteredService,
-  ServiceFactory,
+  type ClientSession,
+  type Cluster,
+  type ClusteredService,
+  type LeadershipTerm,
+  type ServiceFactory,
+  ServiceMessageResult,
 } from './clustered-service.js';
-import { ContainerSession } from './container-session.js';
+import type { ContainerSession, OpenedSession } from './container-session.js';
+import { ContainerSessions } from './container-sessions.js';
+import { type LogEventHandler, LogEventReader } from './log-event-reader.js';
+import { HashedEgress, OutputHasher, OutputKind } from './output-hasher.js';
 import type { ReplyLimits } from './reply-cache.js';
+import { localCallError, serviceError } from './service-errors.js';
 import { ServiceImage } from './service-image.js';
+import {
+  type LoggedServiceMessage,
+  type PendingMessageLimits,
+  ServiceMessages,
+} from './service-messages.js';
 import { ServiceQueries } from './service-queries.js';
 import { ServiceRequests } from './service-requests.js';
 import { ServiceSnapshot } from './service-snapshot.js';
 import { ServiceTimers } from './service-timers.js';
 import { SnapshotRecords } from './snapshot-records.js';
 
-const TWO_POW_32 = 2 ** 32;
+const NO_OUTPUT: Hash64 = { low: 0, high: 0 };
+
+/** Equal on all members. */
+export interface ContainerOptions {
+  /** Place of the service among those of the member. Default 0. */
+  readonly serviceId?: number;
+  /** How many replies to requests are retained. */
+  readonly replyLimits?: ReplyLimits | undefined;
+  /** How many messages of the service may wait for the log. */
+  readonly messageLimits?: PendingMessageLimits | undefined;
+}
 
 /** Hosts a service made by a factory. */
-export class ServiceContainer implements ServiceHost, Cluster {
+export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   readonly #service: ClusteredService;
-  readonly #sessions = new Map<number, ContainerSession>();
-  readonly #messageHeader = new SessionMessageHeaderDecoder();
-  readonly #openEvent = new SessionOpenEventDecoder();
-  readonly #closeEvent = new SessionCloseEventDecoder();
-  readonly #termEvent = new NewLeadershipTermEventDecoder();
-  readonly #timerEvent = new TimerEventDecoder();
-  readonly #actionEvent = new ClusterActionRequestDecoder();
+  readonly #sessions = new ContainerSessions(this);
+  readonly #events = new LogEventReader(this);
+  readonly serviceId: number;
   readonly timers = new ServiceTimers();
+  readonly messages: ServiceMessages;
   readonly requests: ServiceRequests;
   readonly queries: ServiceQueries;
   #consumer: MessageConsumer | undefined;
-  // The session of the last message: the next one mostly comes from it too.
-  #lastSession: ContainerSession | undefined;
   #poller: LogReader | undefined;
   #egress: EgressSink | undefined;
+  #outputs: OutputHasher | undefined;
   #snapshots: SnapshotSink | undefined;
   #image: ServiceImage | undefined;
   #fragmentLimit = 0;
+  #messageLengthMax = 0;
   #time = 0;
   #logPosition: Position = 0;
   #isInCallback = false;
@@ -76,13 +85,11 @@ export class ServiceContainer implements ServiceHost, Cluster {
   role: Role = 'follower';
   /** Session messages given to the service. */
   messageCount = 0;
-  /** How long the service stood still for its last snapshot, and for the longest, nanoseconds. */
-  snapshotPauseLastNs = 0;
-  snapshotPauseMaxNs = 0;
-  #nowNs: () => number = () => 0;
+  /** Messages of services given to the service. */
+  serviceMessageCount = 0;
 
-  /** @param replyLimits how many replies to requests are retained; equal on all members. */
-  constructor(factory: ServiceFactory, replyLimits?: ReplyLimits) {
+  constructor(factory: ServiceFactory, options: ContainerOptions = {}) {
+    this.serviceId = options.serviceId ?? 0;
     this.#service = factory();
     if (typeof this.#service?.onSessionMessage !== 'function') {
       throw new PawlError(
@@ -90,7 +97,8 @@ export class ServiceContainer implements ServiceHost, Cluster {
         'the service has no onSessionMessage: createService() must return an object with it',
       );
     }
-    this.requests = new ServiceRequests(this.#service, replyLimits);
+    this.messages = new ServiceMessages(this.serviceId, options.messageLimits);
+    this.requests = new ServiceRequests(this.#service, options.replyLimits);
     this.queries = new ServiceQueries(this.#service);
   }
 
@@ -119,21 +127,32 @@ export class ServiceContainer implements ServiceHost, Cluster {
     return this.#egress?.messageLengthMax ?? 0;
   }
 
+  get serviceMessageLengthMax(): number {
+    return this.#messageLengthMax - SERVICE_MESSAGE_HEADER_LENGTH;
+  }
+
   start(context: ServiceHostContext): void {
     this.memberId = context.memberId;
     this.#poller = context.poller;
-    this.#egress = context.egress;
-    this.requests.start(context.egress);
+    this.#outputs = new OutputHasher(context.outputs);
+    this.#egress = new HashedEgress(context.egress, this.#outputs);
+    this.requests.start(this.#egress);
+    // Answers to queries are the member's own, and no output of the log.
     this.queries.start(context.egress);
     this.#fragmentLimit = context.fragmentLimit;
+    this.#messageLengthMax = context.messageLengthMax;
     this.#consumer = {
-      onSessionMessage: this.#onSessionMessage,
+      onSessionMessage: this.onSessionMessage,
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
     this.#snapshots = context.snapshots;
     this.timers.listener = context.timerListener;
-    this.#nowNs = context.nowNs ?? this.#nowNs;
-    this.#image = context.snapshot === undefined ? undefined : this.#makeImage(context.snapshot);
+    this.messages.listener = context.messageListener;
+    if (context.snapshot === undefined) {
+      this.#outputs.begin(0, NO_OUTPUT);
+    } else {
+      this.#image = this.#makeImage(context.snapshot);
+    }
     this.#call(() => this.#service.onStart?.(this, this.#image), false);
   }
 
@@ -222,18 +241,44 @@ export class ServiceContainer implements ServiceHost, Cluster {
     if (!this.#isInCallback) {
       throw localCallError('scheduleTimer');
     }
-    return this.timers.schedule(correlationId, deadline);
+    const isPending = this.timers.schedule(correlationId, deadline);
+    const kind = isPending ? OutputKind.TimerScheduled : OutputKind.TimerRefused;
+    this.#outputs?.add(kind, correlationId, deadline);
+    return isPending;
   }
 
   cancelTimer(correlationId: number): boolean {
     if (!this.#isInCallback) {
       throw localCallError('cancelTimer');
     }
-    return this.timers.cancel(correlationId);
+    const wasPending = this.timers.cancel(correlationId);
+    const kind = wasPending ? OutputKind.TimerCancelled : OutputKind.TimerUnknown;
+    this.#outputs?.add(kind, correlationId, 0);
+    return wasPending;
+  }
+
+  offer(buffer: ArrayBufferView, offset: number, length: number): number {
+    if (!this.#isInCallback) {
+      throw localCallError('offer');
+    }
+    if (length > this.serviceMessageLengthMax) {
+      return ServiceMessageResult.TooLong;
+    }
+    const result = this.messages.offer(this.#logPosition, buffer, offset, length);
+    if (result >= 0) {
+      const { ServiceMessage } = OutputKind;
+      this.#outputs?.addBytes(ServiceMessage, this.serviceId, buffer, offset, length);
+    }
+    return result;
   }
 
   /** Called by a session: a message for its client. */
-  offer(session: ContainerSession, buffer: ArrayBufferView, offset: number, length: number): void {
+  offerEgress(
+    session: ContainerSession,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): void {
     if (!this.#isInCallback) {
       throw localCallError('offer');
     }
@@ -247,50 +292,13 @@ export class ServiceContainer implements ServiceHost, Cluster {
     position: Position,
   ): void => {
     this.#logPosition = position;
-    switch (messageTemplateId(view, offset, length)) {
-      case TemplateId.SessionMessageHeader:
-        this.#onLongMessage(view, offset, length, position);
-        break;
-      case TemplateId.RequestHeader:
-        this.#onRequest(view, offset, length);
-        break;
-      case TemplateId.SessionOpenEvent:
-        this.#onSessionOpen(view, offset);
-        break;
-      case TemplateId.SessionCloseEvent:
-        this.#onSessionClose(view, offset);
-        break;
-      case TemplateId.TimerEvent:
-        this.#onTimer(view, offset);
-        break;
-      case TemplateId.ClusterActionRequest:
-        this.#onClusterAction(view, offset);
-        break;
-      case TemplateId.NewLeadershipTermEvent:
-        this.#onNewLeadershipTerm(view, offset);
-        break;
-      default:
-        // Events of newer versions that this one has no part in.
-        break;
-    }
+    this.#events.onMessage(view, offset, length, position);
   };
 
-  /** A message that was fragmented, whole again. */
-  #onLongMessage(view: DataView, offset: number, length: number, position: Position): void {
-    const header = this.#messageHeader.wrapAndApplyHeader(view, offset);
-    const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
-    this.#onSessionMessage(
-      view,
-      offset + headLength,
-      length - headLength,
-      header.clusterSessionId(),
-      header.timestamp(),
-      position,
-    );
-  }
+  // --- events, as the reader decodes them ---
 
   // An error of the service is told apart by #isInCallback, where the poll ends.
-  readonly #onSessionMessage: MessageConsumer['onSessionMessage'] = (
+  readonly onSessionMessage: MessageConsumer['onSessionMessage'] = (
     view,
     offset,
     length,
@@ -300,110 +308,108 @@ export class ServiceContainer implements ServiceHost, Cluster {
   ) => {
     this.#logPosition = position;
     this.#advanceTime(timestamp);
-    let session = this.#lastSession;
-    if (session === undefined || session.id !== clusterSessionId) {
-      session = this.#sessions.get(clusterSessionId);
-      // The leader admits messages of open sessions only, but one may follow a close in the log.
-      if (session === undefined) {
-        return;
-      }
-      this.#lastSession = session;
+    const session = this.#sessions.get(clusterSessionId);
+    // The leader admits messages of open sessions only, but one may follow a close in the log.
+    if (session !== undefined) {
+      this.messageCount++;
+      this.#isInCallback = true;
+      this.#service.onSessionMessage(session, timestamp, view, offset, length);
+      this.#isInCallback = false;
+      this.#outputs?.onEventEnd(position);
     }
-    this.messageCount++;
-    this.#isInCallback = true;
-    this.#service.onSessionMessage(session, timestamp, view, offset, length);
-    this.#isInCallback = false;
   };
 
-  #onRequest(view: DataView, offset: number, length: number): void {
+  onServiceMessage(
+    message: LoggedServiceMessage,
+    timestamp: number,
+    view: DataView,
+    offset: number,
+    length: number,
+  ): void {
+    this.#advanceTime(timestamp);
+    if (this.messages.admit(message)) {
+      this.serviceMessageCount++;
+      const { serviceId } = message;
+      this.#call(
+        () => this.#service.onServiceMessage?.(serviceId, timestamp, view, offset, length),
+        true,
+      );
+    }
+  }
+
+  onRequest(view: DataView, offset: number, length: number): void {
     const request = this.requests.decode(view, offset);
     this.#advanceTime(request.timestamp);
     const session = this.#sessions.get(request.clusterSessionId);
     // As with messages, one may follow the close of its session: it is executed when it is retried.
-    if (session !== undefined) {
+    if (session !== undefined && this.serviceId === ANSWERING_SERVICE_ID) {
       const position = this.#logPosition;
-      this.#call(() => this.requests.apply(session, request, view, offset, length, position), true);
+      // The client's id is that of its first session: whoever that was is whoever it is.
+      const owner = this.#sessions.get(request.clientId)?.principal ?? session.principal;
+      this.#call(
+        () => this.requests.apply(session, owner, request, view, offset, length, position),
+        true,
+      );
     }
   }
 
-  #onSessionOpen(view: DataView, offset: number): void {
-    const event = this.#openEvent.wrapAndApplyHeader(view, offset);
-    const session = new ContainerSession(
-      this,
-      event.clusterSessionId(),
-      event.responseStreamId(),
-      event.responseChannel(),
-    );
-    assert(!this.#sessions.has(session.id), 'a session is opened once');
-    this.#sessions.set(session.id, session);
-    this.#advanceTime(event.timestamp());
-    this.#call(() => this.#service.onSessionOpen?.(session, this.#time), true);
+  onSessionOpen(opened: OpenedSession, timestamp: number): void {
+    const session = this.#sessions.open(opened);
+    this.#advanceTime(timestamp);
+    this.#call(() => this.#service.onSessionOpen?.(session, timestamp), true);
   }
 
-  #onSessionClose(view: DataView, offset: number): void {
-    const event = this.#closeEvent.wrapAndApplyHeader(view, offset);
-    const session = this.#sessions.get(event.clusterSessionId());
-    const reason = event.closeReason() as CloseReason;
-    this.#advanceTime(event.timestamp());
+  onSessionClose(id: number, timestamp: number, reason: CloseReason): void {
+    this.#advanceTime(timestamp);
+    const session = this.#sessions.close(id);
     if (session !== undefined) {
-      session.isClosing = true;
-      this.#sessions.delete(session.id);
-      this.#lastSession = undefined;
-      this.#call(() => this.#service.onSessionClose?.(session, this.#time, reason), true);
+      this.#call(() => this.#service.onSessionClose?.(session, timestamp, reason), true);
     }
   }
 
-  #onTimer(view: DataView, offset: number): void {
-    const event = this.#timerEvent.wrapAndApplyHeader(view, offset);
-    const correlationId = (event.correlationIdHigh() | 0) * TWO_POW_32 + event.correlationIdLow();
-    this.#advanceTime(event.timestamp());
-    if (this.timers.fire(correlationId, this.#time)) {
-      this.#call(() => this.#service.onTimerEvent?.(correlationId, this.#time), true);
+  onTimer(serviceId: number, correlationId: number, timestamp: number): void {
+    this.#advanceTime(timestamp);
+    if (serviceId === this.serviceId && this.timers.fire(correlationId, timestamp)) {
+      this.#call(() => this.#service.onTimerEvent?.(correlationId, timestamp), true);
     }
   }
 
-  #onNewLeadershipTerm(view: DataView, offset: number): void {
-    const event = this.#termEvent.wrapAndApplyHeader(view, offset);
-    this.#advanceTime(event.timestamp());
-    const term = {
-      leadershipTermId: event.leadershipTermId(),
-      termBaseLogPosition: event.termBaseLogPosition(),
-      leaderMemberId: event.leaderMemberId(),
-      logPosition: this.#logPosition,
-    };
-    this.#call(() => this.#service.onNewLeadershipTermEvent?.(term, this.#time), true);
+  onNewLeadershipTerm(term: LeadershipTerm, timestamp: number): void {
+    this.#advanceTime(timestamp);
+    this.#call(() => this.#service.onNewLeadershipTermEvent?.(term, timestamp), true);
   }
 
-  #onClusterAction(view: DataView, offset: number): void {
-    const event = this.#actionEvent.wrapAndApplyHeader(view, offset);
-    this.#advanceTime(event.timestamp());
+  onClusterAction(action: number, leadershipTermId: number, timestamp: number): void {
+    this.#advanceTime(timestamp);
     const isWanted = this.#snapshots?.wants(this.#logPosition) === true;
-    if (event.action() === ClusterAction.Snapshot && isWanted) {
-      this.#takeSnapshot(event.leadershipTermId());
+    if (action === ClusterAction.Snapshot && isWanted) {
+      this.#takeSnapshot(leadershipTermId);
     }
   }
 
   /** Freezes the state, here and now; it is encoded and written in later duty cycles. */
   #takeSnapshot(leadershipTermId: number): void {
-    const beganNs = this.#nowNs();
     const records = new SnapshotRecords();
     this.#call(() => this.#service.onTakeSnapshot?.(records), false);
-    const sessions = [...this.#sessions.values()];
-    const closing = sessions.filter((session) => session.isClosing);
+    const messages = this.messages.freeze();
+    if (messages.pending.length > 0) {
+      hit(Mark.ServiceMessagesInSnapshot);
+    }
     this.#snapshots?.offer(
       new ServiceSnapshot({
+        serviceId: this.serviceId,
         logPosition: this.#logPosition,
         leadershipTermId,
         appVersion: this.snapshotVersion,
-        sessions,
-        closing: new Set(closing.map((session) => session.id)),
+        sessions: [...this.#sessions.values()],
+        closing: this.#sessions.closingIds(),
         timers: [...this.timers.values()],
+        messages,
         replies: this.requests.replies.freeze(),
+        outputs: this.#outputs?.hash(),
         records,
       }),
     );
-    this.snapshotPauseLastNs = this.#nowNs() - beganNs;
-    this.snapshotPauseMaxNs = Math.max(this.snapshotPauseMaxNs, this.snapshotPauseLastNs);
   }
 
   #makeImage(snapshot: SnapshotStart): ServiceImage {
@@ -412,21 +418,23 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#time = timestampMs;
     this.timers.advance(timestampMs);
     return new ServiceImage(logPosition, timestampMs, appVersion, {
-      onSession: (id, responseStreamId, responseChannel) => {
-        const session = new ContainerSession(this, id, responseStreamId, responseChannel);
-        this.#sessions.set(id, session);
+      onSession: (opened) => {
+        this.#sessions.open(opened);
       },
       onClosing: (id) => {
         const session = this.#sessions.get(id);
         if (session !== undefined) {
           session.isClosing = true;
+          // The event that is on its way is known; what it hashes is set when all is loaded.
           this.#egress?.requestClose(id);
         }
       },
       replies: this.requests.replies,
+      messages: this.messages,
       onTimer: (correlationId, deadlineMs) => {
         this.timers.schedule(correlationId, deadlineMs);
       },
+      onOutputs: (hash) => this.#outputs?.begin(logPosition, hash),
     });
   }
 
@@ -439,31 +447,11 @@ export class ServiceContainer implements ServiceHost, Cluster {
     this.#isInCallback = isLogEvent;
     try {
       callback();
+      this.#outputs?.onEventEnd(this.#logPosition);
     } catch (error) {
       throw serviceError(error, this.#logPosition);
     } finally {
       this.#isInCallback = false;
     }
   }
-}
-
-function localCallError(operation: string): PawlError {
-  return new PawlError(
-    ErrorCode.ServiceFailed,
-    `${operation} was called outside a log event: onStart, onQuery, onRoleChange and onTerminate ` +
-      'are local, and what they do must not reach the log or a client',
-  );
-}
-
-function serviceError(error: unknown, position: Position): PawlError {
-  if (error instanceof PawlError) {
-    return error;
-  }
-  return new PawlError(
-    ErrorCode.ServiceFailed,
-    `the service threw at log position ${position}: ${String(error)}. ` +
-      'Every member would do so at this event; repair the service and start again',
-    'fatal',
-    { cause: error },
-  );
 }

@@ -71,10 +71,12 @@ export class ServiceRequests {
   /**
    * Applies a request whose message starts at `offset`.
    *
+   * @param owner whose client it is, if nothing is known of the client yet.
    * @param length of the message, header included. @param logPosition after it.
    */
   apply(
     session: ClientSession,
+    owner: Uint8Array,
     request: LoggedRequest,
     view: DataView,
     offset: number,
@@ -82,7 +84,8 @@ export class ServiceRequests {
     logPosition: Position,
   ): void {
     const { clientId, requestId, timestamp } = request;
-    const verdict = this.replies.admit(request, logPosition, timestamp);
+    const asker = { principal: session.principal, owner };
+    const verdict = this.replies.admit(request, asker, logPosition, timestamp);
     if (typeof verdict !== 'number') {
       hit(Mark.RequestAnsweredAgain);
       this.repeatedCount++;

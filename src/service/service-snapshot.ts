@@ -2,35 +2,38 @@
 //
 //   SnapshotMarker BEGIN | ClientSession, and CloseSession when the service has closed it, each
 //   | Timer, each, in the order of scheduling | retained replies (reply-snapshot.ts)
-//   | SnapshotRecord, each | SnapshotMarker END
+//   | messages on their way (message-snapshot.ts)
+//   | SnapshotRecord, each | OutputState, when it is known | SnapshotMarker END
 //
 // Everything in it was frozen when the service reached the event; it is encoded in bounded steps.
 
+import type { Hash64 } from '../cluster/output-history.js';
 import type { SnapshotSection, SnapshotWrite } from '../cluster/service-host.js';
 import { ClientSessionEncoder } from '../protocol/codecs/client-session.js';
 import { CloseSessionEncoder } from '../protocol/codecs/close-session.js';
 import { SnapshotMark } from '../protocol/codecs/enumerations.js';
+import { OutputStateEncoder } from '../protocol/codecs/output-state.js';
 import { SnapshotMarkerEncoder } from '../protocol/codecs/snapshot-marker.js';
 import { SnapshotRecordEncoder } from '../protocol/codecs/snapshot-record.js';
 import { TimerEncoder } from '../protocol/codecs/timer.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import type { ContainerSession } from './container-session.js';
+import { MessageSnapshot } from './message-snapshot.js';
 import type { FrozenReplies } from './reply-cache.js';
 import { ReplySnapshot } from './reply-snapshot.js';
+import type { FrozenMessages } from './service-messages.js';
 import type { PendingTimer } from './service-timers.js';
 import type { SnapshotRecords } from './snapshot-records.js';
 
-/** The only service of a container so far. */
-export const SERVICE_ID = 0;
 /** `typeId` of a service's markers, as in Aeron. */
 export const SERVICE_SNAPSHOT_TYPE = 2;
 const HEAD_LENGTH_MAX = 16 * 1024;
 const MILLIS = 0;
 const TWO_POW_32 = 2 ** 32;
-const NO_PRINCIPAL = new Uint8Array(0);
 
 /** What a section is made of. */
 export interface ServiceSnapshotParts {
+  readonly serviceId: number;
   readonly logPosition: number;
   readonly leadershipTermId: number;
   readonly appVersion: number;
@@ -39,7 +42,10 @@ export interface ServiceSnapshotParts {
   readonly closing: ReadonlySet<number>;
   readonly timers: readonly PendingTimer[];
   readonly replies: FrozenReplies;
+  readonly messages: FrozenMessages;
   readonly records: SnapshotRecords;
+  /** What the service had put out; undefined when that is not known. */
+  readonly outputs: Hash64 | undefined;
 }
 
 /** Encodes a service's section. */
@@ -52,7 +58,9 @@ export class ServiceSnapshot implements SnapshotSection {
   readonly #close = new CloseSessionEncoder();
   readonly #timer = new TimerEncoder();
   readonly #replies: ReplySnapshot;
+  readonly #messages: MessageSnapshot;
   readonly #record = new SnapshotRecordEncoder();
+  readonly #outputs = new OutputStateEncoder();
   #sessionIndex = 0;
   #timerIndex = 0;
   #hasBegun = false;
@@ -60,6 +68,7 @@ export class ServiceSnapshot implements SnapshotSection {
   constructor(parts: ServiceSnapshotParts) {
     this.#parts = parts;
     this.#replies = new ReplySnapshot(parts.replies);
+    this.#messages = new MessageSnapshot(parts.messages);
   }
 
   write(append: SnapshotWrite, lengthMax: number): boolean {
@@ -70,6 +79,7 @@ export class ServiceSnapshot implements SnapshotSection {
     };
     while (written < lengthMax) {
       if (!this.#writeNext(count)) {
+        this.#writeOutputs(count);
         this.#writeMarker(count, SnapshotMark.End);
         return true;
       }
@@ -101,10 +111,10 @@ export class ServiceSnapshot implements SnapshotSection {
       this.#writeTimer(append, timer);
       return true;
     }
-    if (this.#replies.writeNext(append)) {
+    if (this.#replies.writeNext(append) || this.#messages.writeNext(append)) {
       return true;
     }
-    this.#record.wrapAndApplyHeader(this.#view, 0).serviceId(SERVICE_ID);
+    this.#record.wrapAndApplyHeader(this.#view, 0).serviceId(this.#parts.serviceId);
     const headLength = MESSAGE_HEADER_LENGTH + SnapshotRecordEncoder.BLOCK_LENGTH;
     return records.next((bytes, offset, length) => {
       append(this.#head, headLength, bytes, offset, length);
@@ -117,12 +127,25 @@ export class ServiceSnapshot implements SnapshotSection {
       .typeId(SERVICE_SNAPSHOT_TYPE)
       .logPosition(this.#parts.logPosition)
       .leadershipTermId(this.#parts.leadershipTermId)
-      .index(SERVICE_ID)
+      .index(this.#parts.serviceId)
       .mark(mark)
       .timeUnit(MILLIS)
       .appVersion(this.#parts.appVersion)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
+  }
+
+  #writeOutputs(append: SnapshotWrite): void {
+    const { outputs } = this.#parts;
+    if (outputs !== undefined) {
+      const length = this.#outputs
+        .wrapAndApplyHeader(this.#view, 0)
+        .hashLow(outputs.low)
+        .hashHigh(outputs.high)
+        .serviceId(this.#parts.serviceId)
+        .encodedLength();
+      append(this.#head, MESSAGE_HEADER_LENGTH + length);
+    }
   }
 
   #writeSession(append: SnapshotWrite, session: ContainerSession): void {
@@ -131,7 +154,7 @@ export class ServiceSnapshot implements SnapshotSection {
       .clusterSessionId(session.id)
       .responseStreamId(session.responseStreamId)
       .putResponseChannel(session.responseChannel)
-      .putEncodedPrincipal(NO_PRINCIPAL)
+      .putEncodedPrincipal(session.principal)
       .encodedLength();
     append(this.#head, MESSAGE_HEADER_LENGTH + length);
     if (this.#parts.closing.has(session.id)) {

@@ -6,12 +6,18 @@ import type { DrawDuration } from './network-faults.js';
 import type { Prng } from './prng.js';
 import { OperationKind } from './storage-operation.js';
 import type { NemesisParts, Targets } from './targets.js';
-import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
+import { DISK_CAPACITY_BYTES, type VirtualDisk } from './virtual-disk.js';
 import type { VirtualNode } from './virtual-node.js';
 
 const NS_PER_MS = 1_000_000;
 /** A clock runs at most this many thousandths fast or slow. */
 const RATE_SKEW_MAX = 50;
+/** Members of a run call it little room when less is left, bytes. */
+export const LOW_SPACE_LENGTH = 512 * 1024;
+/** A disk that somebody else fills has so much left at first, and this much less at each step. */
+const FILLING_START_LENGTH = 768 * 1024;
+const FILLING_STEP_LENGTH = 64 * 1024;
+const FILLING_STEP_NS = 150 * NS_PER_MS;
 
 /** Spoils disks and clocks. */
 export class EquipmentFaults {
@@ -96,12 +102,30 @@ export class EquipmentFaults {
     const before = disk.capacityBytes;
     // Mostly so little that it is gone at once: a log grows slowly.
     const leftBytes = this.#random.below(this.#random.pick([1, 4 * 1024, 128 * 1024]));
-    this.#say(member.node, `has ${leftBytes} bytes left on its disk`);
+    const endNs = world.nowNs + this.#drawNs(200, 4_000);
     this.fullMembers.add(member.memberId);
-    disk.capacityBytes = before - disk.freeBytes + leftBytes;
-    world.schedule(world.nowNs + this.#drawNs(200, 4_000), undefined, () => {
+    if (this.#random.fork(`filling ${world.nowNs}`).chance(2, 3)) {
+      this.#say(member.node, 'has a disk that somebody else fills');
+      this.#fillSlowly(disk, FILLING_START_LENGTH, endNs);
+    } else {
+      this.#say(member.node, `has ${leftBytes} bytes left on its disk`);
+      disk.capacityBytes = before - disk.freeBytes + leftBytes;
+    }
+    world.schedule(endNs, undefined, () => {
       disk.capacityBytes = DISK_CAPACITY_BYTES;
     });
+  }
+
+  /** Room goes away step by step: a leader can see it coming. */
+  #fillSlowly(disk: VirtualDisk, leftBytes: number, endNs: number): void {
+    const { world } = this.#parts;
+    if (world.nowNs >= endNs) {
+      return;
+    }
+    disk.capacityBytes -= disk.freeBytes - Math.min(disk.freeBytes, Math.max(0, leftBytes));
+    world.schedule(world.nowNs + FILLING_STEP_NS, undefined, () =>
+      this.#fillSlowly(disk, leftBytes - FILLING_STEP_LENGTH, endNs),
+    );
   }
 
   /** A wall clock is set. */

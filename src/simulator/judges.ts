@@ -10,9 +10,8 @@ import { TERM_NULL } from '../position.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
 import type { DedicatedService } from '../service/service-agent.js';
-import { ServiceContainer } from '../service/service-container.js';
 import type { Application } from './application.js';
-import { Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
+import { Acknowledged } from './invariants/acknowledged.js';
 import { CommittedLog } from './invariants/committed-log.js';
 import type { Judge } from './invariants/judge.js';
 import { Limits } from './invariants/limits.js';
@@ -23,11 +22,12 @@ import { Requests } from './invariants/requests.js';
 import { SentLog } from './invariants/sent-log.js';
 import { Snapshots } from './invariants/snapshots.js';
 import { StuckLeader } from './invariants/stuck-leader.js';
-import { Timers } from './invariants/timers.js';
+import { Suspension } from './invariants/suspension.js';
 import { Votes } from './invariants/votes.js';
 import { Wire } from './invariants/wire.js';
-import { type LedgerObserver, LedgerService } from './ledger-service.js';
+import { JudgedServices } from './judged-services.js';
 import { HistoryJudge } from './linearizability/history-judge.js';
+import { type MessageOptions, NO_MESSAGES } from './message-chain.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { World } from './world.js';
 
@@ -40,10 +40,11 @@ export class Judges {
   readonly votes: Votes;
   readonly committed: CommittedLog;
   readonly acknowledged: Acknowledged;
-  readonly timers: Timers;
+  readonly services: JudgedServices;
   readonly history: HistoryJudge;
   readonly promises: Promises;
   readonly requests: Requests;
+  readonly suspension: Suspension;
   readonly #members: readonly SimulatedMember[];
   readonly limits: Limits;
   readonly #logOrder: LogOrder;
@@ -52,18 +53,20 @@ export class Judges {
   readonly #progress: Progress;
   readonly #stuckLeader: StuckLeader;
   readonly #world: World;
-  readonly #services: (LedgerService | undefined)[];
-  readonly #containers: (ServiceContainer | undefined)[];
   /** What runs on the cluster in place of the ledger. */
   readonly #application: Application | undefined;
 
-  /** @param isDurable whether only what is synced counts as on a disk. */
+  /**
+   * @param isDurable whether only what is synced counts as on a disk.
+   * @param messages what the services send.
+   */
   constructor(
     world: World,
     judge: Judge,
     members: readonly SimulatedMember[],
     isDurable: boolean,
     application?: Application,
+    messages: MessageOptions = NO_MESSAGES,
   ) {
     this.#application = application;
     const disks = members.map((member) => member.node.disk);
@@ -71,10 +74,11 @@ export class Judges {
     const geometry = { termLength: logTermLength, segmentLength };
     this.judge = judge;
     this.acknowledged = new Acknowledged(judge);
-    this.timers = new Timers(judge, world);
     this.history = new HistoryJudge(judge);
     this.snapshots = new Snapshots(judge);
     this.requests = new Requests(judge, world);
+    this.suspension = new Suspension(judge);
+    this.services = new JudgedServices(judge, world, this, messages);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
     this.votes = new Votes(judge, disks);
     this.promises = new Promises(judge, disks.length);
@@ -91,8 +95,6 @@ export class Judges {
     const { leaderTimeoutNs } = (members[0] as SimulatedMember).config.consensus;
     this.#stuckLeader = new StuckLeader(judge, disks.length, leaderTimeoutNs);
     this.#world = world;
-    this.#services = disks.map(() => undefined);
-    this.#containers = disks.map(() => undefined);
     world.network.addFilter((source, _destination, buffer, offset, length) => {
       if (source.id < disks.length) {
         this.#wire.onDatagram(source.id, buffer, offset, length);
@@ -131,20 +133,20 @@ export class Judges {
 
   /** A member has done a duty cycle. */
   onTurn(memberId: number, observed: MemberObservation, servicePosition: number): void {
-    this.#progress.check(memberId, observed, servicePosition);
+    const { election } = observed;
+    const durable = observed.recorder.durablePosition();
+    const append = observed.module.appendPosition();
+    this.#progress.check(memberId, observed, servicePosition, append, durable);
     this.committed.onServicePosition(memberId, servicePosition);
     const member = this.#members[memberId]?.member;
     if (member !== undefined) {
       this.limits.onTurn(memberId, member);
     }
-    const { election } = observed;
     const commitPosition = election.commitPosition();
-    const entry = election.termEntries().at(-1);
     const isLeading = election.role() === MemberRole.Leader;
-    const durable = observed.recorder.durablePosition();
-    const append = observed.module.appendPosition();
     this.#stuckLeader.onTurn(memberId, isLeading, durable, append, this.#world.nowNs);
-    if (isLeading && entry?.termId === election.leadershipTermId()) {
+    const entry = isLeading ? election.termEntries().at(-1) : undefined;
+    if (entry !== undefined && entry.termId === election.leadershipTermId()) {
       this.committed.onLeaderCommit(memberId, entry.termId, entry.basePosition, commitPosition);
     } else {
       this.committed.onCommitKnown(commitPosition);
@@ -158,25 +160,26 @@ export class Judges {
     }
   }
 
-  /** Requests that were answered from what was retained: as the member has it that saw most. */
-  repeatedRequestCount(): number {
-    return Math.max(0, ...this.#containers.map((one) => one?.requests.repeatedCount ?? 0));
-  }
-
-  /** State of the service in a member's last process. */
+  /** States of the services in a member's last process. */
   stateOf(memberId: number): string {
-    return this.#services[memberId]?.stateHash() ?? '';
+    return this.services.stateOf(memberId);
   }
 
-  /** The service of a member's process, watched. */
-  makeService(memberId: number): DedicatedService {
-    const container = this.#application?.makeService(memberId) ?? this.#makeLedger(memberId);
-    const start = container.start.bind(container);
-    container.start = (context) => {
-      this.#watchPoller(memberId, context);
-      start(context);
-    };
-    return container;
+  /** The services of a member's process, watched. */
+  makeServices(memberId: number): readonly DedicatedService[] {
+    const application = this.#application?.makeService(memberId);
+    const hosts = application === undefined ? this.services.make(memberId) : [application];
+    for (const host of hosts) {
+      const start = host.start.bind(host);
+      host.start = (context) => {
+        this.#watchApplied(memberId, context);
+        if (host.serviceId === 0) {
+          this.#watchFragments(memberId, context);
+        }
+        start(context);
+      };
+    }
+    return hosts;
   }
 
   /**
@@ -184,48 +187,36 @@ export class Judges {
    * member may start from its snapshot without having come that far itself.
    */
   makeShadow(memberId: number): DedicatedService {
-    const service = new LedgerService(this.#observerOf(memberId));
-    return new ServiceContainer(() => service);
+    return this.services.makeShadow(memberId);
   }
 
-  #makeLedger(memberId: number): ServiceContainer {
-    const service = new LedgerService(this.#observerOf(memberId));
-    this.#services[memberId] = service;
-    const container = new ServiceContainer(() => service);
-    this.#containers[memberId] = container;
-    return container;
-  }
-
-  #observerOf(memberId: number): LedgerObserver {
-    const { acknowledged } = this;
-    return {
-      onEvent: (position, hash) => acknowledged.onState(memberId, position, hash),
-      onCommand: (position, hash, client, sequence, order) => {
-        acknowledged.onState(memberId, position, hash, { client, sequence, order });
-        this.history.onApplied(client % CLIENT_COUNT_MAX, sequence, order);
-      },
-      onRequest: (request, position) => this.requests.onExecuted(request, position),
-      onTimers: (position, timestamp, operations) =>
-        this.timers.onEvent(position, timestamp, operations),
+  /** Sees how far a service is to go, before it goes. */
+  #watchApplied(memberId: number, { poller }: ServiceHostContext): void {
+    const pollMessages = poller.pollMessages.bind(poller);
+    poller.pollMessages = (consumer, limit, fragmentLimit) => {
+      if (limit > poller.position) {
+        this.committed.onApply(memberId, limit, this.#termOf(memberId));
+      }
+      return pollMessages(consumer, limit, fragmentLimit);
     };
   }
 
-  /** Sees everything that a service is given, before it gets it. */
-  #watchPoller(memberId: number, context: ServiceHostContext): void {
+  /** Sees everything that the first service is given, before it gets it. */
+  #watchFragments(memberId: number, context: ServiceHostContext): void {
     const { poller } = context;
     const { committed } = this;
     committed.onServiceStart(memberId, poller.position);
     const see: FragmentHandler = (view, offset, length, flags, position) => {
       committed.onFragment(memberId, view, offset, length, position);
       this.#logOrder.onFragment(memberId, view, offset, length, flags, position);
+      this.suspension.onFragment(view, offset, length, flags, position);
       this.#application?.onFragment(view, offset, length, flags, position);
     };
     const pollMessages = poller.pollMessages.bind(poller);
+    const watched = new WatchedConsumer(see);
     poller.pollMessages = (consumer, limit, fragmentLimit) => {
-      if (limit > poller.position) {
-        committed.onApply(memberId, limit, this.#termOf(memberId));
-      }
-      return pollMessages(watched(consumer, see), limit, fragmentLimit);
+      watched.consumer = consumer;
+      return pollMessages(watched, limit, fragmentLimit);
     };
   }
 
@@ -235,16 +226,30 @@ export class Judges {
 }
 
 /** A consumer of whom another sees each frame first, decoded messages included. */
-function watched(consumer: MessageConsumer, see: FragmentHandler): MessageConsumer {
-  return {
-    onSessionMessage: (view, offset, length, clusterSessionId, timestamp, position) => {
-      const start = offset - SESSION_MESSAGE_HEADER_LENGTH;
-      see(view, start, length + SESSION_MESSAGE_HEADER_LENGTH, DATA_FLAGS_UNFRAGMENTED, position);
-      consumer.onSessionMessage(view, offset, length, clusterSessionId, timestamp, position);
-    },
-    onFragment: (view, offset, length, flags, position) => {
+class WatchedConsumer implements MessageConsumer {
+  consumer: MessageConsumer | undefined;
+  readonly onFragment: FragmentHandler;
+  readonly #see: FragmentHandler;
+
+  constructor(see: FragmentHandler) {
+    this.#see = see;
+    this.onFragment = (view, offset, length, flags, position) => {
       see(view, offset, length, flags, position);
-      consumer.onFragment(view, offset, length, flags, position);
-    },
-  };
+      this.consumer?.onFragment(view, offset, length, flags, position);
+    };
+  }
+
+  onSessionMessage(
+    view: DataView,
+    offset: number,
+    length: number,
+    clusterSessionId: number,
+    timestamp: number,
+    position: number,
+  ): void {
+    const start = offset - SESSION_MESSAGE_HEADER_LENGTH;
+    const wholeLength = length + SESSION_MESSAGE_HEADER_LENGTH;
+    this.#see(view, start, wholeLength, DATA_FLAGS_UNFRAGMENTED, position);
+    this.consumer?.onSessionMessage(view, offset, length, clusterSessionId, timestamp, position);
+  }
 }

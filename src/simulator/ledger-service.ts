@@ -15,6 +15,7 @@ import type { SnapshotImage, SnapshotPublication } from '../service/snapshot-pub
 import { finishHash, mixWord } from './invariants/frame-hash.js';
 import type { ExecutedRequest } from './invariants/requests.js';
 import type { TimerOperation } from './invariants/timers.js';
+import type { MessageChain } from './message-chain.js';
 import { QUERY_ANSWER_LENGTH } from './read-workload.js';
 import { NO_REGISTER, Registers } from './register-commands.js';
 import { REQUEST_HEADER_LENGTH, REQUEST_REPLY_LENGTH } from './request-workload.js';
@@ -32,6 +33,7 @@ export const REGISTER_REPLY_LENGTH = REPLY_LENGTH + 4;
 export const CANCEL_CODE = 0x7fff;
 /** Hash, number of commands, last timer, and number of requests, as i32. */
 const SNAPSHOT_RECORD_LENGTH = 16;
+const NO_BYTES = new Uint8Array(0);
 const FILLING_MODULUS = 40;
 /** The longest filling is longer than two chunks of a snapshot. */
 const FILLING_FACTOR = 4_001;
@@ -59,6 +61,7 @@ export class LedgerService implements ClusteredService {
   readonly #reply = new DataView(new ArrayBuffer(REGISTER_REPLY_LENGTH));
   readonly #answer = new DataView(new ArrayBuffer(QUERY_ANSWER_LENGTH));
   readonly #registers = new Registers();
+  readonly #chain: MessageChain | undefined;
   #cluster: Cluster | undefined;
   #hash = 1;
   #count = 0;
@@ -68,8 +71,10 @@ export class LedgerService implements ClusteredService {
   #recordCount = 0;
   #operations: TimerOperation[] = [];
 
-  constructor(observer: LedgerObserver) {
+  /** @param chain sends messages into the log; none when not given. */
+  constructor(observer: LedgerObserver, chain?: MessageChain) {
     this.#observer = observer;
+    this.#chain = chain;
   }
 
   /** Commands applied. */
@@ -79,10 +84,11 @@ export class LedgerService implements ClusteredService {
 
   onStart(cluster: Cluster, snapshot?: SnapshotImage): void {
     this.#cluster = cluster;
+    this.#chain?.onStart(cluster);
     snapshot?.read((buffer, offset, length) => this.#onRecord(buffer, offset, length));
   }
 
-  /** State, filling that differs with it, so that sizes vary, and the registers. */
+  /** State, filling that differs with it, so that sizes vary, the chain, and the registers. */
   onTakeSnapshot(snapshot: SnapshotPublication): void {
     const state = new DataView(new ArrayBuffer(SNAPSHOT_RECORD_LENGTH));
     state.setInt32(0, this.#hash, true);
@@ -93,6 +99,8 @@ export class LedgerService implements ClusteredService {
     const filling = new Uint8Array((this.#count % FILLING_MODULUS) * FILLING_FACTOR);
     filling.fill(this.#count & 0xff);
     snapshot.offer(filling, 0, filling.length);
+    const chain = this.#chain?.save() ?? NO_BYTES;
+    snapshot.offer(chain, 0, chain.length);
     snapshot.offerView(this.#registers.snapshot());
   }
 
@@ -115,6 +123,7 @@ export class LedgerService implements ClusteredService {
     this.#reply.setInt32(4, sequence, true);
     this.#reply.setInt32(8, this.#count, true);
     session.offer(this.#reply, 0, this.#applyToRegisters(buffer, offset, length));
+    this.#chain?.onCommand(this.#count);
     this.#observer.onCommand(
       this.#position,
       finishHash(this.#hash),
@@ -161,6 +170,18 @@ export class LedgerService implements ClusteredService {
     query.reply(this.#answer, 0, QUERY_ANSWER_LENGTH);
   }
 
+  onServiceMessage(
+    from: number,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void {
+    const digest = this.#chain?.onMessage(from, buffer, offset, length) ?? 0;
+    this.#fold(5, from, digest, timestamp);
+    this.#tellEvent(timestamp);
+  }
+
   onTimerEvent(correlationId: number, timestamp: number): void {
     this.#fold(4, correlationId, 0, timestamp);
     this.#operations.push({ kind: 'fired', id: correlationId });
@@ -199,8 +220,12 @@ export class LedgerService implements ClusteredService {
       this.#requestCount = buffer.getInt32(offset + 12, true);
       return;
     }
-    if (number > 1) {
+    if (number > 2) {
       this.#registers.restore(buffer, offset);
+      return;
+    }
+    if (number === 2) {
+      this.#chain?.restore(buffer, offset);
       return;
     }
     const isWhole = length === (this.#count % FILLING_MODULUS) * FILLING_FACTOR;

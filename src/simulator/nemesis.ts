@@ -3,7 +3,7 @@
 import { DiskDamage } from './disk-damage.js';
 import { EquipmentFaults } from './equipment-faults.js';
 import { decayLog } from './fault-atlas.js';
-import { forgetLeader } from './forgotten-leader.js';
+import { ForgottenLeader } from './forgotten-leader.js';
 import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
 import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
@@ -73,6 +73,7 @@ export class Nemesis {
   readonly #network: NetworkFaults;
   readonly damage: DiskDamage;
   readonly #leaderHunt: LeaderHunt;
+  readonly #forgottenLeader: ForgottenLeader;
   readonly #equipment: EquipmentFaults;
   readonly #serviceStalls: ServiceStalls;
   #isHealed = false;
@@ -100,6 +101,7 @@ export class Nemesis {
     this.#serviceStalls = new ServiceStalls(parts, this.counts);
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
+    this.#forgottenLeader = new ForgottenLeader(parts, this.#targets, this.#random);
     const hunting = parts.world.random.fork('leader hunt');
     this.#leaderHunt = new LeaderHunt(parts, this.#targets, hunting, (member, kind) =>
       this.#end(member, kind),
@@ -144,6 +146,7 @@ export class Nemesis {
     this.#network.heal();
     this.#serviceStalls.heal();
     this.#leaderHunt.heal();
+    this.#forgottenLeader.heal();
     for (const { node } of cluster.members) {
       node.disk.faultHook = undefined;
       node.disk.capacityBytes = DISK_CAPACITY_BYTES;
@@ -246,7 +249,7 @@ export class Nemesis {
         this.#network.lag();
         break;
       case FaultClass.ForgottenLeader:
-        forgetLeader(this.#parts, this.#targets, this.#random, () => this.#isHealed);
+        this.#forgottenLeader.strike();
         break;
       case FaultClass.LeaderHunt:
         this.#leaderHunt.strike();

@@ -5,6 +5,7 @@ import type { Requests } from './invariants/requests.js';
 import type { Prng } from './prng.js';
 import type { ArenaPool } from './simulated-cluster.js';
 import { startSimulatedRequester } from './simulated-requester.js';
+import { credentialsOf } from './simulated-security.js';
 import type { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import type { World } from './world.js';
@@ -39,6 +40,7 @@ export interface RequesterParts {
   readonly ingressEndpoints: string;
   readonly requests: Requests;
   readonly timeline: Timeline;
+  readonly isAuthenticated: boolean;
 }
 
 /** One requester; its process lives as long as the run. */
@@ -70,11 +72,12 @@ export class SimulatedRequester {
   }
 
   start(): void {
-    const { arenas, ingressEndpoints } = this.#parts;
+    const { arenas, ingressEndpoints, isAuthenticated } = this.#parts;
+    const credentials = isAuthenticated ? credentialsOf(this.node.name) : undefined;
     startSimulatedRequester(
       this.node,
       arenas,
-      { ...IMPATIENT, ingressEndpoints },
+      { ...IMPATIENT, ingressEndpoints, credentials },
       {
         make: (open) => {
           this.#client = new ExactlyOnceClient(open, this, this.#clientOptions(), {

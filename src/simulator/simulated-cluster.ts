@@ -16,6 +16,8 @@ import {
   concludeClientOptions,
 } from '../client/client-options.js';
 import { type ClientHandlers, ClusterClient } from '../client/cluster-client.js';
+import type { CredentialsSupplier } from '../client/credentials.js';
+import type { Authenticator, AuthorisationService } from '../cluster/authenticator.js';
 import {
   type ClusterConfig,
   type ClusterSettings,
@@ -23,6 +25,7 @@ import {
   type MemberSettings,
 } from '../cluster/cluster-config.js';
 import { Member, type MemberEvents, type RecorderRunner } from '../cluster/member.js';
+import { MessageMirror } from '../cluster/message-mirror.js';
 import { RemoteService } from '../cluster/remote-service.js';
 import { allocateServiceChannel, type ServiceChannelPlace } from '../cluster/service-channel.js';
 import type { ServiceHost } from '../cluster/service-host.js';
@@ -71,15 +74,28 @@ export interface SimulatedClusterOptions {
   readonly isRecorderInline?: boolean;
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
-  /** Makes the service host of a member's process. */
-  readonly makeService: (memberId: number) => DedicatedService;
+  /** Makes the service host of a member's process, or its hosts by service id. */
+  readonly makeService: (memberId: number) => DedicatedService | readonly DedicatedService[];
   /** Settings in which one member differs from the others. */
   readonly memberOf?: (memberId: number) => Partial<MemberSettings>;
   /** Makes an instance that takes a snapshot for a member's service. */
   readonly makeShadow?: (memberId: number) => DedicatedService;
+  /** What decides about clients on a member; nobody is asked who he is when not given. */
+  readonly makeSecurity?: ((memberId: number) => MemberSecurity) | undefined;
   readonly events?: (memberId: number) => MemberEvents;
   /** Told when a member's process has ended, whichever way; what it was can still be read. */
   readonly onEnd?: (memberId: number, member: Member | undefined) => void;
+}
+
+/** What decides about clients. */
+export interface MemberSecurity {
+  readonly authenticator: Authenticator;
+  readonly authorisation?: AuthorisationService;
+}
+
+/** Settings of a client, and how it proves who it is. */
+export interface SimulatedClientOptions extends ClientOptions {
+  readonly credentials?: CredentialsSupplier | undefined;
 }
 
 /** One member's machine. */
@@ -113,6 +129,8 @@ export class SimulatedCluster {
     const cluster: ClusterSettings = {
       logTermLength: SMALL_TERM_LENGTH,
       segmentLength: SMALL_TERM_LENGTH,
+      authentication: options.makeSecurity === undefined ? 'none' : 'required',
+      egressTermLength: SMALL_TERM_LENGTH,
       ...options.cluster,
       members,
     };
@@ -179,14 +197,15 @@ export class SimulatedCluster {
   }
 
   #program(process: VirtualProcess, simulated: SimulatedMember): void {
-    const { arenas, events, isRecorderInline, makeService, makeShadow, onEnd } = this.#options;
+    const { arenas, events, isRecorderInline, makeSecurity, makeService } = this.#options;
+    const { makeShadow, onEnd } = this.#options;
     const arena = arenas.take();
     process.spawn('main', (ports, thread) => {
       const memberEvents = events?.(simulated.memberId);
       const { config } = simulated;
       const runner = new SimulatedRecorder(process, thread, arena, config);
       const { memberId } = simulated;
-      const service = makeService(memberId);
+      const services = [makeService(memberId)].flat();
       const shadowRunner =
         makeShadow &&
         new SimulatedShadow(process, thread, arena, config, () => makeShadow(memberId));
@@ -198,7 +217,8 @@ export class SimulatedCluster {
         network: ports.network,
         entropy: ports.entropy,
         storage: ports.storage,
-        service: isDedicated ? dedicate(process, thread, arena, config, service) : service,
+        services: isDedicated ? dedicate(process, thread, arena, config, services) : services,
+        ...makeSecurity?.(memberId),
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
         ...(shadowRunner === undefined ? {} : { shadowRunner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
@@ -214,35 +234,39 @@ export class SimulatedCluster {
   }
 }
 
-/** The name of the thread that a dedicated service runs on. */
+/** The name of the thread that dedicated services run on. */
 export const SERVICE_THREAD = 'service';
 
-/** Gives a service a thread of its own. Returns what the engine has of it. */
+/** Gives the services a thread of their own. Returns what the engine has of them. */
 function dedicate(
   process: VirtualProcess,
   main: VirtualThread,
   arena: Arena,
   config: ClusterConfig,
-  service: DedicatedService,
-): ServiceHost {
-  const place = allocateServiceChannel(arena, config);
-  const thread = process.spawn(SERVICE_THREAD, () => [
-    new ServiceAgent({
-      config,
-      memory: arena.memory,
-      place,
-      service,
-      wakeEngine: () => main.wake(),
-    }),
-  ]);
-  return new RemoteService({
-    config,
-    arena,
-    place,
-    snapshotVersion: service.snapshotVersion,
-    timers: new ServiceTimers(),
-    wake: () => thread.wake(),
-  });
+  services: readonly DedicatedService[],
+): readonly ServiceHost[] {
+  const channels = services.map((service) => ({
+    service,
+    place: allocateServiceChannel(arena, config),
+  }));
+  const { memory } = arena;
+  const wakeEngine = (): void => main.wake();
+  const thread = process.spawn(SERVICE_THREAD, () =>
+    channels.map(
+      ({ place, service }) => new ServiceAgent({ config, memory, place, service, wakeEngine }),
+    ),
+  );
+  return channels.map(
+    ({ place, service }) =>
+      new RemoteService({
+        ...{ config, arena, place },
+        serviceId: service.serviceId,
+        snapshotVersion: service.snapshotVersion,
+        timers: new ServiceTimers(),
+        messages: new MessageMirror(service.messages.pendingCountMax),
+        wake: () => thread.wake(),
+      }),
+  );
 }
 
 /** The recorder as an actor of its own: segment roll, sync order and failures are simulated too. */
@@ -361,7 +385,10 @@ export function clientTransport(arena: Arena, ports: VirtualPorts): Transport {
 }
 
 /** What a client on a machine is made with. */
-export function clientOptionsOn(node: VirtualNode, options: ClientOptions): ConcludedClientOptions {
+export function clientOptionsOn(
+  node: VirtualNode,
+  { credentials: _credentials, ...options }: SimulatedClientOptions,
+): ConcludedClientOptions {
   return concludeClientOptions({
     ingressTermLength: SMALL_TERM_LENGTH,
     egressChannel: `aeron:udp?endpoint=${node.hosts[0]}:0`,
@@ -374,7 +401,7 @@ export function clientOptionsOn(node: VirtualNode, options: ClientOptions): Conc
 export function startSimulatedClient(
   node: VirtualNode,
   arenas: ArenaPool,
-  options: ClientOptions,
+  options: SimulatedClientOptions,
   handlers: ClientHandlers,
   onTurn: (client: ClusterClient, nowNs: number) => number,
   nextTurnNs: () => number,
@@ -388,6 +415,7 @@ export function startSimulatedClient(
         transport,
         entropy: ports.entropy,
         options: clientOptionsOn(node, options),
+        credentials: options.credentials,
         handlers,
       });
       return [

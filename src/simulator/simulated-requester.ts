@@ -1,6 +1,5 @@
 // simulated-requester.ts: a machine whose process makes exactly-once requests.
 
-import type { ClientOptions } from '../client/client-options.js';
 import { ClusterClient } from '../client/cluster-client.js';
 import type { ExactlyOnceClient, OpenSession } from '../client/exactly-once-client.js';
 import {
@@ -8,6 +7,7 @@ import {
   clientOptionsOn,
   clientTransport,
   giveLater,
+  type SimulatedClientOptions,
 } from './simulated-cluster.js';
 import type { VirtualNode } from './virtual-node.js';
 import type { VirtualProcess } from './virtual-process.js';
@@ -26,7 +26,7 @@ export interface RequesterProgram {
 export function startSimulatedRequester(
   node: VirtualNode,
   arenas: ArenaPool,
-  options: ClientOptions,
+  options: SimulatedClientOptions,
   program: RequesterProgram,
 ): void {
   node.start((process: VirtualProcess) => {
@@ -35,8 +35,10 @@ export function startSimulatedRequester(
       const { entropy } = ports;
       const transport = clientTransport(arena, ports);
       const concluded = clientOptionsOn(node, options);
+      const { credentials } = options;
       const client = program.make(
-        (handlers) => new ClusterClient({ transport, entropy, options: concluded, handlers }),
+        (handlers) =>
+          new ClusterClient({ transport, entropy, options: concluded, handlers, credentials }),
       );
       return [
         {

@@ -17,6 +17,8 @@ export interface SimulationCounts {
   acknowledged: number;
   lostDirectories: number;
   timersFired: number;
+  /** Messages of services that the log has given to services. */
+  serviceMessages: number;
   /** Exactly-once requests that were executed. */
   requests: number;
   /** Requests that clients sent again. */
@@ -40,6 +42,17 @@ export interface SimulationCounts {
   serviceStalls: number;
   /** Snapshots that shadows of services took. */
   shadowSnapshots: number;
+  /** Times that an operator suspended the cluster. */
+  suspensions: number;
+  /** Clients that were challenged, let in after a handshake, and rejected. */
+  sessionsChallenged: number;
+  sessionsAuthenticated: number;
+  sessionsRejected: number;
+  /** Positions at which members compared what their services had put out. */
+  outputsCompared: number;
+  /** Times that a member had little room left on its disk, and handed leadership over for it. */
+  lowSpaces: number;
+  lowSpaceTransfers: number;
 }
 
 /** Nothing has happened yet. */
@@ -57,6 +70,7 @@ export function emptyCounts(): SimulationCounts {
     acknowledged: 0,
     lostDirectories: 0,
     timersFired: 0,
+    serviceMessages: 0,
     requests: 0,
     requestRetries: 0,
     retriesAnswered: 0,
@@ -69,6 +83,13 @@ export function emptyCounts(): SimulationCounts {
     purgedSegments: 0,
     serviceStalls: 0,
     shadowSnapshots: 0,
+    suspensions: 0,
+    sessionsChallenged: 0,
+    sessionsAuthenticated: 0,
+    sessionsRejected: 0,
+    outputsCompared: 0,
+    lowSpaces: 0,
+    lowSpaceTransfers: 0,
   };
 }
 
@@ -77,4 +98,19 @@ export function addCounts(total: SimulationCounts, counts: SimulationCounts): vo
   for (const name of Object.keys(counts) as (keyof SimulationCounts)[]) {
     total[name] += counts[name];
   }
+}
+
+/** Adds what a member's process has counted by its end. */
+export function addMemberCounters(
+  counts: SimulationCounts,
+  counters: Readonly<Record<string, number>>,
+): void {
+  counts.shadowSnapshots += counters.snapshotsByShadow ?? 0;
+  counts.purgedSegments += counters.segmentsPurged ?? 0;
+  counts.sessionsChallenged += counters.sessionsChallenged ?? 0;
+  counts.sessionsAuthenticated += counters.sessionsAuthenticated ?? 0;
+  counts.sessionsRejected += counters.sessionsRejected ?? 0;
+  counts.outputsCompared += counters.outputsCompared ?? 0;
+  counts.lowSpaces += counters.lowSpaceCount ?? 0;
+  counts.lowSpaceTransfers += counters.lowSpaceTransfers ?? 0;
 }

@@ -5,20 +5,30 @@
 // serve, and become equal within bounds: a cluster that is safe because it does nothing is none.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
+import { type Divergence, divergenceText } from '../cluster/divergence.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
 import { describeError } from './describe-error.js';
+import { LOW_SPACE_LENGTH } from './equipment-faults.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
-import { Judge, type Violation } from './invariants/judge.js';
+import { Intruder } from './intruder.js';
+import { Judge } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
-import { Nemesis, type StruckFault } from './nemesis.js';
+import { NO_MESSAGES } from './message-chain.js';
+import { Nemesis } from './nemesis.js';
+import { Operator } from './operator.js';
 import { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
-import { emptyCounts, type SimulationCounts } from './simulation-counts.js';
+import { makeSecurity } from './simulated-security.js';
+import { addMemberCounters, emptyCounts } from './simulation-counts.js';
+import type { SimulationResult } from './simulation-result.js';
+
+export type { SimulationResult } from './simulation-result.js';
+
 import { Conversation } from './story/conversation.js';
 import {
   drawSwarm,
@@ -27,7 +37,7 @@ import {
   type Swarm,
   withoutTrouble,
 } from './swarm.js';
-import { Timeline, type TimelineEntry } from './timeline.js';
+import { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
@@ -41,22 +51,18 @@ const RESTART_DELAY_MAX_MS = 3_000;
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 
-/** The outcome of one seed. */
-export interface SimulationResult {
-  readonly seed: number;
-  readonly traceHash: string;
-  readonly events: number;
-  readonly simulatedNs: number;
-  readonly counts: SimulationCounts;
-  readonly violation: Violation | undefined;
-  /** What happened, in words; empty unless asked for. */
-  readonly timeline: readonly string[];
-  readonly entries: readonly TimelineEntry[];
-  /** Faults that struck. */
-  readonly struck: readonly StruckFault[];
-  readonly safetyStartNs: number;
-  readonly safetyEndNs: number;
-}
+/**
+ * Where a caller brings what runs, nobody is asked who he is, and nobody gives orders. Of what its
+ * service does nothing is known but to the caller.
+ */
+const NO_OPERATIONS = {
+  ...{ isAuthenticated: false, intruderCount: 0, operatorIntervalNs: 0 },
+  ...{ messages: NO_MESSAGES, shadowEvery: 0 },
+};
+/** Runs are short: members compare their output often. */
+const DIVERGENCE_INTERVAL_MS = 200;
+/** Logs of runs are small, and disks that fill up do so within a second. */
+const SPACE_CHECK_INTERVAL_MS = 200;
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -88,6 +94,8 @@ export class Simulation {
   readonly timeline: Timeline;
   readonly nemesis: Nemesis;
   readonly judges: Judges;
+  readonly intruders: readonly Intruder[];
+  readonly operator: Operator;
   readonly application: Application | undefined;
   readonly liveness: Liveness;
   readonly #random: Prng;
@@ -104,14 +112,13 @@ export class Simulation {
     const isWhole = safetyNs === undefined && options.makeApplication === undefined;
     this.swarm = {
       ...adjusted,
+      ...(options.makeApplication === undefined ? {} : NO_OPERATIONS),
       safetyNs: safetyNs ?? adjusted.safetyNs,
       // A short run has its faults too.
       faultIntervalNs: Math.ceil(
         Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
       ),
       commandCountMin: isWhole ? adjusted.commandCountMin : 0,
-      // Of what a caller's service does nothing is known but to the caller.
-      shadowEvery: options.makeApplication === undefined ? adjusted.shadowEvery : 0,
     };
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
@@ -122,7 +129,14 @@ export class Simulation {
     const isDurable = this.swarm.durability === 'fsync';
     this.application = options.makeApplication?.(this.world, this.judge);
     const { application, cluster, judge, timeline, world } = this;
-    this.judges = new Judges(world, judge, cluster.members, isDurable, application);
+    this.judges = new Judges(
+      world,
+      judge,
+      cluster.members,
+      isDurable,
+      application,
+      this.swarm.messages,
+    );
     const parts = {
       world,
       arenas,
@@ -131,6 +145,7 @@ export class Simulation {
       history: this.judges.history,
       onQueryFailed: (client: number, code: string) => this.#onQueryFailed(client, code),
       ingressEndpoints: cluster.ingressEndpoints,
+      isAuthenticated: this.swarm.isAuthenticated,
     };
     this.clients = Array.from(
       { length: this.swarm.workload.clientCount },
@@ -140,6 +155,9 @@ export class Simulation {
     const { clients } = this;
     this.requesters = this.#makeRequesters(arenas);
     const { requesters } = this;
+    this.intruders = this.#makeIntruders(arenas);
+    const { operatorIntervalNs: intervalNs } = this.swarm;
+    this.operator = new Operator({ world, cluster, timeline, intervalNs });
     application?.onClients(clients);
     const { onlyFaults } = options;
     const committedEnd = (): number => this.judges.committed.end;
@@ -170,6 +188,10 @@ export class Simulation {
       this.#safetyStartNs = this.world.nowNs;
       this.liveness.runUntil(this.world.nowNs + this.swarm.safetyNs);
       if (this.judge.violation === undefined) {
+        this.operator.stop();
+        for (const intruder of this.intruders) {
+          intruder.stop();
+        }
         this.liveness.run();
       }
       this.judges.history.finish();
@@ -196,6 +218,7 @@ export class Simulation {
       isRecorderInline: this.swarm.isRecorderInline,
       cluster: {
         durability,
+        serviceCount: this.swarm.messages.serviceCount,
         logTermLength,
         segmentLength: segmentTerms * logTermLength,
         sessionTimeoutMs,
@@ -209,18 +232,33 @@ export class Simulation {
         snapshotIntervalLength,
         snapshotIntervalMs,
         logRetention,
+        divergenceIntervalMs: DIVERGENCE_INTERVAL_MS,
+        lowSpaceLength: LOW_SPACE_LENGTH,
+        spaceCheckIntervalMs: SPACE_CHECK_INTERVAL_MS,
         queryCountMax,
         threads: this.swarm.isServiceDedicated ? 'dedicated' : 'shared',
       },
       memberOf: (memberId) => {
-        const isShadowed = this.swarm.shadowEvery > 0 && memberId % this.swarm.shadowEvery === 0;
+        const { messages, shadowEvery } = this.swarm;
+        const isShadowed =
+          messages.serviceCount === 1 && shadowEvery > 0 && memberId % shadowEvery === 0;
         return { snapshotBy: isShadowed ? 'shadow' : 'service' };
       },
-      makeService: (memberId) => this.judges.makeService(memberId),
+      makeService: (memberId) => this.judges.makeServices(memberId),
       makeShadow: (memberId) => this.judges.makeShadow(memberId),
+      makeSecurity: this.swarm.isAuthenticated ? makeSecurity(this.world.random) : undefined,
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
     });
+  }
+
+  #makeIntruders(arenas: ArenaPool): Intruder[] {
+    const { judge, swarm, world } = this;
+    const { ingressEndpoints } = this.cluster;
+    return Array.from(
+      { length: swarm.intruderCount },
+      (_, index) => new Intruder(index, { world, arenas, judge, ingressEndpoints }),
+    );
   }
 
   /** None where the caller brings a service of its own. */
@@ -228,7 +266,8 @@ export class Simulation {
     const { cluster, swarm, timeline, world } = this;
     const { requests } = this.judges;
     const { ingressEndpoints } = cluster;
-    const parts = { world, arenas, ingressEndpoints, requests, timeline };
+    const { isAuthenticated } = swarm;
+    const parts = { world, arenas, ingressEndpoints, requests, timeline, isAuthenticated };
     const count = this.application === undefined ? swarm.requests.requesterCount : 0;
     return Array.from(
       { length: count },
@@ -256,8 +295,16 @@ export class Simulation {
         this.judges.snapshots.onSnapshot(memberId, entry);
         timeline.add(name, `has a snapshot of position ${entry.logPosition}`);
       },
+      onDivergence: (divergence) => this.#onDivergence(memberId, divergence),
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
     };
+  }
+
+  #onDivergence(memberId: number, divergence: Divergence): void {
+    // What a user's service puts out is judged event by event, with the cause: see user/.
+    if (this.application === undefined) {
+      this.judge.report('outputs', `member ${memberId} finds a ${divergenceText(divergence)}`);
+    }
   }
 
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {
@@ -292,7 +339,7 @@ export class Simulation {
     for (const member of cluster.members) {
       member.node.onFatal = (_process, error) => this.#onFatal(member, error);
     }
-    for (const { node } of [...this.clients, ...this.requesters]) {
+    for (const { node } of [...this.clients, ...this.requesters, ...this.intruders]) {
       node.onFatal = (_process, error) =>
         this.judge.report('fatal', `${node.name}: ${describeError(error)}`);
     }
@@ -308,6 +355,10 @@ export class Simulation {
     for (const client of [...this.clients, ...this.requesters]) {
       client.start();
     }
+    for (const intruder of this.intruders) {
+      intruder.start();
+    }
+    this.operator.begin();
   }
 
   #start(member: SimulatedMember): void {
@@ -344,8 +395,7 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
-    this.#counts.shadowSnapshots += member?.status().counters.snapshotsByShadow ?? 0;
-    this.#counts.purgedSegments += member?.status().counters.segmentsPurged ?? 0;
+    addMemberCounters(this.#counts, member?.status().counters ?? {});
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;
@@ -414,15 +464,17 @@ export class Simulation {
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;
+    counts.suspensions = this.judges.suspension.count;
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
-    counts.timersFired = this.judges.timers.firedCount;
+    counts.timersFired = this.judges.services.firedTimerCount();
+    counts.serviceMessages = this.judges.services.messages.receivedCount;
     const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     counts.requests = this.judges.requests.executedCount;
     counts.reads = this.clients.reduce((sum, one) => sum + one.readCount, 0);
     counts.requestRetries = this.requesters.reduce((sum, one) => sum + one.retryCount, 0);
-    counts.retriesAnswered = this.judges.repeatedRequestCount();
+    counts.retriesAnswered = this.judges.services.repeatedRequestCount();
     const { acknowledged } = this.judges;
     counts.commands = this.application?.commandCount ?? acknowledged.appliedCount;
     counts.acknowledged = this.application?.answerCount ?? acknowledged.acknowledgedCount;

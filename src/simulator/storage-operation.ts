@@ -44,6 +44,11 @@ export interface StorageLatency {
   readonly sync: Delay;
   /** Everything else. */
   readonly metadata: Delay;
+  /**
+   * What takes no time has completed when the call returns, as with synchronous system calls. A
+   * hung or failing operation takes its usual way.
+   */
+  readonly isAtSubmit?: boolean;
 }
 
 export const INSTANT_STORAGE: StorageLatency = {
@@ -52,6 +57,9 @@ export const INSTANT_STORAGE: StorageLatency = {
   sync: NO_DELAY,
   metadata: NO_DELAY,
 };
+
+/** A disk without delays, driven by synchronous calls as the host's is. */
+export const SYNCHRONOUS_STORAGE: StorageLatency = { ...INSTANT_STORAGE, isAtSubmit: true };
 
 const NO_BYTES = new Uint8Array(0);
 

@@ -2,7 +2,7 @@
 
 import { type Delay, exponentialDelay, fixedDelay, uniformDelay, withSpikes } from './delay.js';
 import type { Prng } from './prng.js';
-import { INSTANT_STORAGE, type StorageLatency } from './storage-operation.js';
+import { type StorageLatency, SYNCHRONOUS_STORAGE } from './storage-operation.js';
 import { type LinkOptions, PERFECT_LINK } from './virtual-link.js';
 import type { SendOptions } from './virtual-socket.js';
 
@@ -65,7 +65,7 @@ export function drawSend(random: Prng): SendOptions {
 
 export function drawStorage(random: Prng): StorageLatency {
   if (random.chance(1, 4)) {
-    return INSTANT_STORAGE;
+    return SYNCHRONOUS_STORAGE;
   }
   const syncMeanNs = random.pick([50, 300, 2_000]) * NS_PER_US;
   return {

@@ -41,8 +41,24 @@ interface Place {
 
 const SEGMENT = /^[a-zA-Z0-9._-]+$/;
 
+/** Paths that were split, and their names. A run uses the same few hundred again and again. */
+const KNOWN_PATHS = new Map<string, readonly string[]>();
+const KNOWN_PATH_COUNT_MAX = 4_096;
+
 /** Splits a path of the storage port; '' is the root. */
-export function segmentsOf(path: string): string[] {
+export function segmentsOf(path: string): readonly string[] {
+  let segments = KNOWN_PATHS.get(path);
+  if (segments === undefined) {
+    segments = splitPath(path);
+    if (KNOWN_PATHS.size >= KNOWN_PATH_COUNT_MAX) {
+      KNOWN_PATHS.clear();
+    }
+    KNOWN_PATHS.set(path, segments);
+  }
+  return segments;
+}
+
+function splitPath(path: string): string[] {
   const segments = path === '' ? [] : path.split('/');
   for (const segment of segments) {
     assert(
@@ -53,6 +69,11 @@ export function segmentsOf(path: string): string[] {
   return segments;
 }
 
+/** One step down a path. */
+type Step = (directory: VirtualDirectory, name: string) => DirectoryEntry | undefined;
+const ENTRY: Step = (directory, name) => directory.entries.get(name);
+const DURABLE_ENTRY: Step = (directory, name) => directory.durableEntries.get(name);
+
 /** The names of one disk. */
 export class DirectoryTree {
   #root = new VirtualDirectory();
@@ -60,12 +81,12 @@ export class DirectoryTree {
 
   /** What is at a path now. */
   find(path: string): DirectoryEntry | undefined {
-    return this.#find(path, (directory, name) => directory.entries.get(name));
+    return this.#find(path, ENTRY);
   }
 
   /** What is certain to be at a path after a power cut. */
   findDurable(path: string): DirectoryEntry | undefined {
-    return this.#find(path, (directory, name) => directory.durableEntries.get(name));
+    return this.#find(path, DURABLE_ENTRY);
   }
 
   /** Gives an entry its first name. */
@@ -192,10 +213,7 @@ export class DirectoryTree {
     return files;
   }
 
-  #find(
-    path: string,
-    step: (directory: VirtualDirectory, name: string) => DirectoryEntry | undefined,
-  ): DirectoryEntry | undefined {
+  #find(path: string, step: Step): DirectoryEntry | undefined {
     let entry: DirectoryEntry | undefined = this.#root;
     for (const segment of segmentsOf(path)) {
       entry = entry instanceof VirtualDirectory ? step(entry, segment) : undefined;
@@ -204,7 +222,7 @@ export class DirectoryTree {
   }
 
   #place(path: string): Place | undefined {
-    const segments = segmentsOf(path);
+    const segments = [...segmentsOf(path)];
     const name = segments.pop();
     assert(name !== undefined, 'the data directory itself is not created, renamed or removed');
     const directory = this.find(segments.join('/'));

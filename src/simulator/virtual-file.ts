@@ -59,6 +59,8 @@ type SectorCut = (sector: number) => number;
 export class VirtualFile {
   /** When the last submitted operation completes: operations on one file keep their order. */
   busyUntilNs = 0;
+  /** Operations of this file that are submitted and have not completed. */
+  pendingCount = 0;
   /** Operations of this file that wait for the disk to stop hanging. */
   hungCount = 0;
   readonly #decayed = new DecayList();
@@ -67,6 +69,8 @@ export class VirtualFile {
   readonly #overlay = new Map<number, Uint8Array>();
   /** Pages that the next sync writes; after a failed sync fewer than the overlay has. */
   readonly #dirty = new Set<number>();
+  /** A page that is used no more: a file that is synced again and again needs no new ones. */
+  #spare: Uint8Array | undefined = undefined;
   #records: UnsyncedRecord[] = [];
   #unsyncedLength = 0;
   #durableLength = 0;
@@ -187,6 +191,7 @@ export class VirtualFile {
   sync(): void {
     for (const page of this.#dirty) {
       const bytes = this.#overlay.get(page) as Uint8Array;
+      const before = this.#durable.get(page);
       if (bytes === ZERO_PAGE) {
         this.#durable.delete(page);
         this.#pageCount -= this.#pageCount > 0 ? 1 : 0;
@@ -194,6 +199,7 @@ export class VirtualFile {
         this.#durable.set(page, bytes);
       }
       this.#overlay.delete(page);
+      this.#spare = before ?? this.#spare;
     }
     this.#durableLength = this.#length;
     this.#forgetRecords();
@@ -258,8 +264,10 @@ export class VirtualFile {
   }
 
   #forgetRecords(): void {
-    this.#dirty.clear();
-    this.#records = [];
+    if (this.#dirty.size > 0) {
+      this.#dirty.clear();
+    }
+    this.#records.length = 0;
     this.#unsyncedLength = 0;
   }
 
@@ -269,12 +277,22 @@ export class VirtualFile {
     if (cached !== undefined && cached !== ZERO_PAGE) {
       return cached;
     }
-    const bytes = new Uint8Array(PAGE_LENGTH);
     const durable = cached === undefined ? this.#durable.get(page) : undefined;
-    if (durable !== undefined) {
-      bytes.set(durable);
-    }
+    const bytes = this.#takePage(durable);
     this.#overlay.set(page, bytes);
+    return bytes;
+  }
+
+  /** A page with a copy of another, or with zeros: the one that a sync replaced, or a new one. */
+  #takePage(content: Uint8Array | undefined): Uint8Array {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    const bytes = spare ?? new Uint8Array(PAGE_LENGTH);
+    if (content !== undefined) {
+      bytes.set(content);
+    } else if (spare !== undefined) {
+      bytes.fill(0);
+    }
     return bytes;
   }
 

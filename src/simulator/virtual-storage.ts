@@ -47,6 +47,7 @@ export class VirtualStorage implements Storage, EventAction {
   #hung: StorageOperation[] = [];
   #completed: StorageOperation[] = [];
   #completedHead = 0;
+  #isWakeWanted = false;
   #lastTicket = 0;
   #lastHandle = 0;
   readonly #completion: Completion = { ticket: 0, result: 0, value: 0, names: [] };
@@ -57,6 +58,13 @@ export class VirtualStorage implements Storage, EventAction {
     this.#disk = disk;
     this.#random = random;
     disk.attach(this);
+  }
+
+  /** Whether something completed in this turn, when it was submitted, and was not polled. */
+  takeWake(): boolean {
+    const isWanted = this.#isWakeWanted && this.#completedHead < this.#completed.length;
+    this.#isWakeWanted = false;
+    return isWanted;
   }
 
   /** Operations that have not completed. */
@@ -85,8 +93,7 @@ export class VirtualStorage implements Storage, EventAction {
   ): Ticket {
     const operation = this.#newFileOperation(OperationKind.Write, file);
     setRange(operation, position, buffer, offset, length);
-    operation.bytes = new Uint8Array(length);
-    operation.bytes.set(buffer.subarray(offset, offset + length));
+    operation.bytes = buffer.slice(offset, offset + length);
     return this.#submit(operation);
   }
 
@@ -169,8 +176,8 @@ export class VirtualStorage implements Storage, EventAction {
       completion.names = operation.names;
       handler(completion);
     }
-    if (this.#completedHead === this.#completed.length) {
-      this.#completed = [];
+    if (this.#completedHead > 0 && this.#completedHead === this.#completed.length) {
+      this.#completed.length = 0;
       this.#completedHead = 0;
     }
     return count;
@@ -225,6 +232,7 @@ export class VirtualStorage implements Storage, EventAction {
     for (const { file } of this.#pending) {
       if (file !== undefined) {
         file.busyUntilNs = 0;
+        file.pendingCount--;
       }
     }
     this.#pending.clear();
@@ -261,12 +269,24 @@ export class VirtualStorage implements Storage, EventAction {
     const fault = this.#disk.faultHook?.(operation);
     operation.faultResult = fault?.result ?? StorageResult.Ok;
     operation.isHung = fault?.isHung ?? false;
-    const delay = latencyOf(this.#disk.latency, operation.kind);
+    const { latency } = this.#disk;
+    const delay = latencyOf(latency, operation.kind);
     let timeNs = world.nowNs + drawDelay(delay, this.#random) + (fault?.delayNs ?? 0);
     const { file } = operation;
+    if (latency.isAtSubmit === true && timeNs === world.nowNs && this.#isFree(operation)) {
+      this.#finish(operation);
+      if (this.#thread.isInTurn) {
+        // Most are polled before the turn is over.
+        this.#isWakeWanted = true;
+      } else {
+        this.#thread.wake();
+      }
+      return operation.ticket;
+    }
     if (file !== undefined) {
       timeNs = Math.max(timeNs, file.busyUntilNs);
       file.busyUntilNs = timeNs;
+      file.pendingCount++;
     }
     this.#pending.add(operation);
     // The system completes operations of a paused process: the event belongs to no process.
@@ -275,9 +295,25 @@ export class VirtualStorage implements Storage, EventAction {
     return operation.ticket;
   }
 
+  /** Nothing keeps an operation from being done at once. */
+  #isFree(operation: StorageOperation): boolean {
+    const isFailing = operation.faultResult !== StorageResult.Ok;
+    const isWaiting = operation.isHung || this.#disk.isHung;
+    return !isFailing && !isWaiting && (operation.file?.pendingCount ?? 0) === 0;
+  }
+
   #complete(operation: StorageOperation): void {
     this.#checkHeldBytes(operation);
     this.#pending.delete(operation);
+    if (operation.file !== undefined) {
+      operation.file.pendingCount--;
+    }
+    this.#finish(operation);
+    this.#thread.wake();
+  }
+
+  /** Does an operation and leaves its completion for the next poll. */
+  #finish(operation: StorageOperation): void {
     this.#apply(operation);
     this.#disk.counts.failedOperations += operation.result < 0 ? 1 : 0;
     const { trace } = this.#disk;
@@ -287,13 +323,13 @@ export class VirtualStorage implements Storage, EventAction {
     trace.addWord(operation.result);
     trace.addInteger(operation.value);
     this.#completed.push(operation);
-    this.#thread.wake();
   }
 
   /** The bytes of a write may not change before it completes: a real disk may read them late. */
   #checkHeldBytes(operation: StorageOperation): void {
     const { bytes, buffer, offset } = operation;
-    for (let i = 0; i < bytes.length; i++) {
+    const { length } = bytes;
+    for (let i = 0; i < length; i++) {
       if (bytes[i] !== buffer[offset + i]) {
         assert(false, `bytes given to write ${operation.path} are held until its completion`);
       }

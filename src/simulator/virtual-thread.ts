@@ -39,8 +39,11 @@ export class VirtualThread implements EventAction {
   readonly process: VirtualProcess;
   readonly name: string;
   readonly ports: VirtualPorts;
+  /** Its agents are at work. Stays so when one of them throws: that ends the process. */
+  isInTurn = false;
   #agents: readonly Agent[] = [];
   readonly #turn: WorldEvent;
+  readonly #storage: VirtualStorage;
   /** The thread computes, or stalls, until here. */
   #busyUntilNs = 0;
   #lastTurnNs = -1;
@@ -53,10 +56,11 @@ export class VirtualThread implements EventAction {
     const { node } = process;
     this.#turn = new WorldEvent(EventKind.Turn, this, undefined, node.id, process);
     const random = process.random.fork(name);
+    this.#storage = new VirtualStorage(this, node.disk, random.fork('storage'));
     this.ports = {
       clock: process.clock,
       network: node.world.network.portOf(this),
-      storage: new VirtualStorage(this, node.disk, random.fork('storage')),
+      storage: this.#storage,
       entropy: new VirtualEntropy(random.fork('entropy')),
     };
   }
@@ -103,7 +107,8 @@ export class VirtualThread implements EventAction {
       this.#countTurn(world.nowNs);
       const workCount = this.#doWork();
       world.trace.addWord(workCount);
-      if (workCount > 0) {
+      // What completed within the turn, and was not polled any more, is input as any other.
+      if (workCount > 0 || this.#storage.takeWake()) {
         this.#idleDueTurns = 0;
         this.#requestTurn(this.#busyUntilNs);
       } else {
@@ -167,12 +172,14 @@ export class VirtualThread implements EventAction {
   #doWork(): number {
     const nowNs = this.process.clock.nowNs();
     let workCount = 0;
+    this.isInTurn = true;
     for (const agent of this.#agents) {
       workCount += agent.doWork(nowNs);
       if (this.process.isEnded) {
         break;
       }
     }
+    this.isInTurn = false;
     return workCount;
   }
 

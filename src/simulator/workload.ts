@@ -3,7 +3,6 @@
 // A client is a process on a machine of its own. When its session ends it begins again as a new
 // process with a new session; its sequence goes on, and what was not answered stays unanswered.
 
-import type { ClientOptions } from '../client/client-options.js';
 import type { ClusterClient } from '../client/cluster-client.js';
 import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
 import {
@@ -21,7 +20,12 @@ import {
   type RegisterCommand,
   writeRegisterCommand,
 } from './register-commands.js';
-import { type ArenaPool, startSimulatedClient } from './simulated-cluster.js';
+import {
+  type ArenaPool,
+  type SimulatedClientOptions,
+  startSimulatedClient,
+} from './simulated-cluster.js';
+import { credentialsOf } from './simulated-security.js';
 import type { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import type { World } from './world.js';
@@ -68,6 +72,7 @@ export interface WorkloadParts {
   readonly acknowledged: Acknowledged;
   readonly history: HistoryJudge;
   readonly timeline: Timeline;
+  readonly isAuthenticated: boolean;
   /** Told how a query ended that was not answered. */
   readonly onQueryFailed?: (client: number, code: string) => void;
 }
@@ -174,13 +179,20 @@ export class SimulatedClient {
     );
   }
 
-  #clientOptions(): ClientOptions {
+  #clientOptions(): SimulatedClientOptions {
+    const { isAuthenticated } = this.#parts;
     const { isPatient = false, windowLength } = this.#options;
     return {
       ...(isPatient ? {} : IMPATIENT),
       ...(windowLength === undefined ? {} : { windowLength }),
       ingressEndpoints: this.#parts.ingressEndpoints,
+      ...(isAuthenticated ? { credentials: credentialsOf(this.#name()) } : {}),
     };
+  }
+
+  /** The first client is known without a challenge, by the length of its name. */
+  #name(): string {
+    return this.id === 0 ? 'trusted' : this.node.name;
   }
 
   /** Queries that were answered. */

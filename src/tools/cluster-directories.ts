@@ -8,6 +8,7 @@ import { askMember } from '../host/control-client.js';
 import { CONTROL_PATH } from '../host/control-server.js';
 import type { NodeProcessStatus } from './node-process.js';
 
+export const DIRECTORIES_TEXT = "members' data directories, or one that holds them";
 /** A member that answers is quick: it has a duty cycle every few milliseconds. */
 const STATUS_TIMEOUT_MS = 2_000;
 
@@ -70,4 +71,21 @@ export function askStatuses(directories: readonly string[]): Promise<readonly Me
       }
     }),
   );
+}
+
+/** The answer of the member that leads, or an error that says what to do. */
+export async function leaderAmong(directories: readonly string[]): Promise<MemberAnswer> {
+  const answers = await askStatuses(directories);
+  const leader = answers.find(({ report }) => report?.status.role === 'leader');
+  if (leader !== undefined) {
+    return leader;
+  }
+  const first = answers.find(({ report }) => report !== undefined)?.report?.status;
+  const where =
+    first === undefined
+      ? 'none of the members runs: start them with pawl node'
+      : first.leaderMemberId < 0
+        ? 'there is no leader now: see pawl cluster status'
+        : `member ${first.leaderMemberId} leads: name its data directory`;
+  throw new PawlError(ErrorCode.Closed, where, 'environment');
 }

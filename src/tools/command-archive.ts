@@ -1,6 +1,7 @@
 // command-archive.ts: `pawl archive`: lists, describes, verifies and replays recordings from files.
 //
-// Nothing is changed and no lock is taken, so that it also works beside a member that runs.
+// Nothing is changed and no lock is taken, so that it also works beside a member that runs; what
+// changes an archive is in archive/purge-commands.ts.
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -18,6 +19,7 @@ import {
   type TermTotals,
   verifyArchive,
 } from './archive/archive-report.js';
+import { addPurgeCommands } from './archive/purge-commands.js';
 import { readDescription } from './command-describe.js';
 import { integerOption } from './options.js';
 import { grouped, printJson, printLine, tableText } from './output.js';
@@ -56,7 +58,7 @@ function list(path: string, flags: JsonFlag): void {
   ];
   const rows = recordings.map((one) => [
     String(one.recordingId),
-    one.content,
+    one.logPosition === undefined ? one.content : `snapshot of ${grouped(one.logPosition)}`,
     String(one.streamId),
     grouped(one.startPosition),
     grouped(one.stopPosition),
@@ -84,18 +86,26 @@ function describe(path: string, flags: JsonFlag): void {
   const terms = describeTerms(resolve(path), log);
   const [recording] = listRecordings(log);
   const { geometry } = log;
-  const { segments } = log.description;
+  const { segments, snapshots } = log.description;
   if (flags.json === true) {
-    printJson({ directory: resolve(path), recording, geometry, segments, terms });
+    printJson({ directory: resolve(path), recording, geometry, segments, snapshots, terms });
     return;
   }
   printLine(
-    `recording 0, the log, from ${grouped(log.from)} to ${grouped(log.to)}: ` +
+    `recording 0, the log, from ${grouped(log.from)}${log.from > 0 ? ' (purged before)' : ''} ` +
+      `to ${grouped(log.to)}: ` +
       `term buffers of ${grouped(geometry.termLength)} bytes, ` +
       `segments of ${grouped(geometry.segmentLength)} bytes`,
   );
   for (const { name, base, length } of segments) {
     printLine(`segment ${name} from ${grouped(base)}, ${grouped(length)} bytes`);
+  }
+  for (const { length, logPosition, problem, recordingId } of snapshots) {
+    const health = problem === undefined ? 'sound' : `UNUSABLE: ${problem}`;
+    printLine(
+      `recording ${recordingId}, a snapshot of position ${grouped(logPosition)}, ` +
+        `${grouped(length)} bytes, ${health}`,
+    );
   }
   for (const term of terms) {
     printLine(termText(term).join('\n'));
@@ -207,10 +217,10 @@ function replay(path: string, flags: ReplayFlags): void {
 export function addArchiveCommand(program: Command): void {
   const archive = program
     .command('archive')
-    .summary('list, describe, verify or replay what a member has recorded')
+    .summary('list, describe, verify, replay or purge what a member has recorded')
     .description(
-      "Read the recordings in a member's data directory. Changes nothing, and works beside a " +
-        'member that runs.',
+      "Look at the recordings in a member's data directory, also beside a member that runs. Only " +
+        '`purge` and `delete` change anything, and only while it does not.',
     );
   archive
     .command('list')
@@ -242,4 +252,5 @@ export function addArchiveCommand(program: Command): void {
     .option('--limit <n>', 'most frames to print', integerOption(1, POSITION_MAX))
     .option('--json', 'print one JSON object on a line, with the bytes in hexadecimal digits')
     .action(replay);
+  addPurgeCommands(archive);
 }

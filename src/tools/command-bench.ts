@@ -1,15 +1,25 @@
-// command-bench.ts: `pawl bench floor`, `cluster`, `failover` and `reads`.
+// command-bench.ts: `pawl bench floor`, `cluster`, `failover`, `reads` and `sessions`.
+// What state costs is in command-bench-state.ts.
 
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
+import { SESSION_COUNT_MAX } from '../cluster/cluster-config.js';
 import type { IdleStrategy } from '../host/event-loop.js';
 import { ExitCode } from '../host/exit-codes.js';
-import { clusterText, failoverText, floorText, readsText } from './bench/bench-report.js';
+import {
+  clusterText,
+  failoverText,
+  floorText,
+  readsText,
+  sessionsText,
+} from './bench/bench-report.js';
 import { benchCluster, lostCount } from './bench/cluster-bench.js';
 import { readEnvironment } from './bench/environment.js';
 import { benchFailover } from './bench/failover-bench.js';
 import { benchFloor } from './bench/floor-bench.js';
 import { benchReads } from './bench/reads-bench.js';
+import { benchSessions } from './bench/sessions-bench.js';
+import { addStateBenches } from './command-bench-state.js';
 import { PAYLOAD_LENGTH_MIN } from './load.js';
 import { integerListOption, integerOption, numberOption, wordOption } from './options.js';
 import { printJson, printLine, progressOf } from './output.js';
@@ -161,6 +171,60 @@ async function reads(flags: ReadsFlags): Promise<void> {
   }
 }
 
+interface SessionsFlags {
+  readonly counts: readonly number[];
+  readonly rate: number;
+  readonly seconds: number;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly directory?: string;
+  readonly json?: boolean;
+}
+
+async function sessions({ json, ...options }: SessionsFlags): Promise<void> {
+  const environment = readEnvironment();
+  const result = await benchSessions(options, progressOf(json === true));
+  if (json === true) {
+    printJson({ ...result, environment });
+  } else {
+    printLine(sessionsText(result, environment));
+  }
+  process.exitCode = result.stoppedBy === undefined ? ExitCode.Ok : ExitCode.Unexpected;
+}
+
+function addSessionsCommand(bench: Command): void {
+  bench
+    .command('sessions')
+    .summary('what an idle session costs')
+    .description(
+      'Open more and more idle sessions from one process, each with a stream of its own to the ' +
+        'leader, and measure: sessions opened a second, bytes of each in leader and followers, ' +
+        'and what becomes of the latency of a client that sends. Exit code 0 only if all could ' +
+        'be opened.',
+    )
+    .option(
+      '--counts <list>',
+      'idle sessions, ascending',
+      integerListOption(1, SESSION_COUNT_MAX - 2),
+      [100, 1_000, 4_000],
+    )
+    .option(
+      '--rate <n>',
+      'messages per second of the client that sends',
+      integerOption(1, RATE_MAX),
+      1_000,
+    )
+    .option('--seconds <s>', 'length of a run', numberOption(0.1, 600), 3)
+    .option(
+      '--durability <level>',
+      'fsync or page-cache',
+      wordOption(['fsync', 'page-cache']),
+      'fsync',
+    )
+    .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)')
+    .option('--json', 'print one JSON object on the standard output, progress on the other')
+    .action(sessions);
+}
+
 function addReadsCommand(bench: Command): void {
   bench
     .command('reads')
@@ -242,4 +306,6 @@ export function addBenchCommand(program: Command): void {
   addSharedOptions(clusterCommand, 5).action(cluster);
   addFailoverCommand(bench);
   addReadsCommand(bench);
+  addStateBenches(bench);
+  addSessionsCommand(bench);
 }

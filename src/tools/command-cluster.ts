@@ -3,12 +3,20 @@
 // A member is named by its data directory: who may read that may command the member.
 
 import type { Command } from 'commander';
+import { divergenceText } from '../cluster/divergence.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { askMember } from '../host/control-client.js';
 import { ExitCode } from '../host/exit-codes.js';
 import { TRANSFER_TIMEOUT_MS } from '../host/hand-over.js';
 import type { NodeMemberStatus } from '../host/node-member.js';
-import { askStatuses, type MemberAnswer, memberDirectories } from './cluster-directories.js';
+import {
+  askStatuses,
+  DIRECTORIES_TEXT,
+  leaderAmong,
+  type MemberAnswer,
+  memberDirectories,
+} from './cluster-directories.js';
+import { addOrderCommands } from './command-cluster-orders.js';
 import type { TransferReport } from './node-process.js';
 import { integerOption } from './options.js';
 import { grouped, printJson, printLine, tableText } from './output.js';
@@ -17,11 +25,10 @@ interface JsonFlag {
   readonly json?: boolean;
 }
 
-const DIRECTORIES_TEXT = "members' data directories, or one that holds them";
-
 function roleText(status: NodeMemberStatus): string {
   if (status.role === 'leader') {
-    return status.isIngressOpen ? 'leader' : 'leader (not ready)';
+    const state = status.isSuspended ? 'leader (suspended)' : 'leader';
+    return status.isIngressOpen ? state : 'leader (not ready)';
   }
   return status.isVoting ? status.role : `${status.role} (no vote)`;
 }
@@ -61,18 +68,24 @@ const HEADING = [
 function statusText(answers: readonly MemberAnswer[]): string {
   const answered = answers.filter(({ report }) => report !== undefined);
   const silent = answers.filter(({ report }) => report === undefined);
+  const divergences = answers.map(({ report }) => report?.status.divergence);
+  const told = new Set(divergences.filter((one) => one !== undefined).map(divergenceText));
   return [
     ...(answered.length === 0 ? [] : [tableText([HEADING, ...answered.map(rowOf)])]),
     ...silent.map((answer) => rowOf(answer).join(': ')),
+    ...told,
   ].join('\n');
 }
 
-/** Whether somebody leads, all that were asked answered, and nobody's log is damaged. */
+/** A log that is damaged, a service that differs, a disk that is nearly full. */
+const UNHEALTHY: readonly string[] = ['corrupt', 'diverged', 'low space'];
+
+/** Whether somebody leads, all that were asked answered, and all of them are well. */
 function isHealthy(answers: readonly MemberAnswer[]): boolean {
   const statuses = answers.map(({ report }) => report?.status);
   return (
     statuses.some((status) => status?.role === 'leader' && status.isIngressOpen) &&
-    statuses.every((status) => status !== undefined && status.health !== 'corrupt')
+    statuses.every((status) => status !== undefined && !UNHEALTHY.includes(status.health))
   );
 }
 
@@ -96,23 +109,6 @@ async function status(paths: readonly string[], flags: JsonFlag): Promise<void> 
     printLine(statusText(answers));
   }
   process.exitCode = isHealthy(answers) ? ExitCode.Ok : ExitCode.Unexpected;
-}
-
-/** The answer of the member that leads, or an error that says what to do. */
-async function leaderAmong(directories: readonly string[]): Promise<MemberAnswer> {
-  const answers = await askStatuses(directories);
-  const leader = answers.find(({ report }) => report?.status.role === 'leader');
-  if (leader !== undefined) {
-    return leader;
-  }
-  const first = answers.find(({ report }) => report !== undefined)?.report?.status;
-  const where =
-    first === undefined
-      ? 'none of the members runs: start them with pawl node'
-      : first.leaderMemberId < 0
-        ? 'there is no leader now: see pawl cluster status'
-        : `member ${first.leaderMemberId} leads: name its data directory`;
-  throw new PawlError(ErrorCode.Closed, where, 'environment');
 }
 
 /** Longer than the member itself tries. */
@@ -164,4 +160,5 @@ export function addClusterCommand(program: Command): void {
     .requiredOption('--to <member>', 'who is to lead', integerOption(0, 2 ** 31 - 1))
     .option('--json', 'print it as JSON')
     .action(transfer);
+  addOrderCommands(cluster);
 }

@@ -92,7 +92,11 @@ function termTexts({ terms }: DirectoryDescription): readonly string[] {
   });
 }
 
-function segmentTexts({ segments, catalog }: DirectoryDescription): readonly string[] {
+function segmentTexts({
+  segments,
+  catalog,
+  logStartPosition,
+}: DirectoryDescription): readonly string[] {
   const geometry =
     catalog === undefined
       ? []
@@ -104,7 +108,22 @@ function segmentTexts({ segments, catalog }: DirectoryDescription): readonly str
     const heading = index === 0 ? 'segments        ' : '                ';
     return `${heading}${name} from ${grouped(base)}, ${length / MIB} MiB`;
   });
-  return [...geometry, ...(files.length === 0 ? ['segments        none'] : files)];
+  const purged =
+    logStartPosition === 0
+      ? []
+      : [`log start       ${grouped(logStartPosition)}: what was before has been purged`];
+  return [...geometry, ...purged, ...(files.length === 0 ? ['segments        none'] : files)];
+}
+
+function snapshotTexts({ snapshots }: DirectoryDescription): readonly string[] {
+  return snapshots.map(({ length, logPosition, problem, recordingId, timestampMs }, index) => {
+    const heading = index === 0 ? 'snapshots       ' : '                ';
+    const health = problem === undefined ? 'sound' : `UNUSABLE: ${problem}`;
+    return (
+      `${heading}recording ${recordingId} of position ${grouped(logPosition)}, ` +
+      `${grouped(length)} bytes, taken ${new Date(timestampMs).toISOString()}, ${health}`
+    );
+  });
 }
 
 /** Damaged ranges that are listed one by one. */
@@ -167,6 +186,7 @@ export function descriptionText(path: string, description: DirectoryDescription)
     ...birthText(description),
     ...termTexts(description),
     ...segmentTexts(description),
+    ...snapshotTexts(description),
     ...logTexts(description),
     ...description.problems.map((problem) => `problem         ${problem}`),
   ].join('\n');

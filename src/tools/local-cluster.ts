@@ -26,6 +26,8 @@ export interface LocalClusterOptions {
   readonly cluster?: Partial<Omit<ClusterSettings, 'members'>>;
   readonly member?: Partial<Omit<MemberSettings, 'memberId'>>;
   readonly service?: string;
+  /** In place of one: by service id. */
+  readonly services?: readonly string[];
   readonly idle?: IdleStrategy;
   readonly onEvent?: (memberId: number, event: MemberProcessEvent) => void;
 }
@@ -69,7 +71,7 @@ export class LocalCluster {
         cluster,
         member,
         directory: `member-${memberId}`,
-        service: options.service ?? 'echo',
+        services: options.services ?? [options.service ?? 'echo'],
         idle: options.idle ?? 'event',
       };
       writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);

@@ -15,7 +15,7 @@ import { serveParent } from './child-process.js';
 import { withDirectory } from './directory-error.js';
 import type { NodeSettings } from './node-settings.js';
 import { printJson, printLine } from './output.js';
-import { loadService } from './service-loader.js';
+import { loadAuthenticator, loadService } from './service-loader.js';
 
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 type LeaveSignal = keyof typeof SIGNAL_NUMBERS;
@@ -106,6 +106,8 @@ function eventText(event: NodeEvent): string {
       return `role ${event.role} in term ${event.leadershipTermId}`;
     case 'snapshot':
       return `snapshot of position ${event.logPosition}, ${event.length} bytes`;
+    case 'terminated':
+      return `the cluster is shut down: all members end at position ${event.logPosition}`;
     case 'warning':
       return `warning: ${event.message}`;
     case 'stopped':
@@ -164,11 +166,16 @@ class ControlDesk {
     }, this.#onError);
   }
 
-  close(): void {
+  /** Orders that are being carried out are answered before. */
+  async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#server?.drain(ANSWER_TIMEOUT_MS);
     this.#server?.close();
   }
 }
+
+/** How long a member that ends waits for its last answers to leave. */
+const ANSWER_TIMEOUT_MS = 500;
 
 /** Hands over, and tells who leads in which term, and how long it took. */
 async function transfer(member: RunningMember, value: unknown): Promise<TransferReport> {
@@ -176,6 +183,45 @@ async function transfer(member: RunningMember, value: unknown): Promise<Transfer
   const beganMs = performance.now();
   const leadershipTermId = await member.transferLeadership(targetMemberId);
   return { leaderMemberId: targetMemberId, leadershipTermId, tookMs: performance.now() - beganMs };
+}
+
+/** What the member answers to an order that has a position of the log. */
+export interface PositionReport {
+  readonly memberId: number;
+  readonly logPosition: number;
+  readonly tookMs: number;
+}
+
+/** What the member answers to a shutdown. */
+export interface ShutdownReport extends PositionReport {
+  /** Other members that end at the position. */
+  readonly acknowledged: readonly number[];
+}
+
+/** Carries an order out, and tells how long that took. */
+async function timed<T extends object>(
+  member: RunningMember,
+  order: () => Promise<T>,
+): Promise<T & { readonly memberId: number; readonly tookMs: number }> {
+  const beganMs = performance.now();
+  const result = await order();
+  const { memberId } = member.status();
+  return { memberId, ...result, tookMs: performance.now() - beganMs };
+}
+
+/** The orders that a member takes from an operator. */
+function handlersOf(member: () => RunningMember): ControlHandlers {
+  const at = async (order: Promise<number>) => ({ logPosition: await order });
+  const timeout = (value: unknown): number | undefined =>
+    typeof value === 'number' && value > 0 ? value : undefined;
+  return {
+    status: () => statusOf(member().status()),
+    transfer: (value) => transfer(member(), value),
+    snapshot: (value) => timed(member(), () => at(member().takeSnapshot(timeout(value)))),
+    suspend: () => timed(member(), () => at(member().suspend())),
+    resume: () => timed(member(), () => at(member().resume())),
+    shutdown: (value) => timed(member(), () => member().shutdown(timeout(value))),
+  };
 }
 
 /** Leaves at the first signal; a second one does not wait any longer. */
@@ -199,14 +245,15 @@ function onSignals(leave: (signal: string) => void): void {
  */
 export async function runNode(settings: NodeSettings, isJson: boolean): Promise<void> {
   const print = printerOf(isJson);
-  const service = await loadService(settings.service);
-  const started = startedEvent(settings, service.description);
+  const services = await Promise.all(settings.services.map(loadService));
+  const descriptions = services.map((service) => service.description);
+  const security =
+    settings.authenticator === undefined ? {} : await loadAuthenticator(settings.authenticator);
+  const started = startedEvent(settings, descriptions.join(', '));
+  let stopReason = '';
   const desk = new ControlDesk(
     settings.directory,
-    {
-      status: async () => statusOf(await member.freshStatus()),
-      transfer: (value) => transfer(member, value),
-    },
+    handlersOf(() => member),
     // A member that takes no orders still serves its clients.
     (error) => print({ event: 'warning', message: String(error) }),
   );
@@ -214,28 +261,38 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     cluster: settings.cluster,
     member: settings.member,
     directory: settings.directory,
-    serviceFactory: service.factory,
-    serviceModule: service.module,
+    serviceFactory: services.map((service) => service.factory),
+    ...(services[0] === undefined ? {} : { serviceModule: services[0].module }),
+    ...security,
     idle: settings.idle,
     onEvent: (event) => {
       if (event.event === 'recovered') {
         desk.open();
       }
+      if (event.event === 'terminated') {
+        stopReason = `shut down at position ${event.logPosition}`;
+      }
       print(event);
     },
   });
   print(started);
-  let stopReason = '';
   const leave = (reason: string): void => {
     stopReason = reason;
     void member.stop();
   };
   onSignals(leave);
-  serveParent({ status: async () => statusOf(await member.freshStatus()) }, () =>
-    leave('the parent has ended'),
+  serveParent(
+    {
+      status: async () => statusOf(await member.freshStatus()),
+      snapshot: () => {
+        member.requestSnapshot();
+        return {};
+      },
+    },
+    () => leave('the parent has ended'),
   );
   const error = await member.closed;
-  desk.close();
+  await desk.close();
   if (error !== undefined) {
     throw withDirectory(error, settings.directory);
   }

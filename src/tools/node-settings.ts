@@ -5,9 +5,11 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { ClusterSettings, MemberSettings } from '../cluster/cluster-config.js';
+import { SERVICE_COUNT_MAX } from '../cluster/services.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { IdleStrategy } from '../host/event-loop.js';
 import { integerOption, wordOption } from './options.js';
+import { isBuiltIn } from './service-loader.js';
 
 const MEMBER_ID_MAX = 2 ** 31 - 1;
 const MTU_MAX = 60 * 1024;
@@ -16,8 +18,10 @@ export interface NodeSettings {
   readonly cluster: ClusterSettings;
   readonly member: MemberSettings;
   readonly directory: string;
-  /** A built-in name, or the path of a module. */
-  readonly service: string;
+  /** By service id: a built-in name, or the path of a module. */
+  readonly services: readonly string[];
+  /** Path of a module that exports createAuthenticator; undefined where nobody is asked. */
+  readonly authenticator: string | undefined;
   readonly idle: IdleStrategy;
 }
 
@@ -27,6 +31,8 @@ const fileSchema = z.strictObject({
   member: z.record(z.string(), z.unknown()).default({}),
   directory: z.string().min(1).optional(),
   service: z.string().min(1).optional(),
+  authenticator: z.string().min(1).optional(),
+  services: z.array(z.string().min(1)).min(1).max(SERVICE_COUNT_MAX).optional(),
   idle: z.enum(['event', 'yield']).optional(),
 });
 
@@ -37,7 +43,8 @@ export interface NodeFlags {
   members?: string;
   clusterId?: number;
   directory?: string;
-  service?: string;
+  service?: string[];
+  authenticator?: string;
   durability?: 'fsync' | 'page-cache';
   mtu?: number;
   window?: number;
@@ -45,12 +52,16 @@ export interface NodeFlags {
   threads?: 'shared' | 'dedicated';
   snapshotBy?: 'service' | 'shadow';
   insecure?: boolean;
+  dev?: boolean;
 }
 
 /** Adds the flags that say who a member is and where its data lies. */
 export function addIdentityFlags(command: Command): Command {
   return command
-    .option('-c, --config <file>', 'JSON file {cluster, member, directory, service, idle}')
+    .option(
+      '-c, --config <file>',
+      'JSON file {cluster, member, directory, services, authenticator, idle}',
+    )
     .option('--member-id <id>', 'which of the members this is', integerOption(0, MEMBER_ID_MAX))
     .option(
       '--members <list>',
@@ -81,12 +92,23 @@ export function addRunFlags(command: Command): Command {
   return command
     .option(
       '-s, --service <module>',
-      'module that exports createService, or one of echo, key-value (default: echo)',
+      'module that exports createService, or one of echo, key-value; given again, it names the ' +
+        'next service on the same log (default: echo)',
+      collected,
+    )
+    .option(
+      '--authenticator <module>',
+      'module that exports createAuthenticator, and createAuthorisationService where clients may ' +
+        'give orders; on all members or on none (default: clients are not asked who they are)',
     )
     .option(
       '--window <bytes>',
       'receiver window of log and client streams',
       integerOption(4096, 64 * 1024 * 1024),
+    )
+    .option(
+      '--dev',
+      'clocks, chance, timers and the network throw when the service uses them inside a callback',
     )
     .option(
       '--idle <strategy>',
@@ -142,7 +164,7 @@ function readFile(path: string): z.output<typeof fileSchema> {
       .join('; ');
     throw invalid(
       `configuration file ${path} is not valid: ${reasons}; it is an object ` +
-        '{cluster, member, directory, service, idle}',
+        '{cluster, member, directory, services, authenticator, idle}',
     );
   }
   return result.data;
@@ -160,17 +182,22 @@ function pathIn(file: string | undefined, path: string): string {
   return file === undefined ? resolve(path) : resolve(dirname(file), path);
 }
 
-/** Names of services that ship are words; a path has a dot or a slash. */
-function isBuiltIn(service: string): boolean {
-  return /^[a-z]+(?:-[a-z]+)*$/.test(service);
+/** Gathers the values of an option that is given more than once. */
+function collected(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
-function serviceOf(flags: NodeFlags, fileService: string | undefined): string {
-  const service = flags.service ?? fileService ?? 'echo';
-  if (isBuiltIn(service)) {
-    return service;
+function servicesOf(flags: NodeFlags, file: z.output<typeof fileSchema> | undefined): string[] {
+  if (file?.service !== undefined && file.services !== undefined) {
+    throw invalid(
+      'the configuration file has service and services: name all services in services, in their ' +
+        'order',
+    );
   }
-  return pathIn(flags.service === undefined ? flags.config : undefined, service);
+  const inFile = file?.services ?? (file?.service === undefined ? undefined : [file.service]);
+  const services = flags.service ?? inFile ?? ['echo'];
+  const base = flags.service === undefined ? flags.config : undefined;
+  return services.map((service) => (isBuiltIn(service) ? service : pathIn(base, service)));
 }
 
 /**
@@ -180,7 +207,7 @@ function serviceOf(flags: NodeFlags, fileService: string | undefined): string {
  */
 export function readNodeSettings(flags: NodeFlags): NodeSettings {
   const file = flags.config === undefined ? undefined : readFile(flags.config);
-  const cluster = {
+  const cluster: Record<string, unknown> = {
     ...file?.cluster,
     ...given({
       clusterId: flags.clusterId,
@@ -197,6 +224,7 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
       insecure: flags.insecure,
       threads: flags.threads,
       snapshotBy: flags.snapshotBy,
+      guard: flags.dev,
     }),
   };
   const directory =
@@ -212,12 +240,20 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
   if (directory === undefined) {
     throw invalid('no data directory is given: use --directory, or directory in a --config file');
   }
+  const authenticator =
+    flags.authenticator === undefined
+      ? file?.authenticator && pathIn(flags.config, file.authenticator)
+      : resolve(flags.authenticator);
+  if (authenticator !== undefined && !('authentication' in cluster)) {
+    cluster.authentication = 'required';
+  }
   return {
+    authenticator,
     // What the file holds is unknown until it is checked as a whole, by concludeClusterConfig.
     cluster: cluster as unknown as ClusterSettings,
     member: member as unknown as MemberSettings,
     directory,
-    service: serviceOf(flags, file?.service),
+    services: servicesOf(flags, file),
     idle: flags.idle ?? file?.idle ?? 'event',
   };
 }

@@ -70,6 +70,15 @@ export class ProcessMember {
     return this.#running().ask<NodeProcessStatus>('status');
   }
 
+  /**
+   * Has a snapshot taken on every member, if this one leads.
+   *
+   * @throws PawlError CLOSED when the process is gone.
+   */
+  async requestSnapshot(): Promise<void> {
+    await this.#running().ask('snapshot');
+  }
+
   /** The status, or undefined when the process is gone. */
   async statusIfRunning(): Promise<NodeProcessStatus | undefined> {
     if (!this.isRunning) {

@@ -11,6 +11,7 @@ import { addClusterCommand } from './command-cluster.js';
 import { addDemoCommand } from './command-demo.js';
 import { addDescribeCommand } from './command-describe.js';
 import { addNodeCommand } from './command-node.js';
+import { addRestoreCommand } from './command-restore.js';
 import { addSimulateCommand } from './command-simulate.js';
 import { exitCodeOfCommandLine, isCommandLineError, printError } from './report-error.js';
 
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   addDemoCommand(program);
   addNodeCommand(program);
   addBootstrapCommand(program);
+  addRestoreCommand(program);
   addDescribeCommand(program);
   addArchiveCommand(program);
   addClusterCommand(program);

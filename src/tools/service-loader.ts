@@ -3,6 +3,11 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type {
+  Authenticator,
+  AuthenticatorFactory,
+  AuthorisationService,
+} from '../cluster/authenticator.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { createService as createEchoService } from './services/echo-service.js';
@@ -19,6 +24,11 @@ const BUILT_IN: Readonly<Record<string, { factory: ServiceFactory; module: URL }
     module: new URL('./services/key-value-service.ts', import.meta.url),
   },
 };
+
+/** Whether a name needs no path. */
+export function isBuiltIn(name: string): boolean {
+  return Object.hasOwn(BUILT_IN, name);
+}
 
 export interface LoadedService {
   readonly factory: ServiceFactory;
@@ -39,13 +49,7 @@ function firstLine(error: unknown): string {
   )[0] as string;
 }
 
-async function importModule(path: string): Promise<Record<string, unknown>> {
-  if (!existsSync(path)) {
-    const names = Object.keys(BUILT_IN).join(', ');
-    throw invalid(
-      `service module ${path} does not exist: name a module's path, or one of ${names}`,
-    );
-  }
+async function importModule(path: string, kind: string): Promise<Record<string, unknown>> {
   try {
     return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   } catch (error) {
@@ -54,7 +58,7 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
         ? 'compile it to JavaScript, or start Node with --import tsx'
         : 'correct the module';
     throw invalid(
-      `service module ${path} threw while it was loaded: ${firstLine(error)}; ${remedy}`,
+      `${kind} module ${path} threw while it was loaded: ${firstLine(error)}; ${remedy}`,
       error,
     );
   }
@@ -91,12 +95,18 @@ function guarded(createService: () => unknown, path: string): ServiceFactory {
  */
 export async function loadService(name: string): Promise<LoadedService> {
   const builtIn = BUILT_IN[name];
-  if (builtIn !== undefined) {
+  if (isBuiltIn(name) && builtIn !== undefined) {
     const { factory, module } = builtIn;
     return { factory, module: module.href, description: `${name} (built in)` };
   }
   const path = resolve(name);
-  const module = await importModule(path);
+  if (!existsSync(path)) {
+    const names = Object.keys(BUILT_IN).join(', ');
+    throw invalid(
+      `service module ${path} does not exist: name a module's path, or one of ${names}`,
+    );
+  }
+  const module = await importModule(path, 'service');
   const createService = module.createService;
   if (typeof createService !== 'function') {
     const exported = Object.keys(module).join(', ') || 'nothing';
@@ -110,4 +120,66 @@ export async function loadService(name: string): Promise<LoadedService> {
     module: pathToFileURL(path).href,
     description: path,
   };
+}
+
+/** What decides about clients. */
+export interface LoadedSecurity {
+  readonly authenticatorFactory: AuthenticatorFactory;
+  /** URL of the module that both are of. */
+  readonly authenticatorModule: string;
+  readonly authorisation?: AuthorisationService;
+}
+
+/** Methods that an authenticator must have. */
+const AUTHENTICATOR_METHODS = [
+  'onConnectRequest',
+  'onChallengeResponse',
+  'onProcessConnectedSession',
+  'onProcessChallengedSession',
+] as const;
+
+function checkedAuthenticator(create: () => unknown, path: string): AuthenticatorFactory {
+  return () => {
+    const authenticator = create() as Partial<Authenticator> | null | undefined;
+    const missing = AUTHENTICATOR_METHODS.find(
+      (name) => typeof authenticator?.[name] !== 'function',
+    );
+    if (missing !== undefined) {
+      throw invalid(
+        `createAuthenticator of ${path} returned an object without a method ${missing}: ` +
+          'return one that implements Authenticator',
+      );
+    }
+    return authenticator as Authenticator;
+  };
+}
+
+/**
+ * Loads an authenticator, and who may give orders where the module says so.
+ *
+ * @param path of a module that exports `createAuthenticator`, and `createAuthorisationService` or
+ *   not.
+ * @throws PawlError SERVICE_INVALID.
+ */
+export async function loadAuthenticator(path: string): Promise<LoadedSecurity> {
+  if (!existsSync(path)) {
+    throw invalid(`authenticator module ${path} does not exist: name a module's path`);
+  }
+  const { createAuthenticator, createAuthorisationService } = await importModule(
+    path,
+    'authenticator',
+  );
+  if (typeof createAuthenticator !== 'function') {
+    throw invalid(
+      `authenticator module ${path} has no createAuthenticator: export a function of that name ` +
+        'that returns a fresh authenticator',
+    );
+  }
+  const authenticatorFactory = checkedAuthenticator(createAuthenticator as () => unknown, path);
+  const authenticatorModule = pathToFileURL(path).href;
+  if (typeof createAuthorisationService !== 'function') {
+    return { authenticatorFactory, authenticatorModule };
+  }
+  const authorisation = createAuthorisationService() as AuthorisationService;
+  return { authenticatorFactory, authenticatorModule, authorisation };
 }

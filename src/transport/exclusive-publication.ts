@@ -161,10 +161,16 @@ export class ExclusivePublication extends Publication {
   }
 
   deadlineNs(): number {
-    const sender = this.#sender;
+    return Math.min(this.#endingNs(), this.#sender?.deadlineNs() ?? Infinity);
+  }
+
+  readyNs(): number {
+    return Math.min(this.#endingNs(), this.#sender?.readyNs() ?? Infinity);
+  }
+
+  #endingNs(): number {
     const isRetained = this.retainCount > 0 && this.#state === PublicationState.Lingering;
-    const ending = isRetained ? Infinity : this.#deadlineNs;
-    return Math.min(ending, sender?.deadlineNs() ?? Infinity);
+    return isRetained ? Infinity : this.#deadlineNs;
   }
 
   protected disposeMedia(): void {

@@ -292,15 +292,31 @@ export class LogPublication extends Publication {
   }
 
   deadlineNs(): number {
-    const { nowNs, config } = this.context;
-    let deadline = this.isWaiting ? nowNs + config.sendRetryNs : Infinity;
+    let deadline = this.#ownDeadlineNs();
     for (const destination of this.#destinations) {
       if (destination.isStarted) {
         deadline = Math.min(deadline, destination.deadlineNs());
       }
     }
+    return deadline;
+  }
+
+  readyNs(): number {
+    let ready = this.#ownDeadlineNs();
+    for (const destination of this.#destinations) {
+      if (destination.isStarted) {
+        ready = Math.min(ready, destination.readyNs());
+      }
+    }
+    return ready;
+  }
+
+  /** When something is due that is not a destination's. */
+  #ownDeadlineNs(): number {
+    const { nowNs, config } = this.context;
+    const retryNs = this.isWaiting ? nowNs + config.sendRetryNs : Infinity;
     const isEnding = this.isClosing && this.retainCount === 0;
-    return isEnding ? Math.min(deadline, this.#closedNs + this.#lingerNs) : deadline;
+    return isEnding ? Math.min(retryNs, this.#closedNs + this.#lingerNs) : retryNs;
   }
 
   protected disposeMedia(): void {

@@ -97,16 +97,18 @@ export class Medium {
     const { receiveLength, receiveLimit } = this.#context.config;
     const end = this.#counters.bytesReceived + receiveLength;
     let count = 0;
-    let taken = POLL_STEP;
-    while (taken === POLL_STEP) {
-      if (count >= receiveLimit || this.#counters.bytesReceived >= end) {
+    for (;;) {
+      const step = Math.min(POLL_STEP, receiveLimit - count);
+      if (step === 0 || this.#counters.bytesReceived >= end) {
         this.#context.hasInput = true;
-        break;
+        return count;
       }
-      taken = this.#socket.poll(handler, POLL_STEP);
+      const taken = this.#socket.poll(handler, step);
       count += taken;
+      if (taken < step) {
+        return count;
+      }
     }
-    return count;
   }
 
   /** Sends arena bytes to the connected peer: the length, or a negative code of the port. */

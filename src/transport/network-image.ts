@@ -33,13 +33,17 @@ import type { SocketAddress } from '../ports/network.js';
 import { type Position, termIdAt, termOffsetAt } from '../position.js';
 import { writeFrameHeader } from '../protocol/frames.js';
 import { NakFlyweight } from '../protocol/nak-flyweight.js';
+import { IdlePace } from './idle-pace.js';
 import { Image } from './image.js';
 import { LogMemory, type StreamGeometry } from './log-memory.js';
 import type { Medium } from './medium.js';
+import { NAK_RETRY_FACTOR_MAX } from './transport-config.js';
 import type { Stream, TransportContext } from './transport-context.js';
 
 /** A status message is due when consumption moved by this share of the window. */
 const WINDOW_SHARE = 4;
+/** One that lets the source send less than this share more says nothing new: there is time. */
+const NEWS_SHARE = 16;
 /** SETUPs that contradict an image before it is given up. One alone may be the damaged one. */
 const STRANGE_SETUP_COUNT_MAX = 3;
 /**
@@ -86,12 +90,15 @@ export class NetworkImage extends Image implements Stream {
   /** Position at which the writer ended the stream; negative while it goes on. */
   #endPosition = -1;
   #statusMessagePosition: Position;
-  #lastStatusMessageNs = Number.NEGATIVE_INFINITY;
+  /** How far the last status message let the source send. */
+  #statusMessageLimit: Position = -1;
+  readonly #statusMessage: IdlePace;
   #isStatusMessageForced = true;
   #lastForcedNs = Number.NEGATIVE_INFINITY;
   /** Start of the gap that is being asked for; negative when there is none. */
   #gapPosition = -1;
   #nakDeadlineNs = Infinity;
+  #nakRetryNs = 0;
   /** NAKs for the very first bytes of the image. */
   #joinNakCount = 0;
 
@@ -112,6 +119,7 @@ export class NetworkImage extends Image implements Stream {
     this.#windowLengthMax = options.windowLength;
     this.#rebuildPosition = this.joinPosition;
     this.#statusMessagePosition = this.joinPosition;
+    this.#statusMessage = new IdlePace(context.config.statusMessageTimeoutNs);
     this.#lastActivityNs = context.nowNs;
     context.counters.imagesOpened++;
     context.enqueue(this);
@@ -280,6 +288,15 @@ export class NetworkImage extends Image implements Stream {
   }
 
   deadlineNs(): number {
+    return this.#dueNs(this.#statusMessage.dueNs);
+  }
+
+  /** A status message may leave somewhat early. */
+  readyNs(): number {
+    return this.#dueNs(this.#statusMessage.readyNs);
+  }
+
+  #dueNs(statusMessageNs: number): number {
     if (this.#isClosed) {
       return Infinity;
     }
@@ -289,7 +306,7 @@ export class NetworkImage extends Image implements Stream {
     }
     const silence = this.#isSilent ? 2 : 1;
     return Math.min(
-      this.#lastStatusMessageNs + config.statusMessageTimeoutNs,
+      statusMessageNs,
       this.#lastActivityNs + silence * config.imageLivenessTimeoutNs,
       this.#nakDeadlineNs,
     );
@@ -322,11 +339,13 @@ export class NetworkImage extends Image implements Stream {
     if (position !== this.#gapPosition) {
       this.#gapPosition = position;
       this.#nakDeadlineNs = nowNs + config.nakDelayNs;
+      this.#nakRetryNs = config.nakRetryNs;
     }
     if (nowNs < this.#nakDeadlineNs) {
       return 0;
     }
-    this.#nakDeadlineNs = nowNs + config.nakRetryNs;
+    this.#nakDeadlineNs = nowNs + this.#nakRetryNs;
+    this.#nakRetryNs = Math.min(2 * this.#nakRetryNs, NAK_RETRY_FACTOR_MAX * config.nakRetryNs);
     this.#joinNakCount += position === this.joinPosition ? 1 : 0;
     return this.#sendNak(termId, termOffset, length);
   }
@@ -362,12 +381,11 @@ export class NetworkImage extends Image implements Stream {
   }
 
   #sendStatusMessageIfDue(nowNs: number): number {
-    const { config } = this.context;
     const moved = this.position - this.#statusMessagePosition;
     const isDue =
       this.#isStatusMessageForced ||
       moved * WINDOW_SHARE >= this.#windowLengthMax ||
-      nowNs - this.#lastStatusMessageNs >= config.statusMessageTimeoutNs;
+      nowNs >= this.#statusMessage.readyNs;
     if (!isDue) {
       return 0;
     }
@@ -376,8 +394,15 @@ export class NetworkImage extends Image implements Stream {
       this.isWaiting = true;
       return 0;
     }
+    const limit = this.position + this.#windowLength();
+    const isNew = (limit - this.#statusMessageLimit) * NEWS_SHARE >= this.#windowLengthMax;
+    if (isNew || this.#isStatusMessageForced) {
+      this.#statusMessage.onNews(nowNs);
+    } else {
+      this.#statusMessage.onRepeated(nowNs);
+    }
+    this.#statusMessageLimit = limit;
     this.#isStatusMessageForced = false;
-    this.#lastStatusMessageNs = nowNs;
     this.#statusMessagePosition = this.position;
     return 1;
   }

@@ -78,6 +78,7 @@ export abstract class Publication implements Stream {
   abstract get failure(): Error | undefined;
   abstract duty(nowNs: number): number;
   abstract deadlineNs(): number;
+  abstract readyNs(): number;
 
   /** Whether offers are refused for good. */
   get isClosed(): boolean {

@@ -37,6 +37,7 @@ import { isFrameValid, writeFrameHeader } from '../protocol/frames.js';
 import { NakFlyweight } from '../protocol/nak-flyweight.js';
 import { SetupFlyweight } from '../protocol/setup-flyweight.js';
 import { StatusMessageFlyweight } from '../protocol/status-message-flyweight.js';
+import { IdlePace } from './idle-pace.js';
 import type { LogMemory } from './log-memory.js';
 import { HeldPositions, Medium, type MediumAddress, SENDER_CONTROL_SLOT_COUNT } from './medium.js';
 import { Retransmits } from './retransmits.js';
@@ -76,7 +77,7 @@ export class StreamSender {
   #isSetupElicited = false;
   #setupCount = 0;
   #lastSetupNs = Number.NEGATIVE_INFINITY;
-  #lastSendNs = Number.NEGATIVE_INFINITY;
+  readonly #heartbeat: IdlePace;
   #lastStatusMessageNs = Number.NEGATIVE_INFINITY;
 
   constructor(context: TransportContext, log: LogMemory, address: MediumAddress, at: Position) {
@@ -84,6 +85,7 @@ export class StreamSender {
     this.log = log;
     this.medium = new Medium(context, address, SENDER_CONTROL_SLOT_COUNT);
     this.retransmits = new Retransmits(context.config, context.counters);
+    this.#heartbeat = new IdlePace(context.config.heartbeatIntervalNs);
     this.senderPosition = at;
     this.senderLimit = at;
     this.consumedPosition = at;
@@ -138,8 +140,8 @@ export class StreamSender {
       const sent = this.sendData(nowNs, tail);
       work += sent;
       if (sent > 0) {
-        this.#lastSendNs = nowNs;
-      } else if (nowNs - this.#lastSendNs >= this.context.config.heartbeatIntervalNs) {
+        this.#heartbeat.onNews(nowNs);
+      } else if (nowNs >= this.#heartbeat.readyNs) {
         work += this.#sendHeartbeat(nowNs);
       }
     }
@@ -185,6 +187,15 @@ export class StreamSender {
 
   /** When something is due without input. */
   deadlineNs(): number {
+    return this.#dueNs(this.#heartbeat.dueNs);
+  }
+
+  /** From when on a duty cycle would do it: a heartbeat may leave somewhat early. */
+  readyNs(): number {
+    return this.#dueNs(this.#heartbeat.readyNs);
+  }
+
+  #dueNs(heartbeatNs: number): number {
     const { config } = this.context;
     if (!this.medium.isOpen) {
       return this.failure === undefined ? this.context.nowNs + config.sendRetryNs : Infinity;
@@ -198,7 +209,7 @@ export class StreamSender {
     }
     return Math.min(
       this.#isSetupElicited ? setup : Infinity,
-      this.#lastSendNs + config.heartbeatIntervalNs,
+      heartbeatNs,
       this.#lastStatusMessageNs + config.publicationConnectionTimeoutNs,
     );
   }
@@ -210,7 +221,7 @@ export class StreamSender {
 
   /** Makes the next heartbeat due at once, so that the end of the stream is heard soon. */
   hastenHeartbeat(): void {
-    this.#lastSendNs = Number.NEGATIVE_INFINITY;
+    this.#heartbeat.hasten();
   }
 
   #disconnect(): void {
@@ -281,7 +292,11 @@ export class StreamSender {
       return 0;
     }
     this.context.counters.heartbeatsSent++;
-    this.#lastSendNs = nowNs;
+    if (this.isEndOfStream) {
+      this.#heartbeat.onNews(nowNs);
+    } else {
+      this.#heartbeat.onRepeated(nowNs);
+    }
     return 1;
   }
 

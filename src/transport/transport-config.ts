@@ -17,6 +17,19 @@ const SECOND_NS = 1_000_000_000;
 const IMAGE_TERM_LENGTH_MAX_DEFAULT = 16 * 1024 * 1024;
 /** Most slots for retransmissions that linger at once, whatever is configured. */
 export const RETRANSMIT_COUNT_LIMIT = 256;
+/**
+ * What an idle stream repeats, it repeats ever more seldom: each time after twice the interval
+ * before, up to this many times the configured one. Anything new begins anew.
+ */
+export const IDLE_INTERVAL_FACTOR_MAX = 4;
+/** The same for a NAK that is not answered. */
+export const NAK_RETRY_FACTOR_MAX = 8;
+/**
+ * A share of its interval by which a heartbeat or status message may leave early, to share a duty
+ * cycle with something else: a cycle for each alone is what costs an idle process most.
+ */
+export const EARLY_SHARE = 1 / 8;
+
 /** The shortest MTU that the transport uses: its header and a little payload. */
 export const TRANSPORT_MTU_LENGTH_MIN = 128;
 
@@ -34,9 +47,9 @@ export interface TransportConfig {
   readonly socketBufferLength: number;
   /** Most bytes that may wait in one socket's inbox. */
   readonly inboxLengthMax: number;
-  /** A status message is sent at least this often. */
+  /** A status message is sent this often; of an idle stream less often, see above. */
   readonly statusMessageTimeoutNs: number;
-  /** An idle publication sends a heartbeat this often. */
+  /** A publication without data sends a heartbeat this often; an idle one less often. */
   readonly heartbeatIntervalNs: number;
   /** A stream without a receiver is announced this often. */
   readonly setupIntervalNs: number;
@@ -52,7 +65,7 @@ export interface TransportConfig {
   readonly lingerNs: number;
   /** Delay before the first NAK for a gap: reordered datagrams may still fill it. */
   readonly nakDelayNs: number;
-  /** A NAK for a gap that is still there is repeated after this. */
+  /** A NAK for a gap that is still there is repeated after this, then less and less often. */
   readonly nakRetryNs: number;
   /** A range that was sent again is not sent again for this long. Below nakRetryNs. */
   readonly retransmitLingerNs: number;
@@ -177,11 +190,23 @@ function checkTimes(config: TransportConfig): void {
   atLeast(config, 'sendRetryNs', 10_000, 'repeating it faster is a storm');
   atLeast(config, 'setupIntervalNs', config.setupFastIntervalNs, 'it follows the fast ones');
   atLeast(config, 'statusMessageTimeoutNs', 1_000_000, 'repeating it faster is a storm');
-  const sign = 2 * config.statusMessageTimeoutNs;
-  const beat = 2 * Math.max(config.heartbeatIntervalNs, config.setupIntervalNs);
-  const lost = 'one lost datagram must not look like a dead peer';
-  atLeast(config, 'publicationConnectionTimeoutNs', sign, `twice statusMessageTimeoutNs, ${lost}`);
-  atLeast(config, 'imageLivenessTimeoutNs', beat, `twice the heartbeat and setup, ${lost}`);
+  const sign = 2 * IDLE_INTERVAL_FACTOR_MAX * config.statusMessageTimeoutNs;
+  const idleBeat = IDLE_INTERVAL_FACTOR_MAX * config.heartbeatIntervalNs;
+  const beat = 2 * Math.max(idleBeat, config.setupIntervalNs);
+  const lost = 'one lost datagram of an idle stream must not look like a dead peer';
+  const times = 2 * IDLE_INTERVAL_FACTOR_MAX;
+  atLeast(
+    config,
+    'publicationConnectionTimeoutNs',
+    sign,
+    `${times} times statusMessageTimeoutNs, ${lost}`,
+  );
+  atLeast(
+    config,
+    'imageLivenessTimeoutNs',
+    beat,
+    `${times} times the heartbeat, twice the setup, ${lost}`,
+  );
   const repeated = 'the repeated NAK would be ignored';
   atMost(config, 'retransmitLingerNs', config.nakRetryNs, `at most nakRetryNs, or ${repeated}`);
 }

@@ -36,6 +36,8 @@ export interface Stream {
   duty(nowNs: number): number;
   /** When something is due without input. */
   deadlineNs(): number;
+  /** From when on a duty cycle would do that; at most `deadlineNs()`. */
+  readyNs(): number;
   /** Releases everything at once. Idempotent. */
   dispose(): void;
 }
@@ -62,6 +64,8 @@ export class TransportContext {
   hasInput = false;
   /** No stream has a timer before this. */
   timerNs = 0;
+  /** No stream could do before this what its timer is for. */
+  readyNs = 0;
   /** Whether a stream released its memory since the lists were last looked through. */
   hasDone = false;
   #queue: Stream[] = [];
@@ -125,13 +129,25 @@ export class TransportContext {
       this.hasDone = true;
       return work;
     }
-    this.timerNs = Math.min(this.timerNs, stream.deadlineNs());
+    this.noteTimer(stream);
     if (stream.isUrgent) {
       this.enqueue(stream);
     } else if (stream.isWaiting) {
       this.#push(stream);
     }
     return work;
+  }
+
+  /** Takes the times of a stream into account. */
+  noteTimer(stream: Stream): void {
+    const deadlineNs = stream.deadlineNs();
+    if (deadlineNs < this.timerNs) {
+      this.timerNs = deadlineNs;
+    }
+    const readyNs = stream.readyNs();
+    if (readyNs < this.readyNs) {
+      this.readyNs = readyNs;
+    }
   }
 
   #push(stream: Stream): void {

@@ -16,6 +16,7 @@ import { type ResolvedChannel, resolveChannel } from './channel.js';
 import { ExclusivePublication } from './exclusive-publication.js';
 import type { Image } from './image.js';
 import { LocalSubscriptions } from './local-subscriptions.js';
+import { logLength } from './log-memory.js';
 import { LogPublication, type LogPublicationOptions } from './log-publication.js';
 import type { NetworkImage } from './network-image.js';
 import { concludeGeometry, type PublicationOptions } from './publication-options.js';
@@ -90,7 +91,7 @@ export class Transport implements Agent, ImageRegistry {
     context.nowNs = nowNs;
     let work = this.#receive();
     work += context.runQueue(nowNs);
-    if (nowNs >= context.timerNs) {
+    if (nowNs >= context.readyNs) {
       work += this.#runTimers(nowNs);
     }
     if (context.hasDone) {
@@ -129,9 +130,10 @@ export class Transport implements Agent, ImageRegistry {
     return count;
   }
 
-  /** Runs every stream whose timer is due, and finds out when the next one is. */
+  /** Runs every stream that has something to do by time, and finds out when the next one has. */
   #runTimers(nowNs: number): number {
     this.#context.timerNs = Infinity;
+    this.#context.readyNs = Infinity;
     return this.#runDue(this.#publications, nowNs) + this.#runDue(this.#images, nowNs);
   }
 
@@ -140,11 +142,10 @@ export class Transport implements Agent, ImageRegistry {
     let work = 0;
     for (let index = 0; index < streams.length; index++) {
       const stream = streams[index] as Stream;
-      const deadlineNs = stream.deadlineNs();
-      if (deadlineNs <= nowNs) {
+      if (stream.readyNs() <= nowNs) {
         work += context.run(stream, nowNs);
-      } else if (deadlineNs < context.timerNs) {
-        context.timerNs = deadlineNs;
+      } else {
+        context.noteTimer(stream);
       }
     }
     return work;
@@ -198,6 +199,18 @@ export class Transport implements Agent, ImageRegistry {
     this.#publications.push(publication);
     this.#local.onPublication(publication, resolved);
     return publication;
+  }
+
+  /**
+   * Whether there is room for a publication, and for so many more of its kind beside it: for those
+   * who open one because a stranger asks, and must not end because there are many of him.
+   */
+  canAddPublication(termLength: number, spareCount = 0): boolean {
+    const length = (1 + spareCount) * logLength(termLength);
+    return (
+      this.#publications.length + spareCount < this.config.publicationCountMax &&
+      this.#context.arena.canAllocate(length)
+    );
   }
 
   /**

@@ -65,6 +65,14 @@ const REFUSED: readonly [string, Partial<ClusterSettings>, Partial<MemberSetting
     { mtuLength: 32_768, streamTermLength: 65_536 },
     /mtuLength is 32768/,
   ],
+  [
+    'a datagram longer than a quarter of a term of egress',
+    { egressTermLength: 65_536 },
+    { mtuLength: 32_768 },
+    /mtuLength is 32768.*egressTermLength on all members/,
+  ],
+  ['no service', { serviceCount: 0 }, {}, /serviceCount/],
+  ['more services than the limit', { serviceCount: 17 }, {}, /serviceCount/],
 ];
 
 for (const [what, cluster, member, reason] of REFUSED) {

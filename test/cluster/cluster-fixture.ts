@@ -1,7 +1,6 @@
 // cluster-fixture.ts: a simulated cluster and clients, for tests that read as stories.
 
-import type { ClientOptions } from '../../src/client/client-options.js';
-import type { ClusterClient } from '../../src/client/cluster-client.js';
+import type { AdminResponse, ClusterClient } from '../../src/client/cluster-client.js';
 import type { ClusterSettings, MemberSettings } from '../../src/cluster/cluster-config.js';
 import type { MemberEvents, MemberStatus } from '../../src/cluster/member.js';
 import type { PawlError } from '../../src/errors.js';
@@ -10,6 +9,8 @@ import { ServiceContainer } from '../../src/service/service-container.js';
 import { fixedDelay } from '../../src/simulator/delay.js';
 import {
   ArenaPool,
+  type MemberSecurity,
+  type SimulatedClientOptions,
   SimulatedCluster,
   type SimulatedMember,
   startSimulatedClient,
@@ -38,8 +39,9 @@ export interface FixtureOptions {
   readonly memberOf?: (memberId: number) => Partial<MemberSettings>;
   /** Makes the instances that take snapshots for a member's service. */
   readonly shadow?: (memberId: number) => ClusteredService;
-  /** In place of a service in a container of its own. */
-  readonly container?: (memberId: number) => ServiceContainer;
+  /** In place of a service in a container of its own; several have `cluster.serviceCount`. */
+  readonly container?: (memberId: number) => ServiceContainer | readonly ServiceContainer[];
+  readonly security?: (memberId: number) => MemberSecurity;
 }
 
 /** Echoes every message. */
@@ -61,6 +63,7 @@ export interface TestClient {
   closed: PawlError | 'by itself' | undefined;
   /** Messages that leave as soon as they can. */
   readonly outbox: Uint8Array[];
+  readonly adminResponses: AdminResponse[];
 }
 
 /** Members, clients, and how to wait. */
@@ -90,6 +93,7 @@ export class ClusterFixture {
       ...(shadow === undefined
         ? {}
         : { makeShadow: (id) => new ServiceContainer(() => shadow(id)) }),
+      makeSecurity: options.security,
       makeService: options.container ?? ((id) => new ServiceContainer(() => service(id))),
     });
     this.cluster.bootstrap();
@@ -138,9 +142,9 @@ export class ClusterFixture {
   }
 
   /** A client on a machine of its own. */
-  connect(options: Partial<ClientOptions> = {}): TestClient {
+  connect(options: Partial<SimulatedClientOptions> = {}, on?: VirtualNode): TestClient {
     this.#clientCount++;
-    const node = this.world.addNode({ name: `client ${this.#clientCount}` });
+    const node = on ?? this.world.addNode({ name: `client ${this.#clientCount}` });
     this.setDelays();
     const test: TestClient = {
       node,
@@ -150,6 +154,7 @@ export class ClusterFixture {
       isConnected: false,
       closed: undefined,
       outbox: [],
+      adminResponses: [],
     };
     startSimulatedClient(
       node,
@@ -163,6 +168,7 @@ export class ClusterFixture {
           test.isConnected = true;
         },
         onNewLeader: (termId) => test.newLeaders.push(termId),
+        onAdminResponse: (response) => test.adminResponses.push(response),
         onClosed: (error) => {
           test.closed = error ?? 'by itself';
         },

@@ -17,7 +17,11 @@ import {
 } from './cluster-fixture.js';
 
 const KIB = 1024;
-const STORIES = ['reads', 'sessions', 'timers', 'requests', 'snapshots', 'snapshot-install'];
+const STORIES = [
+  ...['reads', 'sessions', 'timers', 'requests', 'snapshots', 'snapshot-install', 'divergence'],
+  ...['service-messages', 'services', 'services-install', 'suspension', 'authentication'],
+  ...['low-space', 'retention', 'session-limits', 'back-pressure'],
+];
 const TAPE = fileURLToPath(new URL('../../node_modules/tape/bin/tape', import.meta.url));
 
 function hits(mark: number): number {
@@ -66,7 +70,7 @@ function sendMany(
   }
 }
 
-test('the stories of sessions, timers, requests and snapshots hold on two threads', (t) => {
+test('what is said of members holds with their services on a thread of their own', (t) => {
   const files = STORIES.map((name) => fileURLToPath(new URL(`./${name}.test.ts`, import.meta.url)));
   const { status, stdout } = spawnSync(process.execPath, ['--import', 'tsx', TAPE, ...files], {
     env: { ...process.env, [THREADS_VARIABLE]: 'dedicated' },

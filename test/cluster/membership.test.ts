@@ -1,7 +1,10 @@
 // membership.test.ts: members that come back, late, blank, foreign, damaged or different.
 
 import test from 'tape';
+import type { Birth } from '../../src/archive/birth.js';
 import { segmentFileName } from '../../src/archive/log-geometry.js';
+import { restoreDirectory } from '../../src/archive/restore.js';
+import { StorageTasks } from '../../src/archive/storage-task.js';
 import { ClusterFixture, MS, messageOf, SECOND } from './cluster-fixture.js';
 
 function sendAndAwait(fixture: ClusterFixture, count: number, length = 1000): void {
@@ -34,6 +37,53 @@ test('a member that was away for several term buffers catches up from the archiv
     fixture.cluster.start(away);
   }
   awaitEqualPositions(fixture);
+  fixture.close();
+  t.end();
+});
+
+test('a restored copy has no vote until it has caught up, and is another incarnation', (t) => {
+  const fixture = new ClusterFixture();
+  fixture.start();
+  sendAndAwait(fixture, 50);
+  const restored = fixture.followers()[0];
+  if (restored === undefined) {
+    throw new Error('there is no follower');
+  }
+  // What it holds now is the backup: the others go on, and it may have promised more than it knows.
+  restored.node.kill();
+  sendAndAwait(fixture, 50);
+  const births: Birth[] = [];
+  restored.node.start((process) => {
+    process.spawn('restore', (ports) => {
+      const tasks = new StorageTasks(ports.storage);
+      tasks.run(
+        restoreDirectory(ports.storage, ports.entropy),
+        (birth) => births.push(birth),
+        (error) => {
+          throw error;
+        },
+      );
+      const rest = { deadlineNs: () => Number.POSITIVE_INFINITY, close: () => undefined };
+      return [{ roleName: 'restore', doWork: () => tasks.poll(), ...rest }];
+    });
+  });
+  fixture.await(() => births.length > 0, 'the copy is restored');
+  restored.node.stop();
+  const voting: boolean[] = [];
+  fixture.cluster.start(restored);
+  fixture.await(() => {
+    const status = restored.member?.status();
+    if (status !== undefined && status.state !== 'OPENING') {
+      voting.push(status.isVoting);
+    }
+    return status?.isVoting === true;
+  }, 'it is admitted');
+  t.equal(voting[0], false, 'at first it has no vote');
+  t.equal(births[0]?.voting, false);
+  awaitEqualPositions(fixture);
+  fixture.awaitLeader().node.kill();
+  fixture.awaitLeader();
+  t.pass('its vote elects the next leader');
   fixture.close();
   t.end();
 });

@@ -51,7 +51,7 @@ function memberOn(storage: MemoryStorage, network: MemoryNetwork, config = CONFI
     network,
     entropy: new SeededEntropy(7),
     storage,
-    service: new ServiceContainer(echoService),
+    services: [new ServiceContainer(echoService)],
   });
 }
 
@@ -150,7 +150,7 @@ test('a log without room opens and closes no session, and does so when asked aga
   const arena = Arena.create(16 * KIB * KIB);
   const applied = new AppliedSessions();
   const log = new FullLog();
-  const egress = { connect: () => undefined, answerAgain: () => undefined };
+  const egress = { connect: () => undefined, answerAgain: () => undefined, hasRoom: () => true };
   const sessions = new LeaderSessions(
     arena,
     CONFIG,
@@ -207,6 +207,7 @@ test('egress to a client whose window is shut waits, greeting first, and leaves 
   const transport = {
     arena,
     addPublication: () => publication as unknown as ExclusivePublication,
+    canAddPublication: () => true,
   };
   const overflows: number[] = [];
   const egress = new Egress(transport as unknown as Transport, CONFIG, {

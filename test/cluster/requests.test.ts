@@ -73,7 +73,7 @@ function stageOf(seed: number, limits?: ReplyLimits, service?: () => ClusteredSe
     container: (memberId) => {
       const counting = new CountingService();
       services.set(memberId, counting);
-      const container = new ServiceContainer(service ?? (() => counting), limits);
+      const container = new ServiceContainer(service ?? (() => counting), { replyLimits: limits });
       containers.set(memberId, container);
       return container;
     },

@@ -84,6 +84,19 @@ test('the log before the oldest kept snapshot is purged, and members restart wit
   t.end();
 });
 
+test('where one snapshot is kept, the log is purged up to the durable mark', (t) => {
+  const world = startSnapshots({ member: { logRetention: 'snapshots', snapshotCountKept: 1 } });
+  world.fixture.start();
+  fillAndPurge(world, startClient(world));
+  const bases = world.fixture.cluster.members.map(firstSegment);
+  t.ok(
+    bases.every((base) => base > 0),
+    `the logs begin at ${bases.join()}`,
+  );
+  world.fixture.close();
+  t.end();
+});
+
 test('without purging the whole log stays', (t) => {
   const world = startSnapshots({ member: { snapshotCountKept: 1 } });
   world.fixture.start();
@@ -119,6 +132,47 @@ test('a member that slept while the log was purged is given a snapshot and the r
   services.delete(other.memberId);
   sendMessages(world, client, 9_100, 30);
   t.pass('it is part of the quorum');
+  fixture.close();
+  t.end();
+});
+
+test('the log behind a snapshot that is being given away waits for who gets it', (t) => {
+  const world = startSnapshots(PURGING);
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  fixture.start();
+  const client = startClient(world);
+  sendMessages(world, client, 0, 20);
+  const sleeper = fixture.followers()[0] as SimulatedMember;
+  sleeper.node.kill();
+  services.delete(sleeper.memberId);
+  fillAndPurge(world, client);
+  const leader = fixture.awaitLeader();
+  fixture.cluster.start(sleeper);
+  fixture.await(
+    () => (fixture.status(leader).counters.snapshotBlocksSent ?? 0) > 0,
+    'the leader sends a snapshot',
+  );
+  const others = fixture.cluster.members.filter((one) => one !== sleeper);
+  for (const { node } of others) {
+    fixture.world.network.block(node, sleeper.node);
+    fixture.world.network.block(sleeper.node, node);
+  }
+  const given = fixture.status(leader).snapshotPosition;
+  for (let round = 0; round < 4; round++) {
+    sendMessages(world, client, 20_000 + round * 300, 300, 600);
+    const before = fixture.status(leader).snapshotPosition;
+    leader.member?.requestSnapshot();
+    fixture.wakeAll();
+    fixture.await(
+      () => others.every((one) => fixture.status(one).snapshotPosition > before),
+      'both have the next snapshot',
+    );
+  }
+  t.ok(firstSegment(leader) <= given, 'four snapshots later the log behind the given one is there');
+  fixture.world.network.heal();
+  fixture.await(() => services.size === 3 && areEqual(world), 'the sleeper has the same state');
+  t.equal(installs.count, 1, 'it was given one snapshot');
   fixture.close();
   t.end();
 });

@@ -83,6 +83,23 @@ export function messageEffects(
     },
     sendCommitPosition: (to, termId, position) =>
       send(to, 'commit', (election) => election.onCommitPosition(from, termId, position, now())),
+    ...readEffects(send, from, disk, now),
+    sendLeadershipTransfer: (to, termId, target) =>
+      send(to, 'transfer', (election) =>
+        election.onLeadershipTransfer(from, termId, target, now()),
+      ),
+  };
+}
+
+type Send = (to: MemberId, kind: string, deliver: (election: Election) => void) => void;
+
+function readEffects(
+  send: Send,
+  from: MemberId,
+  disk: Disk,
+  now: () => number,
+): Pick<MessageEffects, 'sendReadProbe' | 'sendReadAcknowledgement'> {
+  return {
     sendReadProbe: (to, termId, round) =>
       send(to, 'probe', (election) => election.reads.onProbe(from, termId, round, now())),
     sendReadAcknowledgement: (to, termId, round) => {
@@ -92,9 +109,5 @@ export function messageEffects(
       );
       send(to, 'confirm', (election) => election.reads.onAcknowledgement(from, termId, round));
     },
-    sendLeadershipTransfer: (to, termId, target) =>
-      send(to, 'transfer', (election) =>
-        election.onLeadershipTransfer(from, termId, target, now()),
-      ),
   };
 }

@@ -161,7 +161,7 @@ async function live(t: Test, layout: Layout): Promise<void> {
   if (layout.snapshotBy === 'shadow') {
     const shadowed = members.running.map((one) => one.status().counters.snapshotsByShadow ?? 0);
     t.deepEqual(shadowed, [0, 2, 2], 'shadows wrote those of the second and third');
-    const paused = members.running.map((one) => one.status().counters.snapshotPauseMaxNs ?? 0);
+    const paused = members.running.map((one) => one.status().counters.snapshotPauseNs ?? 0);
     t.ok((paused[0] ?? 0) > 0, `the first service stood still for ${paused[0]} ns`);
     t.deepEqual(paused.slice(1), [0, 0], 'the others never did');
   }

@@ -9,8 +9,12 @@ import type { Test } from 'tape';
 const LIMIT_MS = 60_000;
 
 /** Turns the event loop until the condition holds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + LIMIT_MS;
+export async function until(
+  condition: () => boolean,
+  what: string,
+  limitMs = LIMIT_MS,
+): Promise<void> {
+  const end = Date.now() + limitMs;
   while (!condition()) {
     if (Date.now() > end) {
       throw new Error(`waited in vain until ${what}`);

@@ -20,7 +20,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
         file: ROUNDS,
         find: '    const reached = quorumPosition(this.#answered, this.#scratch);',
         replace:
-          '    const reached = Math.max(quorumPosition(this.#answered, this.#scratch), this.#begun);',
+          '    const answered = quorumPosition(this.#answered, this.#scratch);\n' +
+          '    const reached = Math.max(answered, this.#begun);',
       },
     ],
   },

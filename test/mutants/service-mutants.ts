@@ -2,6 +2,8 @@
 
 import type { Mutant } from './mutant.js';
 
+const HASHED_MESSAGE =
+  'this.#outputs.addBytes(OutputKind.Message, sessionId, buffer, offset, length);';
 const SENT = 'this.#sent(this.#writer.message(publication, buffer, offset, length))';
 
 export const SERVICE_MUTANTS: readonly Mutant[] = [
@@ -33,10 +35,119 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         file: 'src/service/service-container.ts',
         find: '    if (role !== this.role) {\n',
         replace: `    if (role === 'leader') {
-      this.#sessions.clear();
+      for (const session of this.#sessions.values()) {
+        this.#sessions.close(session.id);
+      }
     }
     if (role !== this.role) {
 `,
+      },
+    ],
+  },
+  {
+    id: 'B32a',
+    bug: 'messages that a service had sent are lost when the leader changes',
+    source: 'Aeron 1466 and 1879',
+    breaks: 'a new leader takes what is on its way for proposed, because a leader before it had',
+    judges: ['messages', 'liveness'],
+    edits: [
+      {
+        file: 'src/service/service-messages.ts',
+        find: `  forgetProposals(): void {
+    this.#proposedSequence = 0;`,
+        replace: `  forgetProposals(): void {
+    this.#proposedSequence = this.#lastSequence;`,
+      },
+    ],
+  },
+  {
+    id: 'B32b',
+    bug: 'messages of a service are doubled: what has not come back is sent again',
+    source: 'Aeron 1703',
+    breaks: 'a leader proposes anew when the log had no room, and nobody looks at the numbers',
+    judges: ['messages'],
+    edits: [
+      {
+        file: 'src/service/service-messages.ts',
+        find: '    if (sequence !== this.#loggedOf(serviceId) + 1) {',
+        replace: '    if (sequence < 1) {',
+      },
+      {
+        file: 'src/cluster/service-proposer.ts',
+        find: '    this.hasMore = false;\n    let work = 0;\n',
+        replace: `    if (this.hasMore) {
+      this.startTerm(this.#leadershipTermId);
+    }
+    this.hasMore = false;
+    let work = 0;
+`,
+      },
+      {
+        file: 'src/cluster/service-proposer.ts',
+        find: '      hit(Mark.ServiceMessageBackPressured);\n',
+        replace: '      this.hasMore = true;\n',
+      },
+      {
+        file: 'src/cluster/service-proposer.ts',
+        find: 'messageCount === MESSAGE_PROPOSAL_LIMIT ||',
+        replace: 'messageCount > 0 ||',
+      },
+    ],
+  },
+  {
+    id: 'B32c',
+    bug: 'messages on their way are in the memory of the members alone',
+    source: 'Aeron 1703 and 1466',
+    breaks: 'a snapshot leaves out the messages that the log has not got yet',
+    judges: ['messages', 'liveness', 'states'],
+    edits: [
+      {
+        file: 'src/service/message-snapshot.ts',
+        find: '    if (message === undefined) {\n',
+        replace: '    if (message !== undefined || message === undefined) {\n',
+      },
+    ],
+  },
+  {
+    id: 'B35b',
+    bug: 'what a service may put out depends on a socket of its leader',
+    source: 'Aeron Cluster services that stop at a back-pressured offer',
+    breaks: 'a leader whose client takes nothing now drops what its service says to it',
+    judges: ['outputs'],
+    edits: [
+      {
+        file: 'src/service/output-hasher.ts',
+        find: HASHED_MESSAGE,
+        replace: `const egress = this.#egress as { isPressed?: (id: number) => boolean };
+    if (egress.isPressed?.(sessionId) === true) {
+      return;
+    }
+    ${HASHED_MESSAGE}`,
+      },
+      {
+        file: 'src/cluster/egress.ts',
+        find: '  requestClose(sessionId: number): void {\n',
+        replace: `  isPressed(sessionId: number): boolean {
+    const connection = this.#connectionOf(sessionId);
+    return connection !== undefined && !connection.queue.isEmpty;
+  }
+
+  requestClose(sessionId: number): void {
+`,
+      },
+    ],
+  },
+  {
+    id: 'B20b',
+    bug: 'a snapshot lacks a part of the state that belongs to its position',
+    source: 'etcd 13766 and 14685',
+    breaks: 'a member that starts from a snapshot takes it that nothing was put out before',
+    judges: ['outputs', 'I-10'],
+    edits: [
+      {
+        file: 'src/service/service-container.ts',
+        find: '      onOutputs: (hash) => this.#outputs?.begin(logPosition, hash),',
+        replace: '      onOutputs: () => this.#outputs?.begin(logPosition, NO_OUTPUT),',
       },
     ],
   },

@@ -5,27 +5,16 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type Test } from 'tape';
-import { ExitCode } from '../../src/host/exit-codes.js';
 import { readDescription } from '../../src/tools/command-describe.js';
 import { damageBelowMark, damageFile, SECTOR_LENGTH } from './damage.js';
 import { Exercise } from './exercise.js';
 import { reportRows } from './matrix.js';
-import type { MemberProcess } from './member-process.js';
 import { runSeed, SeededRandom } from './random.js';
+import { Outcome, startAlone, wordsOf } from './start-alone.js';
 
 const MESSAGES = 50;
-const START_TIMEOUT_MS = 20_000;
 /** Payload of a slot: past magic, version and sequence. */
 const SLOT_PAYLOAD_OFFSET = 16;
-
-/** What the member does on its damaged directory. */
-const Outcome = {
-  Votes: 'votes',
-  NonVoting: 'starts non-voting',
-  Refuses: 'refuses',
-  Fails: 'fails',
-} as const;
-type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 interface DamageCase {
   readonly id: string;
@@ -113,42 +102,6 @@ const CASES: readonly DamageCase[] = [
   },
 ];
 
-/** What the member says since an event, to its operator. */
-function wordsOf(member: MemberProcess, eventCount: number): string {
-  const warnings = member.events.slice(eventCount).filter(({ event }) => event === 'warning');
-  return [...warnings.map(({ message }) => String(message)), member.errorOutput].join('\n');
-}
-
-/**
- * Starts the member while the others are frozen: nobody can admit it, so what it is at first can be
- * seen for as long as it takes.
- */
-async function startAlone(exercise: Exercise, member: MemberProcess): Promise<Outcome> {
-  const others = exercise.cluster.members.filter((one) => one !== member);
-  for (const other of others) {
-    other.freeze();
-  }
-  try {
-    member.start();
-    const endMs = Date.now() + START_TIMEOUT_MS;
-    while (Date.now() < endMs) {
-      const status = await member.status();
-      if (member.end !== undefined) {
-        const { code } = await member.expectEnd();
-        return code === ExitCode.Corrupt ? Outcome.Refuses : Outcome.Fails;
-      }
-      if (status !== undefined && status.state !== 'OPENING') {
-        return status.isVoting ? Outcome.Votes : Outcome.NonVoting;
-      }
-    }
-    return Outcome.Fails;
-  } finally {
-    for (const other of others) {
-      other.thaw();
-    }
-  }
-}
-
 async function damageAndRestart(
   t: Test,
   exercise: Exercise,
@@ -164,7 +117,7 @@ async function damageAndRestart(
   await exercise.acknowledgeMore(MESSAGES);
   const done = damage(victim.directory, exercise, random);
   const eventCount = victim.events.length;
-  const found = await startAlone(exercise, victim);
+  const found = await startAlone(exercise.cluster, victim);
   t.equal(found, outcome, `${name}: the member ${outcome}`);
   t.match(wordsOf(victim, eventCount), report, `${name}: it is reported`);
   if (found === Outcome.Refuses) {

@@ -32,7 +32,7 @@ function message(action: number, memberId = NOBODY, value = 0, length = 12): Uin
 }
 
 function start(threads: Threads): Promise<ProcessCluster> {
-  return ProcessCluster.start({ durability: 'fsync', member: { threads }, service: SERVICE });
+  return ProcessCluster.start({ durability: 'fsync', member: { threads }, services: [SERVICE] });
 }
 
 /** Sends counts at a steady rate, and knows how many were answered. */

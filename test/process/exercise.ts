@@ -1,9 +1,11 @@
 // exercise.ts: a cluster under load whose books are balanced after every fault.
 
+import type { NodeMemberStatus } from '../../src/host/node-member.js';
 import { LedgerClient, type SessionLedger, sum } from './ledger-client.js';
 import { LogAudit } from './log-audit.js';
 import { type ClusterOptions, leaderOf, ProcessCluster } from './process-cluster.js';
 import { RegisterHistory } from './register-recorder.js';
+import type { Workload } from './workload.js';
 
 const CLIENT_COUNT = 2;
 const RATE = 600;
@@ -12,6 +14,29 @@ const REGISTER_CLIENT_COUNT = 2;
 const REGISTER_RATE = 100;
 /** What the registers' clients do is drawn from it; when they do it is not. */
 const REGISTER_SEED = 7;
+
+/** What the ledger service counts; part of its state, so equal on all members. */
+export interface LedgerCounts {
+  readonly order: number;
+  readonly misplaced: number;
+  readonly fired: number;
+  readonly cancelled: number;
+  readonly pending: number;
+  readonly misfired: number;
+  readonly requests: number;
+  readonly repeated: number;
+}
+
+/** Reads the counts out of the state hash. */
+export function ledgerCounts(status: NodeMemberStatus | undefined): LedgerCounts {
+  const [, order = 0, misplaced = 0, fired = 0, cancelled = 0, pending = 0, ...rest] = (
+    status?.stateHash ?? ''
+  )
+    .split('-')
+    .map(Number);
+  const [misfired = 0, requests = 0, repeated = 0] = rest;
+  return { order, misplaced, fired, cancelled, pending, misfired, requests, repeated };
+}
 
 /** What a round came to. */
 export interface Balance {
@@ -26,21 +51,24 @@ export class Exercise {
   readonly clients: readonly LedgerClient[];
   readonly audit: LogAudit;
   readonly history = new RegisterHistory(REGISTER_SEED);
+  /** False where logs are purged between audits: then states, orders and log ends are compared. */
+  isLogKept = true;
   #reportedCount = 0;
   readonly #eventCounts = new Map<number, number>();
 
-  private constructor(cluster: ProcessCluster) {
+  private constructor(cluster: ProcessCluster, workload: Workload | undefined) {
     this.cluster = cluster;
     this.audit = new LogAudit(cluster.geometry);
     this.clients = Array.from({ length: CLIENT_COUNT + REGISTER_CLIENT_COUNT }, (_, index) =>
       index < CLIENT_COUNT
-        ? new LedgerClient(index + 1, cluster.ingress, RATE)
+        ? new LedgerClient(index + 1, cluster.ingress, RATE, workload)
         : new LedgerClient(index + 1, cluster.ingress, REGISTER_RATE, this.history),
     );
   }
 
-  static async start(options: ClusterOptions): Promise<Exercise> {
-    return new Exercise(await ProcessCluster.start(options));
+  /** @param workload makes the commands of the clients that do not use registers. */
+  static async start(options: ClusterOptions, workload?: Workload): Promise<Exercise> {
+    return new Exercise(await ProcessCluster.start(options), workload);
   }
 
   get sessions(): readonly SessionLedger[] {
@@ -85,19 +113,23 @@ export class Exercise {
     if (new Set(states).size !== 1) {
       problems.push(`the states differ: ${states.join(', ')}`);
     }
-    const [, order, misplaced] = (statuses[0]?.stateHash ?? '').split('-').map(Number);
+    const { misfired, misplaced, order, repeated } = ledgerCounts(statuses[0]);
     if (misplaced !== 0) {
       problems.push(`${misplaced} messages were applied twice or out of order`);
     }
+    if (misfired !== 0) {
+      problems.push(`${misfired} timers fired twice, or after they were cancelled`);
+    }
+    if (repeated !== 0) {
+      problems.push(`${repeated} requests were executed twice`);
+    }
     this.#noteLeaders();
     const limit = leaderOf(statuses)?.commitPosition ?? 0;
-    const directories = this.cluster.members.map((member) => member.directory);
-    this.audit.audit(directories, limit);
-    if (order !== this.audit.messageCount) {
-      problems.push(`${order} messages were applied, ${this.audit.messageCount} are in the log`);
+    problems.push(...this.#checkOrders(order));
+    if (this.isLogKept) {
+      this.#auditLogs(limit, order, problems);
     }
     for (const session of this.sessions) {
-      this.audit.checkSession(session);
       problems.push(...session.problems.splice(0));
     }
     problems.push(...this.audit.problems.slice(this.#reportedCount));
@@ -111,6 +143,28 @@ export class Exercise {
       client.close();
     }
     await this.cluster.dispose();
+  }
+
+  #auditLogs(limit: number, order: number, problems: string[]): void {
+    const directories = this.cluster.members.map((member) => member.directory);
+    this.audit.audit(directories, limit);
+    if (order !== this.audit.messageCount) {
+      problems.push(`${order} messages were applied, ${this.audit.messageCount} are in the log`);
+    }
+    for (const session of this.sessions) {
+      this.audit.checkSession(session);
+    }
+  }
+
+  /** The order of an acknowledged message that was lost would be given to another one. */
+  #checkOrders(appliedCount: number): readonly string[] {
+    const orders = this.sessions.flatMap((session) => [...session.acknowledged.values()]);
+    const twice = orders.length - new Set(orders).size;
+    const beyond = orders.filter((order) => order > appliedCount).length;
+    return [
+      ...(twice > 0 ? [`${twice} acknowledged messages have the place of another one`] : []),
+      ...(beyond > 0 ? [`${beyond} acknowledged messages are beyond what was applied`] : []),
+    ];
   }
 
   #noteLeaders(): void {

@@ -1,17 +1,15 @@
 // A disk that fails a sync, and one that is full, under a real member: the process ends with its
 // exit code or stops promising, the cluster goes on, and nothing acknowledged is lost.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
 import test, { type Test } from 'tape';
 import { ExitCode } from '../../src/host/exit-codes.js';
 import { Exercise } from './exercise.js';
-import { sum } from './ledger-client.js';
 import { reportRows } from './matrix.js';
 import type { MemberProcess } from './member-process.js';
 import { pause } from './process-cluster.js';
 import { runSeed, SeededRandom } from './random.js';
+import { SmallDisk, smallDiskHindrance } from './small-disk.js';
 
 const MESSAGES = 50;
 const ATTACH_TIMEOUT_MS = 10_000;
@@ -19,7 +17,6 @@ const END_TIMEOUT_MS = 10_000;
 const FILL_TIMEOUT_MS = 30_000;
 /** What is free on the small disk beside the member's files, bytes. */
 const FREE_LENGTH = 384 * 1024;
-const BALLAST_LENGTH = 1024 * 1024;
 
 /** Waits for a promise, at most for a time; undefined when it took longer. */
 function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
@@ -117,82 +114,9 @@ test('a member whose disk fails a sync ends and is not missed', async (t) => {
   }
 });
 
-const BLOCK_LENGTH = 512;
-
-/** Bytes that the files of a directory take on the disk. */
-function usedLength(directory: string): number {
-  return (
-    sum(readdirSync(directory), (name) => statSync(join(directory, name)).blocks) * BLOCK_LENGTH
-  );
-}
-
-/** Why no small disk can be had, or undefined. */
-function smallDiskHindrance(): string | undefined {
-  const script = 'mount -t tmpfs -o size=65536 tmpfs /tmp && exec nsenter -t $$ -m true';
-  const result = spawnSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8' });
-  if (result.status === 0) {
-    return undefined;
-  }
-  return `no tmpfs in a mount namespace: ${result.error?.message ?? result.stderr.trim()}`;
-}
-
-/** A small disk in place of a directory, for the processes that enter its mount namespace. */
-class SmallDisk {
-  readonly #directory: string;
-  readonly #holder: ChildProcess;
-
-  private constructor(directory: string, holder: ChildProcess) {
-    this.#directory = directory;
-    this.#holder = holder;
-  }
-
-  /** Makes a disk with what a directory holds, ballast, and some room. */
-  static async over(directory: string): Promise<SmallDisk> {
-    const seedDirectory = `${directory}-seed`;
-    cpSync(directory, seedDirectory, { recursive: true });
-    const length = usedLength(seedDirectory) + FREE_LENGTH + BALLAST_LENGTH;
-    const script =
-      'mount -t tmpfs -o size="$3" tmpfs "$1" && cp -a --sparse=always "$2/." "$1" && ' +
-      `head -c ${BALLAST_LENGTH} /dev/zero > "$1/ballast" && echo ready && exec cat`;
-    const args = ['-m', 'sh', '-c', script, 'sh', directory, seedDirectory, String(length)];
-    const holder = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    await new Promise((resolve, reject) => {
-      holder.stdout.once('data', resolve);
-      holder.once('exit', (code) => reject(new Error(`no small disk: exit code ${code}`)));
-    });
-    return new SmallDisk(directory, holder);
-  }
-
-  /** What makes a command run where the disk is. */
-  get wrapper(): readonly string[] {
-    return ['nsenter', '-t', String(this.#holder.pid), '-m'];
-  }
-
-  /** Somebody frees space. */
-  dropBallast(): void {
-    rmSync(join(this.#inside, 'ballast'));
-  }
-
-  /** Gives the directory of the machine, which stays as it is mounted upon, what the disk holds. */
-  moveBack(): void {
-    for (const name of readdirSync(this.#directory)) {
-      rmSync(join(this.#directory, name));
-    }
-    cpSync(this.#inside, this.#directory, { recursive: true });
-  }
-
-  close(): void {
-    this.#holder.kill('SIGKILL');
-  }
-
-  get #inside(): string {
-    return join(`/proc/${this.#holder.pid}/root`, this.#directory);
-  }
-}
-
 async function fillDiskOf(t: Test, exercise: Exercise, victim: MemberProcess): Promise<boolean> {
   await victim.kill();
-  const disk = await SmallDisk.over(victim.directory);
+  const disk = await SmallDisk.over(victim.directory, FREE_LENGTH);
   try {
     victim.start(disk.wrapper);
     const end = await within(victim.expectEnd(), FILL_TIMEOUT_MS);

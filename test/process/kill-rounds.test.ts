@@ -33,10 +33,10 @@ const MATRIX_IDS: Readonly<Record<Fault, string>> = {
 /** How often each fault comes in the rounds of a durability level. */
 const DECKS: Readonly<Record<Durability, Readonly<Record<Fault, number>>>> = {
   fsync: {
-    [Fault.KillLeader]: 7,
-    [Fault.KillFollower]: 5,
+    [Fault.KillLeader]: 6,
+    [Fault.KillFollower]: 4,
     [Fault.KillAll]: 4,
-    [Fault.FreezeLeader]: 3,
+    [Fault.FreezeLeader]: 2,
     [Fault.StallLeader]: 1,
     [Fault.FreezeMajority]: 1,
   },
@@ -44,7 +44,7 @@ const DECKS: Readonly<Record<Durability, Readonly<Record<Fault, number>>>> = {
     [Fault.KillLeader]: 4,
     [Fault.KillFollower]: 3,
     [Fault.KillAll]: 2,
-    [Fault.FreezeLeader]: 2,
+    [Fault.FreezeLeader]: 1,
     [Fault.StallLeader]: 1,
     [Fault.FreezeMajority]: 1,
   },

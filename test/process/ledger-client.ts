@@ -6,7 +6,7 @@
 
 import { connectClient, type NodeClient } from '../../src/host/node-client.js';
 import { pause } from './process-cluster.js';
-import type { RegisterHistory, RegisterSession } from './register-recorder.js';
+import type { Workload, WorkloadSession } from './workload.js';
 
 const TICK_MS = 10;
 const OWED_COUNT_MAX = 400;
@@ -30,13 +30,13 @@ export class SessionLedger {
   readonly unknown = new Set<number>();
   /** What a reply must never be, in words. */
   readonly problems: string[] = [];
-  /** Where the commands on registers are recorded that its messages carry. */
-  readonly registers: RegisterSession | undefined;
+  /** The commands that its messages carry. */
+  readonly commands: WorkloadSession | undefined;
   #lastReply = 0;
 
-  constructor(client: number, registers?: RegisterSession) {
+  constructor(client: number, commands?: WorkloadSession) {
     this.client = client;
-    this.registers = registers;
+    this.commands = commands;
   }
 
   noteReply(sequence: number, order: number): void {
@@ -54,7 +54,7 @@ export class SessionLedger {
   }
 
   noteLeaderLost(): void {
-    this.registers?.onLeaderLost();
+    this.commands?.onLeaderLost();
     for (const sequence of this.owed) {
       this.unknown.add(sequence);
     }
@@ -81,7 +81,7 @@ export class LedgerClient {
   readonly #ingress: string;
   readonly #timer: NodeJS.Timeout;
   readonly #perTick: number;
-  readonly #history: RegisterHistory | undefined;
+  readonly #workload: Workload | undefined;
   #session: SessionLedger | undefined;
   #node: NodeClient | undefined;
   #isSending = false;
@@ -89,10 +89,10 @@ export class LedgerClient {
 
   /**
    * @param rate messages per second.
-   * @param history of registers: then each message carries a command on one.
+   * @param workload makes the command that each message carries.
    */
-  constructor(number: number, ingress: string, rate: number, history?: RegisterHistory) {
-    this.#history = history;
+  constructor(number: number, ingress: string, rate: number, workload?: Workload) {
+    this.#workload = workload;
     this.#number = number;
     this.#ingress = ingress;
     this.#perTick = Math.max(1, Math.round((rate * TICK_MS) / 1_000));
@@ -139,7 +139,7 @@ export class LedgerClient {
 
   async #connect(): Promise<void> {
     const number = this.#number * SESSION_NUMBER_LIMIT + this.sessions.length;
-    const session = new SessionLedger(number, this.#history?.session(number));
+    const session = new SessionLedger(number, this.#workload?.session(number));
     const onLost = (): void => {
       session.noteLeaderLost();
       if (this.#session === session) {
@@ -153,7 +153,7 @@ export class LedgerClient {
         {
           onMessage: (view, offset) => {
             const sequence = view.getUint32(offset + 4, true);
-            session.registers?.onReply(sequence, view, offset);
+            session.commands?.onReply(sequence, view, offset);
             session.noteReply(sequence, view.getUint32(offset + 8, true));
           },
           onNewLeader: () => session.noteLeaderLost(),
@@ -183,11 +183,11 @@ export class LedgerClient {
     for (let count = 0; count < this.#perTick && session.owed.size < OWED_COUNT_MAX; count++) {
       const sequence = session.sentCount + 1;
       const bytes = messageBytes(session.client, sequence);
-      const isReady = session.registers?.write(sequence, bytes) ?? true;
+      const isReady = session.commands?.write(sequence, bytes) ?? true;
       if (!isReady || node.client.offer(bytes, 0, bytes.length) <= 0) {
         break;
       }
-      session.registers?.onSent(sequence);
+      session.commands?.onSent(sequence);
       session.sentCount = sequence;
       session.owed.add(sequence);
     }

@@ -3,7 +3,7 @@
 // Logs are read from the files of the members. The committed log only ever grows: the hash at each
 // position that was audited once must be found again in every later audit.
 
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type LogGeometry,
@@ -11,6 +11,7 @@ import {
   segmentFileName,
 } from '../../src/archive/log-geometry.js';
 import { describeEvent, FrameFlag, LogCodec, type LogFrame } from '../../src/codec/index.js';
+import { SessionMessageHeaderDecoder } from '../../src/protocol/codecs/session-message-header.js';
 import { TemplateId } from '../../src/protocol/codecs/template-ids.js';
 import {
   MESSAGE_HEADER_LENGTH,
@@ -20,8 +21,11 @@ import {
 import type { SessionLedger } from './ledger-client.js';
 
 const CHUNK_LENGTH = 1024 * 1024;
+const FIRST_SEGMENT = segmentFileName(0);
 /** More than any header and the numbers behind it. */
 const HEAD_LENGTH = 256;
+/** Client and sequence; a shorter message has none. */
+const NUMBERS_LENGTH = 8;
 
 /** Where a message stands among all messages of the log, by sequence; from 1 on. */
 type OrderOfSequence = Map<number, number>;
@@ -32,6 +36,9 @@ export class LogAudit {
   readonly leaders = new Map<number, number>();
   readonly problems: string[] = [];
   messageCount = 0;
+  /** Log time of the last message, milliseconds. */
+  timestampMs = 0;
+  readonly #header = new SessionMessageHeaderDecoder();
   #position = 0;
   // The payload is a view of the buffer that the next chunk overwrites: this one is a copy.
   #begun: LogFrame | undefined;
@@ -53,7 +60,9 @@ export class LogAudit {
    * @returns the hash that all logs have there.
    */
   audit(directories: readonly string[], limit: number): string {
-    const digests = directories.map((directory) => this.#digestOf(directory, limit));
+    const isPurged = directories.some((directory) => !existsSync(join(directory, FIRST_SEGMENT)));
+    const from = isPurged ? this.#position : 0;
+    const digests = directories.map((directory) => this.#digestOf(directory, limit, from));
     const first = digests[0] ?? '';
     digests.forEach((digest, index) => {
       if (digest !== first) {
@@ -95,8 +104,12 @@ export class LogAudit {
     return [...session.unknown].filter((sequence) => orders?.has(sequence) === true).length;
   }
 
-  #digestOf(directory: string, limit: number): string {
-    const hasher = this.#codec.hasher();
+  /**
+   * The hash of a log up to a position. A log whose beginning was purged has it from the last audit
+   * on: what was before was audited then.
+   */
+  #digestOf(directory: string, limit: number, from: number): string {
+    const hasher = this.#codec.hasher(from);
     while (hasher.position < limit) {
       const position = hasher.position;
       // A stop at the position of the last audit, where the hash is known.
@@ -106,7 +119,7 @@ export class LogAudit {
         this.problems.push(`${directory} has no frame at ${position}, committed up to ${limit}`);
         break;
       }
-      if (hasher.position === this.#position && hasher.digest() !== this.#digest) {
+      if (from === 0 && hasher.position === this.#position && hasher.digest() !== this.#digest) {
         this.problems.push(`${directory} has changed below ${this.#position}, which was committed`);
       }
     }
@@ -150,12 +163,23 @@ export class LogAudit {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
     const templateId = messageTemplateId(view, 0, payload.length);
     if (templateId === TemplateId.SessionMessageHeader) {
+      this.#noteTime(this.#header.wrapAndApplyHeader(view, 0).timestamp(), position);
       const at = MESSAGE_HEADER_LENGTH + messageBlockLength(view, 0);
+      if (payload.length - at < NUMBERS_LENGTH) {
+        return;
+      }
       this.#noteMessage(view.getUint32(at, true), view.getUint32(at + 4, true), position);
     } else if (templateId === TemplateId.NewLeadershipTermEvent) {
       const { leadershipTermId, leaderMemberId } = describeEvent(payload)?.fields ?? {};
       this.noteLeader(Number(leadershipTermId), Number(leaderMemberId), 'the log');
     }
+  }
+
+  #noteTime(timestampMs: number, position: number): void {
+    if (timestampMs < this.timestampMs) {
+      this.problems.push(`log time goes back by ${this.timestampMs - timestampMs} at ${position}`);
+    }
+    this.timestampMs = timestampMs;
   }
 
   #noteMessage(client: number, sequence: number, position: number): void {

@@ -5,9 +5,39 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { NodeMemberStatus } from '../../src/host/node-member.js';
 
+/** Loaded before Pawl: faults from inside the process. */
+const SEAMS = new URL('./seams.js', import.meta.url).href;
 const PAWL = fileURLToPath(new URL('../../bin/pawl.js', import.meta.url));
 const STATUS_TIMEOUT_MS = 2_000;
 const ERROR_OUTPUT_LENGTH_MAX = 16 * 1024;
+
+/** What happens to datagrams on their way to a member, or to `client`; percents. */
+export interface LinkFaults {
+  readonly loss?: number;
+  readonly duplication?: number;
+  /** A duplicate comes within this. */
+  readonly duplicateMs?: number;
+  /** Datagrams that come later than others that were sent after them. */
+  readonly lateness?: number;
+  readonly lateMs?: number;
+  readonly delayMs?: number;
+  readonly corruption?: number;
+}
+
+/** An order to the seams of a process; see seams.js. What is not named stays as it is. */
+export interface SeamOrder {
+  readonly wallMs?: number;
+  readonly strobeMs?: number;
+  readonly stallMs?: number;
+  readonly syncMs?: number;
+  readonly dieAt?: {
+    readonly files: 'snapshot' | 'log' | 'all';
+    readonly call: number;
+    readonly how: 'before' | 'after' | 'torn';
+  };
+  /** By the id of the member that is sent to, or `client`. */
+  readonly network?: Readonly<Record<string, LinkFaults>>;
+}
 
 /** One line of `pawl node --json`. */
 export type MemberEvent = { readonly event: string } & Readonly<Record<string, unknown>>;
@@ -16,6 +46,12 @@ export type MemberEvent = { readonly event: string } & Readonly<Record<string, u
 export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+}
+
+/** What a process answers; an order's answer is empty. */
+interface Answer {
+  readonly status?: NodeMemberStatus;
+  readonly process?: { readonly residentBytes: number };
 }
 
 const alive = new Set<ChildProcess>();
@@ -43,19 +79,22 @@ export class MemberProcess {
   readonly directory: string;
   /** Events of all lives, in order. */
   readonly events: MemberEvent[] = [];
-  readonly #configFile: string;
+  /** What the member was configured with. */
+  readonly configFile: string;
+  /** Environment of the process besides this one's; undefined without seams. */
+  seamEnvironment: Readonly<Record<string, string>> | undefined;
   #child: ChildProcess | undefined;
   #ended: Promise<ProcessEnd> = Promise.resolve({ code: 0, signal: null });
   #end: ProcessEnd | undefined;
   #isEndExpected = false;
   #errorOutput = '';
   #nextId = 1;
-  readonly #answers = new Map<number, (status: NodeMemberStatus | undefined) => void>();
+  readonly #answers = new Map<number, (answer: Answer | undefined) => void>();
 
   constructor(memberId: number, directory: string, configFile: string) {
     this.memberId = memberId;
     this.directory = directory;
-    this.#configFile = configFile;
+    this.configFile = configFile;
   }
 
   get isRunning(): boolean {
@@ -91,13 +130,17 @@ export class MemberProcess {
     const [command = process.execPath, ...args] = [
       ...wrapper,
       process.execPath,
+      ...(this.seamEnvironment === undefined ? [] : ['--import', SEAMS]),
       PAWL,
       'node',
       '--config',
-      this.#configFile,
+      this.configFile,
       '--json',
     ];
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...this.seamEnvironment },
+    });
     alive.add(child);
     this.#child = child;
     this.#end = undefined;
@@ -132,7 +175,21 @@ export class MemberProcess {
   }
 
   /** What the member says of itself; undefined when it is gone, stopped or too busy to answer. */
-  status(): Promise<NodeMemberStatus | undefined> {
+  async status(): Promise<NodeMemberStatus | undefined> {
+    return (await this.#ask('status', undefined))?.status;
+  }
+
+  /** Bytes of memory that the process holds; 0 when it does not answer. */
+  async residentBytes(): Promise<number> {
+    return (await this.#ask('status', undefined))?.process?.residentBytes ?? 0;
+  }
+
+  /** Gives an order to the seams of the process; resolves when it is obeyed. */
+  async order(value: SeamOrder): Promise<void> {
+    await this.#ask('seam', value);
+  }
+
+  #ask(type: string, value: unknown): Promise<Answer | undefined> {
     const child = this.#child;
     if (child === undefined || this.#end !== undefined || !child.connected) {
       return Promise.resolve(undefined);
@@ -140,11 +197,11 @@ export class MemberProcess {
     const id = this.#nextId++;
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#settle(id, undefined), STATUS_TIMEOUT_MS);
-      this.#answers.set(id, (status) => {
+      this.#answers.set(id, (answer) => {
         clearTimeout(timer);
-        resolve(status);
+        resolve(answer);
       });
-      child.send({ id, type: 'status' }, (error) => {
+      child.send({ id, type, value }, (error) => {
         if (error !== null) {
           this.#settle(id, undefined);
         }
@@ -194,13 +251,13 @@ export class MemberProcess {
   }
 
   #onAnswer(message: unknown): void {
-    const { id, result } = message as { id: number; result?: { status: NodeMemberStatus } };
-    this.#settle(id, result?.status);
+    const { id, result } = message as { id: number; result?: Answer };
+    this.#settle(id, result);
   }
 
-  #settle(id: number, status: NodeMemberStatus | undefined): void {
+  #settle(id: number, value: Answer | undefined): void {
     const answer = this.#answers.get(id);
     this.#answers.delete(id);
-    answer?.(status);
+    answer?.(value);
   }
 }

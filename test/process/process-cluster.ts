@@ -1,6 +1,6 @@
 // process-cluster.ts: three members in processes of their own, their directories and their end.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,10 +24,15 @@ const POLL_MS = 20;
 export interface ClusterOptions {
   readonly durability: Durability;
   readonly geometry?: LogGeometry;
+  /** Modules of the services, by service id; the ledger when not given. */
+  readonly services?: readonly string[];
+  /** Settings of the cluster besides its members, durability and geometry. */
+  readonly cluster?: Readonly<Record<string, unknown>>;
   /** Settings of every member besides its id. */
   readonly member?: Readonly<Record<string, unknown>>;
-  /** Path of a service's module; the ledger when not given. */
-  readonly service?: string;
+  /** Members can be given orders to fail from inside; the chance of each is drawn from this. */
+  readonly seamSeed?: number;
+  readonly environment?: (memberId: number) => Readonly<Record<string, string>>;
 }
 
 /** A cluster on the loopback interface, in a temporary directory. */
@@ -67,7 +72,8 @@ export class ProcessCluster {
   }
 
   static async #create(options: ClusterOptions) {
-    const { durability, geometry = GEOMETRY, member: extra, service = SERVICE } = options;
+    const { durability, geometry = GEOMETRY, member: extra, services = [SERVICE] } = options;
+    const { seamSeed } = options;
     const directory = mkdtempSync(join(tmpdir(), 'pawl-process-'));
     const endpoints = await findLocalEndpoints(MEMBER_COUNT);
     const settings = {
@@ -76,16 +82,28 @@ export class ProcessCluster {
       logTermLength: geometry.termLength,
       segmentLength: geometry.segmentLength,
       leaderTimeoutMs: LEADER_TIMEOUT_MS,
+      ...options.cluster,
     };
+    const ports = join(directory, 'ports');
+    mkdirSync(ports);
     const members: MemberProcess[] = [];
     for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
       const own = join(directory, `member-${memberId}`);
       const file = join(directory, `member-${memberId}.json`);
       const member = { ...extra, memberId };
       await bootstrapMember({ cluster: settings, member, directory: own });
-      const content = { cluster: settings, member, directory: own, service };
+      const content = { cluster: settings, member, directory: own, services };
       writeFileSync(file, JSON.stringify(content));
-      members.push(new MemberProcess(memberId, own, file));
+      const process = new MemberProcess(memberId, own, file);
+      if (seamSeed !== undefined) {
+        process.seamEnvironment = {
+          PAWL_TEST_PORTS: ports,
+          PAWL_TEST_MEMBER: String(memberId),
+          PAWL_TEST_SEED: String(seamSeed + memberId),
+          ...options.environment?.(memberId),
+        };
+      }
+      members.push(process);
     }
     return new ProcessCluster(directory, endpoints.ingress, members, geometry);
   }
@@ -120,6 +138,7 @@ export class ProcessCluster {
       if (condition(statuses)) {
         return statuses;
       }
+      this.#startWherePortsWereTaken();
       const gone = this.members.find((member) => member.isEndUnexpected);
       if (gone !== undefined || Date.now() > endMs) {
         const why =
@@ -127,6 +146,15 @@ export class ProcessCluster {
         throw new Error(`${why} waiting for ${what}: ${this.#describe(statuses)}`);
       }
       await pause(POLL_MS);
+    }
+  }
+
+  /** While a member is down any program of this machine may be given its port, for a while. */
+  #startWherePortsWereTaken(): void {
+    for (const member of this.members) {
+      if (member.isEndUnexpected && /ADDRESS_IN_USE/.test(member.errorOutput)) {
+        member.start();
+      }
     }
   }
 

@@ -11,6 +11,7 @@ import {
   RegisterClient,
   writeRegisterCommand,
 } from '../../src/simulator/register-commands.js';
+import type { Workload, WorkloadSession } from './workload.js';
 
 const NS_PER_MS = 1_000_000;
 const MILLION = 1_000_000;
@@ -20,7 +21,7 @@ const HEADER_LENGTH = 8;
 const REPLY_LENGTH = 12;
 
 /** The history of all clients. */
-export class RegisterHistory {
+export class RegisterHistory implements Workload {
   readonly #judge = new Judge({ nowNs: 0 });
   readonly #history = new HistoryJudge(this.#judge);
   readonly #random: Prng;
@@ -51,7 +52,7 @@ export class RegisterHistory {
 }
 
 /** One session of one client. */
-export class RegisterSession {
+export class RegisterSession implements WorkloadSession {
   readonly #client: number;
   readonly #registers: RegisterClient;
   readonly #time: { nowNs: number };

@@ -6,6 +6,7 @@ import { FAULT_COMMANDS } from './fault-commands.js';
 import { describeLog } from './log-view.js';
 import { judgePredicate } from './predicates.js';
 import { expandRange, parseDurationNs, Words } from './script.js';
+import { credentialsIn, SESSION_COMMANDS } from './session-commands.js';
 import { type Reign, Stage } from './stage.js';
 import { describeMessage } from './wire-view.js';
 
@@ -41,8 +42,18 @@ export function buildStage(line: string, arenas: ArenaPool): Stage {
     sessionTimeoutMs: ms('session-timeout'),
     egressBufferLengthMax: kib('egress-buffer-kib'),
     segmentLength: kib('segment-kib'),
+    handshakeTimeoutMs: ms('handshake-timeout'),
+    handshakeCountMax: words.number('handshakes-max'),
   });
-  const member: Partial<MemberSettings> = defined({ windowLength: kib('window-kib') });
+  const onDivergence = words.text('on-divergence') as MemberSettings['onDivergence'];
+  const member: Partial<MemberSettings> = defined({
+    windowLength: kib('window-kib'),
+    onDivergence,
+    // Elsewhere members say nothing about it: the scenes are about something else.
+    lowSpaceLength: kib('low-space-kib') ?? 0,
+    spaceCheckIntervalMs: 100,
+    divergenceIntervalMs: onDivergence === undefined ? 0 : undefined,
+  });
   const stage = new Stage({
     arenas,
     seed: words.number('seed') ?? SEED_DEFAULT,
@@ -50,6 +61,7 @@ export function buildStage(line: string, arenas: ArenaPool): Stage {
     linkDelayNs: words.durationNs('delay') ?? NS_PER_MS / 10,
     cluster,
     member,
+    isAuthenticated: words.text('authenticated') === 'yes',
   });
   const starts = words.text('start') ?? 'all';
   words.checkUsed();
@@ -72,9 +84,13 @@ export function runCommand(stage: Stage, line: string): void {
     return;
   }
   const [name = '', ...rest] = line.trim().split(/\s+/);
-  const command = COMMANDS.get(name) ?? FAULT_COMMANDS.get(name);
+  const tables = [COMMANDS, FAULT_COMMANDS, SESSION_COMMANDS];
+  const command = tables.find((table) => table.has(name))?.get(name);
   if (command === undefined) {
-    const known = [...COMMANDS.keys(), ...FAULT_COMMANDS.keys()].sort().join(', ');
+    const known = tables
+      .flatMap((table) => [...table.keys()])
+      .sort()
+      .join(', ');
     throw new Error(`nobody knows the command '${name}': there are ${known}`);
   }
   const words = new Words(rest.join(' '));
@@ -148,10 +164,14 @@ function settle(stage: Stage, words: Words): void {
 function connect(stage: Stage, words: Words): void {
   const keepAliveNs = words.durationNs('keep-alive');
   const newLeaderNs = words.durationNs('new-leader-timeout');
+  const connectNs = words.durationNs('connect-timeout');
+  const credentials = credentialsIn(words);
   for (const id of words.plain) {
     stage.clientOf(id).start({
       ...(keepAliveNs === undefined ? {} : { keepAliveIntervalMs: keepAliveNs / NS_PER_MS }),
       ...(newLeaderNs === undefined ? {} : { newLeaderTimeoutMs: newLeaderNs / NS_PER_MS }),
+      ...(connectNs === undefined ? {} : { connectTimeoutMs: connectNs / NS_PER_MS }),
+      credentials,
     });
   }
 }

@@ -11,8 +11,9 @@ import { STEADY_STORAGE, type Stage } from './stage.js';
 
 const NS_PER_MS = 1_000_000;
 const SECTOR_LENGTH = 512;
+const KIB = 1024;
 
-/** `disk 1 slow sync=150ms`, `hang`, `resume`, `fail-sync`, `fail-write`, `full`, `well`. */
+/** `disk 1 slow sync=1ms`, `hang`, `resume`, `fail-sync`, `fail-write`, `full`, `room`, `well`. */
 export function disk(stage: Stage, words: Words): void {
   const [id = '', what = ''] = words.plain;
   const member = stage.memberOf(id);
@@ -41,6 +42,9 @@ export function disk(stage: Stage, words: Words): void {
     case 'full':
       stage.expectedEnds.add(member.memberId);
       target.capacityBytes -= target.freeBytes - (words.number('free') ?? 0);
+      break;
+    case 'room':
+      target.capacityBytes -= target.freeBytes - (words.number('kib') ?? 0) * KIB;
       break;
     case 'well':
       target.latency = STEADY_STORAGE;

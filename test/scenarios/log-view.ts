@@ -81,6 +81,7 @@ function describe(view: DataView, offset: number, length: number): string {
   const start = offset + DATA_HEADER_LENGTH;
   const event = describeEvent(new Uint8Array(view.buffer, start, length - DATA_HEADER_LENGTH));
   switch (event?.name) {
+    case 'ServiceMessageHeader':
     case 'SessionMessageHeader': {
       const { byteOffset, length: restLength } = event.rest;
       return textOf(view, byteOffset, restLength);

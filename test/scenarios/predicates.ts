@@ -209,6 +209,7 @@ const PREDICATES: ReadonlyMap<string, Predicate> = new Map<string, Predicate>([
   ['voting', mode('vote', (status) => status.isVoting)],
   ['follows', mode('leader', (status) => String(status.leaderMemberId))],
   ['ended', hasEnded],
+  ['suspended', mode('suspended', (status) => status.isSuspended)],
   ['up', (stage, [id]) => (statusOf(stage, id) === undefined ? 'it is down' : undefined)],
   ['down', (stage, [id]) => (statusOf(stage, id) === undefined ? undefined : 'it runs')],
   [
@@ -218,6 +219,10 @@ const PREDICATES: ReadonlyMap<string, Predicate> = new Map<string, Predicate>([
   ['reigns', (stage, words) => compare(stage.reigns.length, words)],
   ['commit', (stage, [id, ...words]) => compare(statusOf(stage, id)?.commitPosition ?? -1, words)],
   ['append', (stage, [id, ...words]) => compare(statusOf(stage, id)?.appendPosition ?? -1, words)],
+  [
+    'snapshot',
+    (stage, [id, ...words]) => compare(statusOf(stage, id)?.snapshotPosition ?? -1, words),
+  ],
   ['sessions', (stage, [id, ...words]) => compare(statusOf(stage, id)?.sessionCount ?? -1, words)],
   [
     'gap',

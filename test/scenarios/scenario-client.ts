@@ -4,7 +4,6 @@
 // of the simulator's judges see it too. As docs/protocol/sessions.md has it, what is unanswered
 // when another leader presents itself, or when the session ends, is unknown, and never sent again.
 
-import type { ClientOptions } from '../../src/client/client-options.js';
 import type { ClusterClient } from '../../src/client/cluster-client.js';
 import { describeError } from '../../src/simulator/describe-error.js';
 import {
@@ -12,7 +11,11 @@ import {
   CLIENT_COUNT_MAX,
 } from '../../src/simulator/invariants/acknowledged.js';
 import { COMMAND_HEADER_LENGTH, REPLY_LENGTH } from '../../src/simulator/ledger-service.js';
-import { type ArenaPool, startSimulatedClient } from '../../src/simulator/simulated-cluster.js';
+import {
+  type ArenaPool,
+  type SimulatedClientOptions,
+  startSimulatedClient,
+} from '../../src/simulator/simulated-cluster.js';
 import type { VirtualNode } from '../../src/simulator/virtual-node.js';
 import type { World } from '../../src/simulator/world.js';
 import { foldTexts } from './script.js';
@@ -66,7 +69,7 @@ export class ScenarioClient {
   }
 
   /** Starts a process with a new session. */
-  start(options: Partial<ClientOptions>): void {
+  start(options: Partial<SimulatedClientOptions>): void {
     const { arenas, ingressEndpoints } = this.#parts;
     this.#sessionCount++;
     this.#error = undefined;

@@ -25,6 +25,7 @@ import {
 import type { StorageLatency } from '../../src/simulator/storage-operation.js';
 import type { VirtualNode } from '../../src/simulator/virtual-node.js';
 import { World } from '../../src/simulator/world.js';
+import { SecretAuthenticator } from '../cluster/secrets.js';
 import { ScenarioClient, textOf } from './scenario-client.js';
 import { addServiceCommands } from './service-commands.js';
 import { WireFaults } from './wire-faults.js';
@@ -47,6 +48,8 @@ export interface StageOptions {
   readonly linkDelayNs: number;
   readonly cluster: Partial<ClusterSettings>;
   readonly member: Partial<MemberSettings>;
+  /** Clients are challenged; they know their secrets, or do not. */
+  readonly isAuthenticated?: boolean;
 }
 
 /** A term that had a leader. */
@@ -76,7 +79,7 @@ export class Stage {
   #lines: string[] = [];
 
   constructor(options: StageOptions) {
-    const { arenas, cluster, linkDelayNs, member, memberCount, seed } = options;
+    const { arenas, cluster, isAuthenticated, linkDelayNs, member, memberCount, seed } = options;
     this.world = new World(seed);
     this.judge = new Judge(this.world);
     this.applied = Array.from({ length: memberCount }, () => []);
@@ -87,6 +90,10 @@ export class Stage {
       cluster,
       member,
       makeService: (memberId) => this.#makeService(memberId),
+      makeSecurity:
+        isAuthenticated === true
+          ? (id) => ({ authenticator: new SecretAuthenticator(`salt ${id}`) })
+          : undefined,
       events: (memberId) => this.#eventsOf(memberId),
     });
     const { members } = this.cluster;
@@ -203,14 +210,14 @@ export class Stage {
   // --- what happens ---
 
   #makeService(memberId: number): DedicatedService {
-    const host = this.judges.makeService(memberId) as ServiceContainer;
+    const [host] = this.judges.makeServices(memberId) as [ServiceContainer];
     const service = host.service as LedgerService;
     const apply = service.onSessionMessage.bind(service);
     service.onSessionMessage = (session, timestamp, buffer, offset, length) => {
       this.applied[memberId]?.push(textOf(buffer, offset, length));
       apply(session, timestamp, buffer, offset, length);
     };
-    addServiceCommands(service);
+    addServiceCommands(service, memberId, (text) => this.applied[memberId]?.push(text));
     return host;
   }
 
@@ -225,8 +232,26 @@ export class Stage {
           this.judges.votes.onLeader(memberId, termId);
         }
       },
+      onTerminated: (position) => this.#onTerminated(memberId, position),
       onWarning: (message) => this.say(who, `warns: ${message}`, 'warnings'),
     };
+  }
+
+  /** As its host does: the process ends when the member has left. */
+  #onTerminated(memberId: number, position: number): void {
+    this.say(`member ${memberId}`, `ends at position ${position}, as all do`);
+    const { world } = this;
+    const one = this.memberOf(String(memberId));
+    const endLater = (): void => {
+      world.schedule(world.nowNs + NS_PER_MS, undefined, () => {
+        if (one.member?.hasLeft === false) {
+          endLater();
+        } else {
+          one.node.stop();
+        }
+      });
+    };
+    endLater();
   }
 
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {

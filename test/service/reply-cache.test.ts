@@ -17,9 +17,12 @@ import { ReplyImage, ReplySnapshot } from '../../src/service/reply-snapshot.js';
 
 const SEED = 20261122;
 const SOON = 1_000_000;
+/** Where nobody is asked who he is. */
+const NOBODY = { principal: new Uint8Array(0), owner: new Uint8Array(0) };
 
 function ask(cache: ReplyCache, clientId: number, requestId: number, lowest = 1, timeMs = 0) {
-  return cache.admit({ clientId, requestId, lowestUnansweredRequestId: lowest }, SOON, timeMs);
+  const ids = { clientId, requestId, lowestUnansweredRequestId: lowest };
+  return cache.admit(ids, NOBODY, SOON, timeMs);
 }
 
 function replyOf(requestId: number, length = 4): Reply {
@@ -238,3 +241,35 @@ function keepsLimits(cache: ReplyCache): boolean {
     cache.byteCount === cache.replyCount * (4 + REPLY_OVERHEAD_LENGTH)
   );
 }
+
+const principalOf = (name: string): Uint8Array => new TextEncoder().encode(name);
+
+test('a client id is of one principal: requests of others are refused and change nothing', (t) => {
+  const cache = cacheOf();
+  const ids = { clientId: 64, requestId: 1, lowestUnansweredRequestId: 1 };
+  const anna = { principal: principalOf('anna'), owner: principalOf('anna') };
+  const bert = { principal: principalOf('bert'), owner: principalOf('anna') };
+  t.equal(cache.admit(ids, bert, SOON, 0), ReplyCode.Foreign, 'before the first request of anna');
+  t.equal(cache.clientCount, 0);
+  t.equal(cache.admit(ids, anna, SOON, 0), ReplyCode.Ok);
+  cache.put(64, replyOf(1));
+  // The session that the id names is gone: what is known of the client decides.
+  const later = { principal: principalOf('bert'), owner: principalOf('bert') };
+  const leap = { ...ids, requestId: 9, lowestUnansweredRequestId: 9 };
+  t.equal(cache.admit(leap, later, SOON, 0), ReplyCode.Foreign);
+  t.deepEqual(cache.admit(ids, anna, SOON, 0), replyOf(1), 'nothing of anna was dropped');
+  t.end();
+});
+
+test('whose a client id is, is in snapshots', (t) => {
+  const cache = cacheOf();
+  const ids = { clientId: 64, requestId: 1, lowestUnansweredRequestId: 1 };
+  const anna = { principal: principalOf('anna'), owner: principalOf('anna') };
+  const bert = { principal: principalOf('bert'), owner: principalOf('bert') };
+  cache.admit(ids, anna, SOON, 0);
+  cache.put(64, replyOf(1));
+  const restored = copyOf(cache);
+  t.equal(restored.admit(ids, bert, SOON, 0), ReplyCode.Foreign);
+  t.deepEqual(restored.admit(ids, anna, SOON, 0), replyOf(1));
+  t.end();
+});

@@ -35,7 +35,10 @@ const CONSENSUS_STREAM = 108;
 const TEMPLATE_NAMES: ReadonlyMap<number, string> = new Map([
   [TemplateId.AppendPosition, 'append position'],
   [TemplateId.CommitPosition, 'commit position'],
+  [TemplateId.OutputHash, 'output hash'],
 ]);
+/** What a member has by default. */
+const DIVERGENCE_INTERVAL_MS = 1_000;
 
 /** When a message was handled, and by whom. */
 interface Arrival {
@@ -232,7 +235,14 @@ test('in the steady state only the messages that the protocol names travel', (t)
     chain.world.runFor(7_654_321);
   }
   const names = new Set(chain.sent.map(({ name }) => name));
-  const expected = ['append position', 'commit position', 'egress', 'ingress', 'log'];
+  const expected = [
+    'append position',
+    'commit position',
+    'egress',
+    'ingress',
+    'log',
+    'output hash',
+  ];
   const control = ['heartbeat', 'keep-alive', 'status message'];
   const cluster = [...names].filter((name) => !control.includes(name));
   t.deepEqual(cluster.sort(), expected, 'no other message of the cluster exists');
@@ -245,6 +255,9 @@ test('in the steady state only the messages that the protocol names travel', (t)
   const positionsMax = rounds * followers + (simulatedMs / 100 + 1) * followers;
   t.ok(append <= positionsMax, `${append} append positions for ${rounds} bursts`);
   t.ok(commit <= positionsMax, `${commit} commit positions for ${rounds} bursts`);
+  const hashes = chain.sent.filter(({ name }) => name === 'output hash').length;
+  const hashesMax = (simulatedMs / DIVERGENCE_INTERVAL_MS + 1) * MEMBER_COUNT * followers;
+  t.ok(hashes <= hashesMax, `${hashes} hashes in ${simulatedMs} ms`);
   t.end();
 });
 

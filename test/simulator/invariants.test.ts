@@ -16,6 +16,11 @@ import { JUDGE_NAMES, judgeMessage } from '../../src/simulator/invariants/names.
 import { Progress, type Seen } from '../../src/simulator/invariants/progress.js';
 import { Promises } from '../../src/simulator/invariants/promises.js';
 import { SentLog } from '../../src/simulator/invariants/sent-log.js';
+import {
+  type SeenMessage,
+  ServiceMessages,
+} from '../../src/simulator/invariants/service-messages.js';
+import { ServiceStates } from '../../src/simulator/invariants/service-states.js';
 import { StuckLeader } from '../../src/simulator/invariants/stuck-leader.js';
 import { Timers } from '../../src/simulator/invariants/timers.js';
 import { ArenaPool } from '../../src/simulator/simulated-cluster.js';
@@ -93,6 +98,24 @@ function hideDisk(simulation: Simulation, memberId: number): void {
     disk.snapshotCached = () => undefined;
   }
   simulation.judges.committed.onStart(memberId);
+}
+
+function seen(number: number, position: number): SeenMessage {
+  return { from: 0, number, digest: 7, position };
+}
+
+/** A service sends messages of these numbers, and is given those. */
+function messaged(sent: readonly number[], received: readonly number[]): Judge {
+  return judged((judge) => {
+    const observer = new ServiceMessages(judge).observe(0, 0);
+    observer.onStart(0);
+    sent.forEach((number, index) => {
+      observer.onSent(seen(number, 32 * (index + 1)));
+    });
+    received.forEach((number, index) => {
+      observer.onReceived(seen(number, 1024 + 96 * index));
+    });
+  });
 }
 
 const COMMAND = { client: 5, sequence: 1, order: 1 };
@@ -262,6 +285,52 @@ const BAD: readonly (readonly [string, string, () => Judge])[] = [
       }),
   ],
   [
+    'two states of a further service at one position',
+    'states',
+    () =>
+      judged((judge) => {
+        const states = new ServiceStates(judge, 2);
+        states.onState(0, 96, 1);
+        states.onState(1, 96, 2);
+      }),
+  ],
+  ['a message of a service that is lost', 'messages', () => messaged([1, 2, 3], [1, 3])],
+  ['a message of a service that comes twice', 'messages', () => messaged([1, 2], [1, 2, 2])],
+  ['messages of a service that change places', 'messages', () => messaged([1, 2], [2, 1])],
+  ['a message of a service that nobody sent', 'messages', () => messaged([1], [1, 2])],
+  ['a message that a member sends at another place', 'messages', () => messaged([1, 1], [])],
+  [
+    'a message of a service that one member is not given',
+    'messages',
+    () =>
+      judged((judge) => {
+        const messages = new ServiceMessages(judge);
+        const [first, second] = [messages.observe(0, 0), messages.observe(1, 0)];
+        for (const number of [1, 2]) {
+          first.onSent(seen(number, 96));
+          first.onReceived(seen(number, 96 + number * 96));
+        }
+        second.onStart(0);
+        second.onReceived(seen(2, 288));
+      }),
+  ],
+  [
+    'a message of a service that is forgotten after a start from a snapshot',
+    'messages',
+    () =>
+      judged((judge) => {
+        const messages = new ServiceMessages(judge);
+        const [first, second] = [messages.observe(0, 0), messages.observe(1, 0)];
+        for (const number of [1, 2, 3]) {
+          first.onSent(seen(number, 96));
+          first.onReceived(seen(number, 96 + number * 96));
+        }
+        second.onStart(192);
+        second.onReceived(seen(2, 288));
+        second.onReceived(seen(2, 384));
+      }),
+  ],
+  [
     'a leader that leads on with a disk that stands still',
     'liveness',
     () =>
@@ -303,6 +372,14 @@ test('what is good trips nobody', (t) => {
   promises.onRecovered(1, false, 5, 0);
   promises.onRecovered(1, true, 5, 0);
   new Limits(judge, MEMBERS).onUse(2, 'pending answers', 128, 128);
+  const messages = new ServiceMessages(judge);
+  const observers = [0, 1].map((memberId) => messages.observe(memberId, 0));
+  for (const observer of observers) {
+    observer.onStart(0);
+    observer.onSent(seen(1, 96));
+    observer.onReceived(seen(1, 192));
+  }
+  t.equal(messages.waitingCount(), 0);
   t.equal(judge.violation, undefined);
   t.end();
 });

@@ -3,9 +3,22 @@
 import test from 'tape';
 import { OpenMode, StorageResult } from '../../src/ports/storage.js';
 import { exponentialDelay, fixedDelay } from '../../src/simulator/delay.js';
-import { INSTANT_STORAGE, OperationKind } from '../../src/simulator/storage-operation.js';
+import {
+  INSTANT_STORAGE,
+  OperationKind,
+  SYNCHRONOUS_STORAGE,
+} from '../../src/simulator/storage-operation.js';
 import { SECTOR_LENGTH, TearMode, WRITEBACK_LENGTH_MAX } from '../../src/simulator/virtual-file.js';
-import { addPassive, Disk, filled, MICROSECOND, MILLISECOND, startPassive } from './harness.js';
+import { World } from '../../src/simulator/world.js';
+import {
+  addPassive,
+  agentOf,
+  Disk,
+  filled,
+  MICROSECOND,
+  MILLISECOND,
+  startPassive,
+} from './harness.js';
 
 const MIB = 1024 * 1024;
 
@@ -110,6 +123,65 @@ test('operations of one file complete in their order, others as their latencies 
     order,
     [...order].sort((x, y) => x - y),
   );
+  t.end();
+});
+
+test('without delays a disk of synchronous calls completes at submit, unless it hangs', (t) => {
+  const disk = new Disk(1);
+  const [a, b] = [disk.open('a'), disk.open('b')];
+  disk.disk.latency = { ...SYNCHRONOUS_STORAGE, sync: fixedDelay(MILLISECOND) };
+  const first = disk.storage.write(a, 0, filled(3, 7), 0, 3);
+  t.deepEqual(
+    disk.poll().map(({ ticket, result }) => [ticket, result]),
+    [[first, StorageResult.Ok]],
+    'no time passes, and no event',
+  );
+  const sync = disk.storage.sync(a);
+  const behind = disk.storage.write(a, 3, filled(3, 8), 0, 3);
+  const other = disk.storage.write(b, 0, filled(3, 9), 0, 3);
+  t.deepEqual(
+    disk.poll().map(({ ticket }) => ticket),
+    [other],
+    'what follows a slow operation of its file waits for it',
+  );
+  disk.world.runFor(MILLISECOND);
+  t.deepEqual(
+    disk.poll().map(({ ticket }) => ticket),
+    [sync, behind],
+  );
+  disk.disk.hang();
+  const hung = disk.storage.write(a, 6, filled(3, 1), 0, 3);
+  disk.world.runFor(MILLISECOND);
+  t.deepEqual(disk.poll(), [], 'a hanging disk completes nothing');
+  disk.disk.resume();
+  t.deepEqual(
+    disk.poll().map(({ ticket }) => ticket),
+    [hung],
+  );
+  t.deepEqual([...disk.read(a, 0, 9)], [...filled(3, 7), ...filled(3, 8), ...filled(3, 1)]);
+  t.end();
+});
+
+test('what completes at submit and is not polled in its turn brings one more turn', (t) => {
+  const world = new World(1);
+  const node = world.addNode({ name: 'a' });
+  node.disk.latency = SYNCHRONOUS_STORAGE;
+  let turns = 0;
+  node.start((process) => {
+    process.spawn('main', (ports) => [
+      agentOf({
+        doWork: () => {
+          turns++;
+          if (turns === 1) {
+            ports.storage.makeDirectory('d');
+          }
+          return 0;
+        },
+      }),
+    ]);
+  });
+  world.runFor(MILLISECOND);
+  t.equal(turns, 2, 'and not more: nobody is woken again by what is left lying');
   t.end();
 });
 

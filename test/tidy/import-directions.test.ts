@@ -30,11 +30,11 @@ const BASICS = ['assert', 'errors', 'marks', 'position'];
 const OUTER_ROOMS = ['host', 'tools'];
 
 /**
- * The promise shell of the client, the loaders of compiled modules, and the guard that takes the
+ * The promise shell of the client, the loaders of compiled modules, and the traps that take the
  * forbidden globals away are exempt by name.
  */
 const EXEMPT = [
-  /^src\/simulator\/global-guard\.ts$/,
+  /^src\/service\/global-traps\.ts$/,
   /^src\/client\/[\w-]*shell[\w-]*\.ts$/,
   /^src\/(memory|codec)\/[\w-]*load[\w-]*\.ts$/,
 ];

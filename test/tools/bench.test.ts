@@ -4,6 +4,9 @@ import test from 'tape';
 import type { ClusterBenchResult } from '../../src/tools/bench/cluster-bench.js';
 import type { FailoverBenchResult } from '../../src/tools/bench/failover-bench.js';
 import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
+import type { ReadsBenchResult } from '../../src/tools/bench/reads-bench.js';
+import type { RestartBenchResult } from '../../src/tools/bench/restart-bench.js';
+import type { SnapshotBenchResult } from '../../src/tools/bench/snapshot-bench.js';
 import { runCli } from './cli.js';
 
 test('bench floor prints floor and ping-pong as one JSON object and loses nothing', async (t) => {
@@ -75,4 +78,57 @@ test('bench failover kills the leader, measures the wait and prints one JSON obj
   t.equal(all.length, 2);
   t.ok(min > 0 && min <= p50 && p50 <= p99 && p99 <= max, 'the percentiles ascend');
   t.equal(max, Math.max(...all));
+});
+
+test('bench snapshot prints latencies beside a snapshot that all members take', async (t) => {
+  const { stdout, stderr } = await runCli(
+    ...['bench', 'snapshot', '--json', '--keys', '3000', '--seconds', '0.3', '--rate', '200'],
+    ...['--durability', 'page-cache'],
+  );
+  const result = JSON.parse(stdout) as SnapshotBenchResult;
+  t.equal(result.stateBytes, 3_000 * 256, stderr);
+  t.equal(result.holds, result.ratio <= result.ratioMax);
+  for (const { count, p50, p99 } of [result.before, result.during, result.after]) {
+    t.ok(count > 0 && p50 > 0 && p99 >= p50, `${count} puts were answered`);
+  }
+  t.deepEqual(
+    result.snapshots.map(({ memberId }) => memberId),
+    [0, 1, 2],
+  );
+  for (const { bytes, longestStepMs, tookMs } of result.snapshots) {
+    t.ok(bytes > result.stateBytes && bytes === result.snapshots[0]?.bytes, `${bytes} bytes`);
+    t.ok(tookMs > 0 && longestStepMs > 0, `in ${tookMs} ms`);
+  }
+});
+
+test('bench restart prints starts behind logs of two lengths and with one missing', async (t) => {
+  const { stdout, stderr } = await runCli(
+    ...['bench', 'restart', '--json', '--lengths', '1,3', '--keys', '64', '--starts', '1'],
+    ...['--durability', 'page-cache'],
+  );
+  const result = JSON.parse(stdout) as RestartBenchResult;
+  t.equal(result.runs.length, 2, stderr);
+  t.ok((result.runs[1]?.logBytes ?? 0) > 2 * (result.runs[0]?.logBytes ?? 0), 'the log has grown');
+  t.equal(result.runs[0]?.snapshotBytes, result.runs[1]?.snapshotBytes, 'the state has not');
+  t.ok(result.runs.every(({ restart }) => restart.all.length === 1 && restart.p50 > 0));
+  t.equal(result.coldStart.holds, result.coldStart.max < 3_000, `${result.coldStart.max} ms`);
+});
+
+test('bench reads sets queries beside reads through the log, in one JSON object', async (t) => {
+  const { code, stdout, stderr } = await runCli(
+    ...['bench', 'reads', '--json', '--windows', '1,16', '--seconds', '0.2', '--rounds', '1'],
+    ...['--keys', '50', '--durability', 'page-cache'],
+  );
+  t.equal(code, 0, stderr);
+  const result = JSON.parse(stdout) as ReadsBenchResult;
+  t.deepEqual(
+    result.windows.map(({ window }) => window),
+    [1, 16],
+  );
+  for (const { log, query, roundsPerRead } of result.windows) {
+    t.ok(log.rate > 0 && query.rate > 0, 'both paths have a rate');
+    t.ok(query.p50 > 0 && query.p50 <= query.p99, 'and latencies');
+    t.ok(roundsPerRead > 0 && roundsPerRead <= 1.5, 'a round for a read at most, but for repeats');
+  }
+  t.equal(result.holds, result.ratio >= 5, 'the verdict is that of the ratio');
 });

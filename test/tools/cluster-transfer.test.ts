@@ -1,54 +1,10 @@
 // `pawl cluster transfer`: leadership of a cluster of processes goes where the operator wants it.
 
 import { join } from 'node:path';
-import test, { type Test } from 'tape';
-import { findLocalEndpoints } from '../../src/tools/free-ports.js';
-import { type RunningCli, runCli, startCli, temporaryDirectory } from './cli.js';
+import test from 'tape';
+import { runCli } from './cli.js';
+import { MEMBER_COUNT, settledReport, startCluster } from './node-cluster.js';
 import { expectCode } from './one-member.js';
-
-const MEMBER_COUNT = 3;
-
-interface Report {
-  readonly isHealthy: boolean;
-  readonly members: readonly {
-    readonly memberId: number;
-    readonly state: string;
-    readonly leaderMemberId: number;
-    readonly leadershipTermId: number;
-  }[];
-}
-
-interface Cluster {
-  readonly directory: string;
-  readonly processes: readonly RunningCli[];
-}
-
-async function startCluster(t: Test): Promise<Cluster> {
-  const { members } = await findLocalEndpoints(MEMBER_COUNT);
-  const directory = temporaryDirectory(t);
-  const processes: RunningCli[] = [];
-  for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
-    const own = join(directory, String(memberId));
-    const flags = ['--member-id', `${memberId}`, '--members', members, '--directory', own];
-    expectCode(await runCli('bootstrap', ...flags), 0);
-    processes.push(startCli(t, 'node', ...flags, '--json'));
-  }
-  await Promise.all(processes.map((process) => process.waitFor('"state":"CLOSED"')));
-  return { directory, processes };
-}
-
-/** Asks until all members follow the same leader; the test's own time limit ends the asking. */
-async function settledReport(directory: string): Promise<Report> {
-  for (;;) {
-    const { stdout } = await runCli('cluster', 'status', directory, '--json');
-    const report = JSON.parse(stdout) as Report;
-    const leaders = new Set(report.members.map((member) => member.leaderMemberId));
-    const isSettled = report.members.every((member) => member.state === 'CLOSED');
-    if (report.isHealthy && isSettled && leaders.size === 1) {
-      return report;
-    }
-  }
-}
 
 test('leadership goes to the member that is named, and misuse is told', async (t) => {
   const { directory, processes } = await startCluster(t);

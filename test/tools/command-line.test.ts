@@ -113,3 +113,10 @@ test('simulate runs the given seeds and prints the sums as one JSON object', asy
   t.equal(profile.code, 2);
   t.match(profile.stderr, /must be one of swarm, quiet, storm/);
 });
+
+test('every service that ships is found by its name, also one of two words', async (t) => {
+  const member = await bornMember(t);
+  const cli = await runningMember(t, member, '--service', 'key-value');
+  t.match(cli.output, /"service":"[^"]*key-value/);
+  await cli.kill('SIGTERM');
+});

@@ -54,6 +54,31 @@ function stream(each: Pair, count: number, lengthOf: (index: number) => number):
   }, 60 * SECOND_NS);
 }
 
+test('a socket that is left with datagrams asks for a duty cycle at once', (t) => {
+  const { fixture, publication, subscription } = pair({ config: { receiveLength: 1408 } });
+  fixture.until(() => publication.isConnected);
+  const { counters } = fixture.receiver;
+  const before = counters.datagramsReceived;
+  for (let i = 0; i < 12; i++) {
+    publication.offer(message(i, 1000), 0, 1000);
+    fixture.sender.doWork(fixture.nowNs);
+  }
+  fixture.receiver.doWork(fixture.nowNs);
+  const first = counters.datagramsReceived - before;
+  t.ok(first > 0 && first < 12, `${first} of 12 datagrams were taken: together they are longer`);
+  t.equal(fixture.receiver.deadlineNs(), 0, 'and the rest is due');
+  for (let turn = 0; turn < 12 && counters.datagramsReceived - before < 12; turn++) {
+    t.equal(fixture.receiver.deadlineNs(), 0);
+    fixture.receiver.doWork(fixture.nowNs);
+  }
+  fixture.receiver.doWork(fixture.nowNs);
+  t.equal(counters.datagramsReceived - before, 12);
+  t.ok(fixture.receiver.deadlineNs() > fixture.nowNs, 'nothing is left');
+  t.equal(subscription.images[0]?.rebuildPosition, publication.position());
+  fixture.close();
+  t.end();
+});
+
 test('a publication connects by setup and status message', (t) => {
   const { fixture, publication, subscription } = pair();
   t.notOk(publication.isConnected, 'not before');

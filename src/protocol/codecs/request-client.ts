@@ -6,9 +6,20 @@
 //     0  clientId: int64
 //     8  floor: int64
 //    16  lastUsed: int64
+//   var  principal: length u32, bytes
 //    24  length of the block
 
-import { clearBytes, EMPTY_VIEW, readInt64, writeInt64 } from '../encoding.js';
+import { assert } from '../../assert.js';
+import {
+  clearBytes,
+  EMPTY_VIEW,
+  readBytes,
+  readInt64,
+  skipVarData,
+  varDataOffset,
+  writeInt64,
+  writeVarData,
+} from '../encoding.js';
 import {
   MESSAGE_HEADER_LENGTH,
   messageBlockLength,
@@ -26,11 +37,15 @@ export class RequestClientEncoder {
   static readonly LENGTH_MIN = 32;
   private view = EMPTY_VIEW;
   private offset = 0;
+  private end = 0;
+  private step = 0;
 
   /** Writes at a block that starts at `offset`; bytes not set keep their value. */
   wrap(view: DataView, offset: number): this {
     this.view = view;
     this.offset = offset;
+    this.end = offset + 24;
+    this.step = 0;
     return this;
   }
 
@@ -56,9 +71,18 @@ export class RequestClientEncoder {
     return this;
   }
 
-  /** Length of the message without its header. */
+  /** Appends bytes. Variable data is put in the order of the table. */
+  putPrincipal(value: Uint8Array | string): this {
+    assert(this.step === 0, 'principal is put in its turn');
+    this.end = writeVarData(this.view, this.end, value);
+    this.step++;
+    return this;
+  }
+
+  /** Length of the message without its header. All variable data must have been put. */
   encodedLength(): number {
-    return 24;
+    assert(this.step === 1, 'every variable part has been put');
+    return this.end - this.offset;
   }
 }
 
@@ -72,6 +96,7 @@ export class RequestClientDecoder {
   static readonly LENGTH_MIN = 32;
   private view = EMPTY_VIEW;
   private offset = 0;
+  private actingBlockLength = 0;
 
   /** Whether header, block and variable data lie in `length` bytes from the header on. */
   static isValid(view: DataView, offset: number, length: number): boolean {
@@ -96,23 +121,26 @@ export class RequestClientDecoder {
       return false;
     }
     const end = offset + length;
-    const cursor = offset + actingBlockLength;
+    let cursor = offset + actingBlockLength;
     if (offset < 0 || cursor > end || end > view.byteLength) {
       return false;
     }
-    return true;
+    cursor = skipVarData(view, cursor, end, 1);
+    return cursor >= 0;
   }
 
   /** Reads a block that starts at `offset`. */
-  wrap(view: DataView, offset: number): this {
+  wrap(view: DataView, offset: number, actingBlockLength = 24): this {
     this.view = view;
     this.offset = offset;
+    this.actingBlockLength = actingBlockLength;
     return this;
   }
 
   /** Reads the message whose header is at `offset`. Check `isValid` first. */
   wrapAndApplyHeader(view: DataView, offset: number): this {
-    return this.wrap(view, offset + MESSAGE_HEADER_LENGTH);
+    const blockLength = messageBlockLength(view, offset);
+    return this.wrap(view, offset + MESSAGE_HEADER_LENGTH, blockLength);
   }
 
   clientId(): number {
@@ -125,5 +153,19 @@ export class RequestClientDecoder {
 
   lastUsed(): number {
     return readInt64(this.view, this.offset + 16);
+  }
+
+  /** Offset in the view of the first byte of principal. */
+  principalOffset(): number {
+    return varDataOffset(this.view, this.offset + this.actingBlockLength, 0);
+  }
+
+  /** Length of principal in bytes. */
+  principalLength(): number {
+    return this.view.getUint32(this.principalOffset() - 4, true);
+  }
+
+  principal(): Uint8Array {
+    return readBytes(this.view, this.principalOffset(), this.principalLength());
   }
 }

@@ -67,5 +67,12 @@ export const TemplateId = {
   SnapshotOffer: 1042,
   SnapshotRequest: 1043,
   SnapshotBlock: 1044,
+  ServiceMessageHeader: 1050,
+  ServiceMessageMark: 1051,
+  PendingServiceMessage: 1052,
+  SnapshotService: 1053,
+  ServiceTimerEvent: 1054,
+  OutputHash: 1060,
+  OutputState: 1061,
 } as const;
 export type TemplateId = (typeof TemplateId)[keyof typeof TemplateId];

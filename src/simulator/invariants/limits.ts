@@ -1,6 +1,7 @@
 // limits.ts: I-13 (every queue, table and buffer stays below its named limit).
 
 import type { Member } from '../../cluster/member.js';
+import type { LimitVisitor } from '../../cluster/member-limits.js';
 import type { Judge } from './judge.js';
 
 /** Duty cycles of a member between two looks: queues that grow without bound are seen soon. */
@@ -12,6 +13,8 @@ export class Limits {
   readonly #turns: number[];
   /** The greatest share of each limit that was seen in use, in thousandths. */
   readonly peaks = new Map<string, number>();
+  #memberId = 0;
+  readonly #visit: LimitVisitor = (name, used, max) => this.onUse(this.#memberId, name, used, max);
 
   constructor(judge: Judge, memberCount: number) {
     this.#judge = judge;
@@ -23,7 +26,8 @@ export class Limits {
     const turns = (this.#turns[memberId] as number) + 1;
     this.#turns[memberId] = turns;
     if (turns % SAMPLE_INTERVAL_TURNS === 0) {
-      member.visitLimits((name, used, max) => this.onUse(memberId, name, used, max));
+      this.#memberId = memberId;
+      member.visitLimits(this.#visit);
     }
   }
 

@@ -31,6 +31,8 @@ const NOTHING: Seen = {
 export class Progress {
   readonly #judge: Judge;
   readonly #seen: Seen[];
+  /** Takes the place of what was seen before it: nothing is made for a duty cycle. */
+  #spare: Seen = { ...NOTHING };
 
   constructor(judge: Judge, memberCount: number) {
     this.#judge = judge;
@@ -42,20 +44,26 @@ export class Progress {
     this.#seen[memberId] = { ...NOTHING };
   }
 
-  /** A member has done a duty cycle. */
-  check(memberId: number, observed: MemberObservation, servicePosition: number): void {
+  /** A member has done a duty cycle, after which its log is appended and durable so far. */
+  check(
+    memberId: number,
+    observed: MemberObservation,
+    servicePosition: number,
+    appendPosition: number,
+    durablePosition: number,
+  ): void {
     const { election } = observed;
-    const now: Seen = {
-      commitPosition: election.commitPosition(),
-      consumablePosition: election.consumablePosition(),
-      servicePosition,
-      candidateTermId: election.candidateTermId(),
-      ledTermId: election.role() === MemberRole.Leader ? election.leadershipTermId() : -1,
-      appendPosition: observed.module.appendPosition(),
-      truncationCount: election.counters.truncations,
-    };
+    const now = this.#spare;
+    this.#spare = this.#seen[memberId] as Seen;
+    now.commitPosition = election.commitPosition();
+    now.consumablePosition = election.consumablePosition();
+    now.servicePosition = servicePosition;
+    now.candidateTermId = election.candidateTermId();
+    now.ledTermId = election.role() === MemberRole.Leader ? election.leadershipTermId() : -1;
+    now.appendPosition = appendPosition;
+    now.truncationCount = election.counters.truncations;
     this.onProgress(memberId, now);
-    this.onDurable(memberId, observed, now.consumablePosition);
+    this.onDurable(memberId, observed, now.consumablePosition, appendPosition, durablePosition);
   }
 
   /** What is seen of a member, against what was seen before. */
@@ -93,14 +101,18 @@ export class Progress {
   }
 
   /** What the recorder of a member claims, while it records. */
-  onDurable(memberId: number, observed: MemberObservation, consumablePosition: number): void {
-    const { module, recorder } = observed;
-    if (!recorder.isRecording() || recorder.isBusy()) {
+  onDurable(
+    memberId: number,
+    observed: MemberObservation,
+    consumablePosition: number,
+    append: number,
+    durable: number,
+  ): void {
+    if (consumablePosition <= durable && durable <= append) {
       return;
     }
-    const durable = recorder.durablePosition();
-    const append = module.appendPosition();
-    if (consumablePosition > durable || durable > append) {
+    const { recorder } = observed;
+    if (recorder.isRecording() && !recorder.isBusy()) {
       this.#judge.report(
         'I-9',
         `member ${memberId}: consumable position ${consumablePosition}, durable ${durable}, ` +

@@ -21,6 +21,11 @@ export function eventText(event: WatchedEvent, isRequest: boolean): string {
       );
     case 'timer':
       return `timer ${event.timerId}, which fired at log time ${timestamp}`;
+    case 'service message':
+      return (
+        `a message of a service at log time ${timestamp}, ${bytes?.length} bytes: ` +
+        messageText(bytes ?? new Uint8Array(0))
+      );
     case 'leadership term':
       return `the beginning of a leadership term at log time ${timestamp}`;
     default:

@@ -2,6 +2,7 @@
 
 import { assert } from '../../assert.js';
 import type { LogReader, MessageConsumer } from '../../cluster/log-poller.js';
+import { OutputHistory } from '../../cluster/output-history.js';
 import { POSITION_NULL, type Position } from '../../position.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
@@ -159,6 +160,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       offerAnswer: () => undefined,
       requestClose: () => undefined,
     };
+    const outputs = new OutputHistory(arena);
     container.start({
       arena,
       memberId: 0,
@@ -172,10 +174,12 @@ export class UserApplication<S extends ClusteredService> implements Application 
         wants: () => false,
         offer: (section) => section.close(),
       },
+      outputs,
       snapshot: undefined,
     });
     container.doWork(Number.MAX_SAFE_INTEGER);
     container.close();
+    outputs.close();
     arenas.give(arena);
     return messages;
   }

@@ -22,6 +22,7 @@ import { bytesText } from './state-sinks.js';
 const MESSAGE_OFFSET = 64;
 const SPOILT_BYTE_BASE = 0xd0;
 const CLOSE_WORD = 0x636c;
+const SERVICE_MESSAGE_WORD = 0x736d;
 
 export type WatchedEventKind =
   | 'start'
@@ -29,6 +30,7 @@ export type WatchedEventKind =
   | 'session open'
   | 'session close'
   | 'timer'
+  | 'service message'
   | 'leadership term';
 
 /** An event as the service got it. */
@@ -89,6 +91,15 @@ export class EventOutputs {
     }
   }
 
+  addServiceMessage(bytes: Uint8Array): void {
+    this.count++;
+    this.#hash.addWord(SERVICE_MESSAGE_WORD);
+    this.#hash.addBytes(bytes, 0, bytes.length);
+    if (this.isKept) {
+      this.lines.push(`into the log: ${messageText(bytes)}`);
+    }
+  }
+
   /** Stands for everything that was sent in this event. */
   digest(): string {
     return this.#hash.digest();
@@ -129,6 +140,10 @@ class WatchedSession implements ClientSession {
     return this.#session.responseStreamId;
   }
 
+  get principal(): Uint8Array {
+    return this.#session.principal;
+  }
+
   get isClosing(): boolean {
     return this.#session.isClosing;
   }
@@ -158,12 +173,20 @@ class WatchedCluster implements Cluster {
     return this.#cluster.memberId;
   }
 
+  get serviceId(): number {
+    return this.#cluster.serviceId;
+  }
+
   get role(): Role {
     return this.#cluster.role;
   }
 
   get egressMessageLengthMax(): number {
     return this.#cluster.egressMessageLengthMax;
+  }
+
+  get serviceMessageLengthMax(): number {
+    return this.#cluster.serviceMessageLengthMax;
   }
 
   time(): number {
@@ -199,6 +222,15 @@ class WatchedCluster implements Cluster {
   cancelTimer(correlationId: number): boolean {
     const result = this.#cluster.cancelTimer(correlationId);
     this.#outputs.addTimer(correlationId, undefined, result);
+    return result;
+  }
+
+  offer(buffer: ArrayBufferView, offset: number, length: number): number {
+    const result = this.#cluster.offer(buffer, offset, length);
+    if (result >= 0) {
+      const start = buffer.byteOffset + offset;
+      this.#outputs.addServiceMessage(new Uint8Array(buffer.buffer, start, length));
+    }
     return result;
   }
 
@@ -266,9 +298,7 @@ export class WatchedService implements ClusteredService {
     offset: number,
     length: number,
   ): void {
-    this.#reserve(length);
-    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
-    this.#bytes.set(bytes, MESSAGE_OFFSET);
+    const bytes = this.#copyOf(buffer, offset, length);
     const watched = this.#watched(session);
     const event = eventOf('message', this.#position(), timestamp, session.id, bytes);
     this.#event('onSessionMessage', event, () => {
@@ -280,8 +310,7 @@ export class WatchedService implements ClusteredService {
         MESSAGE_OFFSET,
         length,
       );
-      // What the service kept of the message is now worth nothing.
-      this.#bytes.fill(this.#spoiltByte, MESSAGE_OFFSET, MESSAGE_OFFSET + length);
+      this.#spoil(length);
       return result;
     });
   }
@@ -304,6 +333,29 @@ export class WatchedService implements ClusteredService {
   onTimerEvent(correlationId: number, timestamp: number): void {
     const event = { ...eventOf('timer', this.#position(), timestamp), timerId: correlationId };
     this.#event('onTimerEvent', event, () => this.service.onTimerEvent?.(correlationId, timestamp));
+  }
+
+  onServiceMessage(
+    serviceId: number,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void {
+    const bytes = this.#copyOf(buffer, offset, length);
+    const event = eventOf('service message', this.#position(), timestamp, 0, bytes);
+    this.#event('onServiceMessage', event, () => {
+      const { service } = this;
+      const result: unknown = service.onServiceMessage?.(
+        serviceId,
+        timestamp,
+        this.#view,
+        MESSAGE_OFFSET,
+        length,
+      );
+      this.#spoil(length);
+      return result;
+    });
   }
 
   onNewLeadershipTermEvent(term: LeadershipTerm, timestamp: number): void {
@@ -357,6 +409,19 @@ export class WatchedService implements ClusteredService {
     } finally {
       this.#observer.onLeave();
     }
+  }
+
+  /** Copies a message to where the service gets it. Returns the bytes themselves. */
+  #copyOf(buffer: DataView, offset: number, length: number): Uint8Array {
+    this.#reserve(length);
+    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+    this.#bytes.set(bytes, MESSAGE_OFFSET);
+    return bytes;
+  }
+
+  /** What the service kept of the message is now worth nothing. */
+  #spoil(length: number): void {
+    this.#bytes.fill(this.#spoiltByte, MESSAGE_OFFSET, MESSAGE_OFFSET + length);
   }
 
   #reserve(length: number): void {

@@ -4,6 +4,7 @@ import type { DamagedRange } from '../../archive/damage-list.js';
 import type { DirectoryDescription } from '../../archive/describe.js';
 import { LOG_RECORDING_ID, type LogGeometry } from '../../archive/log-geometry.js';
 import { termEntryAt } from '../../archive/recording-log.js';
+import { SNAPSHOT_STREAM_ID } from '../../archive/snapshot-recording.js';
 import { describeEvent, FrameFlag, FrameType, type LogFrame } from '../../codec/index.js';
 import { ErrorCode, PawlError } from '../../errors.js';
 import { POSITION_NULL, type Position } from '../../position.js';
@@ -13,7 +14,7 @@ import { readFrames } from './archive-frames.js';
 /** One recording of an archive. */
 export interface RecordingListing {
   readonly recordingId: number;
-  readonly content: 'log';
+  readonly content: 'log' | 'snapshot';
   readonly streamId: number;
   readonly startPosition: Position;
   /** End of the valid frames. */
@@ -23,6 +24,8 @@ export interface RecordingListing {
   readonly fileBytes: number;
   readonly termCount: number;
   readonly health: string;
+  /** Of a snapshot: its position in the log. */
+  readonly logPosition?: Position;
 }
 
 /** Frames and messages of a part of a log. */
@@ -92,7 +95,7 @@ export function readableLog(directory: string, description: DirectoryDescription
   return {
     description,
     geometry: catalog.geometry,
-    from: segments[0]?.base ?? 0,
+    from: Math.max(segments[0]?.base ?? 0, description.logStartPosition),
     to: appendPosition,
     damaged: health?.kind === 'corrupt' ? health.ranges : [],
   };
@@ -100,7 +103,8 @@ export function readableLog(directory: string, description: DirectoryDescription
 
 /** The recordings of an archive. */
 export function listRecordings(log: ReadableLog): readonly RecordingListing[] {
-  const { health, segments, terms } = log.description;
+  const { health, segments, snapshots, terms } = log.description;
+  const { segmentLength } = log.geometry;
   return [
     {
       recordingId: LOG_RECORDING_ID,
@@ -113,6 +117,18 @@ export function listRecordings(log: ReadableLog): readonly RecordingListing[] {
       termCount: terms.length,
       health: health?.kind ?? 'unknown',
     },
+    ...snapshots.map((snapshot) => ({
+      recordingId: snapshot.recordingId,
+      content: 'snapshot' as const,
+      streamId: SNAPSHOT_STREAM_ID,
+      startPosition: 0,
+      stopPosition: snapshot.length,
+      segmentCount: Math.ceil(snapshot.length / segmentLength),
+      fileBytes: snapshot.length,
+      termCount: 1,
+      health: snapshot.problem === undefined ? 'sound' : 'unusable',
+      logPosition: snapshot.logPosition,
+    })),
   ];
 }
 
@@ -180,6 +196,11 @@ export function verifyArchive(directory: string, log: ReadableLog): ArchiveVerdi
   const durable = mark?.durablePosition ?? POSITION_NULL;
   if (log.to < durable) {
     problems.push(`the log ends at ${log.to}, before its durable mark ${durable}`);
+  }
+  for (const { logPosition, problem, recordingId } of log.description.snapshots) {
+    if (problem !== undefined) {
+      problems.push(`snapshot ${recordingId} of position ${logPosition}: ${problem}`);
+    }
   }
   return {
     isSound: health?.kind !== 'corrupt' && problems.length === 0,

@@ -7,6 +7,9 @@ import { type Environment, environmentText } from './environment.js';
 import type { FailoverBenchResult } from './failover-bench.js';
 import { type ClosedLoopResult, FLOOR_TO_PING_PONG_MAX, type FloorResult } from './floor-bench.js';
 import type { ReadFigures, ReadsBenchResult } from './reads-bench.js';
+import type { RestartBenchResult, StartTimes } from './restart-bench.js';
+import type { SessionsBenchResult } from './sessions-bench.js';
+import type { SnapshotBenchResult } from './snapshot-bench.js';
 
 function closedLoopTable(results: readonly ClosedLoopResult[]): string {
   return tableText([
@@ -93,6 +96,37 @@ export function readsText(result: ReadsBenchResult, environment: Environment): s
   ].join('\n');
 }
 
+/** `pawl bench sessions` in words. */
+export function sessionsText(result: SessionsBenchResult, environment: Environment): string {
+  const { durability, few, nodes, p99Ratio, rate, runs, stoppedBy, streamTermLength } = result;
+  const cells = (one: typeof few): string[] => [
+    one.p50.toFixed(0),
+    one.p99.toFixed(0),
+    one.leaderCpu.toFixed(2),
+  ];
+  return [
+    '',
+    `${nodes} members, durability ${durability}, terms of ${grouped(streamTermLength)} bytes for ` +
+      `each stream; one client sends ${grouped(rate)} messages/s, the others are idle`,
+    'bytes a session; latency of the client that sends in microseconds',
+    tableText([
+      ['idle', 'opened/s', 'leader', 'follower', 'address space', 'p50', 'p99', 'leader CPU'],
+      ['0', '', '', '', '', ...cells(few)],
+      ...runs.map((one) => [
+        grouped(one.sessions),
+        grouped(one.connectsPerSecond),
+        grouped(one.leaderBytesPerSession),
+        grouped(one.followerBytesPerSession),
+        grouped(one.leaderArenaBytesPerSession),
+        ...cells(one),
+      ]),
+    ]),
+    `p99 with the most idle sessions is ${p99Ratio} times that without`,
+    ...(stoppedBy === undefined ? [] : [`no more sessions: ${stoppedBy}`]),
+    environmentText(environment),
+  ].join('\n');
+}
+
 /** `pawl bench cluster` in words. */
 export function clusterText(result: ClusterBenchResult, environment: Environment): string {
   const lines = [
@@ -124,4 +158,60 @@ export function clusterText(result: ClusterBenchResult, environment: Environment
     environmentText(environment),
   );
   return lines.join('\n');
+}
+
+/** `pawl bench snapshot` in words. */
+export function snapshotText(result: SnapshotBenchResult, environment: Environment): string {
+  const { after, before, during, durability, keys, nodes, rate, ratio, ratioMax } = result;
+  const verdict = result.holds ? 'holds' : 'DOES NOT HOLD';
+  return [
+    '',
+    `${nodes} members, durability ${durability}, ${grouped(keys)} keys with values of ` +
+      `${result.valueBytes} bytes, ${grouped(rate)} puts/s; microseconds from when a put was due`,
+    tableText([
+      ['', 'puts', ...LATENCY_HEADINGS],
+      ['before', grouped(before.count), ...latencyCells(before)],
+      ['during', grouped(during.count), ...latencyCells(during)],
+      ['after', grouped(after.count), ...latencyCells(after)],
+    ]),
+    `p99 during / before ${ratio} (at most ${ratioMax}): ${verdict}`,
+    tableText([
+      ['member', 'bytes', 'took ms', 'pause ms', 'longest step ms'],
+      ...result.snapshots.map(({ bytes, longestStepMs, memberId, pauseMs, tookMs }) => [
+        String(memberId),
+        grouped(bytes),
+        tookMs.toFixed(0),
+        pauseMs.toFixed(3),
+        longestStepMs.toFixed(3),
+      ]),
+    ]),
+    `${result.rssMiBPerNode} MiB resident per member, filled in ${result.fillSeconds} s`,
+    environmentText(environment),
+  ].join('\n');
+}
+
+function startCells({ all, max, p50 }: StartTimes): readonly string[] {
+  return [String(all.length), p50.toFixed(0), max.toFixed(0)];
+}
+
+/** `pawl bench restart` in words. */
+export function restartText(result: RestartBenchResult, environment: Environment): string {
+  const { coldStart, durability, growth, keys, nodes, runs } = result;
+  return [
+    '',
+    `${nodes} members, durability ${durability}, ${grouped(keys)} keys; milliseconds from the ` +
+      'start of the processes to the first answer',
+    tableText([
+      ['log before the snapshot', 'snapshot', 'starts', 'p50', 'max'],
+      ...runs.map(({ logBytes, restart, snapshotBytes }) => [
+        grouped(logBytes),
+        grouped(snapshotBytes),
+        ...startCells(restart),
+      ]),
+      ['one of three missing', '', ...startCells(coldStart)],
+    ]),
+    `longest log / shortest log: ${growth}; one missing at most ${coldStart.maxAllowed} ms: ` +
+      (coldStart.holds ? 'holds' : 'DOES NOT HOLD'),
+    environmentText(environment),
+  ].join('\n');
 }

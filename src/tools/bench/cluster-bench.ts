@@ -109,7 +109,7 @@ class BenchCluster implements LoadChain {
     const cluster = await LocalCluster.create({
       memberCount: MEMBER_COUNT,
       directory: options.directory,
-      cluster: { durability: options.durability },
+      cluster: { durability: options.durability, egressTermLength: STREAM_TERM_LENGTH },
       member: {
         mtuLength: options.mtu,
         windowLength: WINDOW_LENGTH,

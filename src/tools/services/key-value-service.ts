@@ -5,12 +5,8 @@
 
 import type { Cluster, ClusteredService } from '../../service/clustered-service.js';
 import { REQUEST_HEADER_LENGTH, Replier } from '../../service/request.js';
-import { SnapshotMap } from '../../service/snapshot-map.js';
-import type {
-  SnapshotImage,
-  SnapshotOutput,
-  SnapshotPublication,
-} from '../../service/snapshot-publication.js';
+import { SnapshotBytesMap } from '../../service/snapshot-bytes-map.js';
+import type { SnapshotImage, SnapshotPublication } from '../../service/snapshot-publication.js';
 import {
   ANSWER_HEAD_LENGTH,
   KeyValueOperation,
@@ -35,31 +31,9 @@ interface Request {
   readonly expected: Uint8Array | undefined;
 }
 
-/** An entry's record: key length u32, key, value. */
-class EntryRecords {
-  #bytes = new Uint8Array(1024);
-  #view = new DataView(this.#bytes.buffer);
-
-  offer(key: string, value: Uint8Array, output: SnapshotOutput): void {
-    const length = 4 + key.length + value.length;
-    if (length > this.#bytes.length) {
-      this.#bytes = new Uint8Array(length * 2);
-      this.#view = new DataView(this.#bytes.buffer);
-    }
-    this.#view.setUint32(0, key.length, true);
-    for (let index = 0; index < key.length; index++) {
-      this.#bytes[4 + index] = key.charCodeAt(index);
-    }
-    this.#bytes.set(value, 4 + key.length);
-    output.offer(this.#bytes, 0, length);
-  }
-}
-
 class KeyValueService implements ClusteredService {
   readonly snapshotVersion = 1;
-  // Keys are the bytes that clients sent, one character each: no two are ever taken for one.
-  readonly #values = new SnapshotMap<string, Uint8Array>();
-  readonly #records = new EntryRecords();
+  readonly #values = new SnapshotBytesMap();
   readonly #replier = new Replier(ANSWER_LENGTH_MAX);
   /** Where every answer is written, within the replier's bytes. */
   readonly #answer = this.#replier.body;
@@ -77,10 +51,7 @@ class KeyValueService implements ClusteredService {
         isFirst = false;
         return;
       }
-      const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
-      const keyLength = buffer.getUint32(offset, true);
-      const key = keyOf(bytes.subarray(4, 4 + keyLength));
-      this.#values.set(key, bytes.slice(4 + keyLength));
+      this.#values.load(buffer, offset, length);
     });
   }
 
@@ -89,9 +60,7 @@ class KeyValueService implements ClusteredService {
     state.setInt32(0, this.#hash, true);
     state.setUint32(4, this.#changeCount, true);
     snapshot.offer(state, 0, STATE_RECORD_LENGTH);
-    snapshot.offerView(
-      this.#values.snapshot((key, value, output) => this.#records.offer(key, value, output)),
-    );
+    snapshot.offerView(this.#values.snapshot());
   }
 
   onSessionMessage: ClusteredService['onSessionMessage'] = (
@@ -138,10 +107,10 @@ class KeyValueService implements ClusteredService {
       case KeyValueOperation.Get:
         return this.#get(request);
       case KeyValueOperation.Put:
-        this.#put(keyOf(request.key), request);
+        this.#put(request);
         return this.#write(KeyValueResult.Ok);
       case KeyValueOperation.Delete: {
-        const isThere = this.#delete(keyOf(request.key), request);
+        const isThere = this.#delete(request);
         return this.#write(isThere ? KeyValueResult.Ok : KeyValueResult.NotFound);
       }
       case KeyValueOperation.CompareAndSet:
@@ -152,29 +121,28 @@ class KeyValueService implements ClusteredService {
   }
 
   #get(request: Request): number {
-    const value = this.#values.get(keyOf(request.key));
+    const value = this.#values.get(request.key);
     return value === undefined
       ? this.#write(KeyValueResult.NotFound)
       : this.#write(KeyValueResult.Ok, value);
   }
 
   #compareAndSet(request: Request): number {
-    const key = keyOf(request.key);
-    const current = this.#values.get(key);
+    const current = this.#values.get(request.key);
     if (!isSame(current, request.expected)) {
       return this.#write(KeyValueResult.Mismatch, current);
     }
-    this.#put(key, request);
+    this.#put(request);
     return this.#write(KeyValueResult.Ok);
   }
 
-  #put(key: string, request: Request): void {
-    this.#values.set(key, request.value.slice());
+  #put(request: Request): void {
+    this.#values.set(request.key, request.value);
     this.#note(KeyValueOperation.Put, request.key, request.value);
   }
 
-  #delete(key: string, request: Request): boolean {
-    const isThere = this.#values.delete(key);
+  #delete(request: Request): boolean {
+    const isThere = this.#values.delete(request.key);
     if (isThere) {
       this.#note(KeyValueOperation.Delete, request.key, NO_BYTES);
     }
@@ -226,14 +194,6 @@ function readRequest(buffer: DataView, start: number, length: number): Request |
     value: bytes.subarray(keyLength, valueEnd),
     expected: isAbsent ? undefined : bytes.subarray(valueEnd),
   };
-}
-
-function keyOf(bytes: Uint8Array): string {
-  let key = '';
-  for (let index = 0; index < bytes.length; index++) {
-    key += String.fromCharCode(bytes[index] as number);
-  }
-  return key;
 }
 
 function isSame(current: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {

@@ -10,6 +10,8 @@ import { ClockAgreement } from '../../../src/cluster/clock-agreement.js';
 import { ConsensusAdapter } from '../../../src/cluster/consensus-adapter.js';
 import type { Installs } from '../../../src/cluster/installs.js';
 import type { LogCare } from '../../../src/cluster/log-care.js';
+import type { Outputs } from '../../../src/cluster/outputs.js';
+import type { Shutdown } from '../../../src/cluster/shutdown.js';
 import type { Election } from '../../../src/consensus/election.js';
 import { readInt64 } from '../../../src/protocol/encoding.js';
 import { messageTemplateId } from '../../../src/protocol/message-header.js';
@@ -53,10 +55,18 @@ const NO_REPAIR: Pick<LogCare, 'onRepairRequest' | 'onRepairBlock'> = {
 
 /** Snapshots on their way are for the archive as well. */
 const NO_CLOCKS = new ClockAgreement({ nowNs: () => 0, wallMs: () => 0 }, 0, [0, 1, 2]);
+const NO_OUTPUTS: Pick<Outputs, 'onOutputHash'> = { onOutputHash: () => false };
 const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
   onOffer: () => false,
   onRequest: () => false,
   onBlock: () => false,
+};
+
+/** The end of a cluster changes nothing of what it has agreed on. */
+const NO_SHUTDOWN: Pick<Shutdown, 'onHello' | 'onTerminationPosition' | 'onTerminationAck'> = {
+  onHello: () => undefined,
+  onTerminationPosition: () => false,
+  onTerminationAck: () => false,
 };
 
 /** A subscription that delivers one message. */
@@ -163,6 +173,8 @@ class Hostile {
       NO_REPAIR as LogCare,
       NO_INSTALLS as Installs,
       NO_CLOCKS,
+      NO_OUTPUTS as Outputs,
+      NO_SHUTDOWN as Shutdown,
     );
     this.#source.bytes = message;
     const { counters } = election;

@@ -1,0 +1,99 @@
+// member-reports.ts: what a member says to people about itself.
+
+import { ErrorCode, PawlError } from '../errors.js';
+import { RefusalReason } from '../protocol/codecs/enumerations.js';
+import type { Subscription } from '../transport/subscription.js';
+import type { ClusterConfig } from './cluster-config.js';
+import type { Divergence } from './divergence.js';
+import type { MemberParts } from './member-assembly.js';
+
+/** How the log was found, and what has become of it since. */
+export function healthOf(running: MemberParts | undefined, memberId: number): string {
+  if (running === undefined) {
+    return 'opening';
+  }
+  if (!running.logCare.damage.isEmpty) {
+    return 'corrupt';
+  }
+  const { divergence } = running.outputs;
+  if (divergence !== undefined && !isInnocent(divergence, memberId)) {
+    return 'diverged';
+  }
+  if (running.diskWatch.isLow) {
+    return 'low space';
+  }
+  const { kind } = running.directory.health;
+  return kind === 'corrupt' ? 'repaired' : kind;
+}
+
+/** Whether a majority says that others are odd. */
+function isInnocent({ oddMemberIds }: Divergence, memberId: number): boolean {
+  return oddMemberIds.length > 0 && !oddMemberIds.includes(memberId);
+}
+
+/** Why a member is refused, by the reason that the others give. */
+export const REFUSALS: ReadonlyMap<number, string> = new Map([
+  [
+    RefusalReason.ClusterId,
+    'the cluster ids differ: start this member with the cluster id of the others',
+  ],
+  [RefusalReason.Configuration, 'the cluster settings differ: make them equal on all members'],
+  [RefusalReason.Durability, 'the durability levels differ: use the level of the others'],
+  [
+    RefusalReason.Incarnation,
+    'its data directory is another one than before: it does not vote until it has caught up',
+  ],
+  [RefusalReason.ProtocolVersion, 'the protocol versions differ: run the version of the others'],
+]);
+
+/** Why a subscription can receive nothing; undefined while it can. */
+export function socketFailure(subscription: Subscription): PawlError | undefined {
+  const { failure } = subscription;
+  if (failure === undefined || failure instanceof PawlError) {
+    return failure;
+  }
+  return new PawlError(
+    ErrorCode.NetworkFailed,
+    `cannot listen on ${subscription.channel}: ${failure.message}`,
+    'environment',
+    { cause: failure },
+  );
+}
+
+/**
+ * Checks that the cluster's setting and what this member is given agree: a member that asks nobody
+ * who he is would let in, as a leader, whom the others refuse.
+ *
+ * @throws PawlError CONFIGURATION_INVALID.
+ */
+export function checkAuthentication(config: ClusterConfig, hasAuthenticator: boolean): void {
+  const isRequired = config.authentication === 'required';
+  if (isRequired !== hasAuthenticator) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      isRequired
+        ? 'cluster.authentication is required, and this member has no authenticator: give it one'
+        : 'this member has an authenticator, and cluster.authentication is none: set it to ' +
+            'required on all members',
+    );
+  }
+}
+
+/** What has become of snapshots and of the log, of the disk, and of what services put out. */
+export function careCounters(running: MemberParts | undefined): Record<string, number> {
+  return {
+    snapshotsTaken: running?.taker.takenCount ?? 0,
+    snapshotPauseNs: running?.taker.pauseNs ?? 0,
+    snapshotLongestStepNs: running?.taker.longestStepNs ?? 0,
+    snapshotsSkipped: running?.taker.skippedCount ?? 0,
+    snapshotsFailed: running?.taker.failedCount ?? 0,
+    snapshotsByShadow: running?.shadow?.takenCount ?? 0,
+    snapshotsOffered: running?.installs.source.offerCount ?? 0,
+    snapshotBlocksSent: running?.installs.source.blockCount ?? 0,
+    segmentsPurged: running?.purger.purgedSegmentCount ?? 0,
+    lowSpaceCount: running?.diskWatch.lowCount ?? 0,
+    lowSpaceTransfers: running?.diskWatch.transferCount ?? 0,
+    outputsCompared: running?.outputs.comparedCount ?? 0,
+    divergences: running?.outputs.divergenceCount ?? 0,
+  };
+}

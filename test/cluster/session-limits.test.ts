@@ -1,0 +1,168 @@
+// session-limits.test.ts: limits of sessions, their storms, and clients that come too late.
+
+import test from 'tape';
+import { concludeClusterConfig } from '../../src/cluster/cluster-config.js';
+import { AppliedSessions } from '../../src/cluster/cluster-session.js';
+import type { Egress } from '../../src/cluster/egress.js';
+import { LeaderSessions, OpenResult } from '../../src/cluster/leader-sessions.js';
+import type { LogPublisher } from '../../src/cluster/log-publisher.js';
+import { responseHost } from '../../src/cluster/response-channel.js';
+import { ErrorCode, PawlError } from '../../src/errors.js';
+import { Arena } from '../../src/memory/arena.js';
+import { ClusterFixture, MS, messageOf, SECOND, type TestClient } from './cluster-fixture.js';
+
+const MIB = 1024 * 1024;
+const codeOf = ({ closed }: TestClient): string | undefined =>
+  closed instanceof PawlError ? closed.code : undefined;
+
+test('an address counts as one, however it is written', (t) => {
+  const of = (endpoint: string) => responseHost(`aeron:udp?endpoint=${endpoint}`);
+  t.equal(of('127.0.0.1:9000'), of('127.0.0.1:9001'));
+  t.equal(of('127.0.0.1:9000|alias=a:1'), of('127.0.0.1:9000'));
+  t.equal(of('[::1]:9000'), of('[0:0::0001]:9001'));
+  t.notEqual(of('[::1]:9000'), of('[::2]:9000'));
+  t.notEqual(of('127.0.0.1:9000'), of('127.0.0.2:9000'));
+  t.end();
+});
+
+test('sessions of one address are limited, counted from the log and what is appended', (t) => {
+  const config = concludeClusterConfig(
+    { members: '0,10.0.0.1:1,10.0.0.1:2,10.0.0.1:3,10.0.0.1:4,10.0.0.1:5', sessionCountMax: 8 },
+    { memberId: 0, insecure: true },
+  );
+  const applied = new AppliedSessions();
+  let tail = 0;
+  const log = {
+    tail: () => tail,
+    appendSessionOpen: () => {
+      tail += 64;
+      return tail;
+    },
+  };
+  const egress = { connect: () => undefined, confirm: () => undefined, hasRoom: () => true };
+  const sessions = new LeaderSessions(
+    Arena.create(16 * MIB),
+    { ...config, sessionCountPerAddressMax: 2 },
+    applied,
+    egress as unknown as Egress,
+    log as unknown as LogPublisher,
+  );
+  sessions.startTerm(0);
+  const details = (host: string, port: number) => ({
+    correlationIdHigh: 0,
+    correlationIdLow: port,
+    responseStreamId: 102,
+    responseChannel: `aeron:udp?endpoint=${host}:${port}`,
+    encodedPrincipal: new Uint8Array(0),
+  });
+  t.equal(sessions.open(details('10.9.0.1', 1), 0), OpenResult.Accepted);
+  t.equal(sessions.open(details('10.9.0.1', 2), 0), OpenResult.Accepted);
+  t.equal(sessions.open(details('10.9.0.1', 3), 0), OpenResult.AddressLimitReached);
+  t.equal(sessions.open(details('10.9.0.2', 4), 0), OpenResult.Accepted, 'others may');
+  const opened = { ...details('10.9.0.1', 1), id: 0, openedPosition: 64 };
+  applied.open(opened);
+  sessions.onOpened(opened, false, 0);
+  t.equal(sessions.open(details('10.9.0.1', 3), 0), OpenResult.AddressLimitReached, 'still two');
+  applied.close(0);
+  t.equal(sessions.open(details('10.9.0.1', 3), 0), OpenResult.Accepted, 'one has ended');
+  t.end();
+});
+
+test('a client that was stopped for longer than its session lives is told that it expired', (t) => {
+  const fixture = new ClusterFixture({ cluster: { sessionTimeoutMs: 1_500 } });
+  fixture.start();
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  const id = client.client?.clusterSessionId;
+  // Long enough for everything that was said to it meanwhile to be lost.
+  fixture.world.network.isolate(client.node);
+  fixture.run(8 * SECOND);
+  fixture.world.network.heal();
+  fixture.await(() => client.closed !== undefined, 'the client was told');
+  t.equal(codeOf(client), ErrorCode.SessionExpired);
+  t.equal(client.client?.clusterSessionId, id, 'and has opened no other session');
+  fixture.close();
+  t.end();
+});
+
+test('a follower, too, tells a client that the log has closed its session', (t) => {
+  const fixture = new ClusterFixture({ cluster: { sessionTimeoutMs: 1_500 } });
+  const leader = fixture.start();
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  fixture.world.network.isolate(client.node);
+  fixture.run(3 * SECOND);
+  // The leader that it knows follows another one now.
+  leader.node.process?.pause(2 * SECOND);
+  fixture.run(3 * SECOND);
+  t.notEqual(fixture.awaitLeader().memberId, leader.memberId);
+  fixture.world.network.heal();
+  fixture.await(() => client.closed !== undefined, 'the client was told');
+  t.equal(codeOf(client), ErrorCode.SessionExpired);
+  fixture.close();
+  t.end();
+});
+
+test('a pause that is shorter than the session timeout costs no session', (t) => {
+  const fixture = new ClusterFixture({ cluster: { sessionTimeoutMs: 3_000 } });
+  const leader = fixture.start();
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  client.node.process?.pause(1_500 * MS);
+  fixture.run(2 * SECOND);
+  leader.node.process?.pause(2 * SECOND);
+  fixture.run(4 * SECOND);
+  fixture.send(client, messageOf(3));
+  fixture.await(() => client.received.length === 1, 'its message came back');
+  t.notOk(client.closed);
+  fixture.close();
+  t.end();
+});
+
+test('a storm of sessions that come and go ends no member and no other session', (t) => {
+  const fixture = new ClusterFixture({ cluster: { sessionCountMax: 8, sessionTimeoutMs: 2_000 } });
+  const leader = fixture.start();
+  const live = fixture.connect();
+  fixture.await(() => live.isConnected, 'one client is connected');
+  for (let wave = 0; wave < 12; wave++) {
+    const clients = Array.from({ length: 12 }, () => fixture.connect());
+    fixture.run(150 * MS);
+    t.ok(fixture.status(leader).sessionCount <= 8, 'never more than are allowed');
+    for (const [index, client] of clients.entries()) {
+      if (index % 2 === 0) {
+        client.client?.close();
+      }
+      client.node.kill();
+    }
+  }
+  fixture.send(live, messageOf(1));
+  fixture.await(() => live.received.length === 1, 'the live session is served');
+  t.notOk(live.closed);
+  fixture.await(() => fixture.status(leader).sessionCount === 1, 'the others are gone in time');
+  fixture.close();
+  t.end();
+});
+
+test('a leader without memory for one more session says so, and lives on', (t) => {
+  const fixture = new ClusterFixture({
+    // A session takes nearly two MiB of a simulated member's 24.
+    cluster: { sessionCountMax: 100, egressTermLength: 512 * 1024 },
+  });
+  const leader = fixture.start();
+  const live = fixture.connect();
+  fixture.await(() => live.isConnected, 'one client is connected');
+  const others = Array.from({ length: 16 }, () => fixture.connect({ connectTimeoutMs: 3_000 }));
+  fixture.await(
+    () => others.every((client) => client.isConnected || client.closed !== undefined),
+    'all others have an answer, or none in time',
+  );
+  t.ok(
+    others.some((client) => client.closed !== undefined),
+    'not all have found room',
+  );
+  fixture.send(live, messageOf(1));
+  fixture.await(() => live.received.length === 1, 'the live session is served');
+  t.ok(fixture.status(leader).isIngressOpen);
+  fixture.close();
+  t.end();
+});
