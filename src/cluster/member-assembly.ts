@@ -20,7 +20,7 @@ import type { Entropy } from '../ports/entropy.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
 import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
-import { logLength } from '../transport/log-memory.js';
+import { logLength, messageLengthMax } from '../transport/log-memory.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import { type Authenticator, type AuthorisationService, DENY_ALL } from './authenticator.js';
@@ -64,10 +64,6 @@ import { Shutdown } from './shutdown.js';
 import { assembleLoader, assembleSnapshots, NOT_BY_SERVICE } from './snapshot-assembly.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
 import type { SnapshotTaker } from './snapshot-taker.js';
-
-/** Longest message in a log, bytes: an eighth of a term, at most 16 MiB, as in Aeron. */
-export const MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
-export const MESSAGE_TERM_SHARE = 8;
 
 /** Runs the recorder somewhere else than on this thread. */
 export interface RecorderRunner {
@@ -222,7 +218,7 @@ function assembleLog(inputs: AssemblyInputs) {
   const onLogWarning = (message: string): void => inputs.onWarning(message);
   const leaderLog = new LeaderLog(transport, config, recorder, source, onRelease, onLogWarning);
   const followerLog = new FollowerLog(transport, config, recorder, onRelease);
-  const logPublisher = new LogPublisher(arena, messageLengthMax(config));
+  const logPublisher = new LogPublisher(arena, messageLengthMax(config.logTermLength));
   const logClock = new LogClock(config.clockSkewMaxMs);
   const { memberId, memberIds } = config.consensus;
   const clocks = new ClockAgreement(inputs.clock, memberId, memberIds);
@@ -264,7 +260,7 @@ function startServices(
     memberId: config.member.memberId,
     poller: log.makePoller(),
     egress: sessions.egress,
-    messageLengthMax: messageLengthMax(config),
+    messageLengthMax: messageLengthMax(config.logTermLength),
     fragmentLimit: config.member.serviceFragmentLimit,
     openRecording: log.makeReader,
     snapshots: snapshots.shadow === undefined ? snapshots.taker.sinkOf(serviceId) : NOT_BY_SERVICE,
@@ -329,7 +325,7 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     log: log.logPublisher,
     queries: queryIngress,
     orders,
-    messageLengthMax: messageLengthMax(config),
+    messageLengthMax: messageLengthMax(config.logTermLength),
   });
   const close = (): void => {
     egress.close();
@@ -446,9 +442,4 @@ function assembleInstalls(
     onFatal: (error) => inputs.onFatal(error),
   });
   return new Installs(source, target, election);
-}
-
-/** Longest message that a cluster's log can hold, bytes. */
-export function messageLengthMax(config: ClusterConfig): number {
-  return Math.min(config.logTermLength / MESSAGE_TERM_SHARE, MESSAGE_LENGTH_MAX);
 }

@@ -5,7 +5,6 @@
 
 import type { ClusterConfig } from '../cluster/cluster-config.js';
 import { LogPoller } from '../cluster/log-poller.js';
-import { messageLengthMax } from '../cluster/member-assembly.js';
 import { MessageJoiner } from '../cluster/message-pieces.js';
 import { SNAPSHOT_WINDOW_LENGTH } from '../cluster/remote-snapshot.js';
 import {
@@ -27,6 +26,7 @@ import { SNAPSHOT_STEP_INTERVAL_NS, SNAPSHOT_STEP_LENGTH } from '../cluster/snap
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
 import type { Position } from '../position.js';
+import { messageLengthMax } from '../transport/log-memory.js';
 import { Outbox } from './outbox.js';
 import { OutputRelay } from './output-relay.js';
 import { SharedLog } from './shared-log.js';
@@ -172,7 +172,7 @@ export class ServiceAgent implements Agent {
       memberId: config.member.memberId,
       poller: new LogPoller(arena, this.#log, config.logTermLength, position),
       egress: this.#outbox,
-      messageLengthMax: messageLengthMax(config),
+      messageLengthMax: messageLengthMax(config.logTermLength),
       fragmentLimit: Math.min(STEP_FRAGMENT_LIMIT, config.member.serviceFragmentLimit),
       snapshots: this.#snapshots,
       timerListener: this.#outbox,

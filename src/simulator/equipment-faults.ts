@@ -123,9 +123,13 @@ export class EquipmentFaults {
       return;
     }
     disk.capacityBytes -= disk.freeBytes - Math.min(disk.freeBytes, Math.max(0, leftBytes));
-    world.schedule(world.nowNs + FILLING_STEP_NS, undefined, () =>
-      this.#fillSlowly(disk, leftBytes - FILLING_STEP_LENGTH, endNs),
-    );
+    const capacityBytes = disk.capacityBytes;
+    world.schedule(world.nowNs + FILLING_STEP_NS, undefined, () => {
+      // Another capacity: the disk was healed meanwhile, and stays so.
+      if (disk.capacityBytes === capacityBytes) {
+        this.#fillSlowly(disk, leftBytes - FILLING_STEP_LENGTH, endNs);
+      }
+    });
   }
 
   /** A wall clock is set. */

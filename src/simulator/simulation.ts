@@ -9,6 +9,7 @@ import { type Divergence, divergenceText } from '../cluster/divergence.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
+import { concludeSwarm } from './conclude-swarm.js';
 import { describeError } from './describe-error.js';
 import { LOW_SPACE_LENGTH } from './equipment-faults.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
@@ -17,10 +18,9 @@ import { Intruder } from './intruder.js';
 import { Judge } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
-import { NO_MESSAGES } from './message-chain.js';
 import { Nemesis } from './nemesis.js';
 import { Operator } from './operator.js';
-import { Prng } from './prng.js';
+import type { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
 import { makeSecurity } from './simulated-security.js';
@@ -30,35 +30,19 @@ import type { SimulationResult } from './simulation-result.js';
 export type { SimulationResult } from './simulation-result.js';
 
 import { Conversation } from './story/conversation.js';
-import {
-  drawSwarm,
-  type LastingTrouble,
-  type Profile,
-  type Swarm,
-  withoutTrouble,
-} from './swarm.js';
+import type { LastingTrouble, Profile, Swarm } from './swarm.js';
 import { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
 
 const NS_PER_MS = 1_000_000;
-/** Faults that a run has about, at least. */
-const FAULTS_MIN = 10;
 /** A member whose process has ended is started again after at most this. */
 const RESTART_DELAY_MAX_MS = 3_000;
 
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 
-/**
- * Where a caller brings what runs, nobody is asked who he is, and nobody gives orders. Of what its
- * service does nothing is known but to the caller.
- */
-const NO_OPERATIONS = {
-  ...{ isAuthenticated: false, intruderCount: 0, operatorIntervalNs: 0 },
-  ...{ messages: NO_MESSAGES, shadowEvery: 0 },
-};
 /** Runs are short: members compare their output often. */
 const DIVERGENCE_INTERVAL_MS = 200;
 /** Logs of runs are small, and disks that fill up do so within a second. */
@@ -104,22 +88,8 @@ export class Simulation {
   readonly #counts = emptyCounts();
 
   constructor(options: SimulationOptions) {
-    const { arenas, profile = 'swarm', seed, isTraced = false } = options;
-    const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
-    const { safetyNs } = options;
-    const adjusted = withoutTrouble(options.adjust?.(drawn) ?? drawn, options.without ?? []);
-    // A run that a caller shortens, or whose clients are the caller's, may have fewer commands.
-    const isWhole = safetyNs === undefined && options.makeApplication === undefined;
-    this.swarm = {
-      ...adjusted,
-      ...(options.makeApplication === undefined ? {} : NO_OPERATIONS),
-      safetyNs: safetyNs ?? adjusted.safetyNs,
-      // A short run has its faults too.
-      faultIntervalNs: Math.ceil(
-        Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
-      ),
-      commandCountMin: isWhole ? adjusted.commandCountMin : 0,
-    };
+    const { arenas, seed, isTraced = false } = options;
+    this.swarm = concludeSwarm(options);
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
     this.#random = this.world.random.fork('simulation');
