@@ -17,6 +17,8 @@ function nameOfLogEvent(templateId: i32): string {
     case 23: return 'ClusterActionRequest';
     case 24: return 'NewLeadershipTermEvent';
     case 25: return 'MembershipChangeEvent';
+    case 1050: return 'ServiceMessageHeader';
+    case 1054: return 'ServiceTimerEvent';
     default: return nameOfClientMessage(templateId);
   }
 }
@@ -77,6 +79,8 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1031: return 'RepairRequest';
     case 1032: return 'RepairBlock';
     case 1003: return 'LeadershipTransfer';
+    case 1004: return 'VoterClock';
+    case 1060: return 'OutputHash';
     case 1012: return 'RequestClients';
     case 1013: return 'RequestClient';
     case 1014: return 'RetainedReply';
@@ -98,6 +102,10 @@ function nameOfSnapshotRecord(templateId: i32): string {
     case 105: return 'ConsensusModule';
     case 106: return 'ClusterMembers';
     case 107: return 'PendingMessageTracker';
+    case 1051: return 'ServiceMessageMark';
+    case 1052: return 'PendingServiceMessage';
+    case 1053: return 'SnapshotService';
+    case 1061: return 'OutputState';
     default: return 'template ' + templateId.toString();
   }
 }

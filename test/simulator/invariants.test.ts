@@ -8,6 +8,9 @@ import {
   FRAME_TYPE_DATA,
   FRAME_TYPE_OFFSET,
 } from '../../assembly/layout/frame.js';
+import { ClusterActionRequestEncoder } from '../../src/protocol/codecs/cluster-action-request.js';
+import { ClusterAction } from '../../src/protocol/codecs/enumerations.js';
+import { SessionMessageHeaderEncoder } from '../../src/protocol/codecs/session-message-header.js';
 import { Acknowledged } from '../../src/simulator/invariants/acknowledged.js';
 import { Judge } from '../../src/simulator/invariants/judge.js';
 import { Limits } from '../../src/simulator/invariants/limits.js';
@@ -22,6 +25,7 @@ import {
 } from '../../src/simulator/invariants/service-messages.js';
 import { ServiceStates } from '../../src/simulator/invariants/service-states.js';
 import { StuckLeader } from '../../src/simulator/invariants/stuck-leader.js';
+import { Suspension } from '../../src/simulator/invariants/suspension.js';
 import { Timers } from '../../src/simulator/invariants/timers.js';
 import { ArenaPool } from '../../src/simulator/simulated-cluster.js';
 import { Simulation } from '../../src/simulator/simulation.js';
@@ -294,6 +298,20 @@ const BAD: readonly (readonly [string, string, () => Judge])[] = [
         states.onState(1, 96, 2);
       }),
   ],
+  [
+    'a message that the log takes while the cluster is suspended',
+    'I-15',
+    () =>
+      judged((judge) => {
+        const suspension = new Suspension(judge);
+        const view = new DataView(new ArrayBuffer(256));
+        const order = new ClusterActionRequestEncoder().wrapAndApplyHeader(view, 0);
+        order.action(ClusterAction.Suspend);
+        suspension.onFragment(view, 0, 8 + order.encodedLength(), 0xc0, 128);
+        new SessionMessageHeaderEncoder().wrapAndApplyHeader(view, 0);
+        suspension.onFragment(view, 0, 64, 0xc0, 256);
+      }),
+  ],
   ['a message of a service that is lost', 'messages', () => messaged([1, 2, 3], [1, 3])],
   ['a message of a service that comes twice', 'messages', () => messaged([1, 2], [1, 2, 2])],
   ['messages of a service that change places', 'messages', () => messaged([1, 2], [2, 1])],
@@ -387,6 +405,6 @@ test('what is good trips nobody', (t) => {
 test('every invariant that exists so far has a bad world of its own', (t) => {
   const tripped = new Set(BAD.map(([, invariant]) => invariant));
   const open = Object.keys(JUDGE_NAMES).filter((id) => /^I-/.test(id) && !tripped.has(id));
-  t.deepEqual(open, ['I-10'], 'snapshots are not there yet');
+  t.deepEqual(open, ['I-10'], 'what snapshots hold is compared in runs only');
   t.end();
 });
