@@ -87,8 +87,9 @@ export class StorageTasks {
         if (error.category === 'fatal') {
           this.poison(error);
         }
-        finish();
+        // Before the next task of its queue begins, which may be of no use now.
         onError(error);
+        finish();
         return;
       }
       if (outcome.done) {
@@ -102,8 +103,8 @@ export class StorageTasks {
       if (this.#poisoned === undefined) {
         step(undefined);
       } else {
-        finish();
         onError(this.#poisoned);
+        finish();
       }
     };
     this.#taskCount++;
