@@ -253,10 +253,11 @@ export class SnapshotWriter {
   }
 
   *#finish(): StorageTask<void> {
+    yield* this.#closeFile();
+    // A write before failed: bytes are missing, and the snapshot must not count.
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
-    yield* this.#closeFile();
     yield* syncNames(this.#tasks.storage);
   }
 }

@@ -64,7 +64,8 @@ export class StorageTasks {
    *
    * @param onDone called with its value in a later poll, or at once when it needs no operation.
    * @param onError called with the PawlError that ended it.
-   * @param queueKey tasks of one key run one after another, in the order of `run`; '' for none.
+   * @param queueKey tasks of one key run one after another, in the order of `run`, each when the
+   *   outcome of the one before was told; '' for none.
    */
   run<T>(
     task: StorageTask<T>,
@@ -72,8 +73,11 @@ export class StorageTasks {
     onError: (error: PawlError) => void,
     queueKey = '',
   ): void {
-    const finish = (): void => {
+    // The outcome is told before the next of the queue starts: what makes a file count must know
+    // that a write of it has failed.
+    const end = (tell: () => void): void => {
       this.#taskCount--;
+      tell();
       this.#startNext(queueKey);
     };
     const step = (completion: Completion | undefined): void => {
@@ -87,24 +91,22 @@ export class StorageTasks {
         if (error.category === 'fatal') {
           this.poison(error);
         }
-        // Before the next task of its queue begins, which may be of no use now.
-        onError(error);
-        finish();
+        end(() => onError(error));
         return;
       }
       if (outcome.done) {
-        finish();
-        onDone(outcome.value);
+        const { value } = outcome;
+        end(() => onDone(value));
       } else {
         this.#wait(outcome.value, step);
       }
     };
     const start = (): void => {
-      if (this.#poisoned === undefined) {
+      const poisoned = this.#poisoned;
+      if (poisoned === undefined) {
         step(undefined);
       } else {
-        onError(this.#poisoned);
-        finish();
+        end(() => onError(poisoned));
       }
     };
     this.#taskCount++;

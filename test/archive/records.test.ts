@@ -25,7 +25,7 @@ import {
 } from '../../src/archive/recording-log.js';
 import { completeTask, type StorageTask, StorageTasks } from '../../src/archive/storage-task.js';
 import { InvariantError } from '../../src/assert.js';
-import { ErrorCode, PawlError } from '../../src/errors.js';
+import type { PawlError } from '../../src/errors.js';
 import { StorageResult } from '../../src/ports/storage.js';
 import { MemoryDisk, MemoryStorage } from '../support/memory-storage.js';
 import {
@@ -272,31 +272,6 @@ test('tasks of one queue run one after another, others at once', (t) => {
   tasks.poll();
   t.deepEqual(order.slice(2), ['a ends', 'b begins', 'c ends', 'b ends']);
   t.equal(tasks.pendingCount, 0);
-  t.end();
-});
-
-test('why a task has failed is known before the next one of its queue begins', (t) => {
-  const storage = new MemoryStorage();
-  const tasks = new StorageTasks(storage);
-  const told: string[] = [];
-  const fail = function* (isFatal: boolean): StorageTask<void> {
-    yield storage.freeSpace();
-    const category = isFatal ? 'fatal' : 'environment';
-    throw new PawlError(ErrorCode.StorageFull, 'the disk is full', category);
-  };
-  const look = function* (name: string): StorageTask<void> {
-    told.push(`${name} begins`);
-    yield storage.freeSpace();
-  };
-  const onError = (error: PawlError): number => told.push(`${error.category} error`);
-  const nothing = (): void => undefined;
-  tasks.run(fail(false), nothing, onError, 'queue');
-  tasks.run(look('first'), nothing, onError, 'queue');
-  tasks.run(fail(true), nothing, onError, 'queue');
-  tasks.run(look('second'), nothing, onError, 'queue');
-  tasks.poll();
-  t.deepEqual(told, ['environment error', 'first begins', 'fatal error', 'fatal error']);
-  t.equal(tasks.pendingCount, 0, 'what a poisoned storage refuses has ended as well');
   t.end();
 });
 

@@ -3,8 +3,10 @@
 
 import test from 'tape';
 import { recordingIdOf } from '../../src/archive/snapshot-recording.js';
+import { StorageResult } from '../../src/ports/storage.js';
 import { fixedDelay } from '../../src/simulator/delay.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
+import { OperationKind, SYNCHRONOUS_STORAGE } from '../../src/simulator/storage-operation.js';
 import { VirtualFile } from '../../src/simulator/virtual-file.js';
 import { MS, messageOf } from './cluster-fixture.js';
 import {
@@ -137,5 +139,40 @@ test('what a crash leaves of a snapshot is no snapshot, at whatever moment it st
   }
   t.ok(takenCount > 0, `${takenCount} crashes came after the record`);
   t.ok(leftCount > 0, `${leftCount} crashes left files behind`);
+  t.end();
+});
+
+test('a snapshot whose bytes find no room is given up, and the ones before it stay', (t) => {
+  for (const isAtSubmit of [true, false]) {
+    const world = startSnapshots();
+    const { fixture } = world;
+    fixture.start();
+    const client = fixture.connect();
+    fixture.await(() => client.isConnected, 'the client is connected');
+    sendMessages(world, client, 0, 50);
+    const older = takeSnapshot(world);
+    sendMessages(world, client, 50, 50);
+    const member = fixture.followers()[0] as SimulatedMember;
+    const { disk } = member.node;
+    disk.latency = isAtSubmit ? SYNCHRONOUS_STORAGE : disk.latency;
+    disk.faultHook = ({ kind, path }) =>
+      kind === OperationKind.Write && recordingIdOf(path) > 0
+        ? { result: StorageResult.NoSpace }
+        : undefined;
+    fixture.awaitLeader().member?.requestSnapshot();
+    fixture.wakeAll();
+    fixture.await(
+      () => world.taken.get(member.memberId)?.length === 2 || fixture.warnings.length > 0,
+      'the snapshot is taken or given up',
+    );
+    t.match(fixture.warnings.join(), /was given up: .*the disk is full/, 'somebody is told');
+    t.equal(world.taken.get(member.memberId)?.length, 1, 'it does not count');
+    disk.faultHook = undefined;
+    sendMessages(world, client, 100, 10);
+    member.node.kill();
+    t.equal(restart(world, member), older, 'the member starts from the one before');
+    t.doesNotMatch(fixture.warnings.join(), /is not used/, 'and its record names no other');
+    fixture.close();
+  }
   t.end();
 });
