@@ -187,7 +187,17 @@ export class Judges {
    * member may start from its snapshot without having come that far itself.
    */
   makeShadow(memberId: number): DedicatedService {
-    return this.services.makeShadow(memberId);
+    const host = this.services.makeShadow(memberId);
+    const start = host.start.bind(host);
+    host.start = (context) => {
+      this.#watchApplied(memberId, context);
+      // What the member itself has seen is judged member by member, and the shadow is no member.
+      seeFragments(context, (view, offset, length, flags, position) =>
+        this.suspension.onFragment(view, offset, length, flags, position),
+      );
+      start(context);
+    };
+    return host;
   }
 
   /** Sees how far a service is to go, before it goes. */
@@ -203,26 +213,29 @@ export class Judges {
 
   /** Sees everything that the first service is given, before it gets it. */
   #watchFragments(memberId: number, context: ServiceHostContext): void {
-    const { poller } = context;
     const { committed } = this;
-    committed.onServiceStart(memberId, poller.position);
-    const see: FragmentHandler = (view, offset, length, flags, position) => {
+    committed.onServiceStart(memberId, context.poller.position);
+    seeFragments(context, (view, offset, length, flags, position) => {
       committed.onFragment(memberId, view, offset, length, position);
       this.#logOrder.onFragment(memberId, view, offset, length, flags, position);
       this.suspension.onFragment(view, offset, length, flags, position);
       this.#application?.onFragment(view, offset, length, flags, position);
-    };
-    const pollMessages = poller.pollMessages.bind(poller);
-    const watched = new WatchedConsumer(see);
-    poller.pollMessages = (consumer, limit, fragmentLimit) => {
-      watched.consumer = consumer;
-      return pollMessages(watched, limit, fragmentLimit);
-    };
+    });
   }
 
   #termOf(memberId: number): number {
     return this.#members[memberId]?.member?.observe()?.election.leadershipTermId() ?? TERM_NULL;
   }
+}
+
+/** Has each fragment seen before a container gets it. */
+function seeFragments({ poller }: ServiceHostContext, see: FragmentHandler): void {
+  const pollMessages = poller.pollMessages.bind(poller);
+  const watched = new WatchedConsumer(see);
+  poller.pollMessages = (consumer, limit, fragmentLimit) => {
+    watched.consumer = consumer;
+    return pollMessages(watched, limit, fragmentLimit);
+  };
 }
 
 /** A consumer of whom another sees each frame first, decoded messages included. */
