@@ -11,6 +11,7 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
 import { MEMBER_PROTOCOL_VERSION } from '../protocol/streams.js';
+import { memoryLengthMin } from './memory-budget.js';
 import { SERVICE_COUNT_MAX } from './services.js';
 
 export const MEMBER_COUNT_MAX = 7;
@@ -307,6 +308,7 @@ function checkRelations(
         `(${cluster.egressTermLength}), or raise egressTermLength on all members`,
     );
   }
+  checkMemory(cluster, member, endpoints.length);
   const own = endpoints.find((endpoint) => endpoint.memberId === member.memberId);
   const hosts = [own?.ingress.host, own?.consensus.host, own?.log.host];
   for (const host of hosts) {
@@ -317,6 +319,23 @@ function checkRelations(
           'use a loopback address (127.0.0.1), or set insecure to true on a network that you trust',
       );
     }
+  }
+}
+
+/** A member with less would lead, and silently serve nobody. */
+function checkMemory(
+  cluster: z.output<typeof clusterSchema>,
+  member: z.output<typeof memberSchema>,
+  memberCount: number,
+): void {
+  const needed = memoryLengthMin({ ...cluster, ...member, memberCount });
+  if (member.memoryLength < needed) {
+    throw invalid(
+      `member.memoryLength is ${member.memoryLength}: use at least ${needed}, or lower ` +
+        `logTermLength (${cluster.logTermLength}) or egressTermLength ` +
+        `(${cluster.egressTermLength}) on all members, or streamTermLength ` +
+        `(${member.streamTermLength}): there is no room for the log and one client`,
+    );
   }
 }
 

@@ -5,14 +5,13 @@ import type { ExclusivePublication } from '../transport/exclusive-publication.js
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { EgressQueue } from './egress-queue.js';
+import { EGRESS_SPARE_COUNT } from './memory-budget.js';
 import { egressChannelOf } from './response-channel.js';
 
 /** A closed connection answers for what was lost on its way for so long. */
 const LINGER_NS = 1_000_000_000;
 /** Connections that are opened in one duty cycle: a new leader has many to open at once. */
 const OPEN_COUNT_MAX = 64;
-/** Publications that no session may take: answers to clients that are refused. */
-const SPARE_COUNT = 4;
 
 /** What a connection says before any message. */
 export const Greeting = { None: 0, AwaitCommit: 1, Opened: 2, NewLeader: 3 } as const;
@@ -68,7 +67,7 @@ export class EgressOpener {
 
   /** Whether there is memory for one more session, and for answers beside. */
   hasRoom(): boolean {
-    return this.#transport.canAddPublication(this.#config.egressTermLength, SPARE_COUNT);
+    return this.#transport.canAddPublication(this.#config.egressTermLength, EGRESS_SPARE_COUNT);
   }
 
   /** Undefined when it has to wait: for its turn, or for memory that others give back. */

@@ -52,6 +52,7 @@ import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import type { LogPurger } from './log-purger.js';
 import { channelOf, ownEndpoints } from './member-addresses.js';
+import { logReserveLength } from './memory-budget.js';
 import { Outputs } from './outputs.js';
 import { QueryIngress } from './query-ingress.js';
 import { recoveredState } from './recovered-state.js';
@@ -291,7 +292,7 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
       windowLength: config.member.windowLength,
       // What strangers send must leave room for the log, without which the member is none.
       accept: ({ termLength }) =>
-        arena.canAllocate(logLength(termLength) + 2 * logLength(config.logTermLength)),
+        arena.canAllocate(logLength(termLength) + logReserveLength(config.logTermLength)),
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );

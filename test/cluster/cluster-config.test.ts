@@ -57,6 +57,12 @@ const REFUSED: readonly [string, Partial<ClusterSettings>, Partial<MemberSetting
     /electionTimeout/,
   ],
   ['a session timeout below two leader timeouts', { sessionTimeoutMs: 700 }, {}, /sessionTimeout/],
+  [
+    'memory that the log and one client do not fit into',
+    { logTermLength: 128 << 20 },
+    {},
+    /memoryLength is 1073741824: use at least \d+, or lower logTermLength \(134217728\)/,
+  ],
   ['an unknown durability', { durability: 'maybe' as 'fsync' }, {}, /durability/],
   ['an unknown setting', { speed: 11 } as Partial<ClusterSettings>, {}, /speed/],
   [

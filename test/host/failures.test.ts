@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type Test } from 'tape';
 import type { ClientHandlers } from '../../src/client/cluster-client.js';
+import type { ClusterSettings } from '../../src/cluster/cluster-config.js';
+import { MEMBER_DEFAULTS } from '../../src/cluster/cluster-config.js';
+import { memoryLengthMin } from '../../src/cluster/memory-budget.js';
 import { PawlError } from '../../src/errors.js';
 import { bootstrapMember } from '../../src/host/bootstrap.js';
 import { FileLock, type FileLockOptions, LockedError } from '../../src/host/file-lock.js';
@@ -24,6 +27,7 @@ import { createService } from '../../src/tools/services/echo-service.js';
 import { errnoError, FakeSocket, type FakeSocketOptions } from './fixtures/fake-socket.js';
 import { temporaryDirectory } from './until.js';
 
+const MIB = 1024 * 1024;
 const LOCAL: DatagramOptions = {
   host: '127.0.0.1',
   port: 0,
@@ -188,11 +192,22 @@ test('a service that throws ends the member with its code', async (t) => {
   t.end();
 });
 
+const SMALL_LOG = { logTermLength: MIB, segmentLength: MIB };
+
 /** A member in this process, and where its clients find it. */
-async function startMember(t: Test): Promise<LocalEndpoints> {
+async function startMember(
+  t: Test,
+  settings: Partial<ClusterSettings> = SMALL_LOG,
+  memoryLength = 64 * MIB,
+): Promise<LocalEndpoints> {
   const endpoints = await findLocalEndpoints(1);
-  const cluster = { clusterId: 1, members: endpoints.members, durability: 'page-cache' } as const;
-  const member = { memberId: 0, memoryLength: 64 * 1024 * 1024 };
+  const cluster = {
+    clusterId: 1,
+    durability: 'page-cache' as const,
+    ...settings,
+    members: endpoints.members,
+  };
+  const member = { memberId: 0, memoryLength };
   const directory = temporaryDirectory(t);
   await bootstrapMember({ cluster, member, directory });
   const running = runMember({ cluster, member, directory, serviceFactory: createService });
@@ -229,6 +244,31 @@ test('a client that finds nobody is told which endpoints it tried', async (t) =>
   t.end();
 });
 
+test('a member with the least memory that it may have serves a client', async (t) => {
+  const settings = {
+    logTermLength: 4 * MIB,
+    segmentLength: 4 * MIB,
+    egressTermLength: 256 * 1024,
+    sessionCountMax: 10_000,
+  };
+  const { streamTermLength } = MEMBER_DEFAULTS;
+  const least = memoryLengthMin({ ...settings, streamTermLength, memberCount: 1 });
+  const { ingress } = await startMember(t, settings, least);
+  const client = await connectTo(ingress, {});
+  t.pass(`a client is heard with ${least} bytes`);
+  client.close();
+  try {
+    await startMember(t, settings, least - 1);
+    t.fail('there is no room for a client');
+  } catch (error) {
+    t.match(
+      String(error),
+      new RegExp(`member.memoryLength is ${least - 1}: use at least ${least}`),
+    );
+  }
+  t.end();
+});
+
 test('what a handler throws before the session is open rejects the connection', async (t) => {
   const { ingress } = await startMember(t);
   const onConnected = (): void => {
@@ -246,7 +286,7 @@ test('what a handler throws before the session is open rejects the connection', 
 test('what an agent on the client throws later is handed over once', async (t) => {
   const { ingress } = await startMember(t);
   const errors: unknown[] = [];
-  const heard = new Promise<void>((resolve) => {
+  const heard = new Promise<void>((resolve, reject) => {
     connectTo(ingress, {}, (error) => {
       errors.push(error);
       resolve();
@@ -260,7 +300,7 @@ test('what an agent on the client throws later is handed over once', async (t) =
           deadlineNs: () => Infinity,
           close: () => undefined,
         }),
-      (error) => t.fail(String(error)),
+      reject,
     );
   });
   await heard;

@@ -8,23 +8,6 @@ const SENT = 'this.#sent(this.#writer.message(publication, buffer, offset, lengt
 
 export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
-    id: 'B34',
-    bug: 'padding at the end of the log is never consumed',
-    source: 'Aeron 1619',
-    breaks: 'the position of a reader stays before the padding',
-    judges: ['liveness'],
-    edits: [
-      {
-        file: 'src/cluster/log-poller.ts',
-        find: `      this.#scannedEnd = f64[(area + SCAN_END_OFFSET) >> 3] as number;
-      return count;`,
-        replace: `      const end = f64[(area + SCAN_END_OFFSET) >> 3] as number;
-      this.#scannedEnd = count === 0 ? this.#position : end;
-      return count;`,
-      },
-    ],
-  },
-  {
     id: 'B35',
     bug: 'each member decides by its own role which sessions it drops',
     source: 'Aeron 635 and 875',

@@ -1,0 +1,41 @@
+// memory-budget.ts: what of a member's memory its log keeps, and the least that serves a client.
+
+import { logLength, messageLengthMax } from '../transport/log-memory.js';
+
+const MIB = 1024 * 1024;
+/**
+ * Log buffers that clients' streams leave room for beside the one in use: the log of a term that
+ * was led lingers while the logs of the next terms open.
+ */
+const LOG_SPARE_COUNT = 2;
+/** Egress streams that no session may take: answers to clients that are refused. */
+export const EGRESS_SPARE_COUNT = 4;
+/** Ingress of a client that sets nothing. */
+const INGRESS_TERM_LENGTH = MIB;
+/** Session table, scan areas, chunks of snapshots and repairs, staging. */
+const BASE_LENGTH = 4 * MIB;
+
+export interface BudgetSettings {
+  readonly logTermLength: number;
+  readonly egressTermLength: number;
+  readonly streamTermLength: number;
+  readonly memberCount: number;
+}
+
+/** Bytes that have to be free in one piece for the log, before a client is given any. */
+export function logReserveLength(logTermLength: number): number {
+  return LOG_SPARE_COUNT * logLength(logTermLength);
+}
+
+/**
+ * Bytes of memory with which a leader can open one session of a client that sets nothing.
+ * With less it would lead, and never hear a client.
+ */
+export function memoryLengthMin(settings: BudgetSettings): number {
+  const { logTermLength, egressTermLength, streamTermLength, memberCount } = settings;
+  const log = logLength(logTermLength) + messageLengthMax(logTermLength);
+  const peers = 2 * (memberCount - 1) * logLength(streamTermLength);
+  const egress = (1 + EGRESS_SPARE_COUNT) * logLength(egressTermLength);
+  const free = Math.max(logReserveLength(logTermLength), egress);
+  return BASE_LENGTH + log + peers + logLength(INGRESS_TERM_LENGTH) + free;
+}
