@@ -22,7 +22,6 @@ export class FollowerLog implements LiveLog {
   readonly #config: ClusterConfig;
   readonly #recorder: RecorderProxy;
   readonly #subscription: Subscription;
-  readonly #onRelease: () => void;
   #join: LogJoin | undefined;
   #image: Image | undefined;
   #isStarted = false;
@@ -30,14 +29,7 @@ export class FollowerLog implements LiveLog {
   /** Set when the image is gone or its recording ended by itself; cleared by `join`. */
   isLost = false;
 
-  /** @param onRelease told before the memory of an image is released. */
-  constructor(
-    transport: Transport,
-    config: ClusterConfig,
-    recorder: RecorderProxy,
-    onRelease: () => void,
-  ) {
-    this.#onRelease = onRelease;
+  constructor(transport: Transport, config: ClusterConfig, recorder: RecorderProxy) {
     this.#config = config;
     this.#recorder = recorder;
     const { member, endpoints, logTermLength } = config;
@@ -109,7 +101,6 @@ export class FollowerLog implements LiveLog {
     this.isLost = false;
     const image = this.#image;
     if (image !== undefined) {
-      this.#onRelease();
       image.close();
       image.release();
       this.#image = undefined;

@@ -43,7 +43,6 @@ interface SharedFlags {
 interface ClusterFlags extends SharedFlags {
   readonly rates: readonly number[];
   readonly durability: 'fsync' | 'page-cache';
-  readonly threads: 'shared' | 'dedicated';
   readonly floor?: boolean;
   readonly directory?: string;
 }
@@ -294,12 +293,6 @@ export function addBenchCommand(program: Command): void {
       'fsync or page-cache',
       wordOption(['fsync', 'page-cache']),
       'fsync',
-    )
-    .option(
-      '--threads <layout>',
-      'shared, or dedicated: each service on a thread of its own',
-      wordOption(['shared', 'dedicated']),
-      'shared',
     )
     .option('--floor', 'measure the floor in turn with the closed loop, and print the ratio')
     .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)');

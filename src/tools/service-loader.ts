@@ -14,15 +14,9 @@ import { createService as createEchoService } from './services/echo-service.js';
 import { createService as createKeyValueService } from './services/key-value-service.js';
 
 /** Services that are named without a path. */
-const BUILT_IN: Readonly<Record<string, { factory: ServiceFactory; module: URL }>> = {
-  echo: {
-    factory: createEchoService,
-    module: new URL('./services/echo-service.ts', import.meta.url),
-  },
-  'key-value': {
-    factory: createKeyValueService,
-    module: new URL('./services/key-value-service.ts', import.meta.url),
-  },
+const BUILT_IN: Readonly<Record<string, ServiceFactory>> = {
+  echo: createEchoService,
+  'key-value': createKeyValueService,
 };
 
 /** Whether a name needs no path. */
@@ -32,8 +26,6 @@ export function isBuiltIn(name: string): boolean {
 
 export interface LoadedService {
   readonly factory: ServiceFactory;
-  /** URL of the module that exports the factory as createService. */
-  readonly module: string;
   /** What it is, for the first line that a member prints. */
   readonly description: string;
 }
@@ -96,8 +88,7 @@ function guarded(createService: () => unknown, path: string): ServiceFactory {
 export async function loadService(name: string): Promise<LoadedService> {
   const builtIn = BUILT_IN[name];
   if (isBuiltIn(name) && builtIn !== undefined) {
-    const { factory, module } = builtIn;
-    return { factory, module: module.href, description: `${name} (built in)` };
+    return { factory: builtIn, description: `${name} (built in)` };
   }
   const path = resolve(name);
   if (!existsSync(path)) {
@@ -115,18 +106,12 @@ export async function loadService(name: string): Promise<LoadedService> {
         'returns a fresh service',
     );
   }
-  return {
-    factory: guarded(createService as () => unknown, path),
-    module: pathToFileURL(path).href,
-    description: path,
-  };
+  return { factory: guarded(createService as () => unknown, path), description: path };
 }
 
 /** What decides about clients. */
 export interface LoadedSecurity {
   readonly authenticatorFactory: AuthenticatorFactory;
-  /** URL of the module that both are of. */
-  readonly authenticatorModule: string;
   readonly authorisation?: AuthorisationService;
 }
 
@@ -176,10 +161,9 @@ export async function loadAuthenticator(path: string): Promise<LoadedSecurity> {
     );
   }
   const authenticatorFactory = checkedAuthenticator(createAuthenticator as () => unknown, path);
-  const authenticatorModule = pathToFileURL(path).href;
   if (typeof createAuthorisationService !== 'function') {
-    return { authenticatorFactory, authenticatorModule };
+    return { authenticatorFactory };
   }
   const authorisation = createAuthorisationService() as AuthorisationService;
-  return { authenticatorFactory, authenticatorModule, authorisation };
+  return { authenticatorFactory, authorisation };
 }

@@ -44,12 +44,11 @@ function contextOf(arena: Arena): ServiceHostContext {
       offer: () => undefined,
       offerReply: () => undefined,
       offerAnswer: () => undefined,
-      overflow: () => undefined,
       requestClose: () => undefined,
     },
     messageLengthMax: 8_192,
     fragmentLimit: 1,
-    snapshots: { wantedPosition: -1, wants: () => false, offer: (section) => section.close() },
+    snapshots: { wants: () => false, offer: (section) => section.close() },
     outputs: new OutputHistory(arena),
     snapshot: ENTRY,
   };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tape';
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 20_000;
 
 /** Turns the event loop until the condition holds. */
 export async function until(

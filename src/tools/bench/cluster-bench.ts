@@ -36,7 +36,6 @@ export interface ClusterBenchOptions {
   readonly payload: number;
   readonly burst: number;
   readonly idle: IdleStrategy;
-  readonly threads: 'shared' | 'dedicated';
   /** Measures the floor in turn with the cluster, this many times; 0 leaves it out. */
   readonly floorRounds: number;
   readonly directory?: string | undefined;
@@ -73,8 +72,6 @@ export interface ClusterBenchResult {
   readonly payload: number;
   readonly burst: number;
   readonly idle: IdleStrategy;
-  /** Whether the members' services have threads of their own. */
-  readonly threads: 'shared' | 'dedicated';
   readonly runs: readonly PacedResult[];
   readonly closedLoop: readonly ClosedLoopResult[];
   /** CPU seconds of the members for a million messages, over all runs. */
@@ -114,7 +111,6 @@ class BenchCluster implements LoadChain {
         mtuLength: options.mtu,
         windowLength: WINDOW_LENGTH,
         streamTermLength: STREAM_TERM_LENGTH,
-        threads: options.threads,
       },
       idle: options.idle,
     });
@@ -298,7 +294,7 @@ export async function benchCluster(
     bench.resetUsage();
     const runs = await runPaced(bench, options, progress);
     const closedLoop = await runClosedLoop(bench, options, progress);
-    const { mtu, durability, payload, burst, idle, threads } = options;
+    const { mtu, durability, payload, burst, idle } = options;
     return {
       nodes: MEMBER_COUNT,
       media: 'udp',
@@ -307,7 +303,6 @@ export async function benchCluster(
       payload,
       burst,
       idle,
-      threads,
       runs,
       cpuSecondsPerMillion: bench.cpuSecondsPerMillion,
       rssMiBPerNode: await bench.residentMiBPerNode(),
