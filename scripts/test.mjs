@@ -22,12 +22,12 @@ const SUITES = ['process', 'interop', 'runtimes'];
 const LONGEST = [
   'test/simulation/first-seeds.test.ts',
   'test/simulation/second-seeds.test.ts',
+  'test/tools',
   'test/simulation',
   'test/simulator',
   'test/scenarios',
   'test/cluster',
   'test/host',
-  'test/tools',
 ];
 const JOB_TIMEOUT_MS = 15 * 60_000;
 const OUTPUT_LENGTH_MAX = 1 << 24;
