@@ -211,7 +211,10 @@ async function stall(exercise: Exercise, random: SeededRandom): Promise<string> 
   const stallsMs = [random.between(50, 200), random.between(1_000, 2_500)];
   for (const stallMs of stallsMs) {
     for (const member of [follower, leader]) {
+      const startMs = Date.now();
       await member.order({ stallMs });
+      const tookMs = Date.now() - startMs;
+      expect(tookMs >= stallMs, `${tookMs} ms are no stall of ${stallMs} ms`);
       await exercise.acknowledgeMore(20);
     }
   }
