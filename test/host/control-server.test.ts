@@ -12,6 +12,7 @@ import {
   type ControlEndpoint,
   ControlServer,
 } from '../../src/host/control-server.js';
+import { atEnd } from '../support/at-end.js';
 
 const TIMEOUT_MS = 10_000;
 
@@ -23,7 +24,7 @@ async function serverIn(t: Test): Promise<{ directory: string; server: ControlSe
       throw new PawlError(ErrorCode.LimitExceeded, 'too much: ask for less');
     },
   });
-  t.teardown(() => {
+  atEnd(t, () => {
     server.close();
     rmSync(directory, { recursive: true, force: true });
   });

@@ -11,6 +11,7 @@ import { NodeClock } from '../../src/host/node-clock.js';
 import { NodeNetwork } from '../../src/host/node-network.js';
 import { WakeCell } from '../../src/host/wake-cell.js';
 import type { Agent } from '../../src/ports/agent.js';
+import { atEnd } from '../support/at-end.js';
 import { until } from './until.js';
 
 /** An agent that does what a test says. */
@@ -43,7 +44,7 @@ function loopOf(t: Test, options: Partial<EventLoopOptions> = {}): EventLoop {
     throw error;
   };
   const loop = new EventLoop({ clock, onFatal, ...options });
-  t.teardown(() => loop.close());
+  atEnd(t, () => loop.close());
   return loop;
 }
 

@@ -24,6 +24,7 @@ import { type DatagramOptions, SocketState } from '../../src/ports/network.js';
 import { OpenMode, StorageResult } from '../../src/ports/storage.js';
 import { findLocalEndpoints, type LocalEndpoints } from '../../src/tools/free-ports.js';
 import { createService } from '../../src/tools/services/echo-service.js';
+import { atEnd } from '../support/at-end.js';
 import { errnoError, FakeSocket, type FakeSocketOptions } from './fixtures/fake-socket.js';
 import { temporaryDirectory } from './until.js';
 
@@ -166,7 +167,7 @@ async function memberEnding(t: Test, way: string): Promise<Ending> {
   const { members } = await findLocalEndpoints(1);
   const args = ['--import', 'tsx', file, temporaryDirectory(t), members, way];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.teardown(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {
@@ -211,7 +212,7 @@ async function startMember(
   const directory = temporaryDirectory(t);
   await bootstrapMember({ cluster, member, directory });
   const running = runMember({ cluster, member, directory, serviceFactory: createService });
-  t.teardown(() => running.stop());
+  atEnd(t, () => running.stop());
   return endpoints;
 }
 

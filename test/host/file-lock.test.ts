@@ -8,6 +8,7 @@ import test, { type Test } from 'tape';
 import type { FileLockOptions } from '../../src/host/file-lock.js';
 import { NodeStorage } from '../../src/host/node-storage.js';
 import { StorageResult } from '../../src/ports/storage.js';
+import { atEnd } from '../support/at-end.js';
 import { temporaryDirectory, until } from './until.js';
 
 const HOLDER = fileURLToPath(new URL('./fixtures/lock-holder.ts', import.meta.url));
@@ -17,7 +18,7 @@ async function startHolder(t: Test, directory: string, ways: string): Promise<Ch
   const child = spawn(process.execPath, ['--import', 'tsx', HOLDER, directory, ways], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.teardown(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   let output = '';
   child.stdout?.on('data', (chunk) => {
     output += chunk;
@@ -41,7 +42,7 @@ async function tryLock(storage: NodeStorage): Promise<number> {
 
 function storageOf(t: Test, directory: string, lock: FileLockOptions): NodeStorage {
   const storage = new NodeStorage(directory, { lock });
-  t.teardown(() => storage.end());
+  atEnd(t, () => storage.end());
   return storage;
 }
 

@@ -12,6 +12,7 @@ import { type RunningMember, runMember } from '../../src/host/node-member.js';
 import type { Cluster, ClusteredService } from '../../src/service/clustered-service.js';
 import { EgressResult, ServiceMessageResult } from '../../src/service/clustered-service.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
+import { atEnd } from '../support/at-end.js';
 import { until as untilWithin } from './until.js';
 
 const MIB = 1024 * 1024;
@@ -136,7 +137,7 @@ async function startStage(t: Test): Promise<Stage> {
   const { ingress, members } = await findLocalEndpoints(MEMBER_COUNT);
   const answers: Answers[] = [];
   const running: RunningMember[] = [];
-  t.teardown(async () => {
+  atEnd(t, async () => {
     await Promise.all(running.map((member) => member.stop()));
     rmSync(directory, { recursive: true, force: true });
   });
@@ -169,7 +170,7 @@ async function startStage(t: Test): Promise<Stage> {
       },
     },
   );
-  t.teardown(() => client.close());
+  atEnd(t, () => client.close());
   return { running, answers, received, leaderId, client };
 }
 

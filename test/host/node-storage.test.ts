@@ -18,6 +18,7 @@ import {
   StorageResult,
   type Ticket,
 } from '../../src/ports/storage.js';
+import { atEnd } from '../support/at-end.js';
 import { temporaryDirectory, until } from './until.js';
 
 const BYTES = Buffer.from('0123456789');
@@ -65,7 +66,7 @@ class Harness {
 
 function harnessOf(t: Test, options: NodeStorageOptions = {}): Harness {
   const harness = new Harness(temporaryDirectory(t), options);
-  t.teardown(() => harness.storage.end());
+  atEnd(t, () => harness.storage.end());
   return harness;
 }
 

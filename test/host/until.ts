@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tape';
+import { atEnd } from '../support/at-end.js';
 
 const LIMIT_MS = 20_000;
 
@@ -26,6 +27,6 @@ export async function until(
 /** A directory that is removed after the test. */
 export function temporaryDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'pawl-host-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }

@@ -12,6 +12,7 @@ import { NodeClock } from '../../src/host/node-clock.js';
 import { WakeCell } from '../../src/host/wake-cell.js';
 import { WorkerControl, WorkerState } from '../../src/host/worker-control.js';
 import { AgentWorker } from '../../src/host/worker-host.js';
+import { atEnd } from '../support/at-end.js';
 import { temporaryDirectory, until } from './until.js';
 
 const IN = 0;
@@ -41,7 +42,7 @@ function startPing(
   };
   const loop = new EventLoop({ clock, wakeCell, onFatal });
   loop.add(worker);
-  t.teardown(() => loop.close());
+  atEnd(t, () => loop.close());
   return { worker, cells, loop };
 }
 
@@ -132,7 +133,7 @@ async function endingOf(
   const child = spawn(process.execPath, ['--import', 'tsx', file, way, main], {
     stdio: ['ignore', 'pipe', standardError],
   });
-  t.teardown(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   const texts = ['', ''];
   child.stdout?.on('data', (chunk) => {
     texts[0] += chunk;
@@ -181,7 +182,7 @@ test('a worker that cannot report why it failed ends the process all the same', 
     return;
   }
   const full = openSync('/dev/full', 'w');
-  t.teardown(() => closeSync(full));
+  atEnd(t, () => closeSync(full));
   const ending = await endingOf(t, 'storage', 'turns', full);
   t.equal(ending.code, 6);
   t.equal(ending.errors, '');

@@ -125,6 +125,7 @@ const portDirectory = process.env.PAWL_TEST_PORTS;
 const ownMemberId = process.env.PAWL_TEST_MEMBER;
 const owners = new Map();
 let policies = {};
+let hasPolicies = false;
 let chanceState = Number(process.env.PAWL_TEST_SEED ?? 1) >>> 0;
 
 /** A stream of chance of its own: a linear congruence is random enough for losses. */
@@ -133,13 +134,21 @@ function isChosen(percent) {
   return (chanceState >>> 8) % 10_000 < percent * 100;
 }
 
+/**
+ * A port that no member has written down is a client's. That is not remembered: a member that is
+ * about to start writes its ports down after others have begun to send to them.
+ */
 function ownerOf(port) {
-  let owner = owners.get(port);
-  if (owner === undefined) {
-    const path = join(portDirectory, String(port));
-    owner = fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : 'client';
-    owners.set(port, owner);
+  const known = owners.get(port);
+  if (known !== undefined) {
+    return known;
   }
+  const path = join(portDirectory, String(port));
+  if (!fs.existsSync(path)) {
+    return 'client';
+  }
+  const owner = fs.readFileSync(path, 'utf8');
+  owners.set(port, owner);
   return owner;
 }
 
@@ -153,7 +162,7 @@ function patchNetwork() {
   };
   dgram.Socket.prototype.send = function sendFaulty(buffer, offset, length, ...rest) {
     const port = typeof rest[0] === 'number' ? rest[0] : this.remoteAddress().port;
-    const policy = policies[ownerOf(port)];
+    const policy = hasPolicies ? policies[ownerOf(port)] : undefined;
     if (policy === undefined) {
       return send.call(this, buffer, offset, length, ...rest);
     }
@@ -201,6 +210,7 @@ function obey(order) {
   clock.wallMs = order.wallMs ?? clock.wallMs;
   clock.strobeMs = order.strobeMs ?? clock.strobeMs;
   policies = order.network ?? policies;
+  hasPolicies = Object.keys(policies).length > 0;
   if (order.syncMs !== undefined) {
     Atomics.store(cells, SYNC_MS, order.syncMs);
   }

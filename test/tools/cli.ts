@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tape';
+import { atEnd } from '../support/at-end.js';
 
 const FROM_SOURCES = ['--import', 'tsx', 'src/tools/main.ts'];
 const ENTRY = process.env.PAWL_TEST_SOURCES === undefined ? ['bin/pawl.js'] : FROM_SOURCES;
@@ -98,7 +99,7 @@ export function runCli(...args: string[]): Promise<CliResult> {
 /** Starts a command that is killed at the end of the test when it still runs. */
 export function startCli(t: Test, ...args: string[]): RunningCli {
   const cli = new RunningCli(args);
-  t.teardown(async () => {
+  atEnd(t, async () => {
     if (!cli.hasEnded) {
       await cli.kill('SIGKILL');
     }
@@ -109,6 +110,6 @@ export function startCli(t: Test, ...args: string[]): RunningCli {
 /** A directory that is removed at the end of the test. */
 export function temporaryDirectory(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'pawl-test-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'tape';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import { connect } from '../../src/host/connect.js';
+import { atEnd } from '../support/at-end.js';
 import { runCli, temporaryDirectory } from './cli.js';
 import { settledReport, startCluster } from './node-cluster.js';
 import { bornMember, expectCode, runningMember } from './one-member.js';
@@ -150,7 +151,7 @@ test('an authenticator module decides who may connect, and who may give orders',
   t.equal(refused, ErrorCode.AuthenticationRejected);
   const anna = await open('anna', 'open sesame');
   const operator = await open('operator', 'open sesame');
-  t.teardown(() => {
+  atEnd(t, () => {
     anna.close();
     operator.close();
   });

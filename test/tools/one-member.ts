@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tape';
 import { connectClient, type NodeClient } from '../../src/host/node-client.js';
 import { findLocalEndpoints, type LocalEndpoints } from '../../src/tools/free-ports.js';
+import { atEnd } from '../support/at-end.js';
 import { type CliResult, type RunningCli, runCli, startCli, temporaryDirectory } from './cli.js';
 
 export interface OneMember {
@@ -48,7 +49,7 @@ export async function connectTo(
     { ingressEndpoints: member.endpoints.ingress, onFatal: (error) => t.fail(String(error)) },
     { onMessage },
   );
-  t.teardown(() => client.close());
+  atEnd(t, () => client.close());
   return client;
 }
 
