@@ -3,8 +3,9 @@
 //   npm run simulate:long -- --minutes 60             seeds go on where the ledger ends
 //   npm run simulate:long -- --minutes 5 --dry        without a line in the ledger
 //
-// Each processor runs batches of seeds one after another: mostly of the profile `swarm`, some of
-// `storm`, and now and then a long quiet one, in which a slow leak would show. At the end one line
+// Each processor runs batches of seeds one after another. By processor time two fifths are of the
+// profiles `swarm` and `storm`, a third is hours of `sparse`, in which bad luck is minutes apart, and
+// the rest is `quiet`, in which a slow leak would show. At the end one line
 // is added to test/simulation/ledger.jsonl. What is left unreached must be explained in
 // test/simulation/unreached-marks.json.
 
@@ -22,15 +23,23 @@ const SECONDS_PER_HOUR = 3_600;
 const HOURS_FOR_ALL_MARKS = 20;
 /** What a worker runs in turn. Seeds count for each profile alone. */
 const BATCHES = [
-  ...Array.from({ length: 6 }, () => ({ profile: 'swarm', seeds: 10, args: [] })),
-  { profile: 'storm', seeds: 2, args: [] },
-  { profile: 'quiet', seeds: 1, args: ['--seconds', '7200'] },
+  ...batches(2, { profile: 'swarm', seeds: 10 }),
+  ...batches(1, { profile: 'sparse', seeds: 2 }),
+  ...batches(2, { profile: 'swarm', seeds: 10 }),
+  ...batches(1, { profile: 'quiet', seeds: 3, args: ['--seconds', '18000'] }),
+  ...batches(2, { profile: 'swarm', seeds: 10 }),
+  ...batches(1, { profile: 'sparse', seeds: 2 }),
+  ...batches(1, { profile: 'storm', seeds: 2 }),
 ];
 const SUMS = [
   ...['seeds', 'events', 'simulatedSeconds', 'commands', 'acknowledged', 'elections'],
   ...['truncations', 'catchUps', 'crashes', 'restarts', 'tornTails', 'repairs', 'diskFailures'],
   ...['lostDirectories', 'seedsWithElectionAndCrash'],
 ];
+
+function batches(count, batch) {
+  return Array.from({ length: count }, () => ({ args: [], ...batch }));
+}
 
 function ledgerLines() {
   if (!existsSync(LEDGER)) return [];
@@ -46,7 +55,7 @@ function commitName() {
 
 /** The first seed that no run of the ledger has had, for each profile. */
 function nextSeeds(lines) {
-  const next = { swarm: 1, storm: 1, quiet: 1 };
+  const next = { swarm: 1, storm: 1, sparse: 1, quiet: 1 };
   for (const { nextSeed } of lines) {
     for (const [profile, seed] of Object.entries(nextSeed)) {
       next[profile] = Math.max(next[profile], seed);
@@ -85,7 +94,7 @@ function runBatch(batch, firstSeed) {
 }
 
 function newTotal() {
-  return { hours: { swarm: 0, storm: 0, quiet: 0 }, unreached: undefined, failures: [] };
+  return { hours: { swarm: 0, storm: 0, sparse: 0, quiet: 0 }, unreached: undefined, failures: [] };
 }
 
 function add(total, profile, result) {

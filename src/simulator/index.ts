@@ -32,7 +32,8 @@ export { Simulation, type SimulationOptions, type SimulationResult } from './sim
 export type { SimulationCounts } from './simulation-counts.js';
 export { MINIMIZE_RUNS_MAX, type SeedStory } from './story/failing-seed.js';
 export { sequenceDiagram } from './story/mermaid.js';
-export { FaultClass, LastingTrouble, PROFILES, type Profile } from './swarm.js';
+export { FaultClass, LastingTrouble } from './swarm.js';
+export { PROFILES, type Profile } from './swarm-profiles.js';
 export type { Divergence } from './user/divergence-judge.js';
 export type { ForbiddenCall } from './user/forbidden-calls.js';
 export { type SimulateFailure, type SimulateReport, simulate } from './user/simulate.js';

@@ -9,7 +9,8 @@ import { addCounts, emptyCounts, type SimulationCounts } from './simulation-coun
 import { type SeedStory, storyLines } from './story/failing-seed.js';
 import { sequenceDiagram } from './story/mermaid.js';
 import { storyOf } from './story/seed-story.js';
-import { type LastingTrouble, PROFILES, type Profile } from './swarm.js';
+import type { LastingTrouble } from './swarm.js';
+import { PROFILES, type Profile } from './swarm-profiles.js';
 
 const NS_PER_SECOND = 1_000_000_000;
 const MS_PER_SECOND = 1_000;

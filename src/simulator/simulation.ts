@@ -30,13 +30,8 @@ import type { SimulationResult } from './simulation-result.js';
 export type { SimulationResult } from './simulation-result.js';
 
 import { Conversation } from './story/conversation.js';
-import {
-  drawSwarm,
-  type LastingTrouble,
-  type Profile,
-  type Swarm,
-  withoutTrouble,
-} from './swarm.js';
+import { type LastingTrouble, type Swarm, withoutTrouble } from './swarm.js';
+import { drawSwarm, type Profile } from './swarm-profiles.js';
 import { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import { SimulatedClient } from './workload.js';

@@ -3,12 +3,11 @@
 // Swarm testing: every fault class is on in half of the runs, with an intensity of its own, because
 // a run with all faults at once hides the bugs that need only some of them.
 
-import { MEMBER_DEFAULTS } from '../cluster/cluster-config.js';
 import { fixedDelay } from './delay.js';
-import { type MessageOptions, NO_MESSAGES } from './message-chain.js';
+import type { MessageOptions } from './message-chain.js';
 import type { Prng } from './prng.js';
 import type { RequestOptions } from './request-workload.js';
-import { INSTANT_STORAGE, type StorageLatency, SYNCHRONOUS_STORAGE } from './storage-operation.js';
+import { INSTANT_STORAGE, type StorageLatency } from './storage-operation.js';
 import { drawLink, drawSend, drawStorage } from './swarm-equipment.js';
 import { type LinkOptions, PERFECT_LINK } from './virtual-link.js';
 import { PERFECT_SEND, type SendOptions } from './virtual-socket.js';
@@ -19,8 +18,8 @@ const NS_PER_MS = 1_000_000;
 const NS_PER_SECOND = 1_000_000_000;
 const KIB = 1024;
 /** What a cluster has by default. */
-const SESSION_COUNT_MAX = 1_000;
-const EGRESS_BUFFER_LENGTH_MAX = 4 * 1024 * KIB;
+export const SESSION_COUNT_MAX = 1_000;
+export const EGRESS_BUFFER_LENGTH_MAX = 4 * 1024 * KIB;
 
 /** A directory is lost or damaged only where the others are a quorum. */
 const LOST_DIRECTORY_MEMBERS_MIN = 3;
@@ -72,10 +71,6 @@ const ROTTING: readonly FaultClass[] = [
   FaultClass.BitRot,
   FaultClass.MisdirectedWrite,
 ];
-
-/** How much of the run's character a caller fixes. */
-export const PROFILES = ['swarm', 'quiet', 'storm', 'figure-8', 'transfers', 'reads'] as const;
-export type Profile = (typeof PROFILES)[number];
 
 /** What a seed decided. */
 export interface Swarm {
@@ -143,133 +138,8 @@ const CRASH_CLASSES: readonly FaultClass[] = [
 
 type SessionLimits = Pick<Swarm, 'sessionTimeoutMs' | 'sessionCountMax' | 'egressBufferLengthMax'>;
 
-/** Draws a run. */
-export function drawSwarm(random: Prng, profile: Profile): Swarm {
-  switch (profile) {
-    case 'quiet':
-      return quietRun(random);
-    case 'storm':
-      return drawStorm(random);
-    case 'figure-8':
-      return drawHunt(random);
-    case 'transfers':
-      return drawTransfers(random);
-    case 'reads':
-      return drawReads(random);
-    default:
-      return drawRun(random, false);
-  }
-}
-
-/** Three members with the times and limits that production has by default, and no faults. */
-function quietRun(random: Prng): Swarm {
-  return {
-    ...drawRun(random, false),
-    memberCount: QUIET_MEMBER_COUNT,
-    durability: 'fsync',
-    isRecorderInline: false,
-    segmentTerms: 1,
-    mtuLength: 1408,
-    sessionTimeoutMs: 10_000,
-    sessionCountMax: SESSION_COUNT_MAX,
-    egressBufferLengthMax: EGRESS_BUFFER_LENGTH_MAX,
-    workload: QUIET_WORKLOAD,
-    requests: NO_REQUESTS,
-    isAuthenticated: false,
-    intruderCount: 0,
-    operatorIntervalNs: 0,
-    messages: NO_MESSAGES,
-    link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
-    send: PERFECT_SEND,
-    storage: { ...SYNCHRONOUS_STORAGE, sync: fixedDelay(100 * NS_PER_US) },
-    scrubCycleMs: MEMBER_DEFAULTS.scrubCycleMs,
-    snapshotIntervalLength: MEMBER_DEFAULTS.snapshotIntervalLength,
-    snapshotIntervalMs: MEMBER_DEFAULTS.snapshotIntervalMs,
-    logRetention: 'all',
-    turnCostNs: 0,
-    faults: [],
-  };
-}
-
-/** Leaders that end at the moments that matter, one after the other, and nothing else. */
-function drawHunt(random: Prng): Swarm {
-  const run = drawRun(random, false);
-  return {
-    ...run,
-    memberCount: Math.max(HUNT_MEMBER_COUNT_MIN, run.memberCount),
-    faults: [FaultClass.LeaderHunt],
-    faultIntervalNs: random.fork('hunt').pick([250, 600, 1_500]) * NS_PER_MS,
-    stormNs: SAFETY_NS,
-  };
-}
-
-/** Leaders that are told to hand over, among what may befall them and those that they name. */
-function drawTransfers(random: Prng): Swarm {
-  const run = drawRun(random, false);
-  return {
-    ...run,
-    memberCount: Math.max(HUNT_MEMBER_COUNT_MIN, run.memberCount),
-    faults: [
-      ...[FaultClass.Transfer, FaultClass.Transfer, FaultClass.Transfer, FaultClass.Kill],
-      ...[FaultClass.CrashBetweenEffects, FaultClass.Pause, FaultClass.Partition],
-      ...[FaultClass.OneWay, FaultClass.SlowDisk, FaultClass.SlowLinks, FaultClass.Leave],
-    ],
-    faultIntervalNs: random.fork('transfers').pick([200, 500, 1_000]) * NS_PER_MS,
-    stormNs: SAFETY_NS,
-  };
-}
-
-/**
- * Leaders that do not know that they lead no more, and leaders that do not know yet what their
- * predecessors have answered, while clients on all sides write and read the same few registers.
- */
-function drawReads(random: Prng): Swarm {
-  const run = drawRun(random, false);
-  const stream = random.fork('reads');
-  const isCalm = stream.chance(1, 2);
-  return {
-    ...run,
-    memberCount: stream.pick([3, 3, 5]),
-    // Where a sync takes time, a leader mostly wakes with log that waits, and gives up.
-    durability: 'page-cache',
-    isRecorderInline: true,
-    sessionCountMax: SESSION_COUNT_MAX,
-    egressBufferLengthMax: EGRESS_BUFFER_LENGTH_MAX,
-    workload: {
-      clientCount: READ_CLIENT_COUNT,
-      intervalNs: stream.pick([20, 40]) * NS_PER_MS,
-      burstMax: 1,
-      longPerMillion: 0,
-      timerPerMillion: 0,
-      registerPerMillion: 700_000,
-      readIntervalNs: stream.pick([10, 20]) * NS_PER_MS,
-      windowLength: 16 * KIB,
-    },
-    requests: NO_REQUESTS,
-    link: isCalm ? { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) } : run.link,
-    send: isCalm ? PERFECT_SEND : run.send,
-    faults: [
-      ...[FaultClass.ForgottenLeader, FaultClass.ForgottenLeader, FaultClass.ForgottenLeader],
-      ...[FaultClass.CrashBetweenEffects, FaultClass.CrashBetweenEffects, FaultClass.Kill],
-      ...(isCalm ? [] : [FaultClass.Partition, FaultClass.Transfer]),
-    ],
-    faultIntervalNs: stream.pick([800, 1_300]) * NS_PER_MS,
-    stormNs: SAFETY_NS,
-  };
-}
-
-/** Five members, all faults that the durability allows, and many commands. */
-function drawStorm(random: Prng): Swarm {
-  return {
-    ...drawRun(random, true),
-    sessionCountMax: SESSION_COUNT_MAX,
-    faultIntervalNs: random.fork('storm').pick([150, 400, 800]) * NS_PER_MS,
-    workload: STORM_WORKLOAD,
-    requests: { ...drawRequests(random.fork('requests')), requesterCount: 1 },
-  };
-}
-
-function drawRun(random: Prng, isStorm: boolean): Swarm {
+/** Draws a run of the profile `swarm`; a storm has all faults that the durability allows. */
+export function drawRun(random: Prng, isStorm: boolean): Swarm {
   const workload = drawWorkload(random.fork('workload'));
   const durability = random.chance(1, 2) ? 'fsync' : 'page-cache';
   const drawnCount = random.pick([3, 3, 3, 3, 5, 5, 5, 4, 2, 1, 6, 7, 7]);
@@ -359,26 +229,9 @@ export function withoutTrouble(swarm: Swarm, without: readonly LastingTrouble[])
   };
 }
 
-/** Ten commands a second, with the times that a client has by default. */
-const QUIET_WORKLOAD: WorkloadOptions = {
-  clientCount: 1,
-  intervalNs: 100 * NS_PER_MS,
-  burstMax: 1,
-  longPerMillion: 0,
-  timerPerMillion: 0,
-  registerPerMillion: 0,
-  isPatient: true,
-};
-/** Two hundred commands a second from four clients, as far as the faults let them. */
-const STORM_WORKLOAD: WorkloadOptions = {
-  clientCount: 4,
-  intervalNs: 20 * NS_PER_MS,
-  burstMax: 1,
-  longPerMillion: 0,
-  timerPerMillion: 50_000,
-  registerPerMillion: 0,
-};
-const NO_REQUESTS: RequestOptions = {
+const STORM_MEMBER_COUNT = 5;
+/** Nobody makes requests. */
+export const NO_REQUESTS: RequestOptions = {
   requesterCount: 0,
   intervalNs: 100 * NS_PER_MS,
   requestTimeoutNs: 10 * NS_PER_SECOND,
@@ -386,13 +239,6 @@ const NO_REQUESTS: RequestOptions = {
   windowMax: 64,
   longPerMillion: 0,
 };
-const QUIET_MEMBER_COUNT = 3;
-const STORM_MEMBER_COUNT = 5;
-/** On both sides of a partition there is somebody mostly. */
-const READ_CLIENT_COUNT = 4;
-/** Fewer have no minority that could be left behind. */
-const HUNT_MEMBER_COUNT_MIN = 3;
-
 function drawWorkload(random: Prng): WorkloadOptions {
   const clientCount = random.between(1, 3);
   return {
@@ -408,7 +254,7 @@ function drawWorkload(random: Prng): WorkloadOptions {
   };
 }
 
-function drawRequests(random: Prng): RequestOptions {
+export function drawRequests(random: Prng): RequestOptions {
   return {
     requesterCount: random.pick([0, 1, 1, 2]),
     intervalNs: random.pick([30, 100, 300]) * NS_PER_MS,

@@ -130,7 +130,8 @@ export function addSimulateCommand(program: Command): void {
     .option('--seed <seed>', 'run this seed alone, to look at it', integerOption(0, SEED_MAX))
     .option(
       '--profile <name>',
-      'which faults: swarm draws a mix for each seed, quiet has none, storm has all',
+      'which faults: swarm draws a mix for each seed, quiet has none, storm has all, ' +
+        'sparse has few in an hour',
       wordOption(PROFILES),
       'swarm',
     )

@@ -5,7 +5,7 @@
 
 import { ArenaPool } from '../../src/simulator/simulated-cluster.js';
 import { Simulation } from '../../src/simulator/simulation.js';
-import type { Profile } from '../../src/simulator/swarm.js';
+import type { Profile } from '../../src/simulator/swarm-profiles.js';
 
 const NS_PER_SECOND = 1_000_000_000;
 

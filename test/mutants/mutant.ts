@@ -5,7 +5,7 @@
 // that the mutant names stops a run. A thrown error or an assertion does not count: where the
 // product itself would notice first, the mutant takes that assertion out as well.
 
-import type { Profile } from '../../src/simulator/swarm.js';
+import type { Profile } from '../../src/simulator/swarm-profiles.js';
 
 /** One change of one file. */
 export interface Edit {

@@ -33,6 +33,14 @@ test('a trace changes nothing and tells who led, what failed and who had a sessi
   t.end();
 });
 
+test('the sparse profile has some faults in a long time, and a cluster that serves between them', (t) => {
+  const result = runSeeds({ seeds: 2, firstSeed: 1, profile: 'sparse', seconds: 60 });
+  t.deepEqual(result.failures, []);
+  t.ok(result.crashes + result.elections > 2, `${result.crashes} crashes`);
+  t.ok(result.acknowledged > 200, `${result.acknowledged} commands were acknowledged`);
+  t.end();
+});
+
 test('the quiet profile has no faults, no second election and an answer for every command', (t) => {
   const result = runSeeds({ seeds: 3, firstSeed: 1, profile: 'quiet', seconds: 5 });
   t.deepEqual(result.failures, []);

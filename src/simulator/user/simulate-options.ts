@@ -3,7 +3,8 @@
 
 import { ErrorCode, PawlError } from '../../errors.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
-import { FaultClass, PROFILES, type Profile } from '../swarm.js';
+import { FaultClass } from '../swarm.js';
+import { PROFILES, type Profile } from '../swarm-profiles.js';
 
 export const SEEDS_DEFAULT = 100;
 export const SEEDS_MAX = 1_000_000;

@@ -15,7 +15,8 @@ import {
   type Selection,
   tellSeed,
 } from '../story/failing-seed.js';
-import { FaultClass, PROFILES, type Profile, type Swarm } from '../swarm.js';
+import { FaultClass, type Swarm } from '../swarm.js';
+import { PROFILES, type Profile } from '../swarm-profiles.js';
 import type { Divergence, DivergenceFocus } from './divergence-judge.js';
 import { divergenceText } from './divergence-text.js';
 import type { ForbiddenCall } from './forbidden-calls.js';
