@@ -159,6 +159,17 @@ const memberSchema = z.strictObject({
    * member that needs it is given the newest snapshot instead.
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
+  /**
+   * `service` has the service write its state where it stands; `shadow` has a fresh instance on a
+   * thread of its own replay the log since the last snapshot and write it: the service is never
+   * asked.
+   */
+  snapshotBy: z.enum(['service', 'shadow']).default('service'),
+  /**
+   * `shared` runs the service in the duty cycle of everything else; `dedicated` gives it the thread
+   * that started the member, and the rest a thread of its own, which no callback can hold up.
+   */
+  threads: z.enum(['shared', 'dedicated']).default('shared'),
   /** How long a shutdown waits for members that can be reached and have not acknowledged it. */
   terminationTimeoutMs: timeoutMs.default(10_000),
   /**
@@ -277,6 +288,12 @@ function checkRelations(
     throw invalid(
       'member.logRetentionLength and logRetentionMs say when log is given up, and ' +
         "member.logRetention is 'all', which gives up none: set it to 'snapshots', or leave them 0",
+    );
+  }
+  if (member.snapshotBy === 'shadow' && cluster.serviceCount > 1) {
+    throw invalid(
+      `member.snapshotBy is 'shadow', and cluster.serviceCount is ${cluster.serviceCount}: a ` +
+        "shadow takes the snapshots of one service; use snapshotBy 'service', or one service",
     );
   }
   if (member.mtuLength > member.streamTermLength / 4) {

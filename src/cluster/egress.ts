@@ -23,7 +23,7 @@ import {
 } from './egress-connection.js';
 import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
-import type { EgressReply, EgressSink } from './service-host.js';
+import type { EgressReply, RelayedEgressSink } from './service-host.js';
 import { type Correlation, SessionEvents } from './session-events.js';
 
 const NO_BYTES = new Uint8Array(0);
@@ -34,11 +34,17 @@ const ANSWER_HEADER_LENGTH = QueryAnswerEncoder.LENGTH_MIN;
 /** Answers to queries wait while this part of a client's buffer is free for messages of the log. */
 const BUFFER_SHARE_OF_LOG = 0.5;
 
+/** Longest message of a service to a client, bytes. A setting of the cluster: equal on all. */
+export function egressMessageLengthMax(config: ClusterConfig): number {
+  // Aeron's rule, an eighth of the term, less the header.
+  return Math.floor(config.egressTermLength / 8) - SESSION_HEADER_LENGTH;
+}
+
 /** A leader presents itself this often to a client that it has not heard since. */
 const PRESENT_INTERVAL_NS = 500_000_000;
 
 /** Connections to clients. */
-export class Egress implements EgressSink {
+export class Egress implements RelayedEgressSink {
   readonly messageLengthMax: number;
   readonly #arena: Arena;
   readonly #config: ClusterConfig;
@@ -83,8 +89,7 @@ export class Egress implements EgressSink {
     this.#answerHead = this.#arena.allocate(this.#answerLength);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
-    // Aeron's rule, an eighth of the term, less the header. A setting of the cluster: equal on all.
-    this.messageLengthMax = Math.floor(config.egressTermLength / 8) - SESSION_HEADER_LENGTH;
+    this.messageLengthMax = egressMessageLengthMax(config);
   }
 
   get connectionCount(): number {
@@ -236,6 +241,13 @@ export class Egress implements EgressSink {
     this.#enqueue(connection, head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
   }
 
+  overflow(sessionId: number): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection !== undefined) {
+      this.#giveUp(connection);
+    }
+  }
+
   /** The answer to an order of the session's client. */
   offerAdminResponse(
     sessionId: number,
@@ -321,7 +333,8 @@ export class Egress implements EgressSink {
       connection = this.#connections.get(sessionId);
       this.#last = connection ?? this.#last;
     }
-    return connection;
+    // Behind what was dropped nothing leaves any more: its session is about to end.
+    return connection?.hasOverflowed === true ? undefined : connection;
   }
 
   /** Replies of one batch mostly share a session and a time: their header is encoded once. */
@@ -416,9 +429,6 @@ export class Egress implements EgressSink {
     offset: number,
     length: number,
   ): void {
-    if (connection.hasOverflowed) {
-      return;
-    }
     const bytes = new Uint8Array(headLength + length);
     bytes.set(this.#arena.u8.subarray(head, head + headLength));
     bytes.set(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length), headLength);
@@ -426,11 +436,16 @@ export class Egress implements EgressSink {
       hit(Mark.EgressQueued);
       this.#waiting.add(connection);
     } else {
-      hit(Mark.EgressOverflow);
-      connection.hasOverflowed = true;
-      connection.queue.clear();
-      this.#hooks.onOverflow(connection.session.id);
+      this.#giveUp(connection);
     }
+  }
+
+  /** Nothing more is sent to a client that does not take it. */
+  #giveUp(connection: Connection): void {
+    hit(Mark.EgressOverflow);
+    connection.hasOverflowed = true;
+    connection.queue.clear();
+    this.#hooks.onOverflow(connection.session.id);
   }
 
   #flush(connection: Connection): number {

@@ -112,6 +112,13 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
     return onTakeSnapshot === undefined ? -1 : (snapshotVersion ?? 0);
   }
 
+  /** It takes what it is given at once. */
+  readonly canLoad = true;
+
+  get isTerminated(): boolean {
+    return this.#isTerminated || this.#poller === undefined;
+  }
+
   get position(): Position {
     return this.#poller?.position ?? 0;
   }
@@ -139,6 +146,8 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
     this.#snapshots = context.snapshots;
+    this.timers.listener = context.timerListener;
+    this.messages.listener = context.messageListener;
     if (context.snapshot === undefined) {
       this.#outputs.begin(0, NO_OUTPUT);
     } else {
