@@ -11,7 +11,8 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
 import { MEMBER_PROTOCOL_VERSION } from '../protocol/streams.js';
-import { memoryLengthMin } from './memory-budget.js';
+import { serviceChannelLength } from './channel-lengths.js';
+import { channelCountOf, memoryLengthMin } from './memory-budget.js';
 import { SERVICE_COUNT_MAX } from './services.js';
 
 export const MEMBER_COUNT_MAX = 7;
@@ -330,11 +331,17 @@ function checkMemory(
 ): void {
   const needed = memoryLengthMin({ ...cluster, ...member, memberCount });
   if (member.memoryLength < needed) {
+    const channelCount = channelCountOf({ ...cluster, ...member });
+    const channels =
+      channelCount === 0
+        ? ''
+        : `, with ${channelCount * serviceChannelLength(cluster)} bytes for ${channelCount} ` +
+          "channels to services on other threads (threads 'dedicated', snapshotBy 'shadow')";
     throw invalid(
       `member.memoryLength is ${member.memoryLength}: use at least ${needed}, or lower ` +
         `logTermLength (${cluster.logTermLength}) or egressTermLength ` +
         `(${cluster.egressTermLength}) on all members, or streamTermLength ` +
-        `(${member.streamTermLength}): there is no room for the log and one client`,
+        `(${member.streamTermLength}): there is no room for the log and one client${channels}`,
     );
   }
 }

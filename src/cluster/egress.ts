@@ -23,6 +23,7 @@ import {
 } from './egress-connection.js';
 import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
+import { egressMessageLengthMax } from './message-lengths.js';
 import type { EgressReply, RelayedEgressSink } from './service-host.js';
 import { type Correlation, SessionEvents } from './session-events.js';
 
@@ -33,12 +34,6 @@ const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
 const ANSWER_HEADER_LENGTH = QueryAnswerEncoder.LENGTH_MIN;
 /** Answers to queries wait while this part of a client's buffer is free for messages of the log. */
 const BUFFER_SHARE_OF_LOG = 0.5;
-
-/** Longest message of a service to a client, bytes. A setting of the cluster: equal on all. */
-export function egressMessageLengthMax(config: ClusterConfig): number {
-  // Aeron's rule, an eighth of the term, less the header.
-  return Math.floor(config.egressTermLength / 8) - SESSION_HEADER_LENGTH;
-}
 
 /** A leader presents itself this often to a client that it has not heard since. */
 const PRESENT_INTERVAL_NS = 500_000_000;

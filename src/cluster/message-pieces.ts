@@ -1,7 +1,8 @@
 // message-pieces.ts: messages of a snapshot, cut into pieces for a ring, and put together again.
 
 import type { Arena } from '../memory/arena.js';
-import { PIECE_BEGIN, PIECE_END, SNAPSHOT_PIECE_LENGTH } from './service-channel.js';
+import { SNAPSHOT_PIECE_LENGTH } from './channel-lengths.js';
+import { PIECE_BEGIN, PIECE_END } from './service-channel.js';
 
 /** Bytes of the flags in front of a piece. */
 const PIECE_HEAD_LENGTH = 8;

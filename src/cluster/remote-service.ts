@@ -10,6 +10,7 @@ import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import { QueryCode } from '../protocol/codecs/enumerations.js';
+import { RECORD_HEAD_LENGTH, SNAPSHOT_PIECE_LENGTH } from './channel-lengths.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { LiveLog, RecordedLog } from './log-poller.js';
 import { cutMessage, MessageJoiner } from './message-pieces.js';
@@ -19,12 +20,10 @@ import {
   MESSAGE_FIELDS_LENGTH,
   OutputType,
   QUERY_FIELDS_LENGTH,
-  RECORD_HEAD_LENGTH,
   RING_READ_LIMIT,
   RingReader,
   ServiceChannel,
   type ServiceChannelPlace,
-  SNAPSHOT_PIECE_LENGTH,
 } from './service-channel.js';
 import type {
   MessageListener,

@@ -26,19 +26,19 @@
 //   1792  run i32, 1796 cancelled run i32  engine   of a shadow (shadow-snapshots.ts)
 //   1920  ended run i32                    shadow
 
-import {
-  RING_CAPACITY_OFFSET,
-  RING_DESCRIPTOR_LENGTH,
-  RING_RECORD_SHARE_SHIFT,
-} from '../../assembly/layout/ring.js';
+import { RING_CAPACITY_OFFSET, RING_DESCRIPTOR_LENGTH } from '../../assembly/layout/ring.js';
 import type { Arena, ArenaRange } from '../memory/arena.js';
 import { SCAN_ENTRY_LENGTH, SCAN_HEADER_LENGTH, scanAreaLength } from '../memory/core.js';
 import { Counter } from '../memory/counters.js';
-import type { ClusterConfig } from './cluster-config.js';
-import { egressMessageLengthMax } from './egress.js';
+import {
+  CHANNEL_CONTROL_LENGTH,
+  type ChannelSettings,
+  channelHeapLength,
+  INPUT_CAPACITY,
+  outputCapacityOf,
+} from './channel-lengths.js';
 import type { Role } from './service-host.js';
 
-const CONTROL_LENGTH = 4096;
 const GENERATION_OFFSET = 0;
 const LIVE_META_OFFSET = 4;
 const LIMIT_OFFSET = 128;
@@ -64,17 +64,6 @@ const RUN_OFFSET = 1792;
 const CANCELLED_OFFSET = 1796;
 const ENDED_OFFSET = 1920;
 
-const KIB = 1024;
-/** Bytes of the log that the service's thread copies at a time; at least the longest frame. */
-const BLOCK_LENGTH = 128 * KIB;
-/** Fields in front of a message in the ring. */
-export const RECORD_HEAD_LENGTH = 64;
-const OUTPUT_CAPACITY_MIN = 128 * KIB;
-const INPUT_CAPACITY = 256 * KIB;
-/** Longest piece of a snapshot in a ring. */
-export const SNAPSHOT_PIECE_LENGTH = 12 * KIB;
-/** Areas of the service's thread besides its block and its scratch. */
-const HEAP_SPARE_LENGTH = 64 * KIB;
 /** Records that are read out of a ring at a time. */
 export const RING_READ_LIMIT = 256;
 
@@ -151,28 +140,15 @@ export interface ServiceStart {
     | undefined;
 }
 
-/** Longest record of the service's ring, without its header. */
-export function outputRecordLengthMax(config: ClusterConfig): number {
-  return Math.max(egressMessageLengthMax(config), SNAPSHOT_PIECE_LENGTH) + RECORD_HEAD_LENGTH;
-}
-
-/** Bytes that the service's thread copies from the term buffers at a time. */
-export function blockLengthOf(config: ClusterConfig): number {
-  return Math.min(config.logTermLength, BLOCK_LENGTH);
-}
-
-function outputCapacityOf(config: ClusterConfig): number {
-  // A record with its header is at most an eighth of the ring.
-  const needed = (outputRecordLengthMax(config) + 8) << RING_RECORD_SHARE_SHIFT;
-  return Math.max(OUTPUT_CAPACITY_MIN, 2 ** Math.ceil(Math.log2(needed)));
-}
-
 /** Allocates a channel in the arena of this thread. */
-export function allocateServiceChannel(arena: Arena, config: ClusterConfig): ServiceChannelPlace {
-  const outputCapacity = outputCapacityOf(config);
-  const heapLength = blockLengthOf(config) + outputRecordLengthMax(config) + HEAP_SPARE_LENGTH;
+export function allocateServiceChannel(
+  arena: Arena,
+  settings: ChannelSettings,
+): ServiceChannelPlace {
+  const outputCapacity = outputCapacityOf(settings);
+  const heapLength = channelHeapLength(settings);
   const place = {
-    control: arena.allocate(CONTROL_LENGTH),
+    control: arena.allocate(CHANNEL_CONTROL_LENGTH),
     output: arena.allocate(RING_DESCRIPTOR_LENGTH + outputCapacity),
     input: arena.allocate(RING_DESCRIPTOR_LENGTH + INPUT_CAPACITY),
     heap: { address: arena.allocate(heapLength), length: heapLength },

@@ -13,8 +13,8 @@ import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import type { ClusterConfig } from './cluster-config.js';
-import { egressMessageLengthMax } from './egress.js';
 import type { LogReader, RecordedLog } from './log-poller.js';
+import { egressMessageLengthMax } from './message-lengths.js';
 import type { OutputSink } from './output-history.js';
 import { type RemoteMessages, RemoteService, type TimerMirror } from './remote-service.js';
 import {
@@ -68,7 +68,8 @@ interface Run {
 /** Takes the service's part of snapshots, one at a time. */
 export class ShadowSnapshots {
   readonly #parts: ShadowSnapshotsParts;
-  #channel: ServiceChannel | undefined;
+  readonly #channel: ServiceChannel;
+  #hasThread = false;
   #run: Run | undefined;
   #runNumber = 0;
   /** Sections that were handed over. */
@@ -76,6 +77,9 @@ export class ShadowSnapshots {
 
   constructor(parts: ShadowSnapshotsParts) {
     this.#parts = parts;
+    // From the beginning: clients may have taken what is free when a snapshot is wanted.
+    const { arena, config } = parts;
+    this.#channel = new ServiceChannel(arena, allocateServiceChannel(arena, config));
   }
 
   doWork(): number {
@@ -92,7 +96,7 @@ export class ShadowSnapshots {
     if (run.failure !== undefined) {
       return this.#retry(run);
     }
-    const hasEnded = this.#channel?.endedRun === run.number;
+    const hasEnded = this.#channel.endedRun === run.number;
     let work = run.loader?.doWork() ?? 0;
     const isLoading = run.loader?.isDone === false;
     const limit = isLoading ? run.startPosition : run.position;
@@ -152,7 +156,8 @@ export class ShadowSnapshots {
       taker.giveUpAwaited('no earlier snapshot can be read, and the log before it is purged');
       return;
     }
-    const channel = this.#openChannel();
+    const channel = this.#channel;
+    this.#ensureThread();
     channel.reset();
     const entry = starts[startIndex];
     const startPosition = entry?.logPosition ?? 0;
@@ -175,16 +180,14 @@ export class ShadowSnapshots {
   }
 
   /** The thread starts with the first snapshot, and again when it has failed. */
-  #openChannel(): ServiceChannel {
-    const { arena, config, runner } = this.#parts;
-    const isFirst = this.#channel === undefined;
-    this.#channel ??= new ServiceChannel(arena, allocateServiceChannel(arena, config));
-    if (isFirst || runner.failure !== undefined) {
+  #ensureThread(): void {
+    const { runner } = this.#parts;
+    if (!this.#hasThread || runner.failure !== undefined) {
+      this.#hasThread = true;
       // A thread that has ended is at rest.
       this.#channel.endedRun = this.#runNumber;
       runner.start(this.#channel.place);
     }
-    return this.#channel;
   }
 
   #makeRemote(
@@ -254,7 +257,7 @@ export class ShadowSnapshots {
 
   /** With the snapshot before the one that cannot be read, when the shadow is at rest. */
   #retry(run: Run): number {
-    const channel = this.#channel as ServiceChannel;
+    const channel = this.#channel;
     if (channel.cancelledRun !== run.number) {
       channel.cancelledRun = run.number;
       this.#parts.runner.notify();

@@ -192,6 +192,7 @@ export class Arena {
   }
 }
 
-function alignSlab(length: number): number {
+/** Bytes that a slab of so many takes. */
+export function alignSlab(length: number): number {
   return Math.ceil(length / SLAB_ALIGNMENT) * SLAB_ALIGNMENT;
 }

@@ -6,15 +6,15 @@
 // log, which all members see.
 
 import { assert } from '../assert.js';
+import { outputRecordLengthMax } from '../cluster/channel-lengths.js';
 import type { ClusterConfig } from '../cluster/cluster-config.js';
-import { egressMessageLengthMax } from '../cluster/egress.js';
 import { EgressQueue } from '../cluster/egress-queue.js';
+import { egressMessageLengthMax } from '../cluster/message-lengths.js';
 import { cutMessage } from '../cluster/message-pieces.js';
 import type { Hash64 } from '../cluster/output-history.js';
 import {
   MESSAGE_FIELDS_LENGTH,
   OutputType,
-  outputRecordLengthMax,
   type ServiceChannel,
 } from '../cluster/service-channel.js';
 import type {

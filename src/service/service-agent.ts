@@ -3,12 +3,12 @@
 // The container is the one that runs in a member's duty cycle otherwise; only where it reads the
 // log and what it writes to are others. Its engine may be blocked by nothing that happens here.
 
+import { blockLengthOf } from '../cluster/channel-lengths.js';
 import type { ClusterConfig } from '../cluster/cluster-config.js';
 import { LogPoller } from '../cluster/log-poller.js';
 import { MessageJoiner } from '../cluster/message-pieces.js';
 import { SNAPSHOT_WINDOW_LENGTH } from '../cluster/remote-snapshot.js';
 import {
-  blockLengthOf,
   InputType,
   QUERY_FIELDS_LENGTH,
   RingReader,

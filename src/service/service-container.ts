@@ -59,6 +59,20 @@ export interface ContainerOptions {
   readonly messageLimits?: PendingMessageLimits | undefined;
 }
 
+/** Whoever would never be asked is told before it has waited in vain. */
+function checkAnswers(service: ClusteredService, serviceId: number): void {
+  for (const name of ['onRequest', 'onQuery'] as const) {
+    if (serviceId !== ANSWERING_SERVICE_ID && service[name] !== undefined) {
+      throw new PawlError(
+        ErrorCode.ConfigurationInvalid,
+        `service ${serviceId} has ${name}, which would never be called: requests and queries of ` +
+          `clients are for service ${ANSWERING_SERVICE_ID} alone; name it first of the services, ` +
+          `or leave ${name} out of it`,
+      );
+    }
+  }
+}
+
 /** Hosts a service made by a factory. */
 export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   readonly #service: ClusteredService;
@@ -97,6 +111,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
         'the service has no onSessionMessage: createService() must return an object with it',
       );
     }
+    checkAnswers(this.#service, this.serviceId);
     this.messages = new ServiceMessages(this.serviceId, options.messageLimits);
     this.requests = new ServiceRequests(this.#service, options.replyLimits);
     this.queries = new ServiceQueries(this.#service);
