@@ -145,6 +145,33 @@ test('what the ring has no room for waits, and nothing of it is lost or out of o
   t.end();
 });
 
+test('sessions that a stalled service has not seen the end of count, and end the leader never', (t) => {
+  const sessionCountMax = 2;
+  const { client, fixture, leader } = start(1, { sessionCountMax });
+  client.client?.close();
+  stall(leader, SERVICE_THREAD, 8 * SECOND);
+  let refusedCount = 0;
+  for (let round = 0; round < 10; round++) {
+    const other = fixture.connect();
+    fixture.run(700 * MS);
+    refusedCount += other.isConnected ? 0 : 1;
+    other.client?.close();
+    fixture.run(50 * MS);
+    leader.member?.visitLimits((name, used, max) => {
+      if (used > max) {
+        t.fail(`${used} ${name}, and ${max} are allowed`);
+      }
+    });
+  }
+  t.ok(refusedCount > 0, `${refusedCount} clients were refused`);
+  t.equal(fixture.leader(), leader, 'the leader leads on');
+  fixture.run(SECOND);
+  const last = fixture.connect();
+  fixture.await(() => last.isConnected, 'when the service has seen it, there is room again');
+  fixture.close();
+  t.end();
+});
+
 test('a client that owes more than its buffer loses its session alike on all members', (t) => {
   // One callback says a megabyte: more than ring and buffer hold.
   const { client, fixture, told } = start(1_000, { egressBufferLengthMax: 64 * KIB });
