@@ -13,6 +13,8 @@ const ENTRIES = {
   transport: 'src/transport/index.ts',
   'tools/main': 'src/tools/main.ts',
   'host/recorder-worker': 'src/host/recorder-worker.ts',
+  'host/engine-worker': 'src/host/engine-worker.ts',
+  'host/shadow-worker': 'src/host/shadow-worker.ts',
 };
 
 const packageJson = JSON.parse(readFileSync('package.json', 'utf8'));

@@ -34,9 +34,11 @@ export {
   appendCommit,
   appendPadding,
 } from './logbuffer/exclusive-append';
+export { copyBlock } from './logbuffer/copy';
 export { findGap } from './logbuffer/gap';
 export {
   addressOf,
+  fence,
   logClean,
   logInitialize,
   logRetire,

@@ -10,6 +10,7 @@
 //       + 1280  rebuild position    written by the receiver, read by every consumer of the image
 //       + 1408  high-water mark     written by the receiver
 //       + 1536  checksum mode, leadership term
+//       + 1664  cleaning position   written by whoever cleans, read by those who copy meanwhile
 
 /** i64: an append must end at or below it. */
 export const LOG_PUBLISHER_LIMIT_OFFSET: i32 = 1024;
@@ -23,6 +24,9 @@ export const LOG_HIGH_WATER_MARK_OFFSET: i32 = 1408;
 export const LOG_CHECKSUM_ENABLED_OFFSET: i32 = 1536;
 /** i32: low 32 bits of the leadership term that appended frames carry. */
 export const LOG_LEADERSHIP_TERM_LOW_OFFSET: i32 = 1540;
+
+/** i64: bytes below it are zero, or are being zeroed now. Never behind the clean position. */
+export const LOG_CLEANING_POSITION_OFFSET: i32 = 1664;
 
 /** Written in the metadata as the page size of the log buffer. */
 export const LOG_PAGE_SIZE: i32 = 4096;

@@ -27,6 +27,7 @@ import {
 import {
   LOG_CHECKSUM_ENABLED_OFFSET,
   LOG_CLEAN_POSITION_OFFSET,
+  LOG_CLEANING_POSITION_OFFSET,
   LOG_HIGH_WATER_MARK_OFFSET,
   LOG_LEADERSHIP_TERM_LOW_OFFSET,
   LOG_PAGE_SIZE,
@@ -182,9 +183,19 @@ function startAt(meta: usize, position: i64): void {
   }
   atomic.store<i32>(meta, termCount, LOG_ACTIVE_TERM_COUNT_OFFSET);
   atomic.store<i64>(meta, position, LOG_PUBLISHER_LIMIT_OFFSET);
+  atomic.store<i64>(meta, position, LOG_CLEANING_POSITION_OFFSET);
   atomic.store<i64>(meta, position, LOG_CLEAN_POSITION_OFFSET);
   atomic.store<i64>(meta, position, LOG_REBUILD_POSITION_OFFSET);
   atomic.store<i64>(meta, position, LOG_HIGH_WATER_MARK_OFFSET);
+}
+
+/**
+ * Orders what this thread did before against what it does after, as other threads see it: an atomic
+ * operation that reads and writes does, and the compiler's own fence does not validate. `address`
+ * is aligned to 4; its word keeps its value.
+ */
+export function fence(address: usize): void {
+  atomic.add<i32>(address, 0);
 }
 
 /** Starts a zeroed log buffer at a frame-aligned position. */
@@ -254,12 +265,19 @@ function disposableEnd(meta: usize, position: f64): i64 {
   return target;
 }
 
+/** Whoever copies meanwhile sees where from bytes are whole before the first one is not. */
+function announceCleaning(meta: usize, position: i64): void {
+  atomic.store<i64>(meta, position, LOG_CLEANING_POSITION_OFFSET);
+  fence(meta + LOG_CLEANING_POSITION_OFFSET);
+}
+
 /** Zeroes at most lengthMax bytes from the clean position towards `position`. */
 export function logClean(meta: usize, position: f64, lengthMax: i32): f64 {
   const target = disposableEnd(meta, position);
   let clean = atomic.load<i64>(meta, LOG_CLEAN_POSITION_OFFSET);
   if (clean < target) {
     const end = min<i64>(target, clean + <i64>(lengthMax & ~FRAME_ALIGNMENT_MASK));
+    announceCleaning(meta, end);
     zeroRange(meta, termLengthOf(meta), clean, end);
     clean = end;
   }
@@ -276,6 +294,7 @@ export function logClean(meta: usize, position: f64, lengthMax: i32): f64 {
 export function logRetire(meta: usize, position: f64): f64 {
   const target = disposableEnd(meta, position);
   const clean = max<i64>(target, atomic.load<i64>(meta, LOG_CLEAN_POSITION_OFFSET));
+  announceCleaning(meta, clean);
   atomic.store<i64>(meta, clean, LOG_CLEAN_POSITION_OFFSET);
   return <f64>clean;
 }

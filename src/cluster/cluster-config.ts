@@ -11,7 +11,8 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { DurabilityLevel } from '../protocol/codecs/enumerations.js';
 import { type MemberEndpoints, parseMemberList } from '../protocol/member-endpoints.js';
 import { MEMBER_PROTOCOL_VERSION } from '../protocol/streams.js';
-import { memoryLengthMin } from './memory-budget.js';
+import { serviceChannelLength } from './channel-lengths.js';
+import { channelCountOf, memoryLengthMin } from './memory-budget.js';
 import { SERVICE_COUNT_MAX } from './services.js';
 
 export const MEMBER_COUNT_MAX = 7;
@@ -159,6 +160,17 @@ const memberSchema = z.strictObject({
    * member that needs it is given the newest snapshot instead.
    */
   logRetention: z.enum(['all', 'snapshots']).default('all'),
+  /**
+   * `service` has the service write its state where it stands; `shadow` has a fresh instance on a
+   * thread of its own replay the log since the last snapshot and write it: the service is never
+   * asked.
+   */
+  snapshotBy: z.enum(['service', 'shadow']).default('service'),
+  /**
+   * `shared` runs the service in the duty cycle of everything else; `dedicated` gives it the thread
+   * that started the member, and the rest a thread of its own, which no callback can hold up.
+   */
+  threads: z.enum(['shared', 'dedicated']).default('shared'),
   /** How long a shutdown waits for members that can be reached and have not acknowledged it. */
   terminationTimeoutMs: timeoutMs.default(10_000),
   /**
@@ -279,6 +291,12 @@ function checkRelations(
         "member.logRetention is 'all', which gives up none: set it to 'snapshots', or leave them 0",
     );
   }
+  if (member.snapshotBy === 'shadow' && cluster.serviceCount > 1) {
+    throw invalid(
+      `member.snapshotBy is 'shadow', and cluster.serviceCount is ${cluster.serviceCount}: a ` +
+        "shadow takes the snapshots of one service; use snapshotBy 'service', or one service",
+    );
+  }
   if (member.mtuLength > member.streamTermLength / 4) {
     throw invalid(
       `member.mtuLength is ${member.mtuLength}: use at most a quarter of streamTermLength ` +
@@ -313,11 +331,17 @@ function checkMemory(
 ): void {
   const needed = memoryLengthMin({ ...cluster, ...member, memberCount });
   if (member.memoryLength < needed) {
+    const channelCount = channelCountOf({ ...cluster, ...member });
+    const channels =
+      channelCount === 0
+        ? ''
+        : `, with ${channelCount * serviceChannelLength(cluster)} bytes for ${channelCount} ` +
+          "channels to services on other threads (threads 'dedicated', snapshotBy 'shadow')";
     throw invalid(
       `member.memoryLength is ${member.memoryLength}: use at least ${needed}, or lower ` +
         `logTermLength (${cluster.logTermLength}) or egressTermLength ` +
         `(${cluster.egressTermLength}) on all members, or streamTermLength ` +
-        `(${member.streamTermLength}): there is no room for the log and one client`,
+        `(${member.streamTermLength}): there is no room for the log and one client${channels}`,
     );
   }
 }

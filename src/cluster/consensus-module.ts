@@ -33,6 +33,7 @@ import type { Responder } from './responder.js';
 import type { ServiceProposer } from './service-proposer.js';
 import type { Services } from './services.js';
 import type { SessionAdmission } from './session-admission.js';
+import type { ShadowSnapshots } from './shadow-snapshots.js';
 import type { Shutdown } from './shutdown.js';
 import type { SnapshotLoader } from './snapshot-loader.js';
 import type { SnapshotSchedule } from './snapshot-schedule.js';
@@ -67,6 +68,8 @@ export interface ConsensusModuleParts {
   readonly proposer: ServiceProposer;
   readonly schedule: SnapshotSchedule;
   readonly taker: SnapshotTaker;
+  /** What takes the service's part of snapshots in its place. */
+  readonly shadow: ShadowSnapshots | undefined;
   /** The snapshot that the member starts from, while it is loaded. */
   readonly loader: SnapshotLoader | undefined;
   readonly applier: LogApplier;
@@ -255,7 +258,7 @@ export class ConsensusModule {
    * Applies what is committed: sessions first, so that the services' replies have somewhere to go.
    */
   #apply(nowNs: number): number {
-    const { applier, clock, election, loader, logClock, services, taker } = this.#parts;
+    const { applier, clock, election, loader, logClock, services, shadow, taker } = this.#parts;
     const isLoading = loader?.isDone === false;
     const limit = isLoading ? applier.position : election.consumablePosition();
     let nowMs = 0;
@@ -267,6 +270,9 @@ export class ConsensusModule {
     let work = loaded + taker.doWork(nowNs);
     work += applier.poll(limit, this.#isIngressOpen, nowMs);
     work += services.doWork(Math.min(limit, applier.position));
+    const shadowed = shadow?.doWork() ?? 0;
+    this.#hasMore ||= shadowed > 0;
+    work += shadowed;
     const servicePosition = services.position;
     this.#hasMore ||= work > 0 && servicePosition < limit;
     applier.finishCloses(servicePosition);

@@ -23,7 +23,8 @@ import {
 } from './egress-connection.js';
 import { EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
-import type { EgressReply, EgressSink } from './service-host.js';
+import { egressMessageLengthMax } from './message-lengths.js';
+import type { EgressReply, RelayedEgressSink } from './service-host.js';
 import { type Correlation, SessionEvents } from './session-events.js';
 
 const NO_BYTES = new Uint8Array(0);
@@ -38,7 +39,7 @@ const BUFFER_SHARE_OF_LOG = 0.5;
 const PRESENT_INTERVAL_NS = 500_000_000;
 
 /** Connections to clients. */
-export class Egress implements EgressSink {
+export class Egress implements RelayedEgressSink {
   readonly messageLengthMax: number;
   readonly #arena: Arena;
   readonly #config: ClusterConfig;
@@ -83,8 +84,7 @@ export class Egress implements EgressSink {
     this.#answerHead = this.#arena.allocate(this.#answerLength);
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
-    // Aeron's rule, an eighth of the term, less the header. A setting of the cluster: equal on all.
-    this.messageLengthMax = Math.floor(config.egressTermLength / 8) - SESSION_HEADER_LENGTH;
+    this.messageLengthMax = egressMessageLengthMax(config);
   }
 
   get connectionCount(): number {
@@ -236,6 +236,13 @@ export class Egress implements EgressSink {
     this.#enqueue(connection, head, REPLY_HEADER_LENGTH, bytes, 0, bytes.length);
   }
 
+  overflow(sessionId: number): void {
+    const connection = this.#connectionOf(sessionId);
+    if (connection !== undefined) {
+      this.#giveUp(connection);
+    }
+  }
+
   /** The answer to an order of the session's client. */
   offerAdminResponse(
     sessionId: number,
@@ -321,7 +328,8 @@ export class Egress implements EgressSink {
       connection = this.#connections.get(sessionId);
       this.#last = connection ?? this.#last;
     }
-    return connection;
+    // Behind what was dropped nothing leaves any more: its session is about to end.
+    return connection?.hasOverflowed === true ? undefined : connection;
   }
 
   /** Replies of one batch mostly share a session and a time: their header is encoded once. */
@@ -416,9 +424,6 @@ export class Egress implements EgressSink {
     offset: number,
     length: number,
   ): void {
-    if (connection.hasOverflowed) {
-      return;
-    }
     const bytes = new Uint8Array(headLength + length);
     bytes.set(this.#arena.u8.subarray(head, head + headLength));
     bytes.set(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length), headLength);
@@ -426,11 +431,16 @@ export class Egress implements EgressSink {
       hit(Mark.EgressQueued);
       this.#waiting.add(connection);
     } else {
-      hit(Mark.EgressOverflow);
-      connection.hasOverflowed = true;
-      connection.queue.clear();
-      this.#hooks.onOverflow(connection.session.id);
+      this.#giveUp(connection);
     }
+  }
+
+  /** Nothing more is sent to a client that does not take it. */
+  #giveUp(connection: Connection): void {
+    hit(Mark.EgressOverflow);
+    connection.hasOverflowed = true;
+    connection.queue.clear();
+    this.#hooks.onOverflow(connection.session.id);
   }
 
   #flush(connection: Connection): number {

@@ -22,6 +22,7 @@ export class FollowerLog implements LiveLog {
   readonly #config: ClusterConfig;
   readonly #recorder: RecorderProxy;
   readonly #subscription: Subscription;
+  readonly #onRelease: () => void;
   #join: LogJoin | undefined;
   #image: Image | undefined;
   #isStarted = false;
@@ -29,7 +30,14 @@ export class FollowerLog implements LiveLog {
   /** Set when the image is gone or its recording ended by itself; cleared by `join`. */
   isLost = false;
 
-  constructor(transport: Transport, config: ClusterConfig, recorder: RecorderProxy) {
+  /** @param onRelease told before the memory of an image is released. */
+  constructor(
+    transport: Transport,
+    config: ClusterConfig,
+    recorder: RecorderProxy,
+    onRelease: () => void,
+  ) {
+    this.#onRelease = onRelease;
     this.#config = config;
     this.#recorder = recorder;
     const { member, endpoints, logTermLength } = config;
@@ -101,6 +109,7 @@ export class FollowerLog implements LiveLog {
     this.isLost = false;
     const image = this.#image;
     if (image !== undefined) {
+      this.#onRelease();
       image.close();
       image.release();
       this.#image = undefined;

@@ -35,6 +35,7 @@ export class LeaderLog implements LiveLog {
   readonly #config: ClusterConfig;
   readonly #recorder: RecorderProxy;
   readonly #source: BlockSource;
+  readonly #onRelease: () => void;
   #publication: LogPublication | undefined;
   #flushedPosition: Position = 0;
   readonly #failed = new Map<MemberId, FailedDestination>();
@@ -42,13 +43,16 @@ export class LeaderLog implements LiveLog {
   /** Requests for the log at a position that is not in it. */
   refusedCount = 0;
 
+  /** @param onRelease told before the memory of a publication is released. */
   constructor(
     transport: Transport,
     config: ClusterConfig,
     recorder: RecorderProxy,
     source: BlockSource,
+    onRelease: () => void,
     onWarning: (message: string) => void = () => undefined,
   ) {
+    this.#onRelease = onRelease;
     this.#onWarning = onWarning;
     this.#transport = transport;
     this.#config = config;
@@ -204,8 +208,11 @@ export class LeaderLog implements LiveLog {
   /** Closes the publication. Only after the recorder has stopped. */
   close(): void {
     assert(!this.#recorder.isRecording(), 'a log is closed when nobody records it');
-    this.#publication?.close();
-    this.#publication = undefined;
+    if (this.#publication !== undefined) {
+      this.#onRelease();
+      this.#publication.close();
+      this.#publication = undefined;
+    }
     this.#failed.clear();
   }
 }

@@ -157,7 +157,9 @@ export class LeaderSessions {
 
   /** The limit that stands against one more session; live ones are never given up for it. */
   #refusalOf(host: string): OpenResult | undefined {
-    if (this.count >= this.#config.sessionCountMax) {
+    // A closed session has its connection until all services, which may be slow, have seen the end.
+    const held = Math.max(this.count, this.#egress.connectionCount);
+    if (held >= this.#config.sessionCountMax) {
       hit(Mark.SessionLimitReached);
       return OpenResult.LimitReached;
     }

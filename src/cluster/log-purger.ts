@@ -22,6 +22,8 @@ export interface LogPurgerParts {
   readonly tasks: StorageTasks;
   readonly leaderLog: LeaderLog;
   readonly damage: DamageList;
+  /** A service may be behind a snapshot that its shadow took, and reads the log in between. */
+  servicePosition(): Position;
   /** The least position of a snapshot that is being given away; Infinity for none. */
   lowestGivenPosition(): Position;
   onFatal(error: PawlError): void;
@@ -61,6 +63,7 @@ export class LogPurger {
     const { geometry, snapshots: manifest } = directory;
     const floor = Math.min(
       leaderLog.lowestNeededPosition(),
+      this.#parts.servicePosition(),
       this.#parts.lowestGivenPosition(),
       this.#retainedFrom(newest),
     );

@@ -8,7 +8,6 @@ import { Recorder } from '../archive/recorder.js';
 import { allocateRecorderControl, RECORDER_CONTROL_LENGTH } from '../archive/recorder-control.js';
 import { RecorderProxy } from '../archive/recorder-proxy.js';
 import { LogReader } from '../archive/segment-reader.js';
-import { SnapshotReader } from '../archive/snapshot-reader.js';
 import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { StorageTasks } from '../archive/storage-task.js';
 import { Election } from '../consensus/election.js';
@@ -51,7 +50,7 @@ import { LogCare } from './log-care.js';
 import { LogClock } from './log-clock.js';
 import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
-import { LogPurger } from './log-purger.js';
+import type { LogPurger } from './log-purger.js';
 import { channelOf, ownEndpoints } from './member-addresses.js';
 import { logReserveLength } from './memory-budget.js';
 import { Outputs } from './outputs.js';
@@ -61,10 +60,11 @@ import { Responder } from './responder.js';
 import { ServiceProposer } from './service-proposer.js';
 import type { Services } from './services.js';
 import { SessionAdmission } from './session-admission.js';
+import type { ShadowRunner, ShadowSnapshots } from './shadow-snapshots.js';
 import { Shutdown } from './shutdown.js';
-import { SnapshotLoader } from './snapshot-loader.js';
-import { SnapshotSchedule } from './snapshot-schedule.js';
-import { SnapshotTaker } from './snapshot-taker.js';
+import { assembleLoader, assembleSnapshots, NOT_BY_SERVICE } from './snapshot-assembly.js';
+import type { SnapshotSchedule } from './snapshot-schedule.js';
+import type { SnapshotTaker } from './snapshot-taker.js';
 
 /** Runs the recorder somewhere else than on this thread. */
 export interface RecorderRunner {
@@ -85,6 +85,8 @@ export interface AssemblyInputs {
   readonly authenticator?: Authenticator;
   readonly authorisation?: AuthorisationService;
   readonly recorderRunner?: RecorderRunner;
+  /** Given where snapshots are taken by a shadow. */
+  readonly shadowRunner?: ShadowRunner;
   readonly directory: RecoveredDirectory;
   readonly transport: Transport;
   readonly tasks: StorageTasks;
@@ -119,6 +121,7 @@ export interface MemberParts {
   readonly logCare: LogCare;
   readonly logClock: LogClock;
   readonly taker: SnapshotTaker;
+  readonly shadow: ShadowSnapshots | undefined;
   readonly purger: LogPurger;
   readonly installs: Installs;
   readonly outputs: Outputs;
@@ -152,6 +155,7 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   });
   const close = (): void => {
     loader?.close();
+    snapshots.shadow?.close();
     snapshots.taker.close();
     consensus.close();
     sessions.close();
@@ -175,12 +179,12 @@ export function assembleMember(inputs: AssemblyInputs): MemberParts {
   };
 }
 
-type LogParts = ReturnType<typeof assembleLog>;
+export type LogParts = ReturnType<typeof assembleLog>;
 type SnapshotParts = ReturnType<typeof assembleSnapshots>;
-type SessionParts = ReturnType<typeof assembleSessions>;
+export type SessionParts = ReturnType<typeof assembleSessions>;
 
 function assembleLog(inputs: AssemblyInputs) {
-  const { arena, config, directory, recorderRunner, tasks, transport } = inputs;
+  const { arena, config, directory, recorderRunner, services, tasks, transport } = inputs;
   const { recordingLog, geometry } = directory;
   const logCare = new LogCare({
     arena,
@@ -209,10 +213,12 @@ function assembleLog(inputs: AssemblyInputs) {
     recorderRunner === undefined
       ? new Recorder({ tasks, arena, control, geometry, durability: config.durability })
       : undefined;
-  const leaderLog = new LeaderLog(transport, config, recorder, { open: makeReader }, (message) =>
-    inputs.onWarning(message),
-  );
-  const followerLog = new FollowerLog(transport, config, recorder);
+  // Nothing in its buffers is read from then on; `onLogChange` tells what is.
+  const onRelease = (): void => services.setLive(undefined);
+  const source = { open: makeReader };
+  const onLogWarning = (message: string): void => inputs.onWarning(message);
+  const leaderLog = new LeaderLog(transport, config, recorder, source, onRelease, onLogWarning);
+  const followerLog = new FollowerLog(transport, config, recorder, onRelease);
   const logPublisher = new LogPublisher(arena, messageLengthMax(config.logTermLength));
   const logClock = new LogClock(config.clockSkewMaxMs);
   const { memberId, memberIds } = config.consensus;
@@ -257,67 +263,11 @@ function startServices(
     egress: sessions.egress,
     messageLengthMax: messageLengthMax(config.logTermLength),
     fragmentLimit: config.member.serviceFragmentLimit,
-    snapshots: snapshots.taker.sinkOf(serviceId),
+    openRecording: log.makeReader,
+    snapshots: snapshots.shadow === undefined ? snapshots.taker.sinkOf(serviceId) : NOT_BY_SERVICE,
     outputs: outputs.historyOf(serviceId),
     snapshot: snapshot && { ...snapshot, appVersion: snapshotVersions[serviceId] ?? 0 },
   }));
-}
-
-function assembleSnapshots(inputs: AssemblyInputs, log: LogParts) {
-  const { arena, clock, config, directory, services, tasks } = inputs;
-  /** Who gives snapshots away is there when consensus is. */
-  const given: { source?: InstallSource } = {};
-  const purger = new LogPurger({
-    config,
-    directory,
-    tasks,
-    leaderLog: log.leaderLog,
-    damage: log.logCare.damage,
-    lowestGivenPosition: () => given.source?.lowestGivenPosition() ?? Number.POSITIVE_INFINITY,
-    onFatal: (error) => inputs.onFatal(error),
-  });
-  const taker = new SnapshotTaker({
-    arena,
-    clock,
-    tasks,
-    directory,
-    keptCount: config.member.snapshotCountKept,
-    isGivenAway: (entry) => given.source?.isServing(entry) ?? false,
-    snapshotVersions: () => services.snapshotVersions,
-    onSnapshot: (entry) => {
-      purger.onSnapshot(entry);
-      inputs.onSnapshot(entry);
-    },
-    onWarning: (message) => inputs.onWarning(message),
-    onFatal: (error) => inputs.onFatal(error),
-  });
-  const schedule = new SnapshotSchedule(
-    config,
-    log.logPublisher,
-    { canTake: () => services.canTakeSnapshots, isBusy: () => taker.isBusy },
-    directory.snapshot?.logPosition ?? 0,
-    directory.snapshot?.timestampMs ?? 0,
-  );
-  return { taker, schedule, purger, given };
-}
-
-/** What brings sessions and services to the snapshot that the member starts from. */
-function assembleLoader(inputs: AssemblyInputs, parts: SessionParts): SnapshotLoader | undefined {
-  const { arena, directory, services, tasks } = inputs;
-  const { applied, control, sessions } = parts;
-  if (directory.snapshot === undefined) {
-    return undefined;
-  }
-  return new SnapshotLoader({
-    reader: new SnapshotReader(tasks, arena, directory.geometry, directory.snapshot),
-    services,
-    onSession: (session) => {
-      applied.open(session);
-      sessions.onOpened(session, false, 0);
-    },
-    onSuspended: () => control.restore(),
-    onFatal: (error) => inputs.onFatal(error),
-  });
 }
 
 function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: SnapshotParts) {

@@ -78,3 +78,22 @@ export function checkAuthentication(config: ClusterConfig, hasAuthenticator: boo
     );
   }
 }
+
+/** What has become of snapshots and of the log, of the disk, and of what services put out. */
+export function careCounters(running: MemberParts | undefined): Record<string, number> {
+  return {
+    snapshotsTaken: running?.taker.takenCount ?? 0,
+    snapshotPauseNs: running?.taker.pauseNs ?? 0,
+    snapshotLongestStepNs: running?.taker.longestStepNs ?? 0,
+    snapshotsSkipped: running?.taker.skippedCount ?? 0,
+    snapshotsFailed: running?.taker.failedCount ?? 0,
+    snapshotsByShadow: running?.shadow?.takenCount ?? 0,
+    snapshotsOffered: running?.installs.source.offerCount ?? 0,
+    snapshotBlocksSent: running?.installs.source.blockCount ?? 0,
+    segmentsPurged: running?.purger.purgedSegmentCount ?? 0,
+    lowSpaceCount: running?.diskWatch.lowCount ?? 0,
+    lowSpaceTransfers: running?.diskWatch.transferCount ?? 0,
+    outputsCompared: running?.outputs.comparedCount ?? 0,
+    divergences: running?.outputs.divergenceCount ?? 0,
+  };
+}

@@ -30,9 +30,16 @@ import type { Divergence } from './divergence.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { MemberOrders } from './member-orders.js';
-import { checkAuthentication, healthOf, REFUSALS, socketFailure } from './member-reports.js';
+import {
+  careCounters,
+  checkAuthentication,
+  healthOf,
+  REFUSALS,
+  socketFailure,
+} from './member-reports.js';
 import type { Role, ServiceHost } from './service-host.js';
 import { Services } from './services.js';
+import type { ShadowRunner } from './shadow-snapshots.js';
 import { ShutdownState } from './shutdown.js';
 
 export type { RecorderRunner } from './member-assembly.js';
@@ -68,6 +75,8 @@ export interface MemberDependencies {
    * Given at level `fsync` by a host with threads; otherwise the recorder runs in this duty cycle.
    */
   readonly recorderRunner?: RecorderRunner;
+  /** Given where snapshots are taken by a shadow. */
+  readonly shadowRunner?: ShadowRunner;
   readonly events?: MemberEvents;
 }
 
@@ -198,7 +207,8 @@ export class Member implements Agent {
 
   /** Whether a clean leave is complete. */
   get hasLeft(): boolean {
-    return this.#isLeaving && (this.#running === undefined || this.#isStopped());
+    const isLogStopped = this.#running === undefined || this.#isStopped();
+    return this.#isLeaving && isLogStopped && this.#services.isTerminated;
   }
 
   doWork(nowNs: number): number {
@@ -321,6 +331,7 @@ export class Member implements Agent {
       this.#transport.counters,
       running?.election.counters ?? {},
       running?.logCare.counters() ?? {},
+      careCounters(running),
     ];
     for (const source of sources) {
       for (const [name, value] of Object.entries(source)) {
@@ -344,20 +355,8 @@ export class Member implements Agent {
     counters.queriesRejected = running?.queryIngress.rejectedCount ?? 0;
     counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
     counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
-    counters.snapshotsTaken = running?.taker.takenCount ?? 0;
-    counters.snapshotPauseNs = running?.taker.pauseNs ?? 0;
-    counters.snapshotLongestStepNs = running?.taker.longestStepNs ?? 0;
-    counters.snapshotsSkipped = running?.taker.skippedCount ?? 0;
-    counters.snapshotsFailed = running?.taker.failedCount ?? 0;
-    counters.snapshotsOffered = running?.installs.source.offerCount ?? 0;
-    counters.snapshotBlocksSent = running?.installs.source.blockCount ?? 0;
-    counters.segmentsPurged = running?.purger.purgedSegmentCount ?? 0;
     counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
     counters.timersProposed = running?.module.timersProposed ?? 0;
-    counters.lowSpaceCount = running?.diskWatch.lowCount ?? 0;
-    counters.lowSpaceTransfers = running?.diskWatch.transferCount ?? 0;
-    counters.outputsCompared = running?.outputs.comparedCount ?? 0;
-    counters.divergences = running?.outputs.divergenceCount ?? 0;
     counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
     counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
     return counters;

@@ -1,8 +1,10 @@
 // memory-budget.ts: what of a member's memory its log keeps, and the least that serves a client.
 
 import { logLength, messageLengthMax } from '../transport/log-memory.js';
+import { serviceChannelLength } from './channel-lengths.js';
 
-const MIB = 1024 * 1024;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 /**
  * Log buffers that clients' streams leave room for beside the one in use: the log of a term that
  * was led lingers while the logs of the next terms open.
@@ -14,12 +16,25 @@ export const EGRESS_SPARE_COUNT = 4;
 const INGRESS_TERM_LENGTH = MIB;
 /** Session table, scan areas, chunks of snapshots and repairs, staging. */
 const BASE_LENGTH = 4 * MIB;
+/** What each further service reads the log with, and speaks through on another thread. */
+const SERVICE_LENGTH = 320 * KIB;
 
 export interface BudgetSettings {
   readonly logTermLength: number;
   readonly egressTermLength: number;
   readonly streamTermLength: number;
   readonly memberCount: number;
+  readonly serviceCount: number;
+  readonly threads: 'shared' | 'dedicated';
+  readonly snapshotBy: 'service' | 'shadow';
+}
+
+/** Channels to services on other threads, and to their shadow. */
+export function channelCountOf(
+  settings: Pick<BudgetSettings, 'serviceCount' | 'threads' | 'snapshotBy'>,
+): number {
+  const { serviceCount, snapshotBy, threads } = settings;
+  return (threads === 'dedicated' ? serviceCount : 0) + (snapshotBy === 'shadow' ? 1 : 0);
 }
 
 /** Bytes that have to be free in one piece for the log, before a client is given any. */
@@ -37,5 +52,8 @@ export function memoryLengthMin(settings: BudgetSettings): number {
   const peers = 2 * (memberCount - 1) * logLength(streamTermLength);
   const egress = (1 + EGRESS_SPARE_COUNT) * logLength(egressTermLength);
   const free = Math.max(logReserveLength(logTermLength), egress);
-  return BASE_LENGTH + log + peers + logLength(INGRESS_TERM_LENGTH) + free;
+  const services = (settings.serviceCount - 1) * SERVICE_LENGTH;
+  const channels = channelCountOf(settings) * serviceChannelLength(settings);
+  const fixed = BASE_LENGTH + services + channels;
+  return fixed + log + peers + logLength(INGRESS_TERM_LENGTH) + free;
 }

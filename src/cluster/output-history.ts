@@ -24,6 +24,19 @@ export interface Hash64 {
   readonly high: number;
 }
 
+/** Where a container keeps what its service has put out. */
+export interface OutputSink {
+  readonly arena: Arena;
+  /** OUTPUT_SCRATCH_LENGTH bytes of the arena for whoever hashes. */
+  readonly scratch: number;
+  /** False when the service started from a snapshot that does not tell what was put out before. */
+  readonly isKnown: boolean;
+  /** What had been put out when the service started at a position. */
+  begin(position: Position, hash: Hash64): void;
+  /** An event that ends at a position has put something out; the hash covers it. */
+  record(position: Position, low: number, high: number): void;
+}
+
 /** Hashes by position, from a start on; each holds until the next. */
 class HashRing {
   readonly #countMax: number;
@@ -87,7 +100,7 @@ class HashRing {
 }
 
 /** The output of one service by log position. */
-export class OutputHistory {
+export class OutputHistory implements OutputSink {
   readonly arena: Arena;
   /** OUTPUT_SCRATCH_LENGTH bytes of the arena for whoever hashes. */
   readonly scratch: number;

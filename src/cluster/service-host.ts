@@ -5,8 +5,8 @@
 
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
-import type { LiveLog, LogReader } from './log-poller.js';
-import type { OutputHistory } from './output-history.js';
+import type { LiveLog, LogReader, RecordedLog } from './log-poller.js';
+import type { OutputSink } from './output-history.js';
 
 /** The service that answers requests and queries: each of these has one answer. */
 export const ANSWERING_SERVICE_ID = 0;
@@ -58,6 +58,12 @@ export interface EgressSink {
   requestClose(sessionId: number): void;
 }
 
+/** What a service on another thread says to clients, as its engine takes it. */
+export interface RelayedEgressSink extends EgressSink {
+  /** What waits for the session's client has passed its limit on the way here. */
+  overflow(sessionId: number): void;
+}
+
 /**
  * The timers of a service, as its leader proposes them. Which are pending is replicated state;
  * which are proposed is the leader's own.
@@ -72,6 +78,13 @@ export interface TimerSource {
   propose(nowMs: number, limit: number, append: (correlationId: number) => boolean): number;
   /** What was proposed and is still pending is to be proposed again. */
   forgetProposals(): void;
+}
+
+/** Told of what a service does to its timers. */
+export interface TimerListener {
+  onScheduled(correlationId: number, deadlineMs: number): void;
+  /** Cancelled, or fired. */
+  onCancelled(correlationId: number): void;
 }
 
 /** A message of a service, on its way into the log. */
@@ -105,6 +118,14 @@ export interface ServiceMessageSource {
   forgetProposals(): void;
 }
 
+/** Told of what becomes of a service's messages into the log. */
+export interface MessageListener {
+  /** The service has offered a message, or a snapshot says that it had. */
+  onOffered(message: ServiceMessage): void;
+  /** The log holds the service's messages up to a number. */
+  onLogged(sequence: number): void;
+}
+
 /** Adds one message to a snapshot: a head, and a body that is not copied before. */
 export type SnapshotWrite = (
   head: Uint8Array,
@@ -124,10 +145,16 @@ export interface SnapshotSection {
 
 /** Where a container brings its part of a snapshot. */
 export interface SnapshotSink {
+  /** Where this member writes a snapshot as soon as the service is there; -1 for nowhere. */
+  readonly wantedPosition: Position;
   /** Whether this member writes a snapshot at the position that the service has reached. */
   wants(logPosition: Position): boolean;
-  /** The service's part at that position. */
-  offer(section: SnapshotSection): void;
+  /**
+   * The service's part at that position.
+   *
+   * @param pauseNs for how long the service stood still, where that is not from the question on.
+   */
+  offer(section: SnapshotSection, pauseNs?: number): void;
 }
 
 /** The snapshot that a container starts from. */
@@ -142,13 +169,17 @@ export interface ServiceHostContext {
   readonly arena: Arena;
   readonly memberId: number;
   readonly poller: LogReader;
-  readonly egress: EgressSink;
+  readonly egress: RelayedEgressSink;
   /** Longest message that the log can hold, bytes. */
   readonly messageLengthMax: number;
   readonly fragmentLimit: number;
   readonly snapshots: SnapshotSink;
+  /** For a service on another thread: what the term buffers do not hold any more. */
+  readonly openRecording?: () => RecordedLog;
+  readonly timerListener?: TimerListener;
+  readonly messageListener?: MessageListener;
   /** Where the container keeps what its service has put out. */
-  readonly outputs: OutputHistory;
+  readonly outputs: OutputSink;
   /** What the poller's position is that of; undefined when the log is replayed from its start. */
   readonly snapshot: SnapshotStart | undefined;
 }
@@ -164,9 +195,13 @@ export interface ServiceHost {
   /** Greatest version of a snapshot that the service can load; -1 when it takes none. */
   readonly snapshotVersion: number;
   start(context: ServiceHostContext): void;
+  /** Whether it takes more of the snapshot that it starts from. */
+  readonly canLoad: boolean;
+  /** Whether the service was told that the member leaves, or never started. */
+  readonly isTerminated: boolean;
   /** One message of the service's section of the snapshot it starts from, before any work. */
   loadSnapshot(view: DataView, offset: number, length: number): void;
-  /** The live log changed. */
+  /** The live log changed. It is undefined before the memory of the one before is released. */
   setLive(live: LiveLog | undefined): void;
   onRoleChange(role: Role): void;
   /** Consumes the log up to a position; returns work done. */

@@ -63,6 +63,16 @@ export class Services {
     return this.hosts.every((host) => host.snapshotVersion >= 0);
   }
 
+  /** Whether all take more of the snapshot that the member starts from. */
+  get canLoad(): boolean {
+    return this.hosts.every((host) => host.canLoad);
+  }
+
+  /** Whether all were told that the member leaves, or never started. */
+  get isTerminated(): boolean {
+    return this.hosts.every((host) => host.isTerminated);
+  }
+
   start(contextOf: (serviceId: number) => ServiceHostContext): void {
     for (const host of this.hosts) {
       host.start(contextOf(host.serviceId));

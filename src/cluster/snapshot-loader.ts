@@ -15,14 +15,20 @@ import { messageTemplateId } from '../protocol/message-header.js';
 import type { ClusterSession } from './cluster-session.js';
 import { CLUSTER_SNAPSHOT_TYPE } from './cluster-snapshot.js';
 import { MessageAssembler } from './message-assembler.js';
-import type { Services } from './services.js';
 
 /** Longest message of a snapshot: the longest record with its head. */
 export const SNAPSHOT_MESSAGE_LENGTH_MAX = 16 * 1024 * 1024 + 64;
 
+/** What takes the services' sections. */
+export interface LoadedServices {
+  readonly hosts: { readonly length: number };
+  readonly canLoad: boolean;
+  loadSnapshot(serviceId: number, view: DataView, offset: number, length: number): void;
+}
+
 export interface SnapshotLoaderParts {
   readonly reader: SnapshotReader;
-  readonly services: Services;
+  readonly services: LoadedServices;
   /** A session that was open. */
   onSession(session: ClusterSession): void;
   /** The cluster was suspended. */
@@ -57,8 +63,8 @@ export class SnapshotLoader {
   }
 
   doWork(): number {
-    const { onFatal, reader } = this.#parts;
-    if (this.#isDone) {
+    const { onFatal, reader, services } = this.#parts;
+    if (this.#isDone || !services.canLoad) {
       return 0;
     }
     const work = reader.poll((view, offset, length, flags) =>

@@ -15,7 +15,7 @@ import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import type { PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import type { Clock } from '../ports/clock.js';
-import type { Position } from '../position.js';
+import { POSITION_NULL, type Position } from '../position.js';
 import type { ClusterSession } from './cluster-session.js';
 import { ClusterSnapshot, type SnapshotEvent, termsBelow } from './cluster-snapshot.js';
 import type { SnapshotSection, SnapshotSink, SnapshotWrite } from './service-host.js';
@@ -59,6 +59,8 @@ interface Awaited {
   readonly section: SnapshotSection;
   /** Of the services that have reached it, by id. */
   readonly serviceSections: Map<number, SnapshotSection>;
+  /** For how long they stood still, in all. */
+  pauseNs: number;
 }
 
 /** Takes snapshots, one at a time. */
@@ -126,32 +128,45 @@ export class SnapshotTaker {
     const terms = termsBelow(directory.recordingLog.entries(), event.logPosition);
     const opened = [...sessions];
     const section = new ClusterSnapshot(event, appVersions, terms, opened, isSuspended);
-    this.#awaited = { event, section, serviceSections: new Map() };
-    this.pauseNs = 0;
+    this.#awaited = { event, section, serviceSections: new Map(), pauseNs: 0 };
     this.longestStepNs = 0;
+  }
+
+  /** Where the event is that a service has not brought its section of; POSITION_NULL for none. */
+  wantedPosition(serviceId: number): Position {
+    const awaited = this.#awaited;
+    return awaited === undefined || awaited.serviceSections.has(serviceId)
+      ? POSITION_NULL
+      : awaited.event.logPosition;
   }
 
   /** Where a service brings its section. It freezes its state between question and offer. */
   sinkOf(serviceId: number): SnapshotSink {
+    const taker = this;
     return {
+      get wantedPosition() {
+        return taker.wantedPosition(serviceId);
+      },
       wants: (logPosition) => {
         this.#freezeNs = this.#parts.clock.nowNs();
-        return this.#awaited?.event.logPosition === logPosition;
+        return this.wantedPosition(serviceId) === logPosition;
       },
-      offer: (section) => this.#onSection(serviceId, section),
+      offer: (section, pauseNs) =>
+        this.#onSection(serviceId, section, pauseNs ?? this.#parts.clock.nowNs() - this.#freezeNs),
     };
   }
 
-  #onSection(serviceId: number, section: SnapshotSection): void {
+  #onSection(serviceId: number, section: SnapshotSection, pauseNs: number): void {
     const awaited = this.#awaited;
     if (awaited === undefined || awaited.serviceSections.has(serviceId)) {
       section.close();
       return;
     }
-    this.pauseNs += this.#parts.clock.nowNs() - this.#freezeNs;
+    awaited.pauseNs += pauseNs;
     awaited.serviceSections.set(serviceId, section);
     if (awaited.serviceSections.size === this.#parts.snapshotVersions().length) {
       this.#awaited = undefined;
+      this.pauseNs = awaited.pauseNs;
       this.#begin(awaited);
     }
   }
@@ -170,6 +185,21 @@ export class SnapshotTaker {
     const byId = [...serviceSections].sort(([one], [other]) => one - other);
     const sections = [section, ...byId.map(([, serviceSection]) => serviceSection)];
     this.#writing = { event, recordingId, writer, sections, isFinishing: false };
+  }
+
+  /** Nobody brings the service's part of the snapshot that is awaited. */
+  giveUpAwaited(reason: string): void {
+    const awaited = this.#awaited;
+    if (awaited !== undefined) {
+      this.#awaited = undefined;
+      awaited.section.close();
+      for (const section of awaited.serviceSections.values()) {
+        section.close();
+      }
+      this.failedCount++;
+      const { logPosition } = awaited.event;
+      this.#parts.onWarning(`the snapshot at position ${logPosition} was given up: ${reason}`);
+    }
   }
 
   /** Encodes the next piece when it is due, and the disk has taken those before. */

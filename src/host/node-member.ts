@@ -2,57 +2,43 @@
 
 import type { AuthenticatorFactory, AuthorisationService } from '../cluster/authenticator.js';
 import {
+  type ClusterConfig,
   type ClusterSettings,
   concludeClusterConfig,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
-import { Member, type MemberEvents, type MemberStatus } from '../cluster/member.js';
+import type { MemberStatus } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
-import { Arena } from '../memory/arena.js';
-import { ClusterAction } from '../protocol/codecs/enumerations.js';
 import type { ServiceFactory } from '../service/clustered-service.js';
 import { guardedFactory } from '../service/guarded-service.js';
 import { ServiceContainer } from '../service/service-container.js';
 import { processGuard } from './callback-guard.js';
-import {
-  type OrderedMember,
-  orderShutdown,
-  orderSnapshot,
-  orderSuspension,
-  type ShutdownOutcome,
-} from './cluster-orders.js';
+import type { ShutdownOutcome } from './cluster-orders.js';
 import { openDataDirectory } from './data-directory.js';
-import { EventLoop, type IdleStrategy } from './event-loop.js';
-import { handOver } from './hand-over.js';
-import { NodeClock } from './node-clock.js';
-import { NodeEntropy } from './node-entropy.js';
-import { NodeNetwork } from './node-network.js';
-import { NodeRecorder } from './node-recorder.js';
-import { NodeStorage } from './node-storage.js';
-import { WakeCell } from './wake-cell.js';
+import { DedicatedMember } from './dedicated-member.js';
+import { isInstalled } from './engine-messages.js';
+import type { IdleStrategy } from './event-loop.js';
+import type { MemberEvent } from './member-engine.js';
+import { type MemberLife, SharedMember } from './member-life.js';
 
-/** How long a clean leave may take before the member is closed as it is. */
-export const LEAVE_TIMEOUT_MS = 2_000;
-const LEAVE_POLL_MS = 5;
+export { LEAVE_TIMEOUT_MS, type MemberEvent } from './member-engine.js';
+
 /** How long an order that takes a snapshot is watched, unless told otherwise. */
 export const ORDER_TIMEOUT_MS = 60_000;
 
-/** What happens to a member, as plain data. */
-export type MemberEvent =
-  | { readonly event: 'recovered'; readonly health: string; readonly appendPosition: number }
-  | { readonly event: 'state'; readonly state: string; readonly reason: string }
-  | { readonly event: 'role'; readonly role: string; readonly leadershipTermId: number }
-  | { readonly event: 'snapshot'; readonly logPosition: number; readonly length: number }
-  | { readonly event: 'terminated'; readonly logPosition: number }
-  | { readonly event: 'warning'; readonly message: string };
-
 export interface NodeMemberOptions {
   readonly cluster: ClusterSettings;
+  /** `threads: 'dedicated'` leaves this thread to the services alone. */
   readonly member: MemberSettings;
   /** The member's data directory; it must have been born by bootstrap, or it starts non-voting. */
   readonly directory: string;
   /** Makes the service, or one for each of several services, by service id. */
   readonly serviceFactory: ServiceFactory | readonly ServiceFactory[];
+  /**
+   * URL of the module whose `createService` the factory is. Where `snapshotBy` is `shadow` it is
+   * loaded on another thread, which no function can be handed to.
+   */
+  readonly serviceModule?: string;
   /**
    * Decides who may open a session. With it, cluster.authentication is `required` unless it is set;
    * all members of a cluster have one, or none has.
@@ -60,6 +46,11 @@ export interface NodeMemberOptions {
   readonly authenticatorFactory?: AuthenticatorFactory;
   /** Who may give orders over the client protocol; nobody when not given. */
   readonly authorisation?: AuthorisationService;
+  /**
+   * URL of the module whose `createAuthenticator`, and `createAuthorisationService` if it has that,
+   * the two above are. Where `threads` is `dedicated` it is loaded on another thread.
+   */
+  readonly authenticatorModule?: string;
   readonly idle?: IdleStrategy;
   readonly onEvent?: (event: MemberEvent) => void;
 }
@@ -84,6 +75,8 @@ export interface NodeMemberStatus extends MemberStatus {
   /** Messages of clients that the first service was given. */
   readonly messageCount: number;
   readonly durability: string;
+  /** Which threads the member has: `shared` or `dedicated`. */
+  readonly threads: string;
   /** `stateHash()` of the first service, when it has one. */
   readonly stateHash: string | undefined;
   /** Position at which the hash holds. */
@@ -94,7 +87,10 @@ export interface NodeMemberStatus extends MemberStatus {
 
 /** A member that runs. */
 export interface RunningMember {
+  /** What is known now: with dedicated threads, as the engine has told last. */
   status(): NodeMemberStatus;
+  /** What is so now. */
+  freshStatus(): Promise<NodeMemberStatus>;
   /** Has a snapshot taken on every member, as soon as this one leads. */
   requestSnapshot(): void;
   /**
@@ -159,12 +155,12 @@ export function runMember(options: NodeMemberOptions): RunningMember {
 class NodeMember implements RunningMember {
   readonly closed: Promise<unknown>;
   readonly #options: NodeMemberOptions;
-  #life: MemberLife;
+  #life: ServedLife;
   #isStopping = false;
 
   constructor(options: NodeMemberOptions) {
     this.#options = options;
-    this.#life = new MemberLife(options);
+    this.#life = new ServedLife(options);
     this.closed = this.#follow();
   }
 
@@ -172,72 +168,52 @@ class NodeMember implements RunningMember {
     return this.#life.status();
   }
 
+  freshStatus(): Promise<NodeMemberStatus> {
+    return this.#life.freshStatus();
+  }
+
   requestSnapshot(): void {
-    this.#life.requestSnapshot();
+    this.#life.life.requestSnapshot();
   }
 
   transferLeadership(targetMemberId: number): Promise<number> {
-    return this.#life.transferLeadership(targetMemberId);
+    return this.#life.life.transferLeadership(targetMemberId);
   }
 
   takeSnapshot(timeoutMs = ORDER_TIMEOUT_MS): Promise<number> {
-    return orderSnapshot(this.#life.ordered(), timeoutMs);
+    return this.#life.life.takeSnapshot(timeoutMs);
   }
 
   suspend(): Promise<number> {
-    return orderSuspension(this.#life.ordered(), ClusterAction.Suspend);
+    return this.#life.life.suspend();
   }
 
   resume(): Promise<number> {
-    return orderSuspension(this.#life.ordered(), ClusterAction.Resume);
+    return this.#life.life.resume();
   }
 
   shutdown(timeoutMs = ORDER_TIMEOUT_MS): Promise<ShutdownOutcome> {
-    return orderShutdown(this.#life.ordered(), timeoutMs);
+    return this.#life.life.shutdown(timeoutMs);
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await this.#life.stop();
+    await this.#life.life.stop();
   }
 
   /** Resolves with what ended the last life. */
   async #follow(): Promise<unknown> {
     for (;;) {
-      const error = await this.#life.closed;
-      const isInstalled = error instanceof PawlError && error.code === ErrorCode.SnapshotInstalled;
-      if (!isInstalled || this.#isStopping) {
+      const { life } = this.#life;
+      const error = await life.closed;
+      if (!isInstalled(error) || this.#isStopping) {
         return error;
       }
-      this.#options.onEvent?.({ event: 'warning', message: error.message });
-      await this.#life.released();
-      this.#life = new MemberLife(this.#options);
+      this.#options.onEvent?.({ event: 'warning', message: (error as Error).message });
+      await life.released();
+      this.#life = new ServedLife(this.#options);
     }
   }
-}
-
-/** What decides about clients, made anew for each life. */
-function securityOf({ authenticatorFactory, authorisation }: NodeMemberOptions) {
-  return {
-    ...(authenticatorFactory === undefined ? {} : { authenticator: authenticatorFactory() }),
-    ...(authorisation === undefined ? {} : { authorisation }),
-  };
-}
-
-/** What happens to a member, as plain data. */
-function eventsTo(emit: (event: MemberEvent) => void, stop: () => void): MemberEvents {
-  return {
-    onRecovered: ({ health, appendPosition }) =>
-      emit({ event: 'recovered', health: health.kind, appendPosition }),
-    onStateChange: (state, reason) => emit({ event: 'state', state, reason }),
-    onRoleChange: (role, leadershipTermId) => emit({ event: 'role', role, leadershipTermId }),
-    onSnapshot: ({ logPosition, length }) => emit({ event: 'snapshot', logPosition, length }),
-    onTerminated: (logPosition) => {
-      emit({ event: 'terminated', logPosition });
-      stop();
-    },
-    onWarning: (message) => emit({ event: 'warning', message }),
-  };
 }
 
 function makeContainer(
@@ -249,179 +225,92 @@ function makeContainer(
   return new ServiceContainer(hosted, { serviceId });
 }
 
-/** A member from its start to its end. */
-class MemberLife {
-  readonly closed: Promise<unknown>;
-  readonly #loop: EventLoop;
-  readonly #member: Member;
+/** The module that shadows are made of; undefined where there are none. */
+function shadowModuleOf(options: NodeMemberOptions, config: ClusterConfig): string | undefined {
+  if (config.member.snapshotBy !== 'shadow') {
+    return undefined;
+  }
+  if (options.serviceModule === undefined) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      'member.snapshotBy is shadow, and serviceModule is not given: name the URL of the module ' +
+        'that exports createService, or let the service write its snapshots itself',
+    );
+  }
+  return options.serviceModule;
+}
+
+/** An engine on another thread makes its authenticator there, from its module. */
+function checkSecurity(options: NodeMemberOptions): void {
+  const { authenticatorFactory, authenticatorModule, authorisation } = options;
+  const hasSecurity = authenticatorFactory !== undefined || authorisation !== undefined;
+  if (hasSecurity && authenticatorModule === undefined) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      'member.threads is dedicated, and authenticatorModule is not given: name the URL of the ' +
+        'module that exports createAuthenticator, because clients are asked on another thread, ' +
+        'or use threads shared',
+    );
+  }
+}
+
+/** One life, and the services that it runs. */
+class ServedLife {
+  readonly life: MemberLife;
   readonly #containers: readonly ServiceContainer[];
-  readonly #clock = new NodeClock();
-  readonly #network: NodeNetwork;
-  readonly #storage: NodeStorage;
-  readonly #recorder: NodeRecorder;
-  #resolveClosed: ((error: unknown) => void) | undefined;
-  #isClosed = false;
+  readonly #durability: string;
+  readonly #threads: string;
 
   constructor(options: NodeMemberOptions) {
     const factories = [options.serviceFactory].flat();
     const cluster = { serviceCount: factories.length, ...clusterOf(options) };
-    const config = concludeClusterConfig(cluster, options.member);
+    const { authenticatorFactory, authenticatorModule, authorisation, member } = options;
+    const config = concludeClusterConfig(cluster, member);
+    const serviceModule = shadowModuleOf(options, config);
+    const isDedicated = config.member.threads === 'dedicated';
+    if (isDedicated) {
+      checkSecurity(options);
+    }
     const directory = openDataDirectory(options.directory, true);
     this.#containers = factories.map((factory, serviceId) =>
       makeContainer(factory, serviceId, config.member.guard),
     );
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    const arena = Arena.create(config.member.memoryLength);
-    const wakeCell = WakeCell.create();
-    const loop = new EventLoop({
-      clock: this.#clock,
-      onFatal: (error) => this.#end(error),
-      wakeCell,
-      idleStrategy: options.idle ?? 'event',
-    });
-    this.#loop = loop;
-    const { durability } = config;
-    const clock = this.#clock;
-    this.#recorder = new NodeRecorder({ arena, directory, durability, clock, wakeCell, loop });
-    this.#network = new NodeNetwork({
-      onReadable: loop.wake,
-      isPoisoned: this.#recorder.isPoisoned,
-    });
-    let isInDuty = false;
-    // What completes within the duty cycle that submitted it is mostly collected there, too.
-    const storage = new NodeStorage(directory, {
-      onCompleted: () => {
-        if (!isInDuty) {
-          loop.wake();
-        }
-      },
-    });
-    this.#storage = storage;
-    this.#member = new Member({
-      config,
-      arena,
-      clock,
-      network: this.#network,
-      entropy: new NodeEntropy(),
-      storage: this.#storage,
-      services: this.#containers,
-      ...securityOf(options),
-      // At page-cache level a write is a copy into the kernel: it costs less than to wake a thread.
-      ...(durability === 'fsync' ? { recorderRunner: this.#recorder } : {}),
-      events: eventsTo(
-        (event) => options.onEvent?.(event),
-        () => void this.stop(),
-      ),
-    });
-    const member = this.#member;
-    loop.add({
-      roleName: member.roleName,
-      doWork(nowNs) {
-        isInDuty = true;
-        const work = member.doWork(nowNs);
-        isInDuty = false;
-        return work + storage.completionCount;
-      },
-      deadlineNs: () => member.deadlineNs(),
-      close: () => member.close(),
-    });
+    this.#durability = config.durability;
+    this.#threads = config.member.threads;
+    const life = {
+      ...{ cluster, member, config, directory, serviceModule },
+      ...{ authenticatorFactory, authenticatorModule, authorisation },
+      idle: options.idle ?? 'event',
+      containers: this.#containers,
+      onEvent: (event: MemberEvent) => options.onEvent?.(event),
+    };
+    this.life = isDedicated ? new DedicatedMember(life) : new SharedMember(life);
     if (config.member.guard) {
       processGuard.acquire();
+      void this.life.closed.then(() => processGuard.release());
     }
-    loop.wake();
   }
 
   status(): NodeMemberStatus {
+    return this.#withServices(this.life.status());
+  }
+
+  async freshStatus(): Promise<NodeMemberStatus> {
+    return this.#withServices(await this.life.freshStatus());
+  }
+
+  #withServices(status: MemberStatus): NodeMemberStatus {
     const services = this.#containers.map(statusOfService);
     const first = services[0];
-    const status = this.#member.status();
-    const { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs } =
-      this.#loop.counters;
-    const loop = { turnCount, passCount, idleTurnCount, stalledTurnCount, longestTurnNs };
     return {
       ...status,
-      counters: { ...status.counters, ...loop },
       messageCount: first?.messageCount ?? 0,
-      durability: this.#member.config.durability,
+      durability: this.#durability,
+      threads: this.#threads,
       stateHash: first?.stateHash,
       stateHashPosition: first?.position ?? 0,
       services,
     };
-  }
-
-  requestSnapshot(): void {
-    this.#member.requestSnapshot();
-    this.#loop.wake();
-  }
-
-  transferLeadership(targetMemberId: number): Promise<number> {
-    return handOver(
-      {
-        begin: (target) => {
-          const result = this.#member.transferLeadership(target, this.#clock.nowNs());
-          this.#loop.wake();
-          return result;
-        },
-        status: () => this.#member.status(),
-        isClosed: () => this.#isClosed,
-      },
-      targetMemberId,
-    );
-  }
-
-  /** What an operator's orders are given to. */
-  ordered(): OrderedMember {
-    const member = this.#member;
-    const woken = <T>(result: T): T => {
-      this.#loop.wake();
-      return result;
-    };
-    return {
-      status: () => member.status(),
-      orders: () => member.orders(),
-      isClosed: () => this.#isClosed,
-      requestSnapshot: () => this.requestSnapshot(),
-      orderSuspension: (action) => woken(member.orderSuspension(action)),
-      orderShutdown: () => woken(member.orderShutdown(this.#clock.nowNs())),
-    };
-  }
-
-  /** Resolves when everything that it held is free again. */
-  async released(): Promise<void> {
-    await this.#recorder.stopped();
-  }
-
-  async stop(): Promise<void> {
-    if (this.#isClosed) {
-      return;
-    }
-    this.#member.leave(this.#clock.nowNs());
-    this.#loop.wake();
-    const deadlineNs = this.#clock.nowNs() + LEAVE_TIMEOUT_MS * 1e6;
-    while (!this.#isClosed && !this.#member.hasLeft && this.#clock.nowNs() < deadlineNs) {
-      await new Promise((resolve) => setTimeout(resolve, LEAVE_POLL_MS));
-      this.#loop.wake();
-    }
-    this.#end(undefined);
-    await this.#recorder.stopped();
-  }
-
-  #end(error: unknown): void {
-    if (this.#isClosed) {
-      return;
-    }
-    this.#isClosed = true;
-    this.#loop.close();
-    this.#recorder.close();
-    this.#member.close();
-    this.#network.close();
-    this.#storage.end();
-    if (this.#member.config.member.guard) {
-      processGuard.release();
-    }
-    this.#resolveClosed?.(error);
   }
 }
 

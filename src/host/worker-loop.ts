@@ -59,7 +59,8 @@ export function runAgentWorker<Payload>(
   }
 }
 
-function runAgent(agent: Agent, control: WorkerControl, clock: NodeClock): void {
+/** Calls an agent until it is asked to stop; the thread sleeps on shared memory in between. */
+export function runAgent(agent: Agent, control: WorkerControl, clock: NodeClock): void {
   const cell = control.workerCell;
   while (!control.isStopRequested) {
     const noted = cell.sequence();

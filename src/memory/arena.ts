@@ -1,8 +1,9 @@
 // arena.ts: one shared WebAssembly memory, its core.wasm instance, and who uses which bytes.
 //
-// Only the thread that created an arena allocates in it: core.wasm has no allocator, because two
-// instances with an allocator each would hand out the same address. Other threads attach and are
-// given addresses.
+// One thread allocates in an arena: core.wasm has no allocator, because two instances with an
+// allocator each would hand out the same address. Other threads attach, and are given addresses, or
+// a range in which they allocate for themselves. The thread that created an arena may leave it to
+// another one, which adopts it.
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -24,6 +25,18 @@ interface FreeRange {
   length: number;
 }
 
+/** Bytes of an arena. */
+export interface ArenaRange {
+  readonly address: number;
+  readonly length: number;
+}
+
+const NO_RANGE: ArenaRange = { address: ARENA_HEAP_START, length: 0 };
+
+function heapFrom(memory: WebAssembly.Memory, address: number): ArenaRange {
+  return { address, length: memory.buffer.byteLength - address };
+}
+
 /** Shared memory with the hot path's functions bound to it. */
 export class Arena {
   readonly memory: WebAssembly.Memory;
@@ -35,9 +48,10 @@ export class Arena {
   readonly #free: FreeRange[];
   #allocatedLength = 0;
   // Memory at and above it was never handed out, so it is zero and its pages are not committed.
-  #touchedEnd = ARENA_HEAP_START;
+  #touchedEnd: number;
 
-  private constructor(memory: WebAssembly.Memory, owner: boolean) {
+  /** @param range where this instance allocates; it was never used. */
+  private constructor(memory: WebAssembly.Memory, range: ArenaRange) {
     this.memory = memory;
     const instance = new WebAssembly.Instance(compileCore(), { env: { memory } });
     this.core = instance.exports as unknown as CoreExports;
@@ -45,12 +59,8 @@ export class Arena {
     this.i32 = new Int32Array(memory.buffer);
     this.f64 = new Float64Array(memory.buffer);
     this.view = new DataView(memory.buffer);
-    this.#free = owner
-      ? [{ address: ARENA_HEAP_START, length: memory.buffer.byteLength - ARENA_HEAP_START }]
-      : [];
-    if (owner) {
-      this.core.initialize();
-    }
+    this.#free = range.length > 0 ? [{ ...range }] : [];
+    this.#touchedEnd = range.address;
   }
 
   /**
@@ -68,12 +78,32 @@ export class Arena {
     }
     const pages = Math.ceil(length / WASM_PAGE_LENGTH);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    return new Arena(memory, true);
+    const arena = new Arena(memory, heapFrom(memory, ARENA_HEAP_START));
+    arena.core.initialize();
+    return arena;
   }
 
-  /** Binds another thread's instance of the hot path to an arena's memory. It cannot allocate. */
-  static attach(memory: WebAssembly.Memory): Arena {
-    return new Arena(memory, false);
+  /**
+   * Binds another thread's instance of the hot path to an arena's memory.
+   *
+   * @param range a slab of the owner in which the instance allocates; without one it cannot.
+   */
+  static attach(memory: WebAssembly.Memory, range: ArenaRange = NO_RANGE): Arena {
+    return new Arena(memory, range);
+  }
+
+  /**
+   * Takes an arena over from the thread that created it and allocates nothing in it any more.
+   *
+   * @param heapStart `untouchedStart` of the former owner.
+   */
+  static adopt(memory: WebAssembly.Memory, heapStart: number): Arena {
+    return new Arena(memory, heapFrom(memory, heapStart));
+  }
+
+  /** Nothing at and above it was ever allocated. */
+  get untouchedStart(): number {
+    return this.#touchedEnd;
   }
 
   /** Bytes in use by slabs. */
@@ -162,6 +192,7 @@ export class Arena {
   }
 }
 
-function alignSlab(length: number): number {
+/** Bytes that a slab of so many takes. */
+export function alignSlab(length: number): number {
   return Math.ceil(length / SLAB_ALIGNMENT) * SLAB_ALIGNMENT;
 }

@@ -214,6 +214,24 @@ export interface CoreExports {
   nextBlock(meta: number, from: number, limit: number, lengthMax: number, out: number): number;
   /** The same over whole frames that lie contiguously at an address (archive chunk). */
   nextBlockBytes(address: number, length: number, lengthMax: number, out: number): number;
+  /**
+   * Copies bytes of a log buffer that another thread may clean meanwhile, towards `limit`, at most
+   * lengthMax, within one term. The length; 0 when there is nothing; -1 when the bytes are not
+   * whole any more. The caller finds out afterwards whether the buffer was released meanwhile.
+   */
+  copyBlock(
+    meta: number,
+    termLength: number,
+    from: number,
+    limit: number,
+    lengthMax: number,
+    target: number,
+  ): number;
+  /**
+   * Orders what this thread did before against what it does after, as other threads see it. The
+   * word at `address` keeps its value.
+   */
+  fence(address: number): void;
   /** Address in the log buffer of a position. */
   addressOf(meta: number, position: number): number;
   /**

@@ -192,7 +192,7 @@ export interface ClusteredService {
   ): void;
   /**
    * A client's request, executed exactly once however often it is sent: `request.reply` answers it.
-   * Of several services the first one gets requests.
+   * Of several services the first one gets requests; another that has this function is refused.
    * A request that is not answered here is reported to its client as unanswered. The bytes are as
    * in `onSessionMessage`. Without this function requests are refused.
    */
@@ -208,7 +208,8 @@ export interface ClusteredService {
    * leader gets it, and it must change nothing, offer nothing, and set no timer. The state is at
    * least as new as when the query arrived, so an answer is linearizable with all that the log
    * does. An error that is thrown goes to the client and ends nothing else. The bytes are as in
-   * `onSessionMessage`. Without this function queries are refused.
+   * `onSessionMessage`. Without this function queries are refused. Of several services the first
+   * one gets them; another that has this function is refused.
    */
   onQuery?(query: ClientQuery, buffer: DataView, offset: number, length: number): void;
   /** A timer has fired. `timestamp` is at or after its deadline. It is not pending any more. */

@@ -17,6 +17,7 @@ const LOG_CALLBACKS = [
   'onSessionClose',
   'onSessionMessage',
   'onRequest',
+  'onServiceMessage',
   'onTimerEvent',
   'onNewLeadershipTermEvent',
   'onTakeSnapshot',

@@ -4,7 +4,7 @@
 // the service is not deterministic. Bytes enter as their crc32c, which core.wasm computes; what an
 // output is enters as words. Two lanes of MurmurHash3 with constants of their own make 64 bits.
 
-import type { Hash64, OutputHistory } from '../cluster/output-history.js';
+import type { Hash64, OutputSink } from '../cluster/output-history.js';
 import { OUTPUT_SCRATCH_LENGTH } from '../cluster/output-history.js';
 import type { EgressReply, EgressSink } from '../cluster/service-host.js';
 import type { Position } from '../position.js';
@@ -29,13 +29,13 @@ export type OutputKind = (typeof OutputKind)[keyof typeof OutputKind];
 
 /** Hashes what one service puts out, in the order in which it does. */
 export class OutputHasher {
-  readonly #history: OutputHistory;
+  readonly #history: OutputSink;
   #low = 0;
   #high = 0;
   #hasOutput = false;
   #lastBytes: Uint8Array = new Uint8Array(0);
 
-  constructor(history: OutputHistory) {
+  constructor(history: OutputSink) {
     this.#history = history;
   }
 

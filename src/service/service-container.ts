@@ -59,6 +59,20 @@ export interface ContainerOptions {
   readonly messageLimits?: PendingMessageLimits | undefined;
 }
 
+/** Whoever would never be asked is told before it has waited in vain. */
+function checkAnswers(service: ClusteredService, serviceId: number): void {
+  for (const name of ['onRequest', 'onQuery'] as const) {
+    if (serviceId !== ANSWERING_SERVICE_ID && service[name] !== undefined) {
+      throw new PawlError(
+        ErrorCode.ConfigurationInvalid,
+        `service ${serviceId} has ${name}, which would never be called: requests and queries of ` +
+          `clients are for service ${ANSWERING_SERVICE_ID} alone; name it first of the services, ` +
+          `or leave ${name} out of it`,
+      );
+    }
+  }
+}
+
 /** Hosts a service made by a factory. */
 export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   readonly #service: ClusteredService;
@@ -97,6 +111,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
         'the service has no onSessionMessage: createService() must return an object with it',
       );
     }
+    checkAnswers(this.#service, this.serviceId);
     this.messages = new ServiceMessages(this.serviceId, options.messageLimits);
     this.requests = new ServiceRequests(this.#service, options.replyLimits);
     this.queries = new ServiceQueries(this.#service);
@@ -110,6 +125,13 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   get snapshotVersion(): number {
     const { onTakeSnapshot, snapshotVersion } = this.#service;
     return onTakeSnapshot === undefined ? -1 : (snapshotVersion ?? 0);
+  }
+
+  /** It takes what it is given at once. */
+  readonly canLoad = true;
+
+  get isTerminated(): boolean {
+    return this.#isTerminated || this.#poller === undefined;
   }
 
   get position(): Position {
@@ -139,6 +161,8 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
       onFragment: new MessageAssembler(this.#onMessage, context.messageLengthMax).onFragment,
     };
     this.#snapshots = context.snapshots;
+    this.timers.listener = context.timerListener;
+    this.messages.listener = context.messageListener;
     if (context.snapshot === undefined) {
       this.#outputs.begin(0, NO_OUTPUT);
     } else {

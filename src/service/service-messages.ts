@@ -9,7 +9,11 @@
 // holds before it proposes what is then still pending. An event whose number is not the next one of
 // its service is passed over by all, wherever it comes from.
 
-import type { ServiceMessage, ServiceMessageSource } from '../cluster/service-host.js';
+import type {
+  MessageListener,
+  ServiceMessage,
+  ServiceMessageSource,
+} from '../cluster/service-host.js';
 import { hit, Mark } from '../marks.js';
 import type { Position } from '../position.js';
 import { ServiceMessageResult } from './clustered-service.js';
@@ -55,6 +59,8 @@ export class ServiceMessages implements ServiceMessageSource {
   #lastOrdinal = 0;
   // The leader's own: messages up to this number are appended to its log.
   #proposedSequence = 0;
+  /** Told of everything that changes which messages are pending. */
+  listener: MessageListener | undefined;
   /** Events that were passed over because their message was not the next one. */
   passedOverCount = 0;
 
@@ -110,6 +116,9 @@ export class ServiceMessages implements ServiceMessageSource {
       this.#pending.delete(sequence);
       this.#pendingBytes -= message.bytes.length;
     }
+    if (serviceId === this.#serviceId) {
+      this.listener?.onLogged(sequence);
+    }
     return true;
   }
 
@@ -144,6 +153,7 @@ export class ServiceMessages implements ServiceMessageSource {
     this.#logged.set(serviceId, sequence);
     if (serviceId === this.#serviceId) {
       this.#lastSequence = sequence;
+      this.listener?.onLogged(sequence);
     }
   }
 
@@ -158,6 +168,7 @@ export class ServiceMessages implements ServiceMessageSource {
     this.#lastSequence = message.sequence;
     this.#lastOrigin = message.originPosition;
     this.#lastOrdinal = message.ordinal;
+    this.listener?.onOffered(message);
   }
 
   #loggedOf(serviceId: number): number {

@@ -5,7 +5,7 @@
 // when its event is applied: an event whose timer is not pending any more, or was scheduled anew
 // for a later time, is passed over, so a timer fires once whatever leaders proposed.
 
-import type { TimerSource } from '../cluster/service-host.js';
+import type { TimerListener, TimerSource } from '../cluster/service-host.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { type TimerEntry, TimerWheel, timerEntry } from './timer-wheel.js';
 
@@ -24,6 +24,8 @@ export class ServiceTimers implements TimerSource {
   readonly #proposed = new Set<TimerEntry>();
   readonly #countMax: number;
   #sequence = 0;
+  /** Told of everything that changes which timers are pending. */
+  listener: TimerListener | undefined;
 
   /** @param countMax timers that may be pending; equal on all members. */
   constructor(countMax = TIMER_COUNT_MAX) {
@@ -43,18 +45,30 @@ export class ServiceTimers implements TimerSource {
   schedule(correlationId: number, deadlineMs: number): boolean {
     checkInteger('correlationId', correlationId);
     checkInteger('deadline', deadlineMs);
-    this.cancel(correlationId);
+    const wasPending = this.#remove(correlationId);
     if (this.#pending.size >= this.#countMax) {
+      if (wasPending) {
+        this.listener?.onCancelled(correlationId);
+      }
       return false;
     }
     const entry = timerEntry(correlationId, deadlineMs, ++this.#sequence);
     this.#pending.set(correlationId, entry);
     this.#wheel.add(entry);
+    this.listener?.onScheduled(correlationId, deadlineMs);
     return true;
   }
 
   /** As `Cluster.cancelTimer`. */
   cancel(correlationId: number): boolean {
+    const wasPending = this.#remove(correlationId);
+    if (wasPending) {
+      this.listener?.onCancelled(correlationId);
+    }
+    return wasPending;
+  }
+
+  #remove(correlationId: number): boolean {
     const entry = this.#pending.get(correlationId);
     if (entry === undefined) {
       return false;

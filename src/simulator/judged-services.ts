@@ -1,6 +1,7 @@
 // judged-services.ts: the services of simulated members, with those who judge what they are told.
 
 import { ServiceContainer } from '../service/service-container.js';
+import type { PendingMessageLimits } from '../service/service-messages.js';
 import { ChainService } from './chain-service.js';
 import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
 import type { Judge } from './invariants/judge.js';
@@ -62,12 +63,18 @@ export class JudgedServices {
       this.#makeLedger(memberId),
       ...this.#chainJudges.map((judges, index) => this.#makeChain(memberId, index + 1, judges)),
     ];
-    const messageLimits = { countMax: this.#options.pendingCountMax, bytesMax: PENDING_BYTES_MAX };
+    const messageLimits = this.#messageLimits();
     const containers = services.map(
       (service, serviceId) => new ServiceContainer(() => service, { serviceId, messageLimits }),
     );
     this.#members.set(memberId, { containers, services });
     return containers;
+  }
+
+  /** An instance of the ledger that takes a snapshot for a member's service. */
+  makeShadow(memberId: number): ServiceContainer {
+    const service = this.#makeLedger(memberId);
+    return new ServiceContainer(() => service, { messageLimits: this.#messageLimits() });
   }
 
   /** States of the services in a member's last process. */
@@ -91,6 +98,10 @@ export class JudgedServices {
   isSettled(): boolean {
     const isTimely = this.#timers().every((timers) => timers.lateCount() === 0);
     return isTimely && this.messages.waitingCount() === 0;
+  }
+
+  #messageLimits(): PendingMessageLimits {
+    return { countMax: this.#options.pendingCountMax, bytesMax: PENDING_BYTES_MAX };
   }
 
   #timers(): Timers[] {

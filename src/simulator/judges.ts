@@ -4,11 +4,12 @@ import { DATA_FLAGS_UNFRAGMENTED } from '../../assembly/layout/frame.js';
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import type { FragmentHandler, MessageConsumer } from '../cluster/log-poller.js';
 import type { MemberObservation } from '../cluster/member.js';
-import type { ServiceHost, ServiceHostContext } from '../cluster/service-host.js';
+import type { ServiceHostContext } from '../cluster/service-host.js';
 import { MemberRole } from '../consensus/election-state.js';
 import { TERM_NULL } from '../position.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message-header.js';
+import type { DedicatedService } from '../service/service-agent.js';
 import type { Application } from './application.js';
 import { Acknowledged } from './invariants/acknowledged.js';
 import { CommittedLog } from './invariants/committed-log.js';
@@ -165,7 +166,7 @@ export class Judges {
   }
 
   /** The services of a member's process, watched. */
-  makeServices(memberId: number): readonly ServiceHost[] {
+  makeServices(memberId: number): readonly DedicatedService[] {
     const application = this.#application?.makeService(memberId);
     const hosts = application === undefined ? this.services.make(memberId) : [application];
     for (const host of hosts) {
@@ -181,6 +182,24 @@ export class Judges {
     return hosts;
   }
 
+  /**
+   * An instance that takes snapshots for a member's service. What it executes is judged as well: a
+   * member may start from its snapshot without having come that far itself.
+   */
+  makeShadow(memberId: number): DedicatedService {
+    const host = this.services.makeShadow(memberId);
+    const start = host.start.bind(host);
+    host.start = (context) => {
+      this.#watchApplied(memberId, context);
+      // What the member itself has seen is judged member by member, and the shadow is no member.
+      seeFragments(context, (view, offset, length, flags, position) =>
+        this.suspension.onFragment(view, offset, length, flags, position),
+      );
+      start(context);
+    };
+    return host;
+  }
+
   /** Sees how far a service is to go, before it goes. */
   #watchApplied(memberId: number, { poller }: ServiceHostContext): void {
     const pollMessages = poller.pollMessages.bind(poller);
@@ -194,26 +213,29 @@ export class Judges {
 
   /** Sees everything that the first service is given, before it gets it. */
   #watchFragments(memberId: number, context: ServiceHostContext): void {
-    const { poller } = context;
     const { committed } = this;
-    committed.onServiceStart(memberId, poller.position);
-    const see: FragmentHandler = (view, offset, length, flags, position) => {
+    committed.onServiceStart(memberId, context.poller.position);
+    seeFragments(context, (view, offset, length, flags, position) => {
       committed.onFragment(memberId, view, offset, length, position);
       this.#logOrder.onFragment(memberId, view, offset, length, flags, position);
       this.suspension.onFragment(view, offset, length, flags, position);
       this.#application?.onFragment(view, offset, length, flags, position);
-    };
-    const pollMessages = poller.pollMessages.bind(poller);
-    const watched = new WatchedConsumer(see);
-    poller.pollMessages = (consumer, limit, fragmentLimit) => {
-      watched.consumer = consumer;
-      return pollMessages(watched, limit, fragmentLimit);
-    };
+    });
   }
 
   #termOf(memberId: number): number {
     return this.#members[memberId]?.member?.observe()?.election.leadershipTermId() ?? TERM_NULL;
   }
+}
+
+/** Has each fragment seen before a container gets it. */
+function seeFragments({ poller }: ServiceHostContext, see: FragmentHandler): void {
+  const pollMessages = poller.pollMessages.bind(poller);
+  const watched = new WatchedConsumer(see);
+  poller.pollMessages = (consumer, limit, fragmentLimit) => {
+    watched.consumer = consumer;
+    return pollMessages(watched, limit, fragmentLimit);
+  };
 }
 
 /** A consumer of whom another sees each frame first, decoded messages included. */

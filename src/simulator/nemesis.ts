@@ -8,6 +8,7 @@ import { durableMarkPosition, durableNodeState } from './invariants/durable-reco
 import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
+import { ServiceStalls } from './service-stalls.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import { FaultClass } from './swarm.js';
 import { type NemesisParts, Targets } from './targets.js';
@@ -40,6 +41,7 @@ export interface NemesisCounts {
   diskFailures: number;
   lostDirectories: number;
   damagedLogs: number;
+  serviceStalls: number;
 }
 
 /** Brings the faults of a run, until it is told to heal. */
@@ -53,6 +55,7 @@ export class Nemesis {
     diskFailures: 0,
     lostDirectories: 0,
     damagedLogs: 0,
+    serviceStalls: 0,
   };
   /** The faults of the run, in their order. */
   readonly struck: StruckFault[] = [];
@@ -72,6 +75,7 @@ export class Nemesis {
   readonly #leaderHunt: LeaderHunt;
   readonly #forgottenLeader: ForgottenLeader;
   readonly #equipment: EquipmentFaults;
+  readonly #serviceStalls: ServiceStalls;
   #isHealed = false;
   /** Of the fault that strikes now. */
   #durationPercent = 100;
@@ -94,6 +98,7 @@ export class Nemesis {
         this.expectedFailures.add(memberId);
       },
     );
+    this.#serviceStalls = new ServiceStalls(parts, this.counts);
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
     this.#forgottenLeader = new ForgottenLeader(parts, this.#targets, this.#random);
@@ -126,6 +131,9 @@ export class Nemesis {
     for (const { node } of cluster.members) {
       node.disk.latency = swarm.storage;
     }
+    if (swarm.isServiceDedicated) {
+      this.#serviceStalls.begin();
+    }
     if (swarm.faults.length > 0) {
       this.#strikeLater();
     }
@@ -136,6 +144,7 @@ export class Nemesis {
     const { cluster, world } = this.#parts;
     this.#isHealed = true;
     this.#network.heal();
+    this.#serviceStalls.heal();
     this.#leaderHunt.heal();
     this.#forgottenLeader.heal();
     for (const { node } of cluster.members) {

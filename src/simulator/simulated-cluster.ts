@@ -1,8 +1,8 @@
 // simulated-cluster.ts: members and clients as they run in production, on virtual machines.
 //
-// A member is a process with two threads, as under Node: one for transport, consensus and service,
-// one for the recorder. They share an arena. Everything above the four ports is the production
-// code.
+// A member is a process with two or three threads, as under Node: one for transport, consensus and
+// service, one for the recorder, and one for the service where that is dedicated. They share an
+// arena. Everything above the four ports is the production code.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { bootstrapDirectory } from '../archive/member-directory.js';
@@ -25,9 +25,16 @@ import {
   type MemberSettings,
 } from '../cluster/cluster-config.js';
 import { Member, type MemberEvents, type RecorderRunner } from '../cluster/member.js';
+import { MessageMirror } from '../cluster/message-mirror.js';
+import { RemoteService } from '../cluster/remote-service.js';
+import { allocateServiceChannel, type ServiceChannelPlace } from '../cluster/service-channel.js';
 import type { ServiceHost } from '../cluster/service-host.js';
+import type { ShadowRunner } from '../cluster/shadow-snapshots.js';
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
+import { type DedicatedService, ServiceAgent } from '../service/service-agent.js';
+import { ServiceTimers } from '../service/service-timers.js';
+import { ShadowAgent } from '../service/shadow-agent.js';
 import { Transport } from '../transport/transport.js';
 import type { VirtualNode } from './virtual-node.js';
 import type { VirtualProcess } from './virtual-process.js';
@@ -68,7 +75,11 @@ export interface SimulatedClusterOptions {
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
   /** Makes the service host of a member's process, or its hosts by service id. */
-  readonly makeService: (memberId: number) => ServiceHost | readonly ServiceHost[];
+  readonly makeService: (memberId: number) => DedicatedService | readonly DedicatedService[];
+  /** Settings in which one member differs from the others. */
+  readonly memberOf?: (memberId: number) => Partial<MemberSettings>;
+  /** Makes an instance that takes a snapshot for a member's service. */
+  readonly makeShadow?: (memberId: number) => DedicatedService;
   /** What decides about clients on a member; nobody is asked who he is when not given. */
   readonly makeSecurity?: ((memberId: number) => MemberSecurity) | undefined;
   readonly events?: (memberId: number) => MemberEvents;
@@ -130,6 +141,7 @@ export class SimulatedCluster {
         memoryLength: SIMULATED_MEMORY_LENGTH,
         insecure: true,
         ...options.member,
+        ...options.memberOf?.(memberId),
         memberId,
       });
       const node = this.world.addNode({ name: `member ${memberId}`, hosts: [host(memberId)] });
@@ -185,12 +197,19 @@ export class SimulatedCluster {
   }
 
   #program(process: VirtualProcess, simulated: SimulatedMember): void {
-    const { arenas, events, isRecorderInline, makeSecurity, makeService, onEnd } = this.#options;
+    const { arenas, events, isRecorderInline, makeSecurity, makeService } = this.#options;
+    const { makeShadow, onEnd } = this.#options;
     const arena = arenas.take();
     process.spawn('main', (ports, thread) => {
       const memberEvents = events?.(simulated.memberId);
       const { config } = simulated;
       const runner = new SimulatedRecorder(process, thread, arena, config);
+      const { memberId } = simulated;
+      const services = [makeService(memberId)].flat();
+      const shadowRunner =
+        makeShadow &&
+        new SimulatedShadow(process, thread, arena, config, () => makeShadow(memberId));
+      const isDedicated = config.member.threads === 'dedicated';
       const member = new Member({
         config,
         arena,
@@ -198,9 +217,10 @@ export class SimulatedCluster {
         network: ports.network,
         entropy: ports.entropy,
         storage: ports.storage,
-        services: [makeService(simulated.memberId)].flat(),
-        ...makeSecurity?.(simulated.memberId),
+        services: isDedicated ? dedicate(process, thread, arena, config, services) : services,
+        ...makeSecurity?.(memberId),
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
+        ...(shadowRunner === undefined ? {} : { shadowRunner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
       });
       simulated.member = member;
@@ -212,6 +232,41 @@ export class SimulatedCluster {
       giveLater(this.world, arenas, arena);
     };
   }
+}
+
+/** The name of the thread that dedicated services run on. */
+export const SERVICE_THREAD = 'service';
+
+/** Gives the services a thread of their own. Returns what the engine has of them. */
+function dedicate(
+  process: VirtualProcess,
+  main: VirtualThread,
+  arena: Arena,
+  config: ClusterConfig,
+  services: readonly DedicatedService[],
+): readonly ServiceHost[] {
+  const channels = services.map((service) => ({
+    service,
+    place: allocateServiceChannel(arena, config),
+  }));
+  const { memory } = arena;
+  const wakeEngine = (): void => main.wake();
+  const thread = process.spawn(SERVICE_THREAD, () =>
+    channels.map(
+      ({ place, service }) => new ServiceAgent({ config, memory, place, service, wakeEngine }),
+    ),
+  );
+  return channels.map(
+    ({ place, service }) =>
+      new RemoteService({
+        ...{ config, arena, place },
+        serviceId: service.serviceId,
+        snapshotVersion: service.snapshotVersion,
+        timers: new ServiceTimers(),
+        messages: new MessageMirror(service.messages.pendingCountMax),
+        wake: () => thread.wake(),
+      }),
+  );
 }
 
 /** The recorder as an actor of its own: segment roll, sync order and failures are simulated too. */
@@ -257,6 +312,40 @@ class SimulatedRecorder implements RecorderRunner {
       };
       return [agent];
     });
+  }
+
+  notify(): void {
+    this.#thread?.wake();
+  }
+
+  close(): void {
+    this.#thread = undefined;
+  }
+}
+
+/** A shadow of the service, as an actor of its own. */
+class SimulatedShadow implements ShadowRunner {
+  readonly failure = undefined;
+  readonly #spawn: (place: ServiceChannelPlace) => VirtualThread;
+  #thread: VirtualThread | undefined;
+
+  constructor(
+    process: VirtualProcess,
+    main: VirtualThread,
+    arena: Arena,
+    config: ClusterConfig,
+    makeService: () => DedicatedService,
+  ) {
+    const { memory } = arena;
+    const wakeEngine = (): void => main.wake();
+    this.#spawn = (place) =>
+      process.spawn('shadow', () => [
+        new ShadowAgent({ config, memory, place, makeService, wakeEngine }),
+      ]);
+  }
+
+  start(place: ServiceChannelPlace): void {
+    this.#thread = this.#spawn(place);
   }
 
   notify(): void {

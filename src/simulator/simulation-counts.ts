@@ -38,6 +38,10 @@ export interface SimulationCounts {
   installs: number;
   /** Segments of the log that members gave up. */
   purgedSegments: number;
+  /** Callbacks of services on threads of their own that took long. */
+  serviceStalls: number;
+  /** Snapshots that shadows of services took. */
+  shadowSnapshots: number;
   /** Times that an operator suspended the cluster. */
   suspensions: number;
   /** Clients that were challenged, let in after a handshake, and rejected. */
@@ -77,6 +81,8 @@ export function emptyCounts(): SimulationCounts {
     snapshotLoads: 0,
     installs: 0,
     purgedSegments: 0,
+    serviceStalls: 0,
+    shadowSnapshots: 0,
     suspensions: 0,
     sessionsChallenged: 0,
     sessionsAuthenticated: 0,
@@ -92,4 +98,19 @@ export function addCounts(total: SimulationCounts, counts: SimulationCounts): vo
   for (const name of Object.keys(counts) as (keyof SimulationCounts)[]) {
     total[name] += counts[name];
   }
+}
+
+/** Adds what a member's process has counted by its end. */
+export function addMemberCounters(
+  counts: SimulationCounts,
+  counters: Readonly<Record<string, number>>,
+): void {
+  counts.shadowSnapshots += counters.snapshotsByShadow ?? 0;
+  counts.purgedSegments += counters.segmentsPurged ?? 0;
+  counts.sessionsChallenged += counters.sessionsChallenged ?? 0;
+  counts.sessionsAuthenticated += counters.sessionsAuthenticated ?? 0;
+  counts.sessionsRejected += counters.sessionsRejected ?? 0;
+  counts.outputsCompared += counters.outputsCompared ?? 0;
+  counts.lowSpaces += counters.lowSpaceCount ?? 0;
+  counts.lowSpaceTransfers += counters.lowSpaceTransfers ?? 0;
 }

@@ -9,6 +9,7 @@ import { type Divergence, divergenceText } from '../cluster/divergence.js';
 import type { Member, MemberEvents } from '../cluster/member.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Application } from './application.js';
+import { concludeSwarm } from './conclude-swarm.js';
 import { describeError } from './describe-error.js';
 import { LOW_SPACE_LENGTH } from './equipment-faults.js';
 import { EventKind, type WorldEvent } from './event-heap.js';
@@ -17,37 +18,32 @@ import { Intruder } from './intruder.js';
 import { Judge } from './invariants/judge.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
-import { NO_MESSAGES } from './message-chain.js';
 import { Nemesis } from './nemesis.js';
 import { Operator } from './operator.js';
-import { Prng } from './prng.js';
+import type { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
 import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
 import { makeSecurity } from './simulated-security.js';
-import { emptyCounts } from './simulation-counts.js';
+import { addMemberCounters, emptyCounts } from './simulation-counts.js';
 import type { SimulationResult } from './simulation-result.js';
 
 export type { SimulationResult } from './simulation-result.js';
 
 import { Conversation } from './story/conversation.js';
-import { type LastingTrouble, type Swarm, withoutTrouble } from './swarm.js';
-import { drawSwarm, type Profile } from './swarm-profiles.js';
+import type { LastingTrouble, Swarm } from './swarm.js';
+import type { Profile } from './swarm-profiles.js';
 import { Timeline } from './timeline.js';
 import type { VirtualNode } from './virtual-node.js';
 import { SimulatedClient } from './workload.js';
 import { World } from './world.js';
 
 const NS_PER_MS = 1_000_000;
-/** Faults that a run has about, at least. */
-const FAULTS_MIN = 10;
 /** A member whose process has ended is started again after at most this. */
 const RESTART_DELAY_MAX_MS = 3_000;
 
 /** Fast enough for the longest log of a run to be read within a cycle. */
 const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 
-/** Where a caller brings what runs, nobody is asked who he is, and nobody gives orders. */
-const NO_OPERATIONS = { isAuthenticated: false, intruderCount: 0, operatorIntervalNs: 0 };
 /** Runs are short: members compare their output often. */
 const DIVERGENCE_INTERVAL_MS = 200;
 /** Logs of runs are small, and disks that fill up do so within a second. */
@@ -70,26 +66,6 @@ export interface SimulationOptions {
   readonly makeApplication?: (world: World, judge: Judge) => Application;
   /** Takes away what would make the run depend on more than its seed. `false` leaves it. */
   readonly guard?: GlobalGuard | false;
-}
-
-/** What the seed and the caller decide together. */
-function concludeSwarm(options: SimulationOptions): Swarm {
-  const { makeApplication, profile = 'swarm', safetyNs, seed } = options;
-  const drawn = drawSwarm(new Prng(seed, 'swarm'), profile);
-  const adjusted = withoutTrouble(options.adjust?.(drawn) ?? drawn, options.without ?? []);
-  // A run that a caller shortens, or whose clients are the caller's, may have fewer commands.
-  const isWhole = safetyNs === undefined && makeApplication === undefined;
-  return {
-    ...adjusted,
-    ...(makeApplication === undefined ? {} : NO_OPERATIONS),
-    safetyNs: safetyNs ?? adjusted.safetyNs,
-    // A short run has its faults too.
-    faultIntervalNs: Math.ceil(
-      Math.min(adjusted.faultIntervalNs, (safetyNs ?? adjusted.safetyNs) / FAULTS_MIN),
-    ),
-    commandCountMin: isWhole ? adjusted.commandCountMin : 0,
-    messages: makeApplication === undefined ? adjusted.messages : NO_MESSAGES,
-  };
 }
 
 /** One run. Use it once. */
@@ -231,8 +207,16 @@ export class Simulation {
         lowSpaceLength: LOW_SPACE_LENGTH,
         spaceCheckIntervalMs: SPACE_CHECK_INTERVAL_MS,
         queryCountMax,
+        threads: this.swarm.isServiceDedicated ? 'dedicated' : 'shared',
+      },
+      memberOf: (memberId) => {
+        const { messages, shadowEvery } = this.swarm;
+        const isShadowed =
+          messages.serviceCount === 1 && shadowEvery > 0 && memberId % shadowEvery === 0;
+        return { snapshotBy: isShadowed ? 'shadow' : 'service' };
       },
       makeService: (memberId) => this.judges.makeServices(memberId),
+      makeShadow: (memberId) => this.judges.makeShadow(memberId),
       makeSecurity: this.swarm.isAuthenticated ? makeSecurity(this.world.random) : undefined,
       events: (memberId) => this.#eventsOf(memberId),
       onEnd: (memberId, member) => this.#onMemberEnd(memberId, member),
@@ -382,14 +366,7 @@ export class Simulation {
     if (truncations > 0) {
       this.timeline.add(`member ${memberId}`, `has cut its log ${truncations} times in its life`);
     }
-    const counters = member?.status().counters ?? {};
-    this.#counts.purgedSegments += counters.segmentsPurged ?? 0;
-    this.#counts.sessionsChallenged += counters.sessionsChallenged ?? 0;
-    this.#counts.sessionsAuthenticated += counters.sessionsAuthenticated ?? 0;
-    this.#counts.sessionsRejected += counters.sessionsRejected ?? 0;
-    this.#counts.outputsCompared += counters.outputsCompared ?? 0;
-    this.#counts.lowSpaces += counters.lowSpaceCount ?? 0;
-    this.#counts.lowSpaceTransfers += counters.lowSpaceTransfers ?? 0;
+    addMemberCounters(this.#counts, member?.status().counters ?? {});
     this.#counts.repairs += member?.observe()?.logCare.counters().repairs ?? 0;
     if (this.#isOver || world.onEvent === undefined) {
       return;
@@ -454,6 +431,7 @@ export class Simulation {
   #result(): SimulationResult {
     const counts = this.#counts;
     counts.crashes = this.nemesis.counts.crashes;
+    counts.serviceStalls = this.nemesis.counts.serviceStalls;
     counts.diskFailures = this.nemesis.counts.diskFailures;
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;

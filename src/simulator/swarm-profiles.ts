@@ -102,6 +102,8 @@ function quietRun(random: Prng): Swarm {
     memberCount: QUIET_MEMBER_COUNT,
     durability: 'fsync',
     isRecorderInline: false,
+    isServiceDedicated: false,
+    shadowEvery: 0,
     segmentTerms: 1,
     mtuLength: 1408,
     sessionTimeoutMs: 10_000,

@@ -78,6 +78,10 @@ export interface Swarm {
   readonly durability: 'fsync' | 'page-cache';
   /** The recorder has no thread of its own. */
   readonly isRecorderInline: boolean;
+  /** The service has a thread of its own, which stalls now and then. */
+  readonly isServiceDedicated: boolean;
+  /** Snapshots of every so many-th member are taken by a shadow of its service; 0 for none. */
+  readonly shadowEvery: number;
   readonly segmentTerms: number;
   readonly mtuLength: number;
   readonly sessionTimeoutMs: number;
@@ -151,6 +155,8 @@ export function drawRun(random: Prng, isStorm: boolean): Swarm {
     memberCount,
     durability,
     isRecorderInline: durability === 'page-cache' && random.fork('inline').chance(2, 3),
+    isServiceDedicated: random.fork('service thread').chance(1, 3),
+    shadowEvery: random.fork('shadows').pick([0, 0, 1, 2]),
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
     ...limits,

@@ -43,6 +43,7 @@ interface SharedFlags {
 interface ClusterFlags extends SharedFlags {
   readonly rates: readonly number[];
   readonly durability: 'fsync' | 'page-cache';
+  readonly threads: 'shared' | 'dedicated';
   readonly floor?: boolean;
   readonly directory?: string;
 }
@@ -293,6 +294,12 @@ export function addBenchCommand(program: Command): void {
       'fsync or page-cache',
       wordOption(['fsync', 'page-cache']),
       'fsync',
+    )
+    .option(
+      '--threads <layout>',
+      'shared, or dedicated: each service on a thread of its own',
+      wordOption(['shared', 'dedicated']),
+      'shared',
     )
     .option('--floor', 'measure the floor in turn with the closed loop, and print the ratio')
     .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)');

@@ -50,6 +50,7 @@ interface StartedEvent {
   readonly log: string;
   readonly directory: string;
   readonly durability: string;
+  readonly threads: string;
   readonly mtu: number;
   readonly idle: string;
   readonly service: string;
@@ -78,6 +79,7 @@ function startedEvent(settings: NodeSettings, service: string): StartedEvent {
     log: text('log'),
     directory: settings.directory,
     durability: config.durability,
+    threads: config.member.threads,
     mtu: config.member.mtuLength,
     idle: settings.idle,
     service,
@@ -93,7 +95,7 @@ function eventText(event: NodeEvent): string {
         `  listens for clients on ${event.ingress}, members on ${event.consensus}, ` +
         `log on ${event.log}\n` +
         `  directory ${event.directory}, durability ${event.durability}, MTU ${event.mtu}, ` +
-        `idle ${event.idle}\n` +
+        `idle ${event.idle}, threads ${event.threads}\n` +
         `  service ${event.service}`
       );
     case 'recovered':
@@ -260,6 +262,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
     member: settings.member,
     directory: settings.directory,
     serviceFactory: services.map((service) => service.factory),
+    ...(services[0] === undefined ? {} : { serviceModule: services[0].module }),
     ...security,
     idle: settings.idle,
     onEvent: (event) => {
@@ -280,7 +283,7 @@ export async function runNode(settings: NodeSettings, isJson: boolean): Promise<
   onSignals(leave);
   serveParent(
     {
-      status: () => statusOf(member.status()),
+      status: async () => statusOf(await member.freshStatus()),
       snapshot: () => {
         member.requestSnapshot();
         return {};

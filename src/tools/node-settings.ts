@@ -49,6 +49,8 @@ export interface NodeFlags {
   mtu?: number;
   window?: number;
   idle?: IdleStrategy;
+  threads?: 'shared' | 'dedicated';
+  snapshotBy?: 'service' | 'shadow';
   insecure?: boolean;
   dev?: boolean;
 }
@@ -112,6 +114,18 @@ export function addRunFlags(command: Command): Command {
       '--idle <strategy>',
       'event sleeps when there is nothing to do, yield uses a whole core (default: event)',
       wordOption(['event', 'yield']),
+    )
+    .option(
+      '--threads <layout>',
+      'shared runs the service among everything else, dedicated gives it a thread of its own, so ' +
+        'that a callback that takes long costs no election (default: shared)',
+      wordOption(['shared', 'dedicated']),
+    )
+    .option(
+      '--snapshot-by <who>',
+      'service writes its state where it stands, shadow is a fresh instance on a thread of its ' +
+        'own that replays the log since the last snapshot (default: service)',
+      wordOption(['service', 'shadow']),
     );
 }
 
@@ -208,6 +222,8 @@ export function readNodeSettings(flags: NodeFlags): NodeSettings {
       mtuLength: flags.mtu,
       windowLength: flags.window,
       insecure: flags.insecure,
+      threads: flags.threads,
+      snapshotBy: flags.snapshotBy,
       guard: flags.dev,
     }),
   };

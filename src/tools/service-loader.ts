@@ -14,9 +14,15 @@ import { createService as createEchoService } from './services/echo-service.js';
 import { createService as createKeyValueService } from './services/key-value-service.js';
 
 /** Services that are named without a path. */
-const BUILT_IN: Readonly<Record<string, ServiceFactory>> = {
-  echo: createEchoService,
-  'key-value': createKeyValueService,
+const BUILT_IN: Readonly<Record<string, { factory: ServiceFactory; module: URL }>> = {
+  echo: {
+    factory: createEchoService,
+    module: new URL('./services/echo-service.ts', import.meta.url),
+  },
+  'key-value': {
+    factory: createKeyValueService,
+    module: new URL('./services/key-value-service.ts', import.meta.url),
+  },
 };
 
 /** Whether a name needs no path. */
@@ -26,6 +32,8 @@ export function isBuiltIn(name: string): boolean {
 
 export interface LoadedService {
   readonly factory: ServiceFactory;
+  /** URL of the module that exports the factory as createService. */
+  readonly module: string;
   /** What it is, for the first line that a member prints. */
   readonly description: string;
 }
@@ -88,7 +96,8 @@ function guarded(createService: () => unknown, path: string): ServiceFactory {
 export async function loadService(name: string): Promise<LoadedService> {
   const builtIn = BUILT_IN[name];
   if (isBuiltIn(name) && builtIn !== undefined) {
-    return { factory: builtIn, description: `${name} (built in)` };
+    const { factory, module } = builtIn;
+    return { factory, module: module.href, description: `${name} (built in)` };
   }
   const path = resolve(name);
   if (!existsSync(path)) {
@@ -106,12 +115,18 @@ export async function loadService(name: string): Promise<LoadedService> {
         'returns a fresh service',
     );
   }
-  return { factory: guarded(createService as () => unknown, path), description: path };
+  return {
+    factory: guarded(createService as () => unknown, path),
+    module: pathToFileURL(path).href,
+    description: path,
+  };
 }
 
 /** What decides about clients. */
 export interface LoadedSecurity {
   readonly authenticatorFactory: AuthenticatorFactory;
+  /** URL of the module that both are of. */
+  readonly authenticatorModule: string;
   readonly authorisation?: AuthorisationService;
 }
 
@@ -161,9 +176,10 @@ export async function loadAuthenticator(path: string): Promise<LoadedSecurity> {
     );
   }
   const authenticatorFactory = checkedAuthenticator(createAuthenticator as () => unknown, path);
+  const authenticatorModule = pathToFileURL(path).href;
   if (typeof createAuthorisationService !== 'function') {
-    return { authenticatorFactory };
+    return { authenticatorFactory, authenticatorModule };
   }
   const authorisation = createAuthorisationService() as AuthorisationService;
-  return { authenticatorFactory, authorisation };
+  return { authenticatorFactory, authenticatorModule, authorisation };
 }

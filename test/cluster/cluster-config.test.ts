@@ -77,6 +77,12 @@ const REFUSED: readonly [string, Partial<ClusterSettings>, Partial<MemberSetting
     { mtuLength: 32_768 },
     /mtuLength is 32768.*egressTermLength on all members/,
   ],
+  [
+    'a shadow of several services',
+    { serviceCount: 2 },
+    { snapshotBy: 'shadow' },
+    /snapshotBy is 'shadow', .*serviceCount is 2.*use snapshotBy 'service', or one service/,
+  ],
   ['no service', { serviceCount: 0 }, {}, /serviceCount/],
   ['more services than the limit', { serviceCount: 17 }, {}, /serviceCount/],
 ];

@@ -23,6 +23,9 @@ export const SECOND = 1_000_000_000;
 /** Longest virtual time that a condition is waited for. */
 const WAIT_LIMIT_NS = 30 * SECOND;
 const arenas = new ArenaPool();
+/** The stories hold for both: dedicated.test.ts runs them again. */
+export const THREADS_VARIABLE = 'PAWL_TEST_THREADS';
+const DEFAULT_THREADS = process.env[THREADS_VARIABLE] === 'dedicated' ? 'dedicated' : 'shared';
 
 export interface FixtureOptions {
   readonly seed?: number;
@@ -32,6 +35,10 @@ export interface FixtureOptions {
   readonly member?: Partial<MemberSettings>;
   readonly service?: (memberId: number) => ClusteredService;
   readonly events?: (memberId: number) => MemberEvents;
+  /** Settings in which one member differs. */
+  readonly memberOf?: (memberId: number) => Partial<MemberSettings>;
+  /** Makes the instances that take snapshots for a member's service. */
+  readonly shadow?: (memberId: number) => ClusteredService;
   /** In place of a service in a container of its own; several have `cluster.serviceCount`. */
   readonly container?: (memberId: number) => ServiceContainer | readonly ServiceContainer[];
   readonly security?: (memberId: number) => MemberSecurity;
@@ -71,16 +78,21 @@ export class ClusterFixture {
     this.world = new World(options.seed ?? 1);
     this.#delayNs = options.delayNs ?? 100_000;
     const service = options.service ?? echoService;
+    const { memberOf, shadow } = options;
     this.cluster = new SimulatedCluster({
       world: this.world,
       memberCount: options.memberCount ?? 3,
       arenas,
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
-      ...(options.member === undefined ? {} : { member: options.member }),
+      member: { threads: DEFAULT_THREADS, ...options.member },
       events: (memberId) => ({
         onWarning: (message) => this.warnings.push(message),
         ...options.events?.(memberId),
       }),
+      ...(memberOf === undefined ? {} : { memberOf }),
+      ...(shadow === undefined
+        ? {}
+        : { makeShadow: (id) => new ServiceContainer(() => shadow(id)) }),
       makeSecurity: options.security,
       makeService: options.container ?? ((id) => new ServiceContainer(() => service(id))),
     });

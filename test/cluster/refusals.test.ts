@@ -107,7 +107,8 @@ test('a member that cannot be born on a blank directory ends with what the disk 
 });
 
 test('a follower at a position where no frame of the log can start is not served', (t) => {
-  const log = new LeaderLog({} as Transport, CONFIG, {} as RecorderProxy, {} as BlockSource);
+  const parts = [{} as Transport, CONFIG, {} as RecorderProxy, {} as BlockSource] as const;
+  const log = new LeaderLog(...parts, () => undefined);
   log.startDestination(1, 0);
   t.equal(log.refusedCount, 1, 'there is no log yet, and it is counted');
   t.end();

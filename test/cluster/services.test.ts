@@ -3,6 +3,8 @@
 import test from 'tape';
 import { concludeClusterConfig } from '../../src/cluster/cluster-config.js';
 import { SERVICE_COUNT_MAX } from '../../src/cluster/services.js';
+import { PawlError } from '../../src/errors.js';
+import { ServiceContainer } from '../../src/service/service-container.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import { MS, SECOND } from './cluster-fixture.js';
 import { MessagingService, Order, orderOf, ServicesFixture, upTo } from './services-fixture.js';
@@ -34,6 +36,21 @@ function takeSnapshot(fixture: ServicesFixture): number {
   );
   return fixture.status(members[0] as SimulatedMember).snapshotPosition;
 }
+
+test('a service behind the first one that waits for requests or queries is refused', (t) => {
+  for (const name of ['onRequest', 'onQuery'] as const) {
+    const service = { onSessionMessage: () => undefined, [name]: () => undefined };
+    t.doesNotThrow(() => new ServiceContainer(() => service, { serviceId: 0 }));
+    try {
+      new ServiceContainer(() => service, { serviceId: 3 });
+      t.fail(`service 3 waits for ${name} in vain`);
+    } catch (error) {
+      t.ok(error instanceof PawlError && error.code === 'CONFIGURATION_INVALID');
+      t.match(String(error), new RegExp(`service 3 has ${name}, .* name it first of the services`));
+    }
+  }
+  t.end();
+});
 
 test('every service is given every message of clients, and knows its own id', (t) => {
   const fixture = new ServicesFixture({ seed: 21, serviceCount: SERVICE_COUNT_MAX });

@@ -44,11 +44,12 @@ function contextOf(arena: Arena): ServiceHostContext {
       offer: () => undefined,
       offerReply: () => undefined,
       offerAnswer: () => undefined,
+      overflow: () => undefined,
       requestClose: () => undefined,
     },
     messageLengthMax: 8_192,
     fragmentLimit: 1,
-    snapshots: { wants: () => false, offer: (section) => section.close() },
+    snapshots: { wantedPosition: -1, wants: () => false, offer: (section) => section.close() },
     outputs: new OutputHistory(arena),
     snapshot: ENTRY,
   };

@@ -87,7 +87,9 @@ test('a follower that cannot be sent the recorded log is tried again and reporte
   const transport = { addLogPublication: () => publication } as unknown as Transport;
   const recorder = { start: () => undefined } as unknown as RecorderProxy;
   const config = concludeClusterConfig({ members: MEMBERS }, { memberId: 0 });
-  const log = new LeaderLog(transport, config, recorder, {} as BlockSource, (message) =>
+  const source = {} as BlockSource;
+  const onRelease = (): void => undefined;
+  const log = new LeaderLog(transport, config, recorder, source, onRelease, (message) =>
     warnings.push(message),
   );
   log.open(1, 0, 7);

@@ -104,6 +104,7 @@ test('a callback that returns a promise is refused, and what is local is not gua
       onSessionMessage: (async () => undefined) as unknown as ClusteredService['onSessionMessage'],
       onStart: () => void Date.now(),
       onRoleChange: () => void Math.random(),
+      onServiceMessage: () => void Math.random(),
     }),
     processGuard,
   )();
@@ -111,6 +112,7 @@ test('a callback that returns a promise is refused, and what is local is not gua
   (made.onStart as Callback)();
   (made.onRoleChange as Callback)();
   t.pass('onStart and onRoleChange are local to the member');
+  t.throws(() => (made.onServiceMessage as Callback)(), /Math\.random/, 'and this is not');
   processGuard.release();
   t.end();
 });

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type Test } from 'tape';
 import type { ClientHandlers } from '../../src/client/cluster-client.js';
-import type { ClusterSettings } from '../../src/cluster/cluster-config.js';
+import type { ClusterSettings, MemberSettings } from '../../src/cluster/cluster-config.js';
 import { MEMBER_DEFAULTS } from '../../src/cluster/cluster-config.js';
-import { memoryLengthMin } from '../../src/cluster/memory-budget.js';
+import { channelCountOf, memoryLengthMin } from '../../src/cluster/memory-budget.js';
 import { PawlError } from '../../src/errors.js';
 import { bootstrapMember } from '../../src/host/bootstrap.js';
 import { FileLock, type FileLockOptions, LockedError } from '../../src/host/file-lock.js';
@@ -29,6 +29,7 @@ import { errnoError, FakeSocket, type FakeSocketOptions } from './fixtures/fake-
 import { temporaryDirectory } from './until.js';
 
 const MIB = 1024 * 1024;
+const ECHO_MODULE = new URL('../../src/tools/services/echo-service.ts', import.meta.url);
 const LOCAL: DatagramOptions = {
   host: '127.0.0.1',
   port: 0,
@@ -200,6 +201,7 @@ async function startMember(
   t: Test,
   settings: Partial<ClusterSettings> = SMALL_LOG,
   memoryLength = 64 * MIB,
+  layout: Partial<MemberSettings> = {},
 ): Promise<LocalEndpoints> {
   const endpoints = await findLocalEndpoints(1);
   const cluster = {
@@ -208,10 +210,12 @@ async function startMember(
     ...settings,
     members: endpoints.members,
   };
-  const member = { memberId: 0, memoryLength };
+  const member = { ...layout, memberId: 0, memoryLength };
   const directory = temporaryDirectory(t);
   await bootstrapMember({ cluster, member, directory });
-  const running = runMember({ cluster, member, directory, serviceFactory: createService });
+  const serviceFactory = Array.from({ length: settings.serviceCount ?? 1 }, () => createService);
+  const serviceModule = ECHO_MODULE.href;
+  const running = runMember({ cluster, member, directory, serviceFactory, serviceModule });
   atEnd(t, () => running.stop());
   return endpoints;
 }
@@ -245,30 +249,42 @@ test('a client that finds nobody is told which endpoints it tried', async (t) =>
   t.end();
 });
 
-test('a member with the least memory that it may have serves a client', async (t) => {
-  const settings = {
-    logTermLength: 4 * MIB,
-    segmentLength: 4 * MIB,
-    egressTermLength: 256 * 1024,
-    sessionCountMax: 10_000,
-  };
-  const { streamTermLength } = MEMBER_DEFAULTS;
-  const least = memoryLengthMin({ ...settings, streamTermLength, memberCount: 1 });
-  const { ingress } = await startMember(t, settings, least);
-  const client = await connectTo(ingress, {});
-  t.pass(`a client is heard with ${least} bytes`);
-  client.close();
-  try {
-    await startMember(t, settings, least - 1);
-    t.fail('there is no room for a client');
-  } catch (error) {
-    t.match(
-      String(error),
-      new RegExp(`member.memoryLength is ${least - 1}: use at least ${least}`),
-    );
-  }
-  t.end();
-});
+const LAYOUTS = [
+  { serviceCount: 1, threads: 'shared', snapshotBy: 'service' },
+  { serviceCount: 16, threads: 'shared', snapshotBy: 'service' },
+  { serviceCount: 1, threads: 'dedicated', snapshotBy: 'shadow' },
+  { serviceCount: 16, threads: 'dedicated', snapshotBy: 'service' },
+] as const;
+
+for (const { serviceCount, ...layout } of LAYOUTS) {
+  const name = `${serviceCount} services, threads ${layout.threads}`;
+  test(`a member with the least memory that it may have serves a client: ${name}`, async (t) => {
+    const settings = {
+      logTermLength: 4 * MIB,
+      segmentLength: 4 * MIB,
+      egressTermLength: 256 * 1024,
+      sessionCountMax: 10_000,
+      serviceCount,
+    };
+    const { streamTermLength } = MEMBER_DEFAULTS;
+    const least = memoryLengthMin({ ...settings, ...layout, streamTermLength, memberCount: 1 });
+    const { ingress } = await startMember(t, settings, least, layout);
+    const client = await connectTo(ingress, {});
+    t.pass(`a client is heard with ${least} bytes`);
+    client.close();
+    try {
+      await startMember(t, settings, least - 1, layout);
+      t.fail('there is no room for a client');
+    } catch (error) {
+      const told = `member.memoryLength is ${least - 1}: use at least ${least}`;
+      t.match(String(error), new RegExp(told));
+      const channels = /with \d+ bytes for (\d+) channels to services on other threads/;
+      const [, count] = channels.exec(String(error)) ?? [];
+      const expected = channelCountOf({ ...layout, serviceCount });
+      t.equal(Number(count ?? 0), expected, 'and what for');
+    }
+  });
+}
 
 test('what a handler throws before the session is open rejects the connection', async (t) => {
   const { ingress } = await startMember(t);

@@ -1,10 +1,10 @@
 // Three members of a key/value store on real sockets and disks: snapshots, a log that is purged, a
 // restart, and a member whose directory is gone.
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'tape';
+import test, { type Test } from 'tape';
 import { bootstrapMember } from '../../src/host/bootstrap.js';
 import { connect, type RequestSession } from '../../src/host/connect.js';
 import { type MemberEvent, type RunningMember, runMember } from '../../src/host/node-member.js';
@@ -23,20 +23,30 @@ import { until } from './until.js';
 const KIB = 1024;
 const MEMBER_COUNT = 3;
 
+const SERVICE_MODULE = new URL('../../src/tools/services/key-value-service.ts', import.meta.url);
+
+/** Where the services run, and who writes the snapshots of all members but the first. */
+interface Layout {
+  readonly threads: 'shared' | 'dedicated';
+  readonly snapshotBy?: 'service' | 'shadow';
+}
+
 /** Members in this process, in directories of their own. */
 class Members {
   readonly directory = mkdtempSync(join(tmpdir(), 'pawl-snapshots-'));
   readonly running: RunningMember[] = [];
   readonly events: MemberEvent[][] = [];
   readonly #settings: { members: string };
+  readonly #layout: Layout;
 
-  private constructor(members: string) {
+  private constructor(members: string, layout: Layout) {
     this.#settings = { members };
+    this.#layout = layout;
   }
 
-  static async start(): Promise<{ members: Members; ingress: string }> {
+  static async start(layout: Layout): Promise<{ members: Members; ingress: string }> {
     const { ingress, members } = await findLocalEndpoints(MEMBER_COUNT);
-    const made = new Members(members);
+    const made = new Members(members, layout);
     for (let memberId = 0; memberId < MEMBER_COUNT; memberId++) {
       await bootstrapMember(made.#optionsOf(memberId));
       made.startMember(memberId);
@@ -50,6 +60,7 @@ class Members {
     this.running[memberId] = runMember({
       ...this.#optionsOf(memberId),
       serviceFactory: createService,
+      serviceModule: SERVICE_MODULE.href,
       onEvent: (event) => events.push(event),
     });
   }
@@ -79,6 +90,8 @@ class Members {
         memberId,
         memoryLength: 64 * 1024 * KIB,
         logRetention: 'snapshots' as const,
+        threads: this.#layout.threads,
+        snapshotBy: memberId === 0 ? ('service' as const) : (this.#layout.snapshotBy ?? 'service'),
       },
       directory: this.pathOf(memberId),
     };
@@ -115,8 +128,19 @@ function firstSegment(path: string): number {
   return Math.min(...bases.filter((base) => base !== undefined).map(Number));
 }
 
-test('real members take snapshots, purge their log, restart and install', async (t) => {
-  const { members, ingress } = await Members.start();
+/** All bytes of the recording with the greatest number. */
+function newestSnapshot(path: string): Buffer {
+  const files = readdirSync(path).flatMap((name) => {
+    const match = /^([1-9]\d*)-(\d+)\.rec$/.exec(name);
+    return match === null ? [] : [{ name, id: Number(match[1]), base: Number(match[2]) }];
+  });
+  const newest = Math.max(...files.map((file) => file.id));
+  const parts = files.filter((file) => file.id === newest).sort((a, b) => a.base - b.base);
+  return Buffer.concat(parts.map((file) => readFileSync(join(path, file.name))));
+}
+
+async function live(t: Test, layout: Layout): Promise<void> {
+  const { members, ingress } = await Members.start(layout);
   await until(() => members.leader() !== undefined, 'a leader opens its ingress');
   const session = await connect({ ingressEndpoints: ingress });
   await putMany(session, 0, 400);
@@ -124,7 +148,23 @@ test('real members take snapshots, purge their log, restart and install', async 
   await putMany(session, 400, 400);
   await takeSnapshot(members, members.running);
   const states = members.running.map((one) => one.status().stateHash);
-  t.equal(states[1], states[0], 'states are equal');
+  await until(
+    () => members.running.every((one) => one.status().stateHash === states[0]),
+    'states are equal',
+  );
+  const written = members.running.map((_, memberId) => newestSnapshot(members.pathOf(memberId)));
+  t.ok((written[0]?.length ?? 0) > 100 * KIB, `a snapshot has ${written[0]?.length} bytes`);
+  t.ok(
+    written.every((bytes) => written[0]?.equals(bytes)),
+    'it is equal byte by byte on all members, whoever wrote it',
+  );
+  if (layout.snapshotBy === 'shadow') {
+    const shadowed = members.running.map((one) => one.status().counters.snapshotsByShadow ?? 0);
+    t.deepEqual(shadowed, [0, 2, 2], 'shadows wrote those of the second and third');
+    const paused = members.running.map((one) => one.status().counters.snapshotPauseNs ?? 0);
+    t.ok((paused[0] ?? 0) > 0, `the first service stood still for ${paused[0]} ns`);
+    t.deepEqual(paused.slice(1), [0, 0], 'the others never did');
+  }
   const follower = members.running.findIndex((one) => !one.status().isIngressOpen);
   await until(() => firstSegment(members.pathOf(follower)) > 0, 'the follower has purged');
   t.pass('the follower purged the beginning of its log');
@@ -158,11 +198,23 @@ test('real members take snapshots, purge their log, restart and install', async 
   t.ok(got.logPosition > 0, `the answer holds at ${got.logPosition}`);
   session.close();
   await members.close();
-  t.end();
+}
+
+test('real members take snapshots, purge their log, restart and install', async (t) => {
+  await live(t, { threads: 'shared' });
+});
+
+test('members whose services have threads of their own do so as well', async (t) => {
+  await live(t, { threads: 'dedicated' });
+});
+
+test('so do members whose snapshots are taken by shadows, on one thread or two', async (t) => {
+  await live(t, { threads: 'shared', snapshotBy: 'shadow' });
+  await live(t, { threads: 'dedicated', snapshotBy: 'shadow' });
 });
 
 test('the key/value store compares and sets, deletes, and says what it cannot read', async (t) => {
-  const { members, ingress } = await Members.start();
+  const { members, ingress } = await Members.start({ threads: 'shared' });
   await until(() => members.leader() !== undefined, 'a leader opens its ingress');
   const session = await connect({ ingressEndpoints: ingress });
   const { CompareAndSet, Delete, Get, Put } = KeyValueOperation;

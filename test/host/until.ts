@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Test } from 'tape';
 import { atEnd } from '../support/at-end.js';
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 
 /** Turns the event loop until the condition holds. */
 export async function until(

@@ -116,12 +116,13 @@ export function replayLog(
         offer: () => undefined,
         offerReply: () => undefined,
         offerAnswer: () => undefined,
+        overflow: () => undefined,
         requestClose: () => undefined,
       },
       messageLengthMax: MESSAGE_LENGTH_MAX,
       fragmentLimit: Number.MAX_SAFE_INTEGER,
       // The log alone makes the state.
-      snapshots: { wants: () => false, offer: (section) => section.close() },
+      snapshots: { wantedPosition: -1, wants: () => false, offer: (section) => section.close() },
       outputs: new OutputHistory(arena),
       snapshot: undefined,
     });

@@ -1,4 +1,5 @@
-// paired-service.js: two of it run on one log, and send messages to each other.
+// paired-service.js: two of it run on one log, and send messages to each other. This is the first
+// one, which answers requests; paired-second.js is the other.
 //
 // A request is {sequence u32}. Service 0 answers it with the number of all requests, and begins a
 // rally: it sends {number, hops} into the log, and each service in turn sends the next one while
@@ -14,7 +15,7 @@ const REQUESTS_PER_CANCEL = 12;
 const TIMER_MS = 40;
 const TIMER_HOPS = 1;
 
-class PairedService {
+export class PairedService {
   snapshotVersion = 1;
   #cluster;
   #state = {
@@ -27,6 +28,13 @@ class PairedService {
     pendingTimers: {},
     faultCount: 0,
   };
+
+  /** @param isAnswering it is the first service, which requests are for. */
+  constructor(isAnswering) {
+    if (!isAnswering) {
+      this.onRequest = undefined;
+    }
+  }
 
   onStart(cluster, snapshot) {
     this.#cluster = cluster;
@@ -123,5 +131,5 @@ class PairedService {
 }
 
 export function createService() {
-  return new PairedService();
+  return new PairedService(true);
 }

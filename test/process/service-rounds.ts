@@ -19,8 +19,14 @@ import { SeededRandom } from './random.js';
 
 const KIB = 1024;
 const GEOMETRY = { termLength: 64 * KIB, segmentLength: 256 * KIB };
-const SERVICE = fileURLToPath(new URL('./paired-service.js', import.meta.url));
-const SERVICES = [SERVICE, SERVICE];
+/** By service id. */
+const SERVICES = ['paired-service.js', 'paired-second.js'].map((name) =>
+  fileURLToPath(new URL(name, import.meta.url)),
+);
+interface ServiceModule {
+  readonly createService: ServiceFactory;
+}
+
 /** Snapshots are taken all the time, so that most starts are from one. */
 const SNAPSHOT_INTERVAL_LENGTH = 128 * KIB;
 /** Nothing here is about how soon a leader is missed, and the machine may be busy. */
@@ -175,7 +181,7 @@ async function judge(
   { kills, seed }: RoundsOptions,
 ): Promise<RoundsVerdict> {
   const statuses = await settled(cluster);
-  const { createService } = (await import(SERVICE)) as { createService: ServiceFactory };
+  const modules = await Promise.all(SERVICES.map((path) => import(path) as Promise<ServiceModule>));
   const [first] = statuses;
   const limit = first?.commitPosition ?? 0;
   const directory = cluster.memberOf(0).directory;
@@ -183,7 +189,7 @@ async function judge(
     directory,
     GEOMETRY,
     limit,
-    SERVICES.map(() => createService),
+    modules.map(({ createService }) => createService),
   );
   const states = statuses.map((status) => status.services.map((one) => one.stateHash ?? ''));
   const [, requestCount = 0, , fromFirst = 0, fromSecond = 0] = numbersOf(replayed[0]);

@@ -7,8 +7,8 @@
 import type { RecoveredDirectory } from '../../src/archive/member-directory.js';
 import type { ClusterSettings, MemberSettings } from '../../src/cluster/cluster-config.js';
 import type { MemberEvents } from '../../src/cluster/member.js';
-import type { ServiceHost } from '../../src/cluster/service-host.js';
 import { PawlError } from '../../src/errors.js';
+import type { DedicatedService } from '../../src/service/service-agent.js';
 import type { ServiceContainer } from '../../src/service/service-container.js';
 import { fixedDelay } from '../../src/simulator/delay.js';
 import { describeError } from '../../src/simulator/describe-error.js';
@@ -209,7 +209,7 @@ export class Stage {
 
   // --- what happens ---
 
-  #makeService(memberId: number): ServiceHost {
+  #makeService(memberId: number): DedicatedService {
     const [host] = this.judges.makeServices(memberId) as [ServiceContainer];
     const service = host.service as LedgerService;
     const apply = service.onSessionMessage.bind(service);

@@ -3,7 +3,7 @@
 import { assert } from '../../assert.js';
 import type { LogReader, MessageConsumer } from '../../cluster/log-poller.js';
 import { OutputHistory } from '../../cluster/output-history.js';
-import type { Position } from '../../position.js';
+import { POSITION_NULL, type Position } from '../../position.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
 import type { Application } from '../application.js';
@@ -156,6 +156,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       messageLengthMax: this.#egressLengthMax,
       offer: () => undefined,
       offerReply: () => undefined,
+      overflow: () => undefined,
       offerAnswer: () => undefined,
       requestClose: () => undefined,
     };
@@ -168,7 +169,11 @@ export class UserApplication<S extends ClusteredService> implements Application 
       messageLengthMax: REPLAY_MESSAGE_LENGTH_MAX,
       fragmentLimit: this.#fragments.length + 1,
       // The log alone makes the state.
-      snapshots: { wants: () => false, offer: (section) => section.close() },
+      snapshots: {
+        wantedPosition: POSITION_NULL,
+        wants: () => false,
+        offer: (section) => section.close(),
+      },
       outputs,
       snapshot: undefined,
     });

@@ -36,6 +36,7 @@ export interface ClusterBenchOptions {
   readonly payload: number;
   readonly burst: number;
   readonly idle: IdleStrategy;
+  readonly threads: 'shared' | 'dedicated';
   /** Measures the floor in turn with the cluster, this many times; 0 leaves it out. */
   readonly floorRounds: number;
   readonly directory?: string | undefined;
@@ -72,6 +73,8 @@ export interface ClusterBenchResult {
   readonly payload: number;
   readonly burst: number;
   readonly idle: IdleStrategy;
+  /** Whether the members' services have threads of their own. */
+  readonly threads: 'shared' | 'dedicated';
   readonly runs: readonly PacedResult[];
   readonly closedLoop: readonly ClosedLoopResult[];
   /** CPU seconds of the members for a million messages, over all runs. */
@@ -111,6 +114,7 @@ class BenchCluster implements LoadChain {
         mtuLength: options.mtu,
         windowLength: WINDOW_LENGTH,
         streamTermLength: STREAM_TERM_LENGTH,
+        threads: options.threads,
       },
       idle: options.idle,
     });
@@ -294,7 +298,7 @@ export async function benchCluster(
     bench.resetUsage();
     const runs = await runPaced(bench, options, progress);
     const closedLoop = await runClosedLoop(bench, options, progress);
-    const { mtu, durability, payload, burst, idle } = options;
+    const { mtu, durability, payload, burst, idle, threads } = options;
     return {
       nodes: MEMBER_COUNT,
       media: 'udp',
@@ -303,6 +307,7 @@ export async function benchCluster(
       payload,
       burst,
       idle,
+      threads,
       runs,
       cpuSecondsPerMillion: bench.cpuSecondsPerMillion,
       rssMiBPerNode: await bench.residentMiBPerNode(),

@@ -1,0 +1,60 @@
+// message-mirror.ts: the messages of a service on another thread that the log has not got yet.
+//
+// It follows what the service's own thread says of them, and is what a leader proposes from. It is
+// as far as the position that the engine takes the service to have reached, or further.
+
+import type { MessageListener, ServiceMessage, ServiceMessageSource } from './service-host.js';
+
+/** Pending messages of one service, as its thread tells. */
+export class MessageMirror implements ServiceMessageSource, MessageListener {
+  readonly pendingCountMax: number;
+  // By sequence number, which rises.
+  readonly #pending = new Map<number, ServiceMessage>();
+  #lastSequence = 0;
+  #loggedSequence = 0;
+  // The leader's own: messages up to this number are appended to its log.
+  #proposedSequence = 0;
+
+  /** @param pendingCountMax messages that may wait, as the service's own thread has it. */
+  constructor(pendingCountMax: number) {
+    this.pendingCountMax = pendingCountMax;
+  }
+
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  get unproposedCount(): number {
+    return this.#lastSequence - Math.max(this.#proposedSequence, this.#loggedSequence);
+  }
+
+  onOffered(message: ServiceMessage): void {
+    this.#pending.set(message.sequence, message);
+    this.#lastSequence = message.sequence;
+  }
+
+  onLogged(sequence: number): void {
+    this.#pending.delete(sequence);
+    this.#loggedSequence = sequence;
+    // A snapshot may begin with messages that the log has had before.
+    this.#lastSequence = Math.max(this.#lastSequence, sequence);
+  }
+
+  propose(limit: number, append: (message: ServiceMessage) => boolean): number {
+    let next = Math.max(this.#proposedSequence, this.#loggedSequence) + 1;
+    let count = 0;
+    for (
+      let message = this.#pending.get(next);
+      message !== undefined && count < limit && append(message);
+      message = this.#pending.get(++next)
+    ) {
+      count++;
+      this.#proposedSequence = next;
+    }
+    return count;
+  }
+
+  forgetProposals(): void {
+    this.#proposedSequence = 0;
+  }
+}
