@@ -147,6 +147,7 @@ export const Mark = {
   OutputsForgotten: nextMark(),
   // The client.
   ClientConnectTimedOut: nextMark(),
+  ClientStreamRefused: nextMark(),
   ClientRedirected: nextMark(),
   ClientNewLeader: nextMark(),
   ClientDeposedLeaderReply: nextMark(),
@@ -199,6 +200,8 @@ export const Mark = {
   DestinationNakRefused: nextMark(),
   EndpointAsksForSetup: nextMark(),
   EndpointSetupRefused: nextMark(),
+  EndpointTellsRefusal: nextMark(),
+  SenderRefused: nextMark(),
   EndpointMalformed: nextMark(),
   RetransmitLingers: nextMark(),
   RetransmitOverflow: nextMark(),

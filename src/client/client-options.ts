@@ -21,12 +21,15 @@ const schema = z.strictObject({
     .max(60 * KIB)
     .multipleOf(32)
     .default(1408),
-  /** Bytes of one term buffer of the ingress stream; a message is at most an eighth of it. */
+  /**
+   * Bytes of one term buffer of the ingress stream; a message is at most an eighth of it. It takes
+   * three of them of the leader's memory.
+   */
   ingressTermLength: z
     .int()
     .min(64 * KIB)
     .max(64 * MIB)
-    .default(1 * MIB),
+    .default(256 * KIB),
   egressTermLengthMax: z
     .int()
     .min(64 * KIB)

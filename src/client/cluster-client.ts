@@ -266,13 +266,21 @@ export class ClusterClient {
 
   #connect(nowNs: number): number {
     const local = this.#egress.localEndpoint;
+    const refusal = this.#search.refusal();
+    if (refusal !== undefined) {
+      hit(Mark.ClientStreamRefused);
+      this.#fail(ErrorCode.SessionRefused, `the cluster refused the session: ${refusal}`);
+      return 0;
+    }
     if (nowNs - this.#startedNs > this.#options.connectTimeoutNs) {
       hit(Mark.ClientConnectTimedOut);
+      const refusals = this.#search.refusals();
       this.#fail(
         ErrorCode.Timeout,
         `no leader answered within ${this.#options.connectTimeoutNs / 1e6} ms at ` +
           `${this.#search.endpointsText}: ` +
-          'check that a majority of the members runs and that the endpoints are right',
+          'check that a majority of the members runs and that the endpoints are right' +
+          (refusals === '' ? '' : `; ${refusals}`),
       );
       return 0;
     }
@@ -444,10 +452,14 @@ export class ClusterClient {
     this.#askAfterSession(nowNs);
     if (nowNs - this.#awaitingSinceNs > this.#options.newLeaderTimeoutNs) {
       hit(Mark.ClientGaveUpSession);
+      const refusal = this.#ingress?.refusal;
       this.#fail(
         ErrorCode.Timeout,
         `no leader was heard for ${this.#options.newLeaderTimeoutNs / 1e6} ms: ` +
-          'the session is given up; open a new one when a majority of the members runs',
+          'the session is given up; open a new one when a majority of the members runs' +
+          (refusal === undefined
+            ? ''
+            : `. Member ${this.leaderMemberId} leads and does not take its stream: ${refusal}`),
       );
     }
   }

@@ -5,6 +5,7 @@
 // the session is open.
 
 import { hit, Mark } from '../marks.js';
+import { MEMBER_NULL } from '../position.js';
 import { ChallengeDecoder } from '../protocol/codecs/challenge.js';
 import { INGRESS_STREAM_ID } from '../protocol/streams.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
@@ -39,6 +40,8 @@ export class LeaderSearch {
   // A challenge that is repeated gets the same answer.
   #answered: AnsweredChallenge | undefined;
   #endpoints: IngressEndpoints;
+  // Who leads, in the words of another member.
+  #namedLeaderId = MEMBER_NULL;
 
   constructor(parts: LeaderSearchParts) {
     this.#parts = parts;
@@ -80,6 +83,38 @@ export class LeaderSearch {
     hit(Mark.ClientRedirected);
     this.#endpoints = learnEndpoints(detail, this.#endpoints);
     this.#askedAtNs.delete(leaderMemberId);
+    this.#namedLeaderId = leaderMemberId;
+  }
+
+  /**
+   * Why there will be no session: the member that leads does not take our stream, or no member
+   * does. Undefined while there is somebody to hope for.
+   */
+  refusal(): string | undefined {
+    const leader = this.#publications.get(this.#namedLeaderId);
+    if (leader?.refusal !== undefined) {
+      return this.#refusalOf(this.#namedLeaderId, leader.refusal);
+    }
+    const publications = [...this.#publications];
+    const isHopeless =
+      publications.length === this.#endpoints.size &&
+      publications.every(([, { refusal }]) => refusal !== undefined);
+    return isHopeless ? this.refusals() : undefined;
+  }
+
+  /** What members said that do not take our stream; empty where none did. */
+  refusals(): string {
+    const reasons: string[] = [];
+    for (const [memberId, { refusal }] of this.#publications) {
+      if (refusal !== undefined) {
+        reasons.push(this.#refusalOf(memberId, refusal));
+      }
+    }
+    return reasons.join('; ');
+  }
+
+  #refusalOf(memberId: number, reason: string): string {
+    return `member ${memberId} (${this.#endpoints.get(memberId)}) does not take its stream: ${reason}`;
   }
 
   /** Answers a challenge. False when the client has no answer. */

@@ -20,7 +20,7 @@ import type { Entropy } from '../ports/entropy.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
 import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
-import { logLength, messageLengthMax } from '../transport/log-memory.js';
+import { messageLengthMax } from '../transport/log-memory.js';
 import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import { type Authenticator, type AuthorisationService, DENY_ALL } from './authenticator.js';
@@ -52,7 +52,7 @@ import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import type { LogPurger } from './log-purger.js';
 import { channelOf, ownEndpoints } from './member-addresses.js';
-import { logReserveLength } from './memory-budget.js';
+import { roomForStream } from './memory-budget.js';
 import { Outputs } from './outputs.js';
 import { QueryIngress } from './query-ingress.js';
 import { recoveredState } from './recovered-state.js';
@@ -291,8 +291,7 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     {
       windowLength: config.member.windowLength,
       // What strangers send must leave room for the log, without which the member is none.
-      accept: ({ termLength }) =>
-        arena.canAllocate(logLength(termLength) + logReserveLength(config.logTermLength)),
+      accept: ({ termLength }) => roomForStream(arena, termLength, config.logTermLength),
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );

@@ -1,5 +1,6 @@
 // memory-budget.ts: what of a member's memory its log keeps, and the least that serves a client.
 
+import type { Arena } from '../memory/arena.js';
 import { logLength, messageLengthMax } from '../transport/log-memory.js';
 import { serviceChannelLength } from './channel-lengths.js';
 
@@ -13,7 +14,7 @@ const LOG_SPARE_COUNT = 2;
 /** Egress streams that no session may take: answers to clients that are refused. */
 export const EGRESS_SPARE_COUNT = 4;
 /** Ingress of a client that sets nothing. */
-const INGRESS_TERM_LENGTH = MIB;
+const INGRESS_TERM_LENGTH = 256 * 1024;
 /** Session table, scan areas, chunks of snapshots and repairs, staging. */
 const BASE_LENGTH = 4 * MIB;
 /** What each further service reads the log with, and speaks through on another thread. */
@@ -40,6 +41,24 @@ export function channelCountOf(
 /** Bytes that have to be free in one piece for the log, before a client is given any. */
 export function logReserveLength(logTermLength: number): number {
   return LOG_SPARE_COUNT * logLength(logTermLength);
+}
+
+/** Whether a client's stream finds memory, or, to be told to the client, why not. */
+export function roomForStream(
+  arena: Arena,
+  termLength: number,
+  logTermLength: number,
+): true | string {
+  const length = logLength(termLength);
+  if (arena.canAllocate(length + logReserveLength(logTermLength))) {
+    return true;
+  }
+  return (
+    `no memory for a client's stream of ${length} bytes: ${arena.allocatedLength} of ` +
+    `memoryLength ${arena.u8.length} are in use, and ${logReserveLength(logTermLength)} are kept ` +
+    `for the log. Lower the client's ingressTermLength (${termLength}), close sessions, or raise ` +
+    "the member's memoryLength"
+  );
 }
 
 /**

@@ -65,6 +65,11 @@ export class ExclusivePublication extends Publication {
     return this.#sender?.failure;
   }
 
+  /** Why the receiver does not take this stream, in its words; undefined where it said nothing. */
+  get refusal(): string | undefined {
+    return this.#sender?.refusal;
+  }
+
   get isWaiting(): boolean {
     return this.#sender?.isBlocked === true;
   }

@@ -30,6 +30,7 @@ import { hit, Mark } from '../marks.js';
 import type { DatagramHandler, SocketAddress } from '../ports/network.js';
 import { isFrameValid, writeFrameHeader } from '../protocol/frames.js';
 import { SetupFlyweight } from '../protocol/setup-flyweight.js';
+import { ImageRefusals } from './image-refusals.js';
 import { Medium, type MediumAddress, RECEIVER_CONTROL_SLOT_COUNT } from './medium.js';
 import { type ImageOwner, NetworkImage } from './network-image.js';
 import type { SetupSummary, Subscription, SubscriptionPlace } from './subscription.js';
@@ -37,6 +38,8 @@ import type { TransportContext } from './transport-context.js';
 
 /** Sessions per stream whose end, or whose asking, is remembered. */
 export const REMEMBERED_SESSION_COUNT_MAX = 1024;
+/** A stream is refused, and its sender is not told why. */
+const NO_REASON = '';
 
 /** Told about images, which the transport counts and drives. */
 export interface ImageRegistry {
@@ -124,6 +127,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
   readonly #context: TransportContext;
   readonly #registry: ImageRegistry;
   readonly #medium: Medium;
+  readonly #refusals: ImageRefusals;
   readonly #streams = new Map<number, StreamReceiver>();
   readonly #setup = new SetupFlyweight();
   readonly #announcement = new Announcement();
@@ -139,6 +143,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
     this.#context = context;
     this.#registry = registry;
     this.#medium = new Medium(context, address, RECEIVER_CONTROL_SLOT_COUNT);
+    this.#refusals = new ImageRefusals(context, this.#medium);
     this.#onDatagram = (buffer, offset, length, sourceKey) =>
       this.#receive(buffer, offset, length, sourceKey);
   }
@@ -186,6 +191,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
 
   close(): void {
     this.#medium.close();
+    this.#refusals.close();
   }
 
   #receive(buffer: Uint8Array, offset: number, length: number, sourceKey: number): void {
@@ -289,13 +295,16 @@ export class ReceiveEndpoint implements SubscriptionPlace {
   #openImage(stream: StreamReceiver, setup: Announcement, sourceKey: number): void {
     const { counters, config } = this.#context;
     const subscription = this.#takerOf(stream, setup);
-    if (subscription === undefined) {
+    if (typeof subscription === 'string') {
       hit(Mark.EndpointSetupRefused);
       counters.setupsRefused++;
+      this.#tellRefusal(setup, subscription, sourceKey);
       return;
     }
     if (this.#registry.imageCount >= config.imageCountMax) {
       counters.imagesRefused++;
+      const limit = `all ${config.imageCountMax} streams that are received at a time are taken`;
+      this.#tellRefusal(setup, `${limit}: close some, or raise imageCountMax`, sourceKey);
       return;
     }
     const image = this.#createImage(stream, subscription, setup, sourceKey);
@@ -306,17 +315,38 @@ export class ReceiveEndpoint implements SubscriptionPlace {
     }
   }
 
-  /** The first subscription that wants a stream as it is announced. */
-  #takerOf(stream: StreamReceiver, setup: Announcement): Subscription | undefined {
-    const { config } = this.#context;
-    const isExact = setup.position <= Number.MAX_SAFE_INTEGER - PARTITION_COUNT * setup.termLength;
-    return stream.subscriptions.find(
-      ({ sessionId, options }) =>
-        isExact &&
-        (sessionId === undefined || sessionId === setup.sessionId) &&
-        setup.termLength <= (options.termLengthMax ?? config.imageTermLengthMax) &&
-        (options.accept === undefined || options.accept(setup)),
-    );
+  #tellRefusal(setup: Announcement, reason: string, sourceKey: number): void {
+    if (reason !== NO_REASON) {
+      this.#refusals.tell(setup.sessionId, setup.streamId, reason, sourceKey);
+    }
+  }
+
+  /** The first subscription that wants a stream as it is announced, or why none does. */
+  #takerOf(stream: StreamReceiver, setup: Announcement): Subscription | string {
+    if (setup.position > Number.MAX_SAFE_INTEGER - PARTITION_COUNT * setup.termLength) {
+      return NO_REASON;
+    }
+    let reason = NO_REASON;
+    for (const subscription of stream.subscriptions) {
+      const { sessionId } = subscription;
+      if (sessionId === undefined || sessionId === setup.sessionId) {
+        const answer = this.#ask(subscription, setup);
+        if (answer === true) {
+          return subscription;
+        }
+        reason = answer === false ? reason : answer;
+      }
+    }
+    return reason;
+  }
+
+  #ask({ options }: Subscription, setup: Announcement): boolean | string {
+    const lengthMax = options.termLengthMax ?? this.#context.config.imageTermLengthMax;
+    if (setup.termLength > lengthMax) {
+      const { termLength } = setup;
+      return `the stream's term length is ${termLength}: lower it to ${lengthMax} at most`;
+    }
+    return options.accept === undefined || options.accept(setup);
   }
 
   #createImage(
@@ -339,6 +369,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
       // A stranger's announcement must not end us because memory is short; anything else must.
       if (error instanceof PawlError && error.code === ErrorCode.MemoryExhausted) {
         counters.imagesRefused++;
+        this.#tellRefusal(setup, error.message, sourceKey);
         return undefined;
       }
       throw error;

@@ -13,16 +13,12 @@ import {
   DATA_TERM_ID_OFFSET,
   DATA_TERM_OFFSET_OFFSET,
   FRAME_ALIGNMENT,
-  FRAME_FLAGS_OFFSET,
   FRAME_TYPE_DATA,
   FRAME_TYPE_ERR,
   FRAME_TYPE_NAK,
   FRAME_TYPE_OFFSET,
   FRAME_TYPE_RTTM,
   FRAME_TYPE_SM,
-  RTTM_FLAG_REPLY,
-  RTTM_LENGTH,
-  RTTM_RECEPTION_DELTA_OFFSET,
   RTTM_SESSION_ID_OFFSET,
   RTTM_STREAM_ID_OFFSET,
   SETUP_LENGTH,
@@ -33,6 +29,7 @@ import { hit, Mark } from '../marks.js';
 import { BLOCK_ADDRESS_OFFSET, BLOCK_ADVANCE_OFFSET } from '../memory/core.js';
 import { type DatagramHandler, SEND_FAILED } from '../ports/network.js';
 import { type Position, termIdAt, termOffsetAt } from '../position.js';
+import { ErrorFlyweight } from '../protocol/error-flyweight.js';
 import { isFrameValid, writeFrameHeader } from '../protocol/frames.js';
 import { NakFlyweight } from '../protocol/nak-flyweight.js';
 import { SetupFlyweight } from '../protocol/setup-flyweight.js';
@@ -41,6 +38,7 @@ import { IdlePace } from './idle-pace.js';
 import type { LogMemory } from './log-memory.js';
 import { HeldPositions, Medium, type MediumAddress, SENDER_CONTROL_SLOT_COUNT } from './medium.js';
 import { Retransmits } from './retransmits.js';
+import { answerMeasurement } from './round-trip.js';
 import type { TransportContext } from './transport-context.js';
 
 /** Highest term length multiple by which a status message may trail what was sent. */
@@ -56,6 +54,7 @@ export class StreamSender {
   readonly #setup = new SetupFlyweight();
   readonly #statusMessage = new StatusMessageFlyweight();
   readonly #nak = new NakFlyweight();
+  readonly #errorFrame = new ErrorFlyweight();
   readonly #onDatagram: DatagramHandler;
   /**
    * Everything below was given to the socket. Invariant: at or below the limit, but for padding.
@@ -68,6 +67,8 @@ export class StreamSender {
   isConnected = false;
   /** The last status message said END_OF_STREAM: that receiver wants no more. */
   isReceiverGone = false;
+  /** Why the receiver does not take the stream, in its words; undefined once it does. */
+  refusal: string | undefined;
   /** Set once the stream is closed and everything is sent: heartbeats say so. */
   isEndOfStream = false;
   /** Set when a socket could not take what there is to send. */
@@ -320,7 +321,7 @@ export class StreamSender {
         this.#onRoundTripMeasurement();
         break;
       case FRAME_TYPE_ERR:
-        counters.errorFramesReceived++;
+        this.#onError();
         break;
       default:
         counters.unexpectedFrames++;
@@ -364,6 +365,7 @@ export class StreamSender {
     if (!this.isConnected) {
       this.isConnected = true;
       this.isReceiverGone = false;
+      this.refusal = undefined;
       this.hastenHeartbeat();
     }
     this.#lastStatusMessageNs = nowNs;
@@ -459,30 +461,29 @@ export class StreamSender {
     );
   }
 
-  /**
-   * Sends a measurement back as it came: what it held us up is less than a duty cycle. The flag
-   * asks for an answer; the answer itself carries none.
-   */
   #onRoundTripMeasurement(): void {
     const { arena, staging, counters } = this.context;
     const sessionId = arena.view.getInt32(staging + RTTM_SESSION_ID_OFFSET, true);
     const streamId = arena.view.getInt32(staging + RTTM_STREAM_ID_OFFSET, true);
-    if (!this.#isOurs(sessionId, streamId)) {
+    if (this.#isOurs(sessionId, streamId)) {
+      answerMeasurement(this.context, this.medium);
+    } else {
+      counters.unknownStreams++;
+    }
+  }
+
+  /** A receiver says why it does not take our stream. */
+  #onError(): void {
+    const { arena, staging, counters } = this.context;
+    const error = this.#errorFrame.wrap(arena.view, staging);
+    if (!this.#isOurs(error.sessionId(), error.streamId())) {
       counters.unknownStreams++;
       return;
     }
-    const flags = arena.view.getUint8(staging + FRAME_FLAGS_OFFSET);
-    const address = this.medium.controlSlot();
-    if ((flags & RTTM_FLAG_REPLY) === 0 || address === 0) {
-      counters.unexpectedFrames++;
-      return;
-    }
-    arena.u8.copyWithin(address, staging, staging + RTTM_LENGTH);
-    arena.view.setUint8(address + FRAME_FLAGS_OFFSET, 0);
-    const delta = address + RTTM_RECEPTION_DELTA_OFFSET;
-    arena.u8.fill(0, delta, delta + 8);
-    if (this.medium.sendControl(address, RTTM_LENGTH, 0) >= 0) {
-      counters.roundTripsAnswered++;
+    counters.errorFramesReceived++;
+    if (!this.isConnected) {
+      hit(Mark.SenderRefused);
+      this.refusal = error.text();
     }
   }
 }

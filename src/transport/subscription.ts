@@ -22,8 +22,11 @@ export interface SubscriptionOptions {
    * `required`: frames without a valid checksum are dropped. Default `optional`: checked if there.
    */
   readonly checksum?: 'required' | 'optional';
-  /** Decides whether an announced stream is joined. Default: always. */
-  readonly accept?: (setup: SetupSummary) => boolean;
+  /**
+   * Decides whether an announced stream is joined. A text says why not, and is told to its sender.
+   * Default: always.
+   */
+  readonly accept?: (setup: SetupSummary) => boolean | string;
   readonly onAvailableImage?: (image: Image) => void;
   /** The image ended; its memory stays readable until the next duty cycle. */
   readonly onUnavailableImage?: (image: Image) => void;

@@ -21,6 +21,8 @@ export class TransportCounters {
   roundTripsAnswered = 0;
   /** Receivers that rejected our stream, or asked for anything else by an ERR frame. */
   errorFramesReceived = 0;
+  /** Senders that were told why their stream is not received here. */
+  errorFramesSent = 0;
 
   // --- sockets ---
   /** Sends that waited because a socket still held too many bytes. */

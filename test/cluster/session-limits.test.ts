@@ -166,3 +166,50 @@ test('a leader without memory for one more session says so, and lives on', (t) =
   fixture.close();
   t.end();
 });
+
+test('a client whose stream finds no memory is told so, with the limit and the remedy', (t) => {
+  const fixture = new ClusterFixture();
+  fixture.start();
+  const live = fixture.connect();
+  fixture.await(() => live.isConnected, 'one client is connected');
+  // Six MiB each of the 24 that a simulated member has.
+  const options = { ingressTermLength: 2 * MIB, connectTimeoutMs: 20_000 };
+  const others = Array.from({ length: 5 }, () => fixture.connect(options));
+  const beganNs = fixture.world.nowNs;
+  fixture.await(
+    () => others.every((client) => client.isConnected || client.closed !== undefined),
+    'all others have an answer',
+  );
+  t.ok(fixture.world.nowNs - beganNs < 2 * SECOND, 'long before they give up by themselves');
+  const refused = others.filter((client) => client.closed !== undefined);
+  t.ok(refused.length > 0 && refused.length < others.length, `${refused.length} of 5 are refused`);
+  t.equal(codeOf(refused[0] as TestClient), ErrorCode.SessionRefused);
+  t.match(
+    String(refused[0]?.closed),
+    new RegExp(
+      'member \\d \\(.*\\) does not take its stream: no memory for a client.s stream of 6\\d+ bytes: ' +
+        '\\d+ of memoryLength 25165824 are in use, and \\d+ are kept for the log. Lower the ' +
+        "client's ingressTermLength \\(2097152\\), close sessions, or raise the member's memoryLength",
+    ),
+  );
+  fixture.send(live, messageOf(1));
+  fixture.await(() => live.received.length === 1, 'the live session is served');
+  fixture.close();
+  t.end();
+});
+
+test('a session whose new leader has no memory for it is told why it ends', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
+  const client = fixture.connect({ ingressTermLength: 2 * MIB, newLeaderTimeoutMs: 2_000 });
+  fixture.await(() => client.isConnected, 'the client is connected');
+  const hogs = fixture
+    .followers()
+    .map((one) => one.member?.transport.addPublication('aeron:ipc', 77, { termLength: 4 * MIB }));
+  t.equal(hogs.length, 2, 'the memory of both others is taken');
+  leader.node.kill();
+  fixture.await(() => client.closed !== undefined, 'the client gave up');
+  t.match(String(client.closed), /Member \d leads and does not take its stream: no memory for/);
+  fixture.close();
+  t.end();
+});

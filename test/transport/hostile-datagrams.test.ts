@@ -245,6 +245,50 @@ test('an image for which the memory is too short is refused, not fatal', (t) => 
   t.end();
 });
 
+test('senders are told why their streams are not received, at a bounded rate', (t) => {
+  const { fixture } = connected({ imageCountMax: 1 });
+  const refused = fixture.sender.addPublication(CHANNEL, 5);
+  fixture.until(() => refused.refusal !== undefined);
+  t.match(refused.refusal ?? '', /all 1 streams that are received at a time are taken: close some/);
+  t.notOk(refused.isConnected);
+  fixture.network.sent = [];
+  for (let index = 0; index < 1_000; index++) {
+    const words = [0, 900 + index, 5, 0, 0, 65_536, 1408, 0];
+    fixture.network.inject(frame(FrameType.Setup, 0, 40, words), STRANGER, LOCAL);
+  }
+  fixture.turn();
+  const told = fixture.network.sent.filter((each) => frameTypeOf(each) === FrameType.Err);
+  t.ok(told.length >= 1 && told.length <= 16, `${told.length} of a thousand strangers are told`);
+  fixture.close();
+  t.equal(fixture.leakedLength(), 0, 'nothing leaks');
+  t.end();
+});
+
+test("a sender believes a refusal until it is received, and no other stream's", (t) => {
+  const { fixture, publication, source } = connected();
+  const refusal = (session: number): Uint8Array =>
+    frame(FrameType.Err, 0, 40, [session, 5, 0, 0, 0, 0, 10, 0]);
+  fixture.network.inject(refusal(publication.sessionId + 1), LOCAL, source);
+  fixture.network.inject(refusal(publication.sessionId), LOCAL, source);
+  fixture.turn();
+  t.equal(publication.refusal, undefined, 'a stream that is received is not refused');
+  t.ok(publication.isConnected);
+  t.equal(fixture.sender.counters.errorFramesReceived, 1, 'of two, one is about it');
+
+  const late = fixture.sender.addPublication('aeron:udp?endpoint=127.0.0.1:9001', 5);
+  fixture.turn();
+  const sockets = [...fixture.network.sockets.values()];
+  const own = sockets.filter((each) => each.remote?.port === 9001)[0]?.localAddress ?? STRANGER;
+  fixture.network.inject(refusal(late.sessionId), { host: '127.0.0.1', port: 9001 }, own);
+  fixture.turn();
+  t.equal(late.refusal, '', 'the receiver has refused it');
+  fixture.receiver.addSubscription('aeron:udp?endpoint=127.0.0.1:9001', 5);
+  fixture.until(() => late.isConnected);
+  t.equal(late.refusal, undefined, 'and has taken it since');
+  fixture.close();
+  t.end();
+});
+
 test('a round-trip measurement is sent back', (t) => {
   const { fixture, publication, source } = connected();
   fixture.network.sent = [];
