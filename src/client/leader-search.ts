@@ -114,7 +114,8 @@ export class LeaderSearch {
   }
 
   #refusalOf(memberId: number, reason: string): string {
-    return `member ${memberId} (${this.#endpoints.get(memberId)}) does not take its stream: ${reason}`;
+    const endpoint = this.#endpoints.get(memberId);
+    return `member ${memberId} (${endpoint}) does not take its stream: ${reason}`;
   }
 
   /** Answers a challenge. False when the client has no answer. */

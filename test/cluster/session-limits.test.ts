@@ -184,14 +184,13 @@ test('a client whose stream finds no memory is told so, with the limit and the r
   const refused = others.filter((client) => client.closed !== undefined);
   t.ok(refused.length > 0 && refused.length < others.length, `${refused.length} of 5 are refused`);
   t.equal(codeOf(refused[0] as TestClient), ErrorCode.SessionRefused);
+  const told = String(refused[0]?.closed);
   t.match(
-    String(refused[0]?.closed),
-    new RegExp(
-      'member \\d \\(.*\\) does not take its stream: no memory for a client.s stream of 6\\d+ bytes: ' +
-        '\\d+ of memoryLength 25165824 are in use, and \\d+ are kept for the log. Lower the ' +
-        "client's ingressTermLength \\(2097152\\), close sessions, or raise the member's memoryLength",
-    ),
+    told,
+    /member \d \(.*\) does not take its stream: no memory for a client's stream of 6\d+/,
   );
+  t.match(told, /\d+ of memoryLength 25165824 are in use, and \d+ are kept for the log/);
+  t.match(told, /Lower the client's ingressTermLength \(2097152\), close sessions, or raise/);
   fixture.send(live, messageOf(1));
   fixture.await(() => live.received.length === 1, 'the live session is served');
   fixture.close();
