@@ -1,10 +1,11 @@
 // pending-queries.ts: the queries of a client that have no answer yet, and which are to be sent.
 
-/** A query without an answer. */
+/** A query without an answer. Its object serves another one when it has its outcome. */
 export interface PendingQuery {
-  readonly queryId: number;
-  readonly body: Uint8Array;
-  readonly deadlineNs: number;
+  queryId: number;
+  /** The client's own copy. */
+  body: Uint8Array;
+  deadlineNs: number;
   attempts: number;
   /** When it was sent last. */
   sentNs: number;
@@ -15,12 +16,17 @@ export interface PendingQuery {
 }
 
 const NOT_BUSY = Number.NEGATIVE_INFINITY;
+/** Queries with an outcome whose objects and bytes are kept for the next ones. */
+const SPARE_COUNT_MAX = 4_096;
+/** Longer bodies are not kept. */
+const SPARE_BODY_LENGTH_MAX = 256;
 
 /** Bounded by count and bytes. */
 export class PendingQueries {
   readonly #countMax: number;
   readonly #bytesMax: number;
   readonly #queries = new Map<number, PendingQuery>();
+  readonly #spare: PendingQuery[] = [];
   #due: PendingQuery[] = [];
   #dueStart = 0;
   #bytes = 0;
@@ -56,15 +62,9 @@ export class PendingQueries {
     if (this.#queries.size >= this.#countMax || isTooMuch) {
       return undefined;
     }
-    const query: PendingQuery = {
-      queryId: this.#nextId++,
-      body: body.slice(),
-      deadlineNs,
-      attempts: 0,
-      sentNs: 0,
-      isDue: false,
-      busyUntilNs: NOT_BUSY,
-    };
+    const query = this.#make(body);
+    query.queryId = this.#nextId++;
+    query.deadlineNs = deadlineNs;
     this.#queries.set(query.queryId, query);
     this.#bytes += body.length;
     this.#enqueue(query);
@@ -75,7 +75,30 @@ export class PendingQueries {
   remove(query: PendingQuery): void {
     if (this.#queries.delete(query.queryId)) {
       this.#bytes -= query.body.length;
+      const isShort = query.body.length <= SPARE_BODY_LENGTH_MAX;
+      // One that stands in the queue of what is to be sent must not come back as another.
+      if (isShort && !query.isDue && this.#spare.length < SPARE_COUNT_MAX) {
+        this.#spare.push(query);
+      }
     }
+  }
+
+  /** A query with a copy of a body. */
+  #make(body: Uint8Array): PendingQuery {
+    const spare = this.#spare.pop();
+    if (spare === undefined) {
+      const fresh = { body: body.slice(), attempts: 0, sentNs: 0, isDue: false };
+      return { queryId: 0, deadlineNs: 0, busyUntilNs: NOT_BUSY, ...fresh };
+    }
+    if (spare.body.length === body.length) {
+      spare.body.set(body);
+    } else {
+      spare.body = body.slice();
+    }
+    spare.attempts = 0;
+    spare.sentNs = 0;
+    spare.busyUntilNs = NOT_BUSY;
+    return spare;
   }
 
   /** All that were sent are due again. */

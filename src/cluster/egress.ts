@@ -21,7 +21,7 @@ import {
   type EgressSession,
   Greeting,
 } from './egress-connection.js';
-import { EgressQueue } from './egress-queue.js';
+import { EgressBlocks, EgressQueue } from './egress-queue.js';
 import { SESSION_HEADER_LENGTH } from './log-publisher.js';
 import { egressMessageLengthMax } from './message-lengths.js';
 import type { EgressReply, RelayedEgressSink } from './service-host.js';
@@ -59,6 +59,7 @@ export class Egress implements RelayedEgressSink {
   readonly #replyHeader = new ReplyHeaderEncoder();
   readonly #answerHeader = new QueryAnswerEncoder();
   readonly #connections = new Map<number, Connection>();
+  readonly #blocks = new EgressBlocks();
   // Where the last reply went: the next one mostly goes there too.
   #last: Connection | undefined;
   // Connections with something to say beside new messages: a greeting, or a queue.
@@ -380,7 +381,7 @@ export class Egress implements RelayedEgressSink {
     const connection: Connection = {
       session,
       publication: this.#opener.open(session),
-      queue: new EgressQueue(this.#config.egressBufferLengthMax),
+      queue: new EgressQueue(this.#config.egressBufferLengthMax, this.#blocks),
       greeting,
       presentedNs: this.#nowNs,
       hasOverflowed: false,
@@ -424,10 +425,8 @@ export class Egress implements RelayedEgressSink {
     offset: number,
     length: number,
   ): void {
-    const bytes = new Uint8Array(headLength + length);
-    bytes.set(this.#arena.u8.subarray(head, head + headLength));
-    bytes.set(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length), headLength);
-    if (connection.queue.push(bytes)) {
+    const body = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+    if (connection.queue.push(this.#arena.u8, head, headLength, body)) {
       hit(Mark.EgressQueued);
       this.#waiting.add(connection);
     } else {

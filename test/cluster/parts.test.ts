@@ -3,7 +3,12 @@
 import fc from 'fast-check';
 import test from 'tape';
 import { ClockAgreement } from '../../src/cluster/clock-agreement.js';
-import { EgressQueue } from '../../src/cluster/egress-queue.js';
+import {
+  EGRESS_BLOCK_LENGTH,
+  EgressBlocks,
+  EgressQueue,
+  SPARE_BLOCK_COUNT_MAX,
+} from '../../src/cluster/egress-queue.js';
 import { LogClock } from '../../src/cluster/log-clock.js';
 import { MessageAssembler } from '../../src/cluster/message-assembler.js';
 import { egressChannelOf, isUsableResponseChannel } from '../../src/cluster/response-channel.js';
@@ -11,39 +16,74 @@ import { egressChannelOf, isUsableResponseChannel } from '../../src/cluster/resp
 const PROPERTY = { seed: 20261122, numRuns: 500 };
 const MS = 1_000_000;
 
-test('an egress queue gives back what it was given, in order, and never passes its limit', (t) => {
-  const step = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constant('shift' as const));
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const queue = new EgressQueue(2_000);
-      const model: Uint8Array[] = [];
-      for (const one of steps) {
-        if (one === 'shift') {
-          const expected = model.shift();
-          const actual = queue.peek()?.slice();
-          if (Buffer.compare(actual ?? new Uint8Array(), expected ?? new Uint8Array()) !== 0) {
-            return false;
-          }
-          queue.shift();
-        } else {
-          const length = model.reduce((sum, bytes) => sum + bytes.length + 4, 0);
-          const fits = length + one.length + 4 <= 2_000;
-          if (queue.push(one) !== fits) {
-            return false;
-          }
-          if (fits) {
-            model.push(one);
-          }
-        }
-        if (queue.isEmpty !== (model.length === 0) || queue.length > 2_000) {
-          return false;
-        }
+/** Short messages in one block, or long ones over several, of which some need one of their own. */
+function checkQueue(steps: readonly (number | 'shift')[], limit: number): boolean {
+  const blocks = new EgressBlocks();
+  const queue = new EgressQueue(limit, blocks);
+  const model: Uint8Array[] = [];
+  const from = Uint8Array.from({ length: 64 }, (_, index) => index);
+  for (const [index, one] of steps.entries()) {
+    if (one === 'shift') {
+      const expected = model.shift() ?? new Uint8Array();
+      if (Buffer.compare(queue.peek() ?? new Uint8Array(), expected) !== 0) {
+        return false;
       }
-      return true;
-    }),
-    PROPERTY,
-  );
+      queue.shift();
+    } else {
+      const length = model.reduce((sum, bytes) => sum + bytes.length + 4, 0);
+      const headLength = Math.min(one, 40);
+      const body = new Uint8Array(one - headLength).fill(index);
+      const fits = length + one + 4 <= limit;
+      if (queue.push(from, 8, headLength, body) !== fits) {
+        return false;
+      }
+      if (fits) {
+        model.push(Uint8Array.from([...from.subarray(8, 8 + headLength), ...body]));
+      }
+    }
+    const waiting = model.reduce((sum, bytes) => sum + bytes.length + 4, 0);
+    if (queue.isEmpty !== (model.length === 0) || queue.length !== waiting) {
+      return false;
+    }
+  }
+  queue.clear();
+  return queue.isEmpty && queue.peek() === undefined;
+}
+
+test('an egress queue gives back what it was given, in order, and never passes its limit', (t) => {
+  for (const [lengthMax, limit] of [
+    [300, 2_000],
+    [90_000, 300_000],
+  ] as const) {
+    const step = fc.oneof(fc.nat(lengthMax), fc.constant('shift' as const));
+    const steps = fc.array(step, { maxLength: 60 });
+    const settings = { ...PROPERTY, numRuns: lengthMax < 1_000 ? PROPERTY.numRuns : 50 };
+    fc.assert(
+      fc.property(steps, (one) => checkQueue(one, limit)),
+      settings,
+    );
+  }
   t.pass('for random pushes and shifts');
+  t.end();
+});
+
+test('what an egress queue is done with serves the next one, up to a limit', (t) => {
+  const blocks = new EgressBlocks();
+  const queue = new EgressQueue(64 * 1024 * 1024, blocks);
+  const fill = (count: number) => {
+    for (let index = 0; index < count; index++) {
+      queue.push(new Uint8Array(0), 0, 0, new Uint8Array(EGRESS_BLOCK_LENGTH - 4));
+    }
+  };
+  fill(3);
+  t.equal(blocks.spareCount, 0, 'three blocks are in use');
+  queue.shift();
+  t.equal(blocks.spareCount, 1, 'one is free');
+  fill(1);
+  t.equal(blocks.spareCount, 0, 'and used again');
+  fill(2 * SPARE_BLOCK_COUNT_MAX);
+  queue.clear();
+  t.equal(blocks.spareCount, SPARE_BLOCK_COUNT_MAX, 'a burst does not keep its memory');
   t.end();
 });
 

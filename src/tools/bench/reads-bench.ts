@@ -74,7 +74,7 @@ async function start(options: ReadsBenchOptions): Promise<Bench> {
   const cluster = await LocalCluster.create({
     memberCount: MEMBER_COUNT,
     directory,
-    cluster: { durability },
+    cluster: { durability, egressTermLength: STREAM_TERM_LENGTH },
     member: {
       mtuLength: mtu,
       windowLength: WINDOW_LENGTH,
