@@ -1,9 +1,10 @@
 // snapshot-writer.ts: writes the messages of a snapshot as the frames of a recording.
 //
 // Messages are copied into chunks of arena memory; a full chunk is written while the next fills.
-// One write is under way at a time, so a snapshot never crowds out the log: its owner adds more
-// when `pendingLength` is low. The files are synced at the end, and count only when the record says
-// so.
+// One write is under way at a time, and what was written is synced a piece at a time, so a snapshot
+// never crowds out the log: left to itself the system writes hundreds of megabytes at once, and a
+// sync of the log waits behind them all. The owner adds more when `pendingLength` is low. The files
+// count only when the record says so.
 
 import {
   DATA_CHECKSUM_OFFSET,
@@ -45,6 +46,8 @@ const FLAG_END = 0x40;
 /** Writes of one snapshot go one after another. */
 const WRITE_QUEUE = 'snapshot-write';
 const NO_BYTES = new Uint8Array(0);
+/** Bytes that are written and not synced, at most: what a sync of the log may have to wait for. */
+export const SNAPSHOT_SYNC_LENGTH = 1024 * 1024;
 
 /** What a writer is made of. */
 export interface SnapshotWriterOptions {
@@ -77,6 +80,7 @@ export class SnapshotWriter {
   #pendingLength = 0;
   #file: FileHandle | undefined;
   #fileBase: Position = -1;
+  #unsyncedLength = 0;
   #failure: PawlError | undefined;
   #isClosed = false;
 
@@ -235,6 +239,10 @@ export class SnapshotWriter {
         yield storage.write(file, position - base, this.#arena.u8, address, length),
         `write ${length} bytes at ${position - base} of ${path}`,
       );
+      this.#unsyncedLength += length;
+      if (this.#unsyncedLength >= SNAPSHOT_SYNC_LENGTH) {
+        yield* this.#sync(file, path);
+      }
     } finally {
       this.#arena.release(address, SNAPSHOT_CHUNK_LENGTH);
     }
@@ -246,10 +254,14 @@ export class SnapshotWriter {
     this.#file = undefined;
     if (file !== undefined) {
       const { storage } = this.#tasks;
-      const path = recordingFileName(this.#recordingId, this.#fileBase);
-      checkSync(yield storage.syncBackground(file), `sync ${path}`);
+      yield* this.#sync(file, recordingFileName(this.#recordingId, this.#fileBase));
       yield* closeFile(storage, file);
     }
+  }
+
+  *#sync(file: FileHandle, path: string): StorageTask<void> {
+    this.#unsyncedLength = 0;
+    checkSync(yield this.#tasks.storage.syncBackground(file), `sync ${path}`);
   }
 
   *#finish(): StorageTask<void> {

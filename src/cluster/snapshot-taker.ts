@@ -23,7 +23,7 @@ import type { SnapshotSection, SnapshotSink, SnapshotWrite } from './service-hos
 /** Bytes that are encoded in one step, about: some tenths of a millisecond. */
 export const SNAPSHOT_STEP_LENGTH = 32 * 1024;
 /** From one step to the next at least: what the cluster is there for goes on in between. */
-export const SNAPSHOT_STEP_INTERVAL_NS = 1_000_000;
+export const SNAPSHOT_STEP_INTERVAL_NS = 2_000_000;
 /** Encoding waits while more than this is not written yet. */
 const PENDING_LENGTH_MAX = 256 * 1024;
 

@@ -1,8 +1,8 @@
 // storage-queue.test.ts: tasks of one queue, and what each knows of those before it.
 
 import test from 'tape';
-import type { SnapshotEntry } from '../../src/archive/snapshot-recording.js';
-import { SnapshotWriter } from '../../src/archive/snapshot-writer.js';
+import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../../src/archive/snapshot-recording.js';
+import { SNAPSHOT_SYNC_LENGTH, SnapshotWriter } from '../../src/archive/snapshot-writer.js';
 import { checkCompletion, type StorageTask, StorageTasks } from '../../src/archive/storage-task.js';
 import { StorageResult } from '../../src/ports/storage.js';
 import { MemoryDisk, MemoryStorage } from '../support/memory-storage.js';
@@ -135,5 +135,40 @@ test('a snapshot of which any operation finds no room is never complete', (t) =>
     t.equal(open, 0, 'no file stays open');
   }
   t.ok(failedCount > 5, `${failedCount} operations failed`);
+  t.end();
+});
+
+test('a snapshot is synced a piece at a time, so that a sync of the log waits for no more', (t) => {
+  const storage = new MemoryStorage(new MemoryDisk());
+  const tasks = new StorageTasks(storage);
+  const writer = new SnapshotWriter({
+    tasks,
+    arena,
+    geometry: { termLength: SNAPSHOT_SYNC_LENGTH, segmentLength: 8 * SNAPSHOT_SYNC_LENGTH },
+    recordingId: 1,
+    leadershipTermId: 0,
+  });
+  let unsynced = 0;
+  let most = 0;
+  storage.failure = (kind) => {
+    unsynced = kind.startsWith('sync')
+      ? 0
+      : unsynced + (kind === 'write' ? SNAPSHOT_CHUNK_LENGTH : 0);
+    most = Math.max(most, unsynced);
+    return StorageResult.Ok;
+  };
+  const message = new Uint8Array(MESSAGE_LENGTH).fill(7);
+  for (let index = 0; index < (5 * SNAPSHOT_SYNC_LENGTH) / MESSAGE_LENGTH; index++) {
+    writer.append(message, message.length);
+    while (writer.pendingLength > 0 && tasks.poll() > 0) {
+      // What is handed over is written.
+    }
+  }
+  t.equal(most, SNAPSHOT_SYNC_LENGTH, `${most} bytes at most were not synced`);
+  writer.finish(() => undefined);
+  while (tasks.poll() > 0) {
+    // Each poll takes the tasks on.
+  }
+  t.equal(unsynced, 0, 'at the end all is synced');
   t.end();
 });
