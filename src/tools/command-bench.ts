@@ -1,4 +1,4 @@
-// command-bench.ts: `pawl bench floor`, `cluster`, `failover`, `reads` and `sessions`.
+// command-bench.ts: `pawl bench floor`, `cluster`, `failover`, `transfer`, `reads` and `sessions`.
 // What state costs is in command-bench-state.ts.
 
 import { availableParallelism } from 'node:os';
@@ -12,6 +12,7 @@ import {
   floorText,
   readsText,
   sessionsText,
+  transferText,
 } from './bench/bench-report.js';
 import { benchCluster, lostCount } from './bench/cluster-bench.js';
 import { readEnvironment } from './bench/environment.js';
@@ -19,6 +20,7 @@ import { benchFailover } from './bench/failover-bench.js';
 import { benchFloor } from './bench/floor-bench.js';
 import { benchReads } from './bench/reads-bench.js';
 import { benchSessions } from './bench/sessions-bench.js';
+import { benchTransfer, TRANSFER_MAX_MS } from './bench/transfer-bench.js';
 import { addStateBenches } from './command-bench-state.js';
 import { PAYLOAD_LENGTH_MIN } from './load.js';
 import { integerListOption, integerOption, numberOption, wordOption } from './options.js';
@@ -144,6 +146,50 @@ function addFailoverCommand(bench: Command): void {
     .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)')
     .option('--json', 'print one JSON object on the standard output, progress on the other')
     .action(failover);
+}
+
+interface TransferFlags {
+  readonly transfers: number;
+  readonly rate: number;
+  readonly durability: 'fsync' | 'page-cache';
+  readonly directory?: string;
+  readonly json?: boolean;
+}
+
+async function transfer(flags: TransferFlags): Promise<void> {
+  const environment = readEnvironment();
+  const { json, ...rest } = flags;
+  const fixed = { payload: FAILOVER_PAYLOAD, mtu: DEFAULT_MTU };
+  const result = await benchTransfer({ ...rest, ...fixed }, progressOf(json === true));
+  if (json === true) {
+    printJson({ ...result, environment });
+  } else {
+    printLine(transferText(result, environment));
+  }
+  process.exitCode = result.holds ? ExitCode.Ok : ExitCode.Unexpected;
+}
+
+function addTransferCommand(bench: Command): void {
+  bench
+    .command('transfer')
+    .summary('leadership handed over under load')
+    .description(
+      'Measure the slowest exactly-once request while leadership is handed over, as by `pawl ' +
+        'cluster transfer`: three member processes with the default times, a client that asks ' +
+        'all the while. Exit code 0 only if no request that was due around an order took more ' +
+        `than ${TRANSFER_MAX_MS} ms.`,
+    )
+    .option('--transfers <n>', 'how often', integerOption(1, 10_000), 20)
+    .option('--rate <n>', 'requests per second', integerOption(1, RATE_MAX), 1_000)
+    .option(
+      '--durability <level>',
+      'fsync or page-cache',
+      wordOption(['fsync', 'page-cache']),
+      'fsync',
+    )
+    .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)')
+    .option('--json', 'print one JSON object on the standard output, progress on the other')
+    .action(transfer);
 }
 
 interface ReadsFlags {
@@ -305,6 +351,7 @@ export function addBenchCommand(program: Command): void {
     .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)');
   addSharedOptions(clusterCommand, 5).action(cluster);
   addFailoverCommand(bench);
+  addTransferCommand(bench);
   addReadsCommand(bench);
   addStateBenches(bench);
   addSessionsCommand(bench);

@@ -7,6 +7,7 @@ import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
 import type { ReadsBenchResult } from '../../src/tools/bench/reads-bench.js';
 import type { RestartBenchResult } from '../../src/tools/bench/restart-bench.js';
 import type { SnapshotBenchResult } from '../../src/tools/bench/snapshot-bench.js';
+import type { TransferBenchResult } from '../../src/tools/bench/transfer-bench.js';
 import { runCli } from './cli.js';
 
 test('bench floor prints floor and ping-pong as one JSON object and loses nothing', async (t) => {
@@ -78,6 +79,20 @@ test('bench failover kills the leader, measures the wait and prints one JSON obj
   t.equal(all.length, 2);
   t.ok(min > 0 && min <= p50 && p50 <= p99 && p99 <= max, 'the percentiles ascend');
   t.equal(max, Math.max(...all));
+});
+
+test('bench transfer hands leadership over, measures requests and prints JSON', async (t) => {
+  const { stdout, stderr } = await runCli('bench', 'transfer', '--transfers', '3', '--json');
+  const result = JSON.parse(stdout) as TransferBenchResult;
+  t.equal(result.all.length, 3, stderr);
+  t.equal(result.max, Math.max(...result.all));
+  t.ok(result.max >= result.p50 && result.p50 > 0, `${result.max} ms at most`);
+  t.ok(
+    result.tookMs.every((took) => took > 0),
+    'every order came off',
+  );
+  t.ok(result.steady.count > 100, `${result.steady.count} requests between orders`);
+  t.equal(result.holds, result.max <= result.maxAllowed);
 });
 
 test('bench snapshot prints latencies beside a snapshot that all members take', async (t) => {

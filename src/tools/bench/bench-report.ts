@@ -10,6 +10,7 @@ import type { ReadFigures, ReadsBenchResult } from './reads-bench.js';
 import type { RestartBenchResult, StartTimes } from './restart-bench.js';
 import type { SessionsBenchResult } from './sessions-bench.js';
 import type { SnapshotBenchResult } from './snapshot-bench.js';
+import type { TransferBenchResult } from './transfer-bench.js';
 
 function closedLoopTable(results: readonly ClosedLoopResult[]): string {
   return tableText([
@@ -64,6 +65,25 @@ export function failoverText(result: FailoverBenchResult, environment: Environme
       ['kills', 'min', 'p50', 'p99', 'max'],
       [String(kills), ...[min, p50, p99, max].map((value) => value.toFixed(1))],
     ]),
+    environmentText(environment),
+  ].join('\n');
+}
+
+/** `pawl bench transfer` in words. */
+export function transferText(result: TransferBenchResult, environment: Environment): string {
+  const { durability, holds, max, maxAllowed, nodes, p50, payload, rate, steady } = result;
+  return [
+    '',
+    `${nodes} members, durability ${durability}, ${grouped(rate)} exactly-once requests/s with ` +
+      `values of ${payload} bytes, leadership handed over ${result.transfers} times`,
+    'milliseconds of the slowest request around each order',
+    tableText([
+      ['transfers', 'p50', 'max'],
+      [String(result.transfers), p50.toFixed(1), max.toFixed(1)],
+    ]),
+    `slowest ${max} ms (at most ${maxAllowed}): ${holds ? 'holds' : 'DOES NOT HOLD'}; between ` +
+      `orders p50 ${steady.p50.toFixed(0)} us, p99 ${steady.p99.toFixed(0)} us, max ` +
+      `${steady.max.toFixed(0)} us`,
     environmentText(environment),
   ].join('\n');
 }
