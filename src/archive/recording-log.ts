@@ -129,6 +129,42 @@ export class RecordingLog {
     termBaseLogPosition: Position,
     timestampMs: number,
   ): StorageTask<void> {
+    const entry = this.#nextEntry(leadershipTermId, termBaseLogPosition, timestampMs);
+    yield* this.#writeEntries(this.#entries.length, [entry]);
+    this.#entries.push(entry);
+  }
+
+  /**
+   * Notes that the last term, if there is one, ended where another begins, and appends that one,
+   * durably. Where both lie in one sector they are written at once: a new leader waits for a sync
+   * less.
+   */
+  *begin(
+    leadershipTermId: LeadershipTermId,
+    termBaseLogPosition: Position,
+    timestampMs: number,
+  ): StorageTask<void> {
+    const count = this.#entries.length;
+    const last = this.#entries[count - 1];
+    if (last === undefined || count % ENTRIES_PER_SECTOR === 0) {
+      if (last !== undefined) {
+        yield* this.closeTerm(last.leadershipTermId, termBaseLogPosition);
+      }
+      yield* this.append(leadershipTermId, termBaseLogPosition, timestampMs);
+      return;
+    }
+    const entry = this.#nextEntry(leadershipTermId, termBaseLogPosition, timestampMs);
+    const closed = { ...last, logPosition: termBaseLogPosition };
+    yield* this.#writeEntries(count - 1, [closed, entry]);
+    this.#entries[count - 1] = closed;
+    this.#entries.push(entry);
+  }
+
+  #nextEntry(
+    leadershipTermId: LeadershipTermId,
+    termBaseLogPosition: Position,
+    timestampMs: number,
+  ): TermEntry {
     const last = this.lastTerm();
     const lastTermId = last === undefined ? TERM_NULL : last.leadershipTermId;
     const lastBase = last === undefined ? 0 : last.termBaseLogPosition;
@@ -142,14 +178,7 @@ export class RecordingLog {
         'environment',
       );
     }
-    const entry = {
-      leadershipTermId,
-      termBaseLogPosition,
-      logPosition: POSITION_NULL,
-      timestampMs,
-    };
-    yield* this.#writeEntry(this.#entries.length, entry);
-    this.#entries.push(entry);
+    return { leadershipTermId, termBaseLogPosition, logPosition: POSITION_NULL, timestampMs };
   }
 
   /** Notes where a term ended, durably. */
@@ -159,7 +188,7 @@ export class RecordingLog {
     assert(entry !== undefined, 'a term that ends is in the recording log');
     assert(endPosition >= entry.termBaseLogPosition, 'a term ends at or behind its base');
     const closed = { ...entry, logPosition: endPosition };
-    yield* this.#writeEntry(index, closed);
+    yield* this.#writeEntries(index, [closed]);
     this.#entries[index] = closed;
   }
 
@@ -196,9 +225,10 @@ export class RecordingLog {
     yield* closeFile(this.#storage, this.#file);
   }
 
-  *#writeEntry(index: number, entry: TermEntry): StorageTask<void> {
+  /** Entries of one sector. */
+  *#writeEntries(index: number, entries: readonly TermEntry[]): StorageTask<void> {
     const offset = index * RECORDING_LOG_ENTRY_LENGTH;
-    const bytes = encodeEntries([entry]);
+    const bytes = encodeEntries(entries);
     yield* writeFile(this.#storage, this.#file, RECORDING_LOG_PATH, offset, bytes);
     yield* syncFile(this.#storage, this.#file, RECORDING_LOG_PATH);
   }

@@ -6,7 +6,7 @@
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { NODE_STATE_QUEUE, type NodeState as NodeStateRecord } from '../archive/node-state-file.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
-import { RECORDING_LOG_QUEUE, type RecordingLog } from '../archive/recording-log.js';
+import { RECORDING_LOG_QUEUE } from '../archive/recording-log.js';
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import { TRUNCATE_QUEUE, truncateLog } from '../archive/truncate.js';
 import { assert } from '../assert.js';
@@ -242,7 +242,7 @@ export class ConsensusEffects implements ElectionEffects {
     const { clock, directory, tasks } = this.#member;
     this.#run(
       tasks,
-      appendTerm(directory.recordingLog, termId, basePosition, clock.wallMs()),
+      directory.recordingLog.begin(termId, basePosition, clock.wallMs()),
       () => this.#election?.onTermEntryAppended(),
       RECORDING_LOG_QUEUE,
     );
@@ -375,19 +375,6 @@ export class ConsensusEffects implements ElectionEffects {
   #run<T>(tasks: StorageTasks, task: StorageTask<T>, onDone: () => void, queue: string): void {
     tasks.run(task, onDone, (error) => this.#member.onFatal(error), queue);
   }
-}
-
-function* appendTerm(
-  recordingLog: RecordingLog,
-  termId: LeadershipTermId,
-  basePosition: Position,
-  wallMs: number,
-): StorageTask<void> {
-  const last = recordingLog.lastTerm();
-  if (last !== undefined) {
-    yield* recordingLog.closeTerm(last.leadershipTermId, basePosition);
-  }
-  yield* recordingLog.append(termId, basePosition, wallMs);
 }
 
 /** Two unsigned halves of 64 bits. */

@@ -361,6 +361,38 @@ test('an appended term is there or not after a crash at any point', (t) => {
   t.end();
 });
 
+test('where a term begins, the one before ends: both or neither, by one sync in one sector', (t) => {
+  for (const count of [0, 1, 7, 8, 9]) {
+    const before = TWELVE_TERMS.slice(0, count);
+    const disk = diskWithTerms(before);
+    const [term, base] = TWELVE_TERMS[count] as [number, number];
+    let syncs = 0;
+    const begin = function* (storage: MemoryStorage): StorageTask<void> {
+      const reading = yield* readRecordingLog(storage);
+      const entries = reading.kind === 'found' ? reading.entries : [];
+      const log = yield* RecordingLog.open(storage, entries);
+      syncs = 0;
+      storage.failure = (kind) => {
+        syncs += kind === 'sync' ? 1 : 0;
+        return StorageResult.Ok;
+      };
+      yield* log.begin(term, base, 1000);
+    };
+    atEveryCrashPoint(disk, begin, (after, label, isComplete) => {
+      const reading = runOn(after, readRecordingLog);
+      const entries = reading.kind === 'found' ? reading.entries : [];
+      const hasBegun = entries.length === count + 1;
+      const isEnded = count === 0 || entries[count - 1]?.logPosition === base;
+      if ((!hasBegun && isComplete) || (hasBegun && !isEnded) || entries.length < count) {
+        t.fail(`${count} terms before, ${label}: ${JSON.stringify(entries)}`);
+      }
+    });
+    runOn(disk, begin);
+    t.equal(syncs, count === 8 ? 2 : 1, `${syncs} syncs behind ${count} terms`);
+  }
+  t.end();
+});
+
 test('a truncated recording log is a prefix of its terms after a crash at any point', (t) => {
   const disk = diskWithTerms(TWELVE_TERMS);
   const all = termsOf(disk);

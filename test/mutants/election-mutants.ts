@@ -187,12 +187,12 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
         file: EFFECTS,
         find: `    this.#run(
       tasks,
-      appendTerm(directory.recordingLog, termId, basePosition, clock.wallMs()),
+      directory.recordingLog.begin(termId, basePosition, clock.wallMs()),
       () => this.#election?.onTermEntryAppended(),
       RECORDING_LOG_QUEUE,
     );`,
         replace: `    tasks.run(
-      appendTerm(directory.recordingLog, termId, basePosition, clock.wallMs()),
+      directory.recordingLog.begin(termId, basePosition, clock.wallMs()),
       () => undefined,
       (error) => this.#member.onFatal(error),
       RECORDING_LOG_QUEUE,
