@@ -116,6 +116,7 @@ export const Mark = {
   SessionOpenBackPressured: nextMark(),
   SessionOfEarlierLeader: nextMark(),
   SessionTimedOut: nextMark(),
+  IngressOpens: nextMark(),
   IngressBackPressured: nextMark(),
   IngressFrameLimit: nextMark(),
   IngressStalledMessage: nextMark(),

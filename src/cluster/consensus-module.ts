@@ -7,6 +7,7 @@ import { RecorderStop } from '../archive/recorder-control.js';
 import type { RecorderProxy } from '../archive/recorder-proxy.js';
 import type { Election } from '../consensus/election.js';
 import { ElectionState } from '../consensus/election-state.js';
+import { hit, Mark } from '../marks.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import { MEMBER_NULL, type Position } from '../position.js';
@@ -120,7 +121,8 @@ export class ConsensusModule {
     let work = adapter.poll(nowNs);
     this.#hasMore = work >= CONSENSUS_FRAGMENT_LIMIT;
     work += effects.doWork(nowNs);
-    const taken = this.#pollIngress(nowNs) + this.#moveIdleLog();
+    const hasTaken = this.#takesIngress();
+    const taken = (hasTaken ? this.#pollIngress(nowNs) : 0) + this.#moveIdleLog();
     if (taken > 0 && this.#isLeading) {
       this.#parts.reads.begin(election, nowNs);
       // The followers record, and confirm reads, while this member works.
@@ -138,6 +140,12 @@ export class ConsensusModule {
     work += this.#parts.shutdown.doWork(nowNs);
     work += this.#parts.outputs.doWork(nowNs) + this.#parts.diskWatch.doWork(nowNs);
     publisher.flush();
+    if (!hasTaken && this.#takesIngress()) {
+      // What clients have sent by now is looked at at once: nothing else may come for long.
+      hit(Mark.IngressOpens);
+      this.#hasMore = true;
+      work++;
+    }
     return work;
   }
 
@@ -170,14 +178,20 @@ export class ConsensusModule {
     return this.#nowNs + Math.min(SESSION_CHECK_INTERVAL_NS, timerNs);
   }
 
-  #pollIngress(nowNs: number): number {
-    const { clock, election, ingress, leaderLog, logClock } = this.#parts;
-    const publication = leaderLog.publication;
+  #takesIngress(): boolean {
+    const { election, leaderLog } = this.#parts;
     if (election.isHandingOver() || (this.#isIngressOpen && this.#isHeld())) {
       // Clients wait in their streams: what was taken now would be lost with the leadership, or is
       // not to be taken before an operator resumes.
-      return 0;
+      return false;
     }
+    // A leader that is not ready yet leaves ingress where it is: clients wait, nothing is dropped.
+    return this.#isIngressOpen ? leaderLog.publication !== undefined : !this.#isLeading;
+  }
+
+  #pollIngress(nowNs: number): number {
+    const { clock, election, ingress, leaderLog, logClock } = this.#parts;
+    const publication = leaderLog.publication;
     if (this.#isIngressOpen && publication !== undefined) {
       const timestamp = logClock.timeMs(nowNs, clock.wallMs());
       const leadershipTermId = election.leadershipTermId();
@@ -185,8 +199,7 @@ export class ConsensusModule {
       this.#hasMore ||= ingress.hasMore;
       return work;
     }
-    // A leader that is not ready yet leaves ingress where it is: clients wait, nothing is dropped.
-    return this.#isLeading ? 0 : ingress.pollAsFollower(this.#redirectNow(), nowNs);
+    return ingress.pollAsFollower(this.#redirectNow(), nowNs);
   }
 
   /** A member waits for its vote until something new is committed: an idle leader sees to it. */
