@@ -138,6 +138,7 @@ export class SessionFleet implements Agent {
     const local = this.#egress.localEndpoint;
     let work = 0;
     for (const session of this.#opening.values()) {
+      this.failure ??= session.publication.refusal;
       const isDue = this.#nowNs - session.askedNs >= ASK_INTERVAL_NS;
       if (local !== undefined && isDue && session.publication.isConnected) {
         session.askedNs = this.#nowNs;
