@@ -361,7 +361,7 @@ test('an appended term is there or not after a crash at any point', (t) => {
   t.end();
 });
 
-test('where a term begins, the one before ends: both or neither, by one sync in one sector', (t) => {
+test('where a term begins, the one before ends: both or neither, by one sync', (t) => {
   for (const count of [0, 1, 7, 8, 9]) {
     const before = TWELVE_TERMS.slice(0, count);
     const disk = diskWithTerms(before);
