@@ -4,7 +4,7 @@
 // than elsewhere. So messages wait here, up to a fixed number of bytes; beyond it the session ends
 // by an event in the log, which all members see.
 //
-// Messages lie in blocks that all queues of a leader share: a queue that fills and drains a
+// Messages lie in blocks that the queues of one owner share: a queue that fills and drains a
 // thousand times a second allocates nothing, and one that is empty holds nothing.
 
 import { assert } from '../assert.js';

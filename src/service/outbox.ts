@@ -8,7 +8,7 @@
 import { assert } from '../assert.js';
 import { outputRecordLengthMax } from '../cluster/channel-lengths.js';
 import type { ClusterConfig } from '../cluster/cluster-config.js';
-import { EgressQueue } from '../cluster/egress-queue.js';
+import { EgressBlocks, EgressQueue } from '../cluster/egress-queue.js';
 import { egressMessageLengthMax } from '../cluster/message-lengths.js';
 import { cutMessage } from '../cluster/message-pieces.js';
 import type { Hash64 } from '../cluster/output-history.js';
@@ -45,7 +45,8 @@ export class Outbox implements RelayedEgressSink, TimerListener, MessageListener
   readonly #scratch: number;
   readonly #scratchLength: number;
   readonly #messageFields = new Float64Array(MESSAGE_FIELDS_LENGTH / FIELD_LENGTH);
-  readonly #queue = new EgressQueue(Number.MAX_SAFE_INTEGER);
+  readonly #queue = new EgressQueue(Number.MAX_SAFE_INTEGER, new EgressBlocks());
+  readonly #type = new Uint8Array(TYPE_LENGTH);
   /** Bytes that wait for each session, -1 when some of them were given up. */
   readonly #waiting = new Map<number, number>();
   /** Whether this member may lead: what it says to clients goes nowhere otherwise. */
@@ -242,10 +243,9 @@ export class Outbox implements RelayedEgressSink, TimerListener, MessageListener
       return;
     }
     hit(Mark.OutboxWaits);
-    const record = new Uint8Array(TYPE_LENGTH + length);
-    record[0] = type;
-    record.set(this.#arena.u8.subarray(this.#scratch, this.#scratch + length), TYPE_LENGTH);
-    const isKept = this.#queue.push(record);
+    this.#type[0] = type;
+    const record = this.#arena.u8.subarray(this.#scratch, this.#scratch + length);
+    const isKept = this.#queue.push(this.#type, 0, TYPE_LENGTH, record);
     assert(isKept, 'what a service does to its timers and sessions is never given up');
   }
 
