@@ -21,6 +21,8 @@ const TURN_COUNT_MAX = 200_000;
 /** Of a schedule whose switches are drawn: one in so many steps. */
 const SWITCH_RARITIES = [2, 5, 20, 100, 500] as const;
 const TURN_NS = 100_000;
+/** Steps of a turn behind which other schedules switch. */
+const FIXED_STEPS = 70;
 
 /** How a run went. */
 export interface ChannelRun {
@@ -52,24 +54,28 @@ export function channelConfig(): ClusterConfig {
 class Stage {
   readonly random: Prng;
   readonly #rarity: number;
-  readonly #singleStep: number;
+  readonly #fixed: { readonly side: Side; readonly step: number } | undefined;
   /** The side whose turn it is; undefined between turns. */
   #side: Side | undefined;
   #isNested = false;
+  #turnStep = 0;
   stepCount = 0;
   switchCount = 0;
   other: (side: Side) => void = () => undefined;
 
   constructor(schedule: number) {
     this.random = new Prng(schedule, 'channel');
-    // Every other schedule has one switch alone, in its place.
-    const isSingle = schedule % 2 === 1;
-    this.#rarity = isSingle ? 0 : this.random.pick(SWITCH_RARITIES);
-    this.#singleStep = isSingle ? (schedule * 7_919) % 20_000 : -1;
+    // Every other schedule switches in each turn of one side, behind a step of its own.
+    const isFixed = schedule % 2 === 1;
+    const number = schedule >> 1;
+    const side = number % 3 === 0 ? 'engine' : 'service';
+    this.#fixed = isFixed ? { side, step: 1 + (number % FIXED_STEPS) } : undefined;
+    this.#rarity = isFixed ? 0 : this.random.pick(SWITCH_RARITIES);
   }
 
   run(side: Side, turn: () => number): number {
     this.#side = side;
+    this.#turnStep = 0;
     try {
       return turn();
     } finally {
@@ -84,8 +90,10 @@ class Stage {
       return;
     }
     this.stepCount++;
+    this.#turnStep++;
     const isDrawn = this.#rarity > 0 && this.random.below(this.#rarity) === 0;
-    if (isDrawn || this.stepCount === this.#singleStep) {
+    const isFixed = side === this.#fixed?.side && this.#turnStep === this.#fixed.step;
+    if (isDrawn || isFixed) {
       this.switchCount++;
       this.#isNested = true;
       try {

@@ -36,9 +36,14 @@ const MTU = 1408;
 const CHUNK_LENGTH = 24 * 1024;
 const RECORDING_LENGTH = 1024 * 1024;
 const SECTION_STEP_LENGTH = 32 * 1024;
-const EVENTS_PER_TURN_MAX = 40;
-/** Events from one log buffer to the next. */
-const EVENTS_PER_LOG = 90;
+/** Events of a turn at most, and from one log buffer to the next; one or the other turns over. */
+const PACES = [
+  { perTurn: 40, perLog: 90 },
+  { perTurn: 200, perLog: 1_000 },
+] as const;
+/** Events of somebody else's stream, in the place of a log that was given up. */
+const FOREIGN_EVENT_COUNT = 130;
+const FOREIGN_SEED = 9_000_000;
 const NOT_HEARD = (): void => undefined;
 
 /** Ends of the log after each event, and all its bytes. */
@@ -94,7 +99,9 @@ export class ToldEngine {
   readonly #random: Prng;
   readonly #recording: Recording;
   readonly #scratch: number;
+  readonly #pace: (typeof PACES)[number];
   #log: LogMemory | undefined;
+  #foreign: LogMemory | undefined;
   #logCount = 0;
   #appended = 0;
   #committed = 0;
@@ -127,6 +134,7 @@ export class ToldEngine {
     this.#arena = arena;
     this.#config = config;
     this.#random = random;
+    this.#pace = random.pick(PACES);
     this.#recording = new Recording(arena, config.logTermLength);
     this.#scratch = arena.allocate(2 * MTU);
     this.#startTotal = hasStart ? START_MESSAGE_COUNT : 0;
@@ -189,7 +197,7 @@ export class ToldEngine {
     const { core, u8 } = this.#arena;
     const count = Math.min(
       EVENT_COUNT - this.#appended,
-      this.#random.between(0, EVENTS_PER_TURN_MAX),
+      this.#random.between(0, this.#pace.perTurn),
     );
     // What is committed is what was there a turn ago.
     this.#committed = this.#appended;
@@ -201,11 +209,7 @@ export class ToldEngine {
       const start = core.logTail(log.meta);
       log.retire(Math.max(0, start - 2 * this.#config.logTermLength));
       core.logSetPublisherLimit(log.meta, log.writeLimit);
-      let end = core.append(log.meta, this.#scratch, bytes.length);
-      if (end < 0) {
-        // The term was padded to its end.
-        end = core.append(log.meta, this.#scratch, bytes.length);
-      }
+      const end = this.#appendTo(log, bytes.length);
       assert(end > 0, 'the log has room');
       this.#record(log, start, end);
       this.#appended = event;
@@ -224,24 +228,52 @@ export class ToldEngine {
     }
   }
 
-  /** Another buffer now and then, in the place of the one before. */
+  /** Another buffer now and then; somebody else is given the place of the one before. */
   #openLog(): LogMemory {
-    if (this.#log !== undefined && this.#appended < this.#logCount * EVENTS_PER_LOG) {
+    if (this.#log !== undefined && this.#appended < this.#logCount * this.#pace.perLog) {
       return this.#log;
     }
-    const position = this.#log === undefined ? 0 : this.#arena.core.logTail(this.#log.meta);
+    const position = this.#end(this.#appended);
     if (this.#log !== undefined) {
       this.remote.setLive(undefined);
       this.#log.release();
+      this.#giveAway();
     }
     this.#logCount++;
-    const { logTermLength: termLength } = this.#config;
-    this.#log = new LogMemory(this.#arena, {
-      ...{ sessionId: 1, streamId: 2, initialTermId: 0, mtuLength: MTU, termLength, position },
-    });
-    const log = this.#log;
+    const log = this.#makeLog(position);
+    this.#log = log;
     this.remote.setLive({ meta: log.meta, oldestPosition: () => log.oldestPosition });
     return log;
+  }
+
+  #makeLog(position: number): LogMemory {
+    const { logTermLength: termLength } = this.#config;
+    return new LogMemory(this.#arena, {
+      ...{ sessionId: 1, streamId: 2, initialTermId: 0, mtuLength: MTU, termLength, position },
+    });
+  }
+
+  /** A stream with other bytes, and its frames where those of the log were. */
+  #giveAway(): void {
+    const { core, u8 } = this.#arena;
+    const before = this.#foreign;
+    const first = Math.max(0, this.#appended - FOREIGN_EVENT_COUNT);
+    const foreign = this.#makeLog(this.#end(first));
+    core.logSetPublisherLimit(foreign.meta, foreign.writeLimit);
+    for (let event = first + 1; event <= this.#appended; event++) {
+      u8.set(patternOf(FOREIGN_SEED + event, eventLength(event)), this.#scratch);
+      this.#appendTo(foreign, eventLength(event));
+    }
+    this.#foreign = foreign;
+    // The log that is live next lies where this one did.
+    before?.release();
+  }
+
+  #appendTo({ meta }: LogMemory, length: number): number {
+    const { core } = this.#arena;
+    const end = core.append(meta, this.#scratch, length);
+    // When the term was padded to its end it fits into the next one.
+    return end < 0 ? core.append(meta, this.#scratch, length) : end;
   }
 
   /** Some of what is committed; a snapshot is wanted before anybody may reach its event. */
@@ -270,7 +302,10 @@ export class ToldEngine {
     const log = this.#log;
     if (log !== undefined) {
       const tail = this.#arena.core.logTail(log.meta);
-      log.retire(Math.max(0, tail - this.#random.between(0, 3) * this.#config.logTermLength));
+      // What is about to be written over may be read until it is.
+      const least = this.#pace.perLog > EVENT_COUNT ? 2 : 0;
+      const terms = this.#random.between(least, 3);
+      log.retire(Math.max(0, tail - terms * this.#config.logTermLength));
     }
   }
 
