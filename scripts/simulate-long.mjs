@@ -4,8 +4,8 @@
 //   npm run simulate:long -- --minutes 5 --dry        without a line in the ledger
 //
 // Each processor runs batches of seeds one after another. By processor time two fifths are of the
-// profiles `swarm` and `storm`, a third is hours of `sparse`, in which bad luck is minutes apart, and
-// the rest is `quiet`, in which a slow leak would show. At the end one line
+// profiles `swarm` and `storm`, a third is hours of `sparse`, in which bad luck is minutes apart,
+// and the rest is `quiet`, in which a slow leak would show. At the end one line
 // is added to test/simulation/ledger.jsonl. What is left unreached must be explained in
 // test/simulation/unreached-marks.json.
 

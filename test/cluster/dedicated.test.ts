@@ -145,7 +145,7 @@ test('what the ring has no room for waits, and nothing of it is lost or out of o
   t.end();
 });
 
-test('sessions that a stalled service has not seen the end of count, and end the leader never', (t) => {
+test('sessions whose end a stalled service has not seen count, and never end the leader', (t) => {
   const sessionCountMax = 2;
   const { client, fixture, leader } = start(1, { sessionCountMax });
   client.client?.close();

@@ -33,7 +33,7 @@ test('a trace changes nothing and tells who led, what failed and who had a sessi
   t.end();
 });
 
-test('the sparse profile has some faults in a long time, and a cluster that serves between them', (t) => {
+test('a sparse run has some faults in a long time, and serves between them', (t) => {
   const result = runSeeds({ seeds: 2, firstSeed: 1, profile: 'sparse', seconds: 60 });
   t.deepEqual(result.failures, []);
   t.ok(result.crashes + result.elections > 2, `${result.crashes} crashes`);
