@@ -1,5 +1,6 @@
 // catalogue.ts: all mutants. A new group of bugs is a file of its own, named here.
 
+import { CHANNEL_MUTANTS } from './channel-mutants.js';
 import { COMMIT_MUTANTS } from './commit-mutants.js';
 import { ELECTION_MUTANTS } from './election-mutants.js';
 import type { Mutant } from './mutant.js';
@@ -14,4 +15,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
   ...READ_MUTANTS,
+  ...CHANNEL_MUTANTS,
 ].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));

@@ -28,6 +28,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 function orderOf(mutant: Mutant): HuntOrder {
   return {
     judges: mutant.judges,
+    stage: mutant.stage ?? 'cluster',
     profile: mutant.profile ?? 'swarm',
     seconds: mutant.seconds ?? DEFAULT_SECONDS,
     firstSeed: FIRST_SEED,
@@ -110,7 +111,10 @@ async function runNone(folder: string, seedCountMax: number): Promise<number> {
   const orders = new Map<string, HuntOrder>();
   for (const mutant of MUTANTS) {
     const order = { ...orderOf(mutant), judges: [], seedCountMax };
-    orders.set(`${order.profile} ${order.seconds}`, order);
+    orders.set(
+      order.stage === 'channel' ? order.stage : `${order.profile} ${order.seconds} s`,
+      order,
+    );
   }
   let failed = 0;
   for (const [name, order] of orders) {
@@ -119,7 +123,7 @@ async function runNone(folder: string, seedCountMax: number): Promise<number> {
     const isContent = typeof outcome !== 'string' && others === '{}';
     failed += isContent ? 0 : 1;
     const first = typeof outcome === 'string' ? '' : outcome.otherMessage;
-    process.stdout.write(`${isContent ? 'ok  ' : 'FAIL'} ${name} s: ${others} ${first}\n`);
+    process.stdout.write(`${isContent ? 'ok  ' : 'FAIL'} ${name}: ${others} ${first}\n`);
   }
   process.stdout.write(`${orders.size - failed} passed, ${failed} failed\n`);
   return failed;

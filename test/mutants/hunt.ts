@@ -6,12 +6,14 @@
 import { ArenaPool } from '../../src/simulator/simulated-cluster.js';
 import { Simulation } from '../../src/simulator/simulation.js';
 import type { Profile } from '../../src/simulator/swarm-profiles.js';
+import { runChannel } from '../support/channel/channel-model.js';
 
 const NS_PER_SECOND = 1_000_000_000;
 
 /** What to run. */
 export interface HuntOrder {
   readonly judges: readonly string[];
+  readonly stage: 'cluster' | 'channel';
   readonly profile: Profile;
   readonly seconds: number;
   readonly firstSeed: number;
@@ -33,22 +35,50 @@ export interface HuntOutcome {
   readonly otherMessage: string;
 }
 
-function hunt(order: HuntOrder): HuntOutcome {
+/** How one run ended. */
+interface RunEnd {
+  readonly events: number;
+  /** Who stopped it; undefined when nobody did. */
+  readonly invariant: string | undefined;
+  readonly message: string;
+}
+
+type Runner = (seed: number) => RunEnd;
+
+/** Whole clusters. */
+function clusterRunner({ profile, seconds }: HuntOrder): Runner {
   const arenas = new ArenaPool();
+  const safetyNs = seconds * NS_PER_SECOND;
+  return (seed) => {
+    const { events, violation } = new Simulation({ seed, arenas, profile, safetyNs }).run();
+    return { events, invariant: violation?.invariant, message: violation?.message ?? '' };
+  };
+}
+
+/** Both sides of a service channel; what is thrown otherwise does not count. */
+const runSchedule: Runner = (seed) => {
+  try {
+    const { judge, message, stepCount } = runChannel(seed);
+    return { events: stepCount, invariant: judge, message };
+  } catch (error) {
+    return { events: 0, invariant: 'exception', message: String(error) };
+  }
+};
+
+function hunt(order: HuntOrder): HuntOutcome {
+  const run = order.stage === 'channel' ? runSchedule : clusterRunner(order);
   const others: Record<string, number> = {};
   let events = 0;
   let otherMessage = '';
   const lastSeed = order.firstSeed + order.seedCountMax - 1;
   for (let seed = order.firstSeed; seed <= lastSeed; seed++) {
-    const safetyNs = order.seconds * NS_PER_SECOND;
-    const result = new Simulation({ seed, arenas, profile: order.profile, safetyNs }).run();
-    events += result.events;
-    const { violation } = result;
-    if (violation === undefined) {
+    const end = run(seed);
+    events += end.events;
+    const { invariant: judge, message } = end;
+    if (judge === undefined) {
       continue;
     }
     const seedCount = seed - order.firstSeed + 1;
-    const { invariant: judge, message } = violation;
     if (order.judges.includes(judge)) {
       return { judge, message, seed, seedCount, events, others, otherMessage };
     }

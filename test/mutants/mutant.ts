@@ -18,7 +18,10 @@ export interface Edit {
 
 /** A bug that is put back. */
 export interface Mutant {
-  /** Number of the bug in the catalogue of known bugs, with a letter where there are several. */
+  /**
+   * Number of the bug in the catalogue of known bugs, with a letter where there are several; H and
+   * a number for the hand-over between threads.
+   */
   readonly id: string;
   /** The bug in one line. */
   readonly bug: string;
@@ -29,6 +32,11 @@ export interface Mutant {
   readonly breaks: string;
   /** Ids of judges, one of which must stop a run. */
   readonly judges: readonly string[];
+  /**
+   * What runs: whole clusters, or the two sides of a service channel, whose seeds are schedules and
+   * whose judges are those of test/support/channel.
+   */
+  readonly stage?: 'cluster' | 'channel';
   /** Profile of the runs; `swarm` unless the bug needs a sharper one. */
   readonly profile?: Profile;
   /** Simulated seconds with faults of each run. */

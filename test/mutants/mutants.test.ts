@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'tape';
 import { JUDGE_NAMES } from '../../src/simulator/invariants/names.js';
+import { CHANNEL_JUDGE_NAMES } from '../support/channel/story.js';
 import { MUTANTS } from './catalogue.js';
 import { applyEdits, editsByFile } from './mutant.js';
 
@@ -36,8 +37,9 @@ test('every mutant changes text that occurs exactly once', (t) => {
 test('every mutant has an id of its own, and judges that exist and count', (t) => {
   t.ok(MUTANTS.length >= MUTANT_COUNT_MIN, `${MUTANTS.length} mutants`);
   t.equal(new Set(MUTANTS.map(({ id }) => id)).size, MUTANTS.length, 'no id is used twice');
-  for (const { id, judges } of MUTANTS) {
-    const isNamed = judges.every((name) => name in JUDGE_NAMES && !NOT_COUNTED.includes(name));
+  for (const { id, judges, stage } of MUTANTS) {
+    const names = stage === 'channel' ? CHANNEL_JUDGE_NAMES : JUDGE_NAMES;
+    const isNamed = judges.every((name) => name in names && !NOT_COUNTED.includes(name));
     t.ok(judges.length > 0 && isNamed, `${id} is for ${judges.join(', ')}`);
   }
   t.end();
@@ -61,7 +63,7 @@ test('no mutant and no switch for one is in the published package', (t) => {
 
 test('the table of results is of these mutants, and none has survived', (t) => {
   const page = readFileSync('test/mutants/RESULTS.md', 'utf8');
-  const listed = [...page.matchAll(/^\| (B\w+) \|/gm)].map(([, id]) => id);
+  const listed = [...page.matchAll(/^\| ([BH]\w+) \|/gm)].map(([, id]) => id);
   const ids = MUTANTS.map(({ id }) => id);
   t.deepEqual(listed, ids, 'run `npm run test:mutants` after a change of the catalogue');
   t.doesNotMatch(page, /survived/, 'all were killed');

@@ -163,7 +163,7 @@ class ChannelModel {
     this.#engine = new ToldEngine(engineArena, config, place, stage.random, hasStart, () => {
       this.#isAwake.service = true;
     });
-    const service = new ToldService(hasStart, this.#engine.ends);
+    const service = new ToldService(hasStart, this.#engine.isEven, this.#engine.ends);
     this.#agent = new ServiceAgent({
       ...{ config, place, service, memory: arena.memory },
       wakeEngine: () => {

@@ -35,10 +35,12 @@ export function judge(isRight: boolean, name: ChannelJudge, message: () => strin
 export const EVENT_COUNT = 420;
 const EVENT_LENGTH_MIN = 600;
 const EVENT_LENGTH_SPREAD = 700;
+/** With its header a 64th of a term. */
+const EVENT_LENGTH_EVEN = 992;
 /** A snapshot is wanted behind every so many-th event. */
 export const EVENTS_PER_SNAPSHOT = 150;
-/** Messages of the snapshot that the service starts from, of this length. */
-export const START_MESSAGE_COUNT = 30;
+/** Messages of the snapshot that the service starts from: one more than its ring has room for. */
+export const START_MESSAGE_COUNT = 18;
 const START_MESSAGE_LENGTH = 15_000;
 /** Messages of a section that the service writes. */
 export const SECTION_MESSAGE_COUNT = 25;
@@ -64,8 +66,9 @@ export function differenceOf(seed: number, found: Uint8Array, length: number): s
   return at < 0 ? undefined : `byte ${at} is ${found[at]} in place of ${expected[at]}`;
 }
 
-export function eventLength(event: number): number {
-  return EVENT_LENGTH_MIN + ((event * 37) % EVENT_LENGTH_SPREAD);
+/** @param isEven frames of all terms lie at the same places: what is written over looks whole. */
+export function eventLength(event: number, isEven: boolean): number {
+  return isEven ? EVENT_LENGTH_EVEN : EVENT_LENGTH_MIN + ((event * 37) % EVENT_LENGTH_SPREAD);
 }
 
 export function startMessage(index: number): Uint8Array {

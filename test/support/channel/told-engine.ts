@@ -38,8 +38,8 @@ const RECORDING_LENGTH = 1024 * 1024;
 const SECTION_STEP_LENGTH = 32 * 1024;
 /** Events of a turn at most, and from one log buffer to the next; one or the other turns over. */
 const PACES = [
-  { perTurn: 40, perLog: 90 },
-  { perTurn: 200, perLog: 1_000 },
+  { perTurn: 40, perLog: 90, isEven: false },
+  { perTurn: 200, perLog: 1_000, isEven: true },
 ] as const;
 /** Events of somebody else's stream, in the place of a log that was given up. */
 const FOREIGN_EVENT_COUNT = 130;
@@ -146,6 +146,11 @@ export class ToldEngine {
     this.#start(hasStart);
   }
 
+  /** Whether all events have one length. */
+  get isEven(): boolean {
+    return this.#pace.isEven;
+  }
+
   /** Whether the run has come to its end. */
   get isDone(): boolean {
     return this.remote.isTerminated;
@@ -204,7 +209,7 @@ export class ToldEngine {
     for (let index = 0; index < count; index++) {
       const log = this.#openLog();
       const event = this.#appended + 1;
-      const bytes = patternOf(event, eventLength(event));
+      const bytes = patternOf(event, eventLength(event, this.isEven));
       u8.set(bytes, this.#scratch);
       const start = core.logTail(log.meta);
       log.retire(Math.max(0, start - 2 * this.#config.logTermLength));
@@ -261,8 +266,8 @@ export class ToldEngine {
     const foreign = this.#makeLog(this.#end(first));
     core.logSetPublisherLimit(foreign.meta, foreign.writeLimit);
     for (let event = first + 1; event <= this.#appended; event++) {
-      u8.set(patternOf(FOREIGN_SEED + event, eventLength(event)), this.#scratch);
-      this.#appendTo(foreign, eventLength(event));
+      u8.set(patternOf(FOREIGN_SEED + event, eventLength(event, this.isEven)), this.#scratch);
+      this.#appendTo(foreign, eventLength(event, this.isEven));
     }
     this.#foreign = foreign;
     // The log that is live next lies where this one did.
@@ -303,7 +308,7 @@ export class ToldEngine {
     if (log !== undefined) {
       const tail = this.#arena.core.logTail(log.meta);
       // What is about to be written over may be read until it is.
-      const least = this.#pace.perLog > EVENT_COUNT ? 2 : 0;
+      const least = this.isEven ? 2 : 0;
       const terms = this.#random.between(least, 3);
       log.retire(Math.max(0, tail - terms * this.#config.logTermLength));
     }

@@ -42,6 +42,7 @@ export class ToldService implements DedicatedService {
   #startMessageCount = 0;
   #sequence = 0;
   readonly #hasStart: boolean;
+  readonly #isEven: boolean;
   readonly #ends: readonly number[];
   readonly #consumer: MessageConsumer = {
     onSessionMessage: () => judge(false, 'order', () => 'an event became a session message'),
@@ -50,8 +51,9 @@ export class ToldService implements DedicatedService {
   };
 
   /** @param ends position after each event, as the log has it. */
-  constructor(hasStart: boolean, ends: readonly number[]) {
+  constructor(hasStart: boolean, isEven: boolean, ends: readonly number[]) {
     this.#hasStart = hasStart;
+    this.#isEven = isEven;
     this.#ends = ends;
   }
 
@@ -102,7 +104,7 @@ export class ToldService implements DedicatedService {
     const hasAll = !this.#hasStart || count === START_MESSAGE_COUNT;
     judge(hasAll, 'snapshot', () => `event ${event} came behind ${count} messages of the start`);
     judge(event <= EVENT_COUNT, 'order', () => 'there are more events than were made');
-    const difference = differenceOf(event, found, eventLength(event));
+    const difference = differenceOf(event, found, eventLength(event, this.#isEven));
     judge(difference === undefined, 'order', () => `event ${event}: ${difference}`);
     const end = this.#ends[event];
     judge(position === end, 'order', () => `event ${event} ends at ${position}, and not at ${end}`);
