@@ -21,8 +21,8 @@ const MUTANTS: readonly Omit<Mutant, 'source' | 'stage'>[] = [
     edits: [
       {
         file: COPY,
-        find: '  const isWhole = position >= atomic.load<i64>(meta, LOG_CLEANING_POSITION_OFFSET);\n',
-        replace: '  const isWhole = true;\n',
+        find: 'isWhole = position >= atomic.load<i64>(meta, LOG_CLEANING_POSITION_OFFSET);',
+        replace: 'isWhole = true;',
       },
     ],
   },

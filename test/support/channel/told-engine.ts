@@ -3,7 +3,6 @@
 
 import { assert } from '../../../src/assert.js';
 import type { ClusterConfig } from '../../../src/cluster/cluster-config.js';
-import type { RecordedLog } from '../../../src/cluster/log-poller.js';
 import { type RemoteMessages, RemoteService } from '../../../src/cluster/remote-service.js';
 import type { ServiceChannelPlace } from '../../../src/cluster/service-channel.js';
 import type {
@@ -14,6 +13,7 @@ import type {
 import type { Arena } from '../../../src/memory/arena.js';
 import type { Prng } from '../../../src/simulator/prng.js';
 import { LogMemory } from '../../../src/transport/log-memory.js';
+import { Recording } from './recording.js';
 import {
   differenceOf,
   EVENT_COUNT,
@@ -32,9 +32,6 @@ import {
 } from './story.js';
 
 const MTU = 1408;
-/** Bytes of the recorded log that are given at a time. */
-const CHUNK_LENGTH = 24 * 1024;
-const RECORDING_LENGTH = 1024 * 1024;
 const SECTION_STEP_LENGTH = 32 * 1024;
 /** Events of a turn at most, and from one log buffer to the next; one or the other turns over. */
 const PACES = [
@@ -45,48 +42,6 @@ const PACES = [
 const FOREIGN_EVENT_COUNT = 130;
 const FOREIGN_SEED = 9_000_000;
 const NOT_HEARD = (): void => undefined;
-
-/** Ends of the log after each event, and all its bytes. */
-class Recording implements RecordedLog {
-  readonly bytes = new Uint8Array(RECORDING_LENGTH);
-  readonly address: number;
-  readonly #arena: Arena;
-  readonly #termLength: number;
-  #isReading = false;
-  isPending = false;
-
-  constructor(arena: Arena, termLength: number) {
-    this.#arena = arena;
-    this.#termLength = termLength;
-    this.address = arena.allocate(CHUNK_LENGTH);
-  }
-
-  /** Every other time the disk has not answered yet. */
-  read(position: number, limit: number): number {
-    this.#isReading = !this.#isReading;
-    this.isPending = this.#isReading;
-    if (this.#isReading) {
-      return 0;
-    }
-    const inTerm = this.#termLength - (position % this.#termLength);
-    const length = Math.min(limit - position, inTerm, CHUNK_LENGTH);
-    // What was there before is of no use to anybody.
-    this.#arena.u8.fill(0xee, this.address, this.address + CHUNK_LENGTH);
-    this.#arena.u8.set(this.bytes.subarray(position, position + length), this.address);
-    return this.#wholeFrames(length);
-  }
-
-  readonly close = NOT_HEARD;
-
-  #wholeFrames(length: number): number {
-    const { i32, core } = this.#arena;
-    const area = this.#arena.allocate(64);
-    const isWhole = core.nextBlockBytes(this.address, length, length, area) > 0;
-    const advance = i32[(area + 4) >> 2] as number;
-    this.#arena.release(area, 64);
-    return isWhole ? advance : 0;
-  }
-}
 
 /** Runs a remote service, and what it is told to want. */
 export class ToldEngine {
