@@ -15,18 +15,23 @@ const boot = workerData as ShadowBoot;
 const engineCell = new WakeCell(boot.mainCells, boot.mainIndex);
 const control = new WorkerControl(engineCell, boot.controlMemory);
 
-try {
-  const { createService } = (await import(boot.module)) as { createService: ServiceFactory };
-  const agent = new ShadowAgent({
-    config: concludeClusterConfig(boot.cluster, boot.member),
-    memory: boot.memory,
-    place: boot.place,
-    makeService: () => new ServiceContainer(createService),
-    wakeEngine: () => engineCell.signal(),
-  });
-  runAgent(agent, control, new NodeClock(boot.clockOrigin));
-  agent.close();
-} catch (error) {
-  // The member goes on without this snapshot, and says why.
-  parentPort?.postMessage(error instanceof Error ? error.message : String(error));
+/** Runs until it is told to stop, or fails. */
+async function runShadow(): Promise<void> {
+  try {
+    const { createService } = (await import(boot.module)) as { createService: ServiceFactory };
+    const agent = new ShadowAgent({
+      config: concludeClusterConfig(boot.cluster, boot.member),
+      memory: boot.memory,
+      place: boot.place,
+      makeService: () => new ServiceContainer(createService),
+      wakeEngine: () => engineCell.signal(),
+    });
+    runAgent(agent, control, new NodeClock(boot.clockOrigin));
+    agent.close();
+  } catch (error) {
+    // The member goes on without this snapshot, and says why.
+    parentPort?.postMessage(error instanceof Error ? error.message : String(error));
+  }
 }
+
+await runShadow();
