@@ -1,98 +1,82 @@
 // run.ts: measures which error branches of the archive, the consensus, the cluster and the host are
 // executed by their tests and by simulated faults, and ends with one line, `N passed, N failed`.
 //
-//   npm run test:errors                 what is missing, and the named exceptions
-//   npm run test:errors -- --verbose    every branch, and the output of what failed
+//   npm run test:errors                      all jobs; what is missing, and the named exceptions
+//   npm run test:errors -- --jobs            the names of the jobs
+//   npm run test:errors -- --only test/host  the jobs whose names begin so; their results are kept
+//   npm run test:errors -- --rest            the jobs without a result of these very sources, then
+//                                            the sums over all jobs
+//   npm run test:errors -- --verbose         every branch, and the output of what failed
 //
-// The closing line counts branches: passed is what was executed or is excepted by name.
+// The closing line counts branches: passed is what was executed or is excepted by name. With
+// --only it counts jobs.
 
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { Coverage } from './coverage.js';
 import { type ErrorBranch, findErrorBranches } from './error-branches.js';
 import { EXCEPTIONS } from './exceptions.js';
+import { allJobs, type Job, runJob } from './jobs.js';
+import { hashSources, type JobResult, KeptResults, placeOf } from './kept-results.js';
 import { judge, type Verdict } from './verdict.js';
 
 const ROOMS = ['archive', 'consensus', 'cluster', 'host'];
-const TAPE = 'node_modules/tape/bin/tape';
-const JOB_TIMEOUT_MS = 10 * 60_000;
-/** Seeds of the simulator, and how many simulated seconds of faults each of them has. */
-const SEEDS_PER_JOB = 40;
-const FAULT_SECONDS = 6;
-const OUTPUT_LENGTH_MAX = 1 << 22;
+const KEPT_FOLDER = 'build/errors';
+const PROCESSES_MAX = 2;
 const SHOWN_LENGTH_MAX = 4000;
 
-interface Job {
-  readonly name: string;
-  readonly args: readonly string[];
-}
-
-function tapeJob(folder: string): Job {
-  return { name: `test/${folder}`, args: [TAPE, `test/${folder}/**/*.test.ts`] };
-}
-
-/** Seeds run from the sources, because it is their coverage that is wanted. */
-function simulationJob(profile: string): Job {
-  const flags = ['--seeds', String(SEEDS_PER_JOB), '--seconds', String(FAULT_SECONDS), '--json'];
-  const args = ['src/tools/main.ts', 'simulate', '--profile', profile, ...flags];
-  return { name: `${SEEDS_PER_JOB} ${profile} seeds`, args };
-}
-
-const JOBS = [
-  ...['consensus', 'archive', 'host', 'cluster', 'client', 'errors', 'fuzz'].map(tapeJob),
-  simulationJob('swarm'),
-  simulationJob('storm'),
-];
-
-function runJob(job: Job, coverageFolder: string): Promise<{ ok: boolean; output: string }> {
-  return new Promise((settle) => {
-    const env = { ...process.env, NODE_V8_COVERAGE: coverageFolder, PAWL_FUZZ_SECONDS: '1' };
-    const args = ['--import', 'tsx', ...job.args];
-    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    const collect = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-OUTPUT_LENGTH_MAX);
-    };
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
-    const timer = setTimeout(() => child.kill('SIGKILL'), JOB_TIMEOUT_MS);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      settle({ ok: code === 0, output });
-    });
-  });
-}
-
-/** Runs all jobs, as many at once as there are processors; answers the names of what failed. */
-async function runJobs(coverageFolder: string, isVerbose: boolean): Promise<string[]> {
-  const failed: string[] = [];
-  const queue = [...JOBS];
-  const runQueue = async (): Promise<void> => {
-    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-      const startedMs = performance.now();
-      const { ok, output } = await runJob(job, coverageFolder);
-      const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-      print(`${ok ? 'ran ' : 'FAIL'} ${job.name} in ${seconds} s`);
-      if (!ok) {
-        failed.push(job.name);
-        print(
-          isVerbose ? output : output.replaceAll(/^ok .*\n|^# .*\n/gm, '').slice(-SHOWN_LENGTH_MAX),
-        );
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runQueue));
-  return failed;
-}
+const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function placeOf(branch: ErrorBranch): string {
+/** Runs a job and answers which of the branches it executed. */
+async function measure(
+  job: Job,
+  branches: readonly ErrorBranch[],
+  isVerbose: boolean,
+): Promise<JobResult> {
+  const coverageFolder = mkdtempSync(join(tmpdir(), 'pawl-errors-'));
+  try {
+    const startedMs = performance.now();
+    const { ok, output } = await runJob(job, coverageFolder);
+    const seconds = (performance.now() - startedMs) / 1000;
+    print(`${ok ? 'ran ' : 'FAIL'} ${job.name} in ${seconds.toFixed(1)} s`);
+    if (!ok) {
+      const failures = output.replaceAll(/^ok .*\n|^# .*\n/gm, '').slice(-SHOWN_LENGTH_MAX);
+      print(isVerbose ? output : failures);
+    }
+    const coverage = new Coverage(root);
+    coverage.addFolder(coverageFolder, (url) => ROOMS.some((r) => url.includes(`/src/${r}/`)));
+    const executed = branches.filter((branch) => coverage.isExecuted(branch)).map(placeOf);
+    return { job: job.name, ok, seconds, executed };
+  } finally {
+    rmSync(coverageFolder, { recursive: true, force: true });
+  }
+}
+
+/** Runs jobs, as many at once as there are processors, and keeps what each executed. */
+async function runJobs(
+  jobs: readonly Job[],
+  branches: readonly ErrorBranch[],
+  kept: KeptResults,
+  isVerbose: boolean,
+): Promise<void> {
+  const queue = [...jobs];
+  const runQueue = async (): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      kept.keep(await measure(job, branches, isVerbose));
+    }
+  };
+  const count = Math.min(PROCESSES_MAX, availableParallelism());
+  await Promise.all(Array.from({ length: count }, runQueue));
+}
+
+function describe(branch: ErrorBranch): string {
   return `${branch.file}:${branch.line + 1} ${branch.functionName} [${branch.kind}]`;
 }
 
@@ -107,40 +91,74 @@ function report(verdict: Verdict): void {
     print('not executed, and why:');
   }
   for (const { branch, reason } of verdict.excepted) {
-    print(`  ${placeOf(branch)}\n      ${reason}`);
+    print(`  ${describe(branch)}\n      ${reason}`);
   }
   for (const branch of verdict.missing) {
-    print(`NOT EXECUTED ${placeOf(branch)}\n      ${branch.text}`);
+    print(`NOT EXECUTED ${describe(branch)}\n      ${branch.text}`);
   }
   for (const { file, functionName, text } of verdict.stale) {
     print(`STALE EXCEPTION ${file} ${functionName}: ${text}\n      it is executed now, or gone`);
   }
 }
 
-async function main(): Promise<number> {
-  const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
-  process.chdir(root);
-  const isVerbose = process.argv.includes('--verbose');
-  const folders = ROOMS.map((room) => `src/${room}`);
-  const branches = findErrorBranches(root, folders);
-  const coverageFolder = mkdtempSync(join(tmpdir(), 'pawl-errors-'));
-  try {
-    const failedJobs = await runJobs(coverageFolder, isVerbose);
-    const coverage = new Coverage(root);
-    coverage.addFolder(coverageFolder, (url) => ROOMS.some((r) => url.includes(`/src/${r}/`)));
-    const verdict = judge(branches, (branch) => coverage.isExecuted(branch), EXCEPTIONS);
-    if (isVerbose) {
-      for (const branch of branches) {
-        print(`${coverage.isExecuted(branch) ? 'executed' : '-       '} ${placeOf(branch)}`);
-      }
+/** The sums over the results of all jobs; answers how much is wrong. */
+function sumUp(
+  branches: readonly ErrorBranch[],
+  results: readonly JobResult[],
+  isVerbose: boolean,
+): number {
+  const executed = new Set(results.flatMap((result) => result.executed));
+  const isExecuted = (branch: ErrorBranch): boolean => executed.has(placeOf(branch));
+  const verdict = judge(branches, isExecuted, EXCEPTIONS);
+  if (isVerbose) {
+    for (const branch of branches) {
+      print(`${isExecuted(branch) ? 'executed' : '-       '} ${describe(branch)}`);
     }
-    report(verdict);
-    const failed = verdict.missing.length + verdict.stale.length + failedJobs.length;
-    print(`${branches.length - verdict.missing.length} passed, ${failed} failed`);
-    return failed === 0 && branches.length > 0 ? 0 : 1;
-  } finally {
-    rmSync(coverageFolder, { recursive: true, force: true });
   }
+  report(verdict);
+  const failedJobs = results.filter(({ ok }) => !ok).length;
+  const failed = verdict.missing.length + verdict.stale.length + failedJobs;
+  print(`${branches.length - verdict.missing.length} passed, ${failed} failed`);
+  return branches.length === 0 ? 1 : failed;
 }
 
-process.exitCode = await main();
+async function main(): Promise<number> {
+  process.chdir(root);
+  const { values } = parseArgs({
+    options: {
+      jobs: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: [] },
+      rest: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+    },
+  });
+  const jobs = allJobs();
+  if (values.jobs) {
+    jobs.forEach(({ name }) => {
+      print(name);
+    });
+    return 0;
+  }
+  const branches = findErrorBranches(
+    root,
+    ROOMS.map((room) => `src/${room}`),
+  );
+  const kept = new KeptResults(KEPT_FOLDER, hashSources(root));
+  const resultsOf = (some: readonly Job[]): JobResult[] =>
+    some.flatMap(({ name }) => kept.get(name) ?? []);
+  if (values.only.length > 0) {
+    const wanted = jobs.filter(({ name }) => values.only.some((only) => name.startsWith(only)));
+    await runJobs(wanted, branches, kept, values.verbose);
+    const passed = resultsOf(wanted).filter(({ ok }) => ok).length;
+    print(`${passed} passed, ${wanted.length - passed} failed`);
+    return wanted.length === 0 ? 1 : wanted.length - passed;
+  }
+  if (!values.rest) {
+    kept.clear();
+  }
+  const missing = jobs.filter(({ name }) => kept.get(name)?.ok !== true);
+  await runJobs(missing, branches, kept, values.verbose);
+  return sumUp(branches, resultsOf(jobs), values.verbose);
+}
+
+process.exitCode = (await main()) === 0 ? 0 : 1;
