@@ -7,7 +7,7 @@
 
 import { assert, assertNever } from '../assert.js';
 import { hit, Mark } from '../marks.js';
-import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
+import { type LeadershipTermId, MEMBER_NULL, type Position, TERM_NULL } from '../position.js';
 import { BallotResult, Candidacy } from './candidacy.js';
 import { CanvassBoard, type CanvassOutlook } from './canvass-board.js';
 import type { ConsensusContext } from './consensus-context.js';
@@ -454,12 +454,12 @@ export class ElectionMachine {
     return true;
   }
 
-  /** The leader that was heard says that it ends: nobody waits for it to fall silent. */
-  forgetLeader(memberId: MemberId): void {
+  /** The leader that was heard says that it leads no more: nobody waits for it to fall silent. */
+  forgetLeader(memberId: MemberId, reason: string): void {
     this.leaderWatch.forget(memberId);
     if (this.follower?.leaderMemberId === memberId) {
       hit(Mark.ElectionLeaderLeft);
-      this.toCanvass(`leader ${memberId} left`);
+      this.toCanvass(`leader ${memberId} ${reason}`);
     }
   }
 
@@ -470,7 +470,8 @@ export class ElectionMachine {
   onLeadershipTransfer(from: MemberId, target: MemberId, nowNs: number): void {
     this.standTimes.onTransfer(target, this.context.config.memberId, nowNs);
     this.leaderWatch.resign(this.leadershipTermId());
-    this.forgetLeader(from);
+    const isNamed = target !== MEMBER_NULL;
+    this.forgetLeader(from, isNamed ? `handed over to member ${target}` : 'stepped down');
   }
 
   /** Answers a candidate; a vote that is granted ends whatever the member was. */

@@ -216,7 +216,7 @@ export class Election {
       return;
     }
     this.context.members.onLeaving(memberId);
-    this.machine.forgetLeader(memberId);
+    this.machine.forgetLeader(memberId, 'left');
   }
 
   onCanvassPosition(

@@ -106,9 +106,7 @@ export class LeaderTerm {
   /** Begins to hand the term over to another member: the one that is named, or the best one. */
   startTransfer(target: MemberId | undefined, nowNs: number): TransferResult {
     const { tracker } = this;
-    if (tracker === undefined) {
-      return TransferResult.NotLeader;
-    }
+    assert(tracker !== undefined, 'the log of a leader that takes ingress is open');
     const best = target ?? this.bestSuccessor(tracker);
     return best === undefined
       ? TransferResult.TargetUnfit

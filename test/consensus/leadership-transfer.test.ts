@@ -31,7 +31,11 @@ function leaderOf(virtual: VirtualCluster): VirtualMember {
   return leader;
 }
 
-function begin(virtual: VirtualCluster, leader: VirtualMember, target: MemberId): TransferResult {
+function begin(
+  virtual: VirtualCluster,
+  leader: VirtualMember,
+  target: MemberId | undefined,
+): TransferResult {
   const result = leader.election?.transferLeadership(target, virtual.now());
   leader.poke();
   return result ?? TransferResult.NotLeader;
@@ -154,6 +158,19 @@ test('who cannot lead is refused, and so is a second transfer', (t) => {
   virtual.run(50 * MS);
   t.equal(begin(virtual, leader, target.memberId), TransferResult.Started);
   t.equal(begin(virtual, leader, target.memberId), TransferResult.UnderWay);
+  t.end();
+});
+
+test('where nobody is fit to lead, a transfer that names nobody is refused', (t) => {
+  const alone = settled(1);
+  t.equal(begin(alone, leaderOf(alone), undefined), TransferResult.TargetUnfit);
+  const virtual = settled(3);
+  const leader = leaderOf(virtual);
+  for (const member of virtual.members.filter((one) => one !== leader)) {
+    member.leave();
+  }
+  virtual.run(20 * MS);
+  t.equal(begin(virtual, leader, undefined), TransferResult.TargetUnfit);
   t.end();
 });
 
