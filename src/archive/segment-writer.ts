@@ -19,6 +19,7 @@ import {
   checkCompletion,
   checkSync,
   closeFile,
+  closeOnError,
   openFile,
   type StorageTask,
   type StorageTasks,
@@ -147,6 +148,12 @@ export class SegmentWriter {
     const storage = this.#tasks.storage;
     const path = preparedFileName(base);
     const handle = yield* openFile(storage, path, OpenMode.WriteOrCreate);
+    yield* closeOnError(storage, handle, this.#fill(handle, path));
+    this.#add(base, handle, false);
+  }
+
+  *#fill(handle: FileHandle, path: string): StorageTask<void> {
+    const storage = this.#tasks.storage;
     // It may be left from an earlier recording.
     checkCompletion(yield storage.setLength(handle, 0), `shorten ${path}`);
     checkCompletion(
@@ -155,7 +162,6 @@ export class SegmentWriter {
     );
     const ticket = this.#isBackground ? storage.syncBackground(handle) : storage.sync(handle);
     checkSync(yield ticket, `sync ${path}`);
-    this.#add(base, handle, false);
   }
 
   *#name(file: SegmentFile): StorageTask<void> {

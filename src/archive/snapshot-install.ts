@@ -8,7 +8,7 @@
 import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
 import { SCAN_ENTRY_LENGTH, SCAN_HEADER_LENGTH, scanAreaLength } from '../memory/core.js';
-import { OpenMode, type Storage } from '../ports/storage.js';
+import { type FileHandle, OpenMode, type Storage } from '../ports/storage.js';
 import { type Position, TERM_NULL } from '../position.js';
 import { SnapshotTermDecoder } from '../protocol/codecs/snapshot-term.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
@@ -27,6 +27,7 @@ import {
 import {
   checkCompletion,
   closeFile,
+  closeOnError,
   openFile,
   type StorageTask,
   syncFile,
@@ -48,17 +49,34 @@ export function* writeRecordingBytes(
   const base = segmentBaseOf(position, geometry.segmentLength);
   const path = recordingFileName(entry.recordingId, base);
   const file = yield* openFile(storage, path, OpenMode.WriteOrCreate);
-  if (position === base) {
-    checkCompletion(yield storage.setLength(file, 0), `shorten ${path}`);
-  }
-  yield* writeFile(storage, file, path, position - base, bytes);
   const end = position + bytes.length;
-  if (end === entry.length || end % geometry.segmentLength === 0) {
-    yield* syncFile(storage, file, path);
-  }
+  const isSyncDue = end === entry.length || end % geometry.segmentLength === 0;
+  yield* closeOnError(
+    storage,
+    file,
+    writePiece(storage, file, path, position - base, bytes, isSyncDue),
+  );
   yield* closeFile(storage, file);
   if (end === entry.length) {
     yield* syncNames(storage);
+  }
+}
+
+/** Writes bytes of one file of a recording; what a file held before it begins is dropped. */
+function* writePiece(
+  storage: Storage,
+  file: FileHandle,
+  path: string,
+  offset: number,
+  bytes: Uint8Array,
+  isSyncDue: boolean,
+): StorageTask<void> {
+  if (offset === 0) {
+    checkCompletion(yield storage.setLength(file, 0), `shorten ${path}`);
+  }
+  yield* writeFile(storage, file, path, offset, bytes);
+  if (isSyncDue) {
+    yield* syncFile(storage, file, path);
   }
 }
 

@@ -316,6 +316,21 @@ export function* closeFile(storage: Storage, file: FileHandle): StorageTask<void
   checkCompletion(yield storage.close(file), 'close a file');
 }
 
+/** Does work on a file that is open. When it fails, the file is closed: who goes on opens it anew. */
+export function* closeOnError<T>(
+  storage: Storage,
+  file: FileHandle,
+  work: StorageTask<T>,
+): StorageTask<T> {
+  try {
+    return yield* work;
+  } catch (error) {
+    // What the work failed with is what counts, whether the close succeeds or not.
+    yield storage.close(file);
+    throw error;
+  }
+}
+
 /** Writes a range. */
 export function* writeFile(
   storage: Storage,
