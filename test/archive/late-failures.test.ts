@@ -1,7 +1,7 @@
 // What fails after the start: at the end of a recording, in a scrub, in a snapshot that is read.
 
 import test from 'tape';
-import { purgeArchive } from '../../src/archive/archive-purge.js';
+import { deleteSnapshot, purgeArchive } from '../../src/archive/archive-purge.js';
 import { DamageList } from '../../src/archive/damage-list.js';
 import { openDirectory } from '../../src/archive/member-directory.js';
 import { Scrubber } from '../../src/archive/scrubber.js';
@@ -157,6 +157,34 @@ test('an archive whose record of snapshots is damaged is not purged', (t) => {
   t.match(
     codeOf(() => runOn(disk, purge)),
     /^RECORD_CORRUPT: snapshots.dat is damaged: what may be given up is not known/,
+  );
+  t.deepEqual(disk.contents(), files, 'nothing has changed');
+  t.end();
+});
+
+test('what a purge would keep and cannot read, or must keep, keeps everything', (t) => {
+  const arena = makeArena();
+  const disk = purgedDisk(960);
+  const files = disk.contents();
+  const purge = (storage: MemoryStorage) =>
+    purgeArchive(storage, arena, { keptCount: 1, isDryRun: false });
+  t.match(
+    codeOf(() => runOn(disk, purge)),
+    /^SNAPSHOT_INVALID: .*recording 3\) would be kept and cannot be used: 3-0.rec is missing/,
+  );
+  const remove = (recordingId: number) => (storage: MemoryStorage) =>
+    deleteSnapshot(storage, arena, recordingId);
+  t.match(
+    codeOf(() => runOn(disk, remove(9))),
+    /^ARGUMENT_OUT_OF_RANGE: recording 9 is no snapshot of this archive: it has 3/,
+  );
+  t.match(
+    codeOf(() => runOn(disk, remove(3))),
+    /^LIMIT_EXCEEDED: the log begins at 960, and no other snapshot that is whole holds/,
+  );
+  t.match(
+    codeOf(() => runOn(bornDisk().disk, remove(1))),
+    /^ARGUMENT_OUT_OF_RANGE: recording 1 is no snapshot of this archive: it has none/,
   );
   t.deepEqual(disk.contents(), files, 'nothing has changed');
   t.end();

@@ -6,6 +6,7 @@ import { ELECTION_MUTANTS } from './election-mutants.js';
 import type { Mutant } from './mutant.js';
 import { READ_MUTANTS } from './read-mutants.js';
 import { SERVICE_MUTANTS } from './service-mutants.js';
+import { SNAPSHOT_MUTANTS } from './snapshot-mutants.js';
 import { STORAGE_MUTANTS } from './storage-mutants.js';
 
 /** In the order of the catalogue of bugs. */
@@ -14,6 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...COMMIT_MUTANTS,
   ...STORAGE_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...SNAPSHOT_MUTANTS,
   ...READ_MUTANTS,
   ...CHANNEL_MUTANTS,
 ].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));

@@ -8,6 +8,27 @@ const SENT = 'this.#sent(this.#writer.message(publication, buffer, offset, lengt
 
 export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
+    id: 'B34',
+    bug: 'padding at the end of the log is never consumed',
+    source: 'Aeron 1619',
+    breaks: 'a reader of the archive stays before the padding that ends a segment',
+    judges: ['liveness'],
+    edits: [
+      {
+        file: 'src/cluster/log-poller.ts',
+        find: `    this.#scannedEnd = this.#position + (f64[(area + SCAN_END_OFFSET) >> 3] as number);
+    return count;`,
+        replace: `    const { i32 } = this.#arena;
+    const last = (area + SCAN_HEADER_LENGTH + (count - 1) * SCAN_ENTRY_LENGTH) >> 2;
+    this.#scannedEnd =
+      count === 0
+        ? this.#position
+        : this.#positionAfter(i32[last] as number, i32[last + 1] as number);
+    return count;`,
+      },
+    ],
+  },
+  {
     id: 'B35',
     bug: 'each member decides by its own role which sessions it drops',
     source: 'Aeron 635 and 875',
