@@ -191,11 +191,9 @@ function parseRequest(line: string): ControlRequest | undefined {
   let value: Partial<ControlRequest> | null;
   try {
     value = JSON.parse(line) as Partial<ControlRequest> | null;
-  } catch (error) {
-    if (error instanceof SyntaxError) {
-      return undefined;
-    }
-    throw error;
+  } catch {
+    // It is no JSON: nothing else is thrown for a text.
+    return undefined;
   }
   const isRequest = typeof value?.token === 'string' && typeof value.type === 'string';
   return isRequest ? (value as ControlRequest) : undefined;

@@ -31,7 +31,7 @@ export const EXCEPTIONS: readonly BranchException[] = [
   },
   {
     file: 'src/cluster/response-channel.ts',
-    functionName: 'isUsableResponseChannel',
+    functionName: 'usableEndpoint',
     text: 'throw error;',
     reason:
       'Reached by a defect of the channel parser alone, which throws a PawlError for any text.',

@@ -14,26 +14,14 @@ const OUTPUT_LENGTH_MAX = 1 << 22;
 export interface Job {
   readonly name: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Folders that are one job each, and those whose every file is one. */
 const FOLDERS = ['consensus', 'archive', 'client', 'service', 'errors', 'fuzz', 'scenarios'];
 const SPLIT_FOLDERS = ['host', 'cluster'];
 const PROFILES = ['swarm', 'storm'];
-/** Tests of commands that work on members and their directories, run from the sources. */
-const TOOLS = [
-  ...['archive', 'archive-purge', 'cluster-orders', 'cluster-status', 'cluster-transfer'],
-  ...['command-line', 'node-settings', 'restore'],
-];
-
 function testJob(name: string, files: string): Job {
   return { name, args: [TAPE, files] };
-}
-
-function toolJob(name: string): Job {
-  const file = `test/tools/${name}.test.ts`;
-  return { ...testJob(file, file), env: { PAWL_TEST_SOURCES: '1' } };
 }
 
 /** Seeds run from the sources, because it is their coverage that is wanted. */
@@ -55,7 +43,6 @@ export function allJobs(): Job[] {
   return [
     ...FOLDERS.map((name) => testJob(`test/${name}`, `test/${name}/**/*.test.ts`)),
     ...files.map((file) => testJob(file, file)),
-    ...TOOLS.map(toolJob),
     ...PROFILES.map(simulationJob),
   ];
 }
@@ -66,8 +53,7 @@ export function runJob(
   coverageFolder: string,
 ): Promise<{ readonly ok: boolean; readonly output: string }> {
   return new Promise((settle) => {
-    const measured = { NODE_V8_COVERAGE: coverageFolder, PAWL_FUZZ_SECONDS: '1' };
-    const env = { ...process.env, ...measured, ...job.env };
+    const env = { ...process.env, NODE_V8_COVERAGE: coverageFolder, PAWL_FUZZ_SECONDS: '1' };
     const args = ['--import', 'tsx', ...job.args];
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';

@@ -1,13 +1,15 @@
 // The server that takes orders: who may give them, and what it does with nonsense.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import fs, { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { connect, createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type Test } from 'tape';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import { askMember } from '../../src/host/control-client.js';
 import {
+  CONTROL_LINE_LENGTH_MAX,
   CONTROL_PATH,
   type ControlEndpoint,
   ControlServer,
@@ -16,18 +18,26 @@ import { atEnd } from '../support/at-end.js';
 
 const TIMEOUT_MS = 10_000;
 
-async function serverIn(t: Test): Promise<{ directory: string; server: ControlServer }> {
+function temporaryDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'pawl-test-'));
+  atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function serverIn(t: Test): Promise<{ directory: string; server: ControlServer }> {
+  const directory = temporaryDirectory(t);
   const server = await ControlServer.start(directory, {
     double: (value) => Number(value) * 2,
     fail: () => {
       throw new PawlError(ErrorCode.LimitExceeded, 'too much: ask for less');
     },
+    break: () => {
+      throw new TypeError('a defect');
+    },
+    never: () => new Promise(() => undefined),
+    talk: () => 'x'.repeat(CONTROL_LINE_LENGTH_MAX),
   });
-  atEnd(t, () => {
-    server.close();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  atEnd(t, () => server.close());
   return { directory, server };
 }
 
@@ -78,4 +88,64 @@ test('a server that ends leaves the file of its successor alone', async (t) => {
   writeFileSync(join(directory, CONTROL_PATH), successor);
   server.close();
   t.equal(readFileSync(join(directory, CONTROL_PATH), 'utf8'), successor);
+});
+
+/** What asking for something comes to when it fails, as `CODE: message`. */
+async function failureOf(directory: string, type: string, timeoutMs = TIMEOUT_MS): Promise<string> {
+  try {
+    await askMember(directory, type, 0, timeoutMs);
+    return 'it did not fail';
+  } catch (error) {
+    return error instanceof PawlError ? `${error.code}: ${error.message}` : String(error);
+  }
+}
+
+test('a member that does not answer, says too much, or breaks, is reported as what it is', async (t) => {
+  const { directory } = await serverIn(t);
+  t.match(await failureOf(directory, 'never', 50), /^TIMEOUT: .* did not answer within 50 ms/);
+  t.match(await failureOf(directory, 'talk'), /^LIMIT_EXCEEDED: the answer of .* is too long/);
+  t.match(await failureOf(directory, 'break'), /^CLOSED: a defect/, 'a code that nobody knows');
+  t.equal(await askMember(directory, 'double', 3, TIMEOUT_MS), 6, 'others are served as before');
+});
+
+test('a control.json that leads to nobody, or cannot be read, is told apart', async (t) => {
+  const { directory } = await serverIn(t);
+  const path = join(directory, CONTROL_PATH);
+  const written = readFileSync(path, 'utf8');
+  const mute = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
+  atEnd(t, () => mute.close());
+  await new Promise((resolve) => mute.once('listening', resolve));
+  const { port } = mute.address() as { port: number };
+  for (const text of ['not JSON', JSON.stringify({ pid: 1, port, token: 'of another' })]) {
+    writeFileSync(path, text);
+    t.match(await failureOf(directory, 'double'), /^CLOSED: no member runs on/, text);
+  }
+  const { readFileSync: read } = fs;
+  fs.readFileSync = (() => {
+    throw Object.assign(new Error('denied'), { code: 'EACCES' });
+  }) as typeof read;
+  syncBuiltinESMExports();
+  const denied = failureOf(directory, 'double');
+  fs.readFileSync = read;
+  syncBuiltinESMExports();
+  t.match(await denied, /^SESSION_REFUSED: .* \(EACCES\): only the owner of a member may command/);
+  writeFileSync(path, written);
+  t.equal(await askMember(directory, 'double', 3, TIMEOUT_MS), 6);
+});
+
+test('a member that cannot listen for orders, or say where, says why', async (t) => {
+  const start = (directory: string) =>
+    ControlServer.start(directory, {}).then(
+      () => 'it started',
+      (error: PawlError) => `${error.code}: ${error.message}`,
+    );
+  t.match(await start('/no/such/directory'), /^STORAGE_FAILED: cannot write .* \(ENOENT\): check/);
+  const { listen } = Server.prototype;
+  Server.prototype.listen = function (this: Server) {
+    queueMicrotask(() => this.emit('error', new Error('no port is left')));
+    return this;
+  } as typeof listen;
+  const started = start(temporaryDirectory(t));
+  Server.prototype.listen = listen;
+  t.match(await started, /^NETWORK_FAILED: cannot listen for orders on 127.0.0.1: no port is left/);
 });
