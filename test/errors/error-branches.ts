@@ -26,6 +26,11 @@ export interface ErrorBranch {
   readonly endColumn: number;
 }
 
+/** A name for a branch that is unique as long as the sources stay the same. */
+export function placeOf({ file, line, column }: ErrorBranch): string {
+  return `${file}:${line + 1}:${column + 1}`;
+}
+
 const TEXT_LENGTH_MAX = 72;
 
 /** Counters with such names count what went wrong. */

@@ -16,6 +16,13 @@ export interface Job {
   readonly args: readonly string[];
 }
 
+/** What one job executed. */
+export interface JobResult {
+  readonly ok: boolean;
+  /** Places of branches, see placeOf. */
+  readonly executed: readonly string[];
+}
+
 /** Folders that are one job each, and those whose every file is one. */
 const FOLDERS = ['consensus', 'archive', 'client', 'service', 'errors', 'fuzz', 'scenarios'];
 const SPLIT_FOLDERS = ['host', 'cluster'];

@@ -16,11 +16,11 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { hashSources, KeptResults } from '../support/kept-results.js';
 import { Coverage } from './coverage.js';
-import { type ErrorBranch, findErrorBranches } from './error-branches.js';
+import { type ErrorBranch, findErrorBranches, placeOf } from './error-branches.js';
 import { EXCEPTIONS } from './exceptions.js';
-import { allJobs, type Job, runJob } from './jobs.js';
-import { hashSources, type JobResult, KeptResults, placeOf } from './kept-results.js';
+import { allJobs, type Job, type JobResult, runJob } from './jobs.js';
 import { judge, type Verdict } from './verdict.js';
 
 const ROOMS = ['archive', 'consensus', 'cluster', 'host'];
@@ -53,7 +53,7 @@ async function measure(
     const coverage = new Coverage(root);
     coverage.addFolder(coverageFolder, (url) => ROOMS.some((r) => url.includes(`/src/${r}/`)));
     const executed = branches.filter((branch) => coverage.isExecuted(branch)).map(placeOf);
-    return { job: job.name, ok, seconds, executed };
+    return { ok, executed };
   } finally {
     rmSync(coverageFolder, { recursive: true, force: true });
   }
@@ -63,13 +63,13 @@ async function measure(
 async function runJobs(
   jobs: readonly Job[],
   branches: readonly ErrorBranch[],
-  kept: KeptResults,
+  kept: KeptResults<JobResult>,
   isVerbose: boolean,
 ): Promise<void> {
   const queue = [...jobs];
   const runQueue = async (): Promise<void> => {
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-      kept.keep(await measure(job, branches, isVerbose));
+      kept.keep(job.name, await measure(job, branches, isVerbose));
     }
   };
   const count = Math.min(PROCESSES_MAX, availableParallelism());
@@ -143,7 +143,10 @@ async function main(): Promise<number> {
     root,
     ROOMS.map((room) => `src/${room}`),
   );
-  const kept = new KeptResults(KEPT_FOLDER, hashSources(root));
+  const kept = new KeptResults<JobResult>(
+    KEPT_FOLDER,
+    hashSources(root, ['src', 'assembly', 'test']),
+  );
   const resultsOf = (some: readonly Job[]): JobResult[] =>
     some.flatMap(({ name }) => kept.get(name) ?? []);
   if (values.only.length > 0) {

@@ -1,17 +1,19 @@
 // gate.ts: the mutation gate. Every famous bug is put back, and a named judge must stop it.
 //
 //   npm run test:mutants                 all mutants, as many at once as there are processors
-//   npm run test:mutants -- B1 B9        some of them
+//   npm run test:mutants -- B1 B9        some of them; their results are kept
+//   npm run test:mutants -- --rest       those without a result of these very sources
 //   npm run test:mutants -- --none 200   Pawl itself, so many seeds: nothing may stop it
 //
-// Prints a table and closes with one line, `N passed, M failed`. A run of all mutants writes the
-// table to test/mutants/RESULTS.md.
+// Prints a table and closes with one line, `N passed, M failed`. A run of all mutants, or of the
+// rest of them, writes the table to test/mutants/RESULTS.md.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hashSources, KeptResults } from '../support/kept-results.js';
 import { buildMutant } from './build-mutant.js';
 import { MUTANTS } from './catalogue.js';
 import type { HuntOrder, HuntOutcome } from './hunt.js';
@@ -24,6 +26,8 @@ const MUTANT_TIMEOUT_MS = 30 * 60 * MS_PER_SECOND;
 const FIRST_SEED = 1;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const sources = hashSources(root, ['src', 'assembly', 'test/mutants']);
+const kept = new KeptResults<HuntOutcome>(join(root, 'build/mutants'), sources);
 
 function orderOf(mutant: Mutant): HuntOrder {
   return {
@@ -78,6 +82,9 @@ async function judgeAll(folder: string, mutants: readonly Mutant[]): Promise<Row
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const row = await judge(folder, next);
       rows.push(row);
+      if (typeof row.outcome !== 'string') {
+        kept.keep(next.id, row.outcome);
+      }
       process.stdout.write(`${tableLine(row)}\n`);
     }
   };
@@ -89,16 +96,29 @@ function isKilled(row: Row): boolean {
   return typeof row.outcome !== 'string' && row.outcome.judge !== undefined;
 }
 
+/** A row of an earlier run of the same sources; undefined without one. */
+function keptRow(mutant: Mutant): Row | undefined {
+  const outcome = kept.get(mutant.id);
+  return outcome === undefined ? undefined : { mutant, outcome, wallSeconds: 0 };
+}
+
+/** Some mutants; or, without ids, all of them: those that have a result already only by that. */
 async function runMutants(folder: string, ids: readonly string[]): Promise<number> {
   const unknown = ids.filter((id) => MUTANTS.every((mutant) => mutant.id !== id));
   if (unknown.length > 0) {
     process.stderr.write(`no mutant ${unknown.join(', ')}: see test/mutants/catalogue.ts\n`);
     return 1;
   }
-  const mutants = ids.length === 0 ? MUTANTS : MUTANTS.filter(({ id }) => ids.includes(id));
-  const rows = await judgeAll(folder, mutants);
+  const isWhole = ids.length === 0;
+  const known = isWhole ? MUTANTS.flatMap((mutant) => keptRow(mutant) ?? []) : [];
+  const isDue = (mutant: Mutant): boolean =>
+    isWhole ? known.every((row) => row.mutant !== mutant) : ids.includes(mutant.id);
+  const ran = await judgeAll(folder, MUTANTS.filter(isDue));
+  const rows = MUTANTS.flatMap((mutant) =>
+    [...known, ...ran].filter((row) => row.mutant === mutant),
+  );
   const failed = rows.filter((row) => !isKilled(row)).length;
-  if (ids.length === 0) {
+  if (isWhole) {
     writeFileSync(join(root, 'test/mutants/RESULTS.md'), resultsPage(rows));
   }
   process.stdout.write(`${rows.length - failed} passed, ${failed} failed\n`);
@@ -132,10 +152,14 @@ async function runNone(folder: string, seedCountMax: number): Promise<number> {
 const folder = mkdtempSync(join(tmpdir(), 'pawl-mutants-'));
 try {
   const arguments_ = process.argv.slice(2);
-  const isNone = arguments_[0] === '--none';
-  const failed = isNone
-    ? await runNone(folder, Number(arguments_[1] ?? 200))
-    : await runMutants(folder, arguments_);
+  const [first, second] = arguments_;
+  if (first === undefined) {
+    kept.clear();
+  }
+  const failed =
+    first === '--none'
+      ? await runNone(folder, Number(second ?? 200))
+      : await runMutants(folder, first === '--rest' ? [] : arguments_);
   process.exitCode = failed === 0 ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -1,0 +1,58 @@
+// kept-results.ts: results of the parts of a long measurement, kept until all parts have run.
+//
+// A result counts for the very sources and tests that it was made of: a hash of them goes with it.
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A hash of the texts in some folders: of all that decides what a part does. */
+export function hashSources(root: string, folders: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const folder of folders) {
+    const names = readdirSync(join(root, folder), { encoding: 'utf8', recursive: true });
+    for (const name of names.filter((one) => /\.(ts|js|txt)$/.test(one)).sort()) {
+      hash.update(`${folder} ${name}\n`).update(readFileSync(join(root, folder, name)));
+    }
+  }
+  return hash.digest('hex');
+}
+
+/** Results by the name of their part, as JSON files in a folder. */
+export class KeptResults<T> {
+  readonly #folder: string;
+  readonly #sources: string;
+
+  /**
+   * @param folder where results are kept; it is made when there is something to keep.
+   * @param sources hash of the sources: results of other ones do not count.
+   */
+  constructor(folder: string, sources: string) {
+    this.#folder = folder;
+    this.#sources = sources;
+  }
+
+  /** Forgets all results. */
+  clear(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  keep(part: string, result: T): void {
+    mkdirSync(this.#folder, { recursive: true });
+    writeFileSync(this.#fileOf(part), JSON.stringify({ sources: this.#sources, result }));
+  }
+
+  /** The result of a part; undefined when there is none of the sources as they are. */
+  get(part: string): T | undefined {
+    const file = this.#fileOf(part);
+    if (!existsSync(file)) {
+      return undefined;
+    }
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as { sources: string; result: T };
+    return kept.sources === this.#sources ? kept.result : undefined;
+  }
+
+  #fileOf(part: string): string {
+    return join(this.#folder, `${part.replaceAll(/[^\w.-]/g, '_')}.json`);
+  }
+}
