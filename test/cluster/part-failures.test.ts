@@ -7,17 +7,25 @@ import type { Authenticator, SessionProxy } from '../../src/cluster/authenticato
 import { concludeClusterConfig } from '../../src/cluster/cluster-config.js';
 import { ClusterControl, ControlResult } from '../../src/cluster/cluster-control.js';
 import { DiskWatch } from '../../src/cluster/disk-watch.js';
+import { Egress } from '../../src/cluster/egress.js';
+import type { LeaderReads } from '../../src/cluster/leader-reads.js';
 import { type LeaderSessions, OpenResult } from '../../src/cluster/leader-sessions.js';
 import type { LogPublisher } from '../../src/cluster/log-publisher.js';
+import { QueryIngress } from '../../src/cluster/query-ingress.js';
 import type { Responder } from '../../src/cluster/responder.js';
 import { Services } from '../../src/cluster/services.js';
 import { REJECTION_DELAY_MS, SessionAdmission } from '../../src/cluster/session-admission.js';
 import { SnapshotLoader } from '../../src/cluster/snapshot-loader.js';
 import { SnapshotSchedule } from '../../src/cluster/snapshot-schedule.js';
 import type { PawlError } from '../../src/errors.js';
+import { Arena } from '../../src/memory/arena.js';
+import { SessionTableState } from '../../src/memory/core.js';
 import { StorageResult } from '../../src/ports/storage.js';
-import { ClusterAction, EventCode } from '../../src/protocol/codecs/enumerations.js';
+import { ClusterAction, EventCode, QueryCode } from '../../src/protocol/codecs/enumerations.js';
+import { QueryEncoder } from '../../src/protocol/codecs/query.js';
+import { MESSAGE_HEADER_LENGTH } from '../../src/protocol/message-header.js';
 import { CREDENTIALS_LENGTH_MAX } from '../../src/protocol/streams.js';
+import type { Transport } from '../../src/transport/transport.js';
 import { MemoryStorage } from '../support/memory-storage.js';
 import { MS } from './cluster-fixture.js';
 
@@ -127,6 +135,65 @@ test('a snapshot that was whole at the start, and is not when it is loaded, ends
     load({ failure: undefined, isDone: true }).join(),
     /^SNAPSHOT_INVALID the snapshot cannot be loaded: it ends before its sections do/,
   );
+  t.end();
+});
+
+test('a query of no open session, or of another term, is counted and handed to nobody', (t) => {
+  const arena = Arena.create(1024 * KIB);
+  const table = arena.allocate(arena.core.sessionTableLength(8));
+  arena.core.sessionTableInitialize(table, 8);
+  arena.core.sessionPut(table, 77, SessionTableState.Open, 0);
+  const taken: number[] = [];
+  const reads = { onQuery: (_sessionId: number, queryId: number) => taken.push(queryId) };
+  const ingress = new QueryIngress(arena, table, reads as unknown as LeaderReads);
+  ingress.beginTurn(4, 1);
+  const ask = (termId: number, sessionId: number, queryId: number): void => {
+    const view = new DataView(new ArrayBuffer(64));
+    const length = new QueryEncoder()
+      .wrapAndApplyHeader(view, 0)
+      .leadershipTermId(termId)
+      .clusterSessionId(sessionId)
+      .queryId(queryId)
+      .encodedLength();
+    ingress.onQuery(view, 0, MESSAGE_HEADER_LENGTH + length);
+  };
+  ask(4, 77, 1);
+  ask(4, 78, 2);
+  ask(3, 77, 3);
+  ask(4, 77, 4);
+  t.deepEqual(taken, [1, 4]);
+  t.equal(ingress.rejectedCount, 2);
+  t.end();
+});
+
+test('an answer to a query beyond the share of its client is dropped and counted', (t) => {
+  const transport = {
+    arena: Arena.create(4 * KIB * KIB),
+    addPublication: () => ({ isConnected: false, isClosed: false, close: () => undefined }),
+    canAddPublication: () => true,
+  };
+  const egress = new Egress(transport as unknown as Transport, CONFIG, {
+    onOverflow: () => t.fail('what the log says is not touched'),
+    onCloseRequest: () => undefined,
+    isHeard: () => true,
+  });
+  egress.startTerm(4, '0=127.0.0.1:9001');
+  egress.open();
+  egress.connect({
+    id: 77,
+    correlationIdHigh: 1,
+    correlationIdLow: 2,
+    responseStreamId: 102,
+    responseChannel: 'aeron:udp?endpoint=127.0.0.1:7000',
+  });
+  egress.doWork(0);
+  const answer = new Uint8Array(CONFIG.egressBufferLengthMax / 4);
+  for (let queryId = 1; queryId <= 3; queryId++) {
+    egress.offerAnswer(77, queryId, 960, QueryCode.Ok, answer, 0, answer.length);
+  }
+  t.equal(egress.droppedAnswerCount, 2, 'half of the buffer is for what the log says');
+  egress.offerAnswer(99, 1, 960, QueryCode.Ok, answer, 0, 1);
+  t.equal(egress.droppedAnswerCount, 2, 'a session that is gone needs no answer');
   t.end();
 });
 

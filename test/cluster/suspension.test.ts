@@ -205,6 +205,16 @@ test('a shutdown ends all members at one position, with a snapshot of it', (t) =
   t.end();
 });
 
+test('a shutdown is ordered once, and of the leader', (t) => {
+  const { fixture, leader } = started();
+  const follower = fixture.followers()[0] as SimulatedMember;
+  t.equal(follower.member?.orderShutdown(fixture.world.nowNs), ControlResult.NotLeader);
+  t.equal(leader.member?.orderShutdown(fixture.world.nowNs), ControlResult.Ordered);
+  t.equal(leader.member?.orderShutdown(fixture.world.nowNs), ControlResult.UnderWay);
+  fixture.close();
+  t.end();
+});
+
 test('a member that is down keeps nobody from ending', (t) => {
   const { ends, fixture, leader } = endsOf();
   const [down, other] = fixture.followers() as [SimulatedMember, SimulatedMember];
