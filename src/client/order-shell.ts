@@ -22,6 +22,7 @@ function unknown(code: ErrorCode, why: string): PawlError {
 export class OrderShell {
   readonly #waiting = new Map<number, Waiting>();
   #client: ClusterClient | undefined;
+  #isClosed = false;
   #nextId = 1;
 
   /** What the session's client is to be given as its handlers, beside others. */
@@ -50,6 +51,11 @@ export class OrderShell {
    */
   snapshot(deadlineNs: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#isClosed) {
+        const what = 'the order was not sent: the session is closed';
+        reject(new PawlError(ErrorCode.SessionClosed, what, 'environment'));
+        return;
+      }
       const correlationId = this.#nextId++;
       if ((this.#client?.orderSnapshot(correlationId) ?? -1) > 0) {
         this.#waiting.set(correlationId, { deadlineNs, resolve, reject });
@@ -78,6 +84,7 @@ export class OrderShell {
   }
 
   onClosed(): void {
+    this.#isClosed = true;
     for (const { reject } of this.#waiting.values()) {
       reject(unknown(ErrorCode.SessionClosed, 'the session ended'));
     }

@@ -84,12 +84,13 @@ export class QueryShell {
     });
   }
 
-  /** Nothing that is waited for comes any more. */
+  /** Nothing that is waited for comes any more, and nothing more is asked. */
   fail(error: unknown): void {
     for (const waiting of this.#waiting.values()) {
       waiting.reject(error);
     }
     this.#waiting.clear();
+    this.queries.close(new PawlError(ErrorCode.Closed, 'the client has failed'));
   }
 
   #take(queryId: number): Waiting | undefined {

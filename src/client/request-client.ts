@@ -6,7 +6,7 @@
 // deadline, because a message that was sent and not answered may be in the log or not. It is never
 // sent twice.
 
-import { BACK_PRESSURED } from '../../assembly/layout/frame.js';
+import { BACK_PRESSURED, CLOSED } from '../../assembly/layout/frame.js';
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { REQUEST_HEADER_LENGTH } from '../service/request.js';
@@ -49,6 +49,8 @@ export class RequestClient {
   // Number of the request to its deadline, in the order of sending: deadlines ascend.
   readonly #outstanding = new Map<number, number>();
   #client: ClusterClient | undefined;
+  /** The session has ended. */
+  #isClosed = false;
   #next = 1;
   /** Answers that came after their request was reported as unknown. */
   lateCount = 0;
@@ -69,6 +71,7 @@ export class RequestClient {
   /** The client whose session carries the requests. */
   bind(client: ClusterClient): void {
     this.#client = client;
+    this.#isClosed = false;
   }
 
   /** What the session's client is to be given as its handlers. */
@@ -100,6 +103,9 @@ export class RequestClient {
         `the request has ${body.length} bytes: at most ` +
           `${this.#frame.length - REQUEST_HEADER_LENGTH} fit; split it, or raise bodyLengthMax`,
       );
+    }
+    if (this.#isClosed) {
+      return CLOSED;
     }
     if (this.#outstanding.size >= this.#countMax) {
       return BACK_PRESSURED;
@@ -163,6 +169,7 @@ export class RequestClient {
       this.#handlers.onUnknown(request, reason);
     }
     this.#outstanding.clear();
+    this.#isClosed = true;
   }
 
   #unknown(why: string): PawlError {

@@ -144,6 +144,10 @@ class Connection implements ExactlyOnceConnection {
 
   request(body: Uint8Array): Promise<RequestReply> {
     return new Promise((resolve, reject) => {
+      if (this.#loop.isClosed) {
+        reject(new PawlError(ErrorCode.Closed, 'the request was not sent: the client is closed'));
+        return;
+      }
       const requestId = this.#client.request(body, this.#clock.nowNs());
       if (requestId > 0) {
         this.#waiting.set(requestId, { resolve, reject });
@@ -151,12 +155,10 @@ class Connection implements ExactlyOnceConnection {
         return;
       }
       reject(
-        this.#loop.isClosed
-          ? new PawlError(ErrorCode.Closed, 'the request was not sent: the client is closed')
-          : new PawlError(
-              ErrorCode.LimitExceeded,
-              'the request was not sent: too much is pending; wait for outcomes first',
-            ),
+        new PawlError(
+          ErrorCode.LimitExceeded,
+          'the request was not sent: too much is pending; wait for outcomes first',
+        ),
       );
     });
   }

@@ -48,16 +48,25 @@ export interface RequestSession {
  * @throws PawlError TIMEOUT, SESSION_REFUSED, CONFIGURATION_INVALID.
  */
 export async function connect(options: ConnectOptions): Promise<RequestSession> {
-  const { handlers, queries, requests, ...clientOptions } = options;
+  const { handlers, onFatal, queries, requests, ...clientOptions } = options;
   let connected: NodeClient | undefined;
   const nowNs = () => connected?.clock.nowNs() ?? 0;
   const wake = () => connected?.wake();
   const shell = new RequestShell(nowNs, wake, requests);
   const reads = new QueryShell(nowNs, wake, queries);
   const orders = new OrderShell();
+  const handlersWith = (others: ConnectOptions['handlers']) =>
+    shell.requests.clientHandlers(orders.clientHandlers(queryHandlers(reads, others)));
   connected = await connectClient(
-    clientOptions,
-    shell.requests.clientHandlers(orders.clientHandlers(queryHandlers(reads, handlers))),
+    {
+      ...clientOptions,
+      onFatal: (error) => {
+        // The loop has ended: nobody else tells those who wait.
+        handlersWith({}).onClosed?.(hasFailed(error));
+        onFatal?.(error);
+      },
+    },
+    handlersWith(handlers),
   );
   const session = connected;
   orders.bind(session.client);
@@ -89,6 +98,16 @@ export async function connect(options: ConnectOptions): Promise<RequestSession> 
     query: (body, queryOptions) => reads.query(body, queryOptions),
     close: session.close,
   };
+}
+
+function hasFailed(cause: unknown): PawlError {
+  return new PawlError(
+    ErrorCode.SessionClosed,
+    `the client has failed: ${cause instanceof Error ? cause.message : String(cause)}; open a new ` +
+      'session',
+    'environment',
+    { cause },
+  );
 }
 
 function queryHandlers(reads: QueryShell, others: ConnectOptions['handlers'] = {}) {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'tape';
+import { ExactlyOnceClient } from '../../src/client/exactly-once-client.js';
 import { PawlError } from '../../src/errors.js';
 import { bootstrapMember } from '../../src/host/bootstrap.js';
 import { connectExactlyOnce } from '../../src/host/connect-exactly-once.js';
@@ -81,5 +82,69 @@ test('a first session that nobody opens is an error, not a wait for ever', async
   const options = { ingressEndpoints: ingress, connectTimeoutMs: 300 };
   const error: unknown = await connectExactlyOnce(options).catch((reason: unknown) => reason);
   t.ok(error instanceof PawlError && error.code === 'TIMEOUT');
+  t.end();
+});
+
+/** Lets the client's next duty cycles throw, until the answer is called. */
+function breakClient(error: Error): () => void {
+  const { doWork } = ExactlyOnceClient.prototype;
+  ExactlyOnceClient.prototype.doWork = () => {
+    throw error;
+  };
+  return () => {
+    ExactlyOnceClient.prototype.doWork = doWork;
+  };
+}
+
+test('a request that nobody answers in time fails, and a defect fails all that waits', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'pawl-exactly-once-'));
+  const { ingress, members } = await findLocalEndpoints(1);
+  const options = {
+    cluster: { members, logTermLength: 64 * KIB, segmentLength: 64 * KIB },
+    member: { memberId: 0, memoryLength: 64 * 1024 * KIB },
+    directory,
+  };
+  await bootstrapMember(options);
+  const member = runMember({ ...options, serviceFactory: makeSum });
+  const fatal: unknown[] = [];
+  const connection = await connectExactlyOnce({
+    ingressEndpoints: ingress,
+    requests: { requestTimeoutNs: 500_000_000 },
+    onFatal: (error) => fatal.push(error),
+  });
+  await member.stop();
+  const failed = (promise: Promise<unknown>): Promise<unknown> =>
+    promise.then(
+      () => 'it was answered',
+      (error: unknown) => error,
+    );
+  const late = await failed(connection.request(addition(1)));
+  t.ok(late instanceof PawlError, String(late));
+  t.equal(connection.pendingCount, 0);
+  const defect = new RangeError('a defect');
+  const mend = breakClient(defect);
+  const waiting = [failed(connection.request(addition(2))), failed(connection.query(addition(3)))];
+  t.deepEqual(await Promise.all(waiting), [defect, defect], 'a request and a query');
+  mend();
+  t.deepEqual(fatal, [defect], 'it is handed over once');
+  const refused = await failed(connection.request(addition(4)));
+  t.ok(refused instanceof PawlError && refused.code === 'CLOSED', String(refused));
+  t.ok((await failed(connection.query(addition(5)))) instanceof Error, 'nor is there a query');
+  rmSync(directory, { recursive: true, force: true });
+  t.end();
+});
+
+test('a defect before there is a session rejects the connection', async (t) => {
+  const { ingress } = await findLocalEndpoints(1);
+  const defect = new RangeError('a defect');
+  const mend = breakClient(defect);
+  const fatal: unknown[] = [];
+  const onFatal = (error: unknown) => fatal.push(error);
+  const error: unknown = await connectExactlyOnce({ ingressEndpoints: ingress, onFatal }).catch(
+    (reason: unknown) => reason,
+  );
+  mend();
+  t.equal(error, defect);
+  t.deepEqual(fatal, [], 'and is told once');
   t.end();
 });

@@ -7,12 +7,13 @@ import * as nodeFs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type Test } from 'tape';
-import type { ClientHandlers } from '../../src/client/cluster-client.js';
+import { type ClientHandlers, ClusterClient } from '../../src/client/cluster-client.js';
 import type { ClusterSettings, MemberSettings } from '../../src/cluster/cluster-config.js';
 import { MEMBER_DEFAULTS } from '../../src/cluster/cluster-config.js';
 import { channelCountOf, memoryLengthMin } from '../../src/cluster/memory-budget.js';
 import { PawlError } from '../../src/errors.js';
 import { bootstrapMember } from '../../src/host/bootstrap.js';
+import { connect } from '../../src/host/connect.js';
 import { FileLock, type FileLockOptions, LockedError } from '../../src/host/file-lock.js';
 import { connectClient, type NodeClient } from '../../src/host/node-client.js';
 import { runMember } from '../../src/host/node-member.js';
@@ -322,5 +323,32 @@ test('what an agent on the client throws later is handed over once', async (t) =
   });
   await heard;
   t.deepEqual(errors.map(String), ['RangeError: the agent of this test throws']);
+  t.end();
+});
+
+test('a client that fails ends all that waits, and takes nothing more', async (t) => {
+  const { ingress } = await startMember(t);
+  const { doWork } = ClusterClient.prototype;
+  const fatal: unknown[] = [];
+  const session = await connect({ ingressEndpoints: ingress, onFatal: (e) => fatal.push(e) });
+  const told = (promise: Promise<unknown>): Promise<string> =>
+    promise.then(
+      () => 'it was answered',
+      (error: unknown) => (error instanceof PawlError ? error.code : String(error)),
+    );
+  const ask = (): Promise<string[]> => {
+    const body = new Uint8Array(4);
+    const asked = [session.request(body), session.query(body), session.orderSnapshot()];
+    return Promise.all(asked.map(told));
+  };
+  ClusterClient.prototype.doWork = () => {
+    throw new RangeError('a defect');
+  };
+  const waiting = await ask();
+  ClusterClient.prototype.doWork = doWork;
+  t.deepEqual(waiting, ['OUTCOME_UNKNOWN', 'SESSION_CLOSED', 'SESSION_CLOSED']);
+  t.deepEqual(fatal.map(String), ['RangeError: a defect'], 'it is handed over once');
+  t.deepEqual(await ask(), ['SESSION_CLOSED', 'CLOSED', 'SESSION_CLOSED'], 'nothing is sent');
+  session.close();
   t.end();
 });
