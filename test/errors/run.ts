@@ -20,7 +20,7 @@ import { hashSources, KeptResults } from '../support/kept-results.js';
 import { Coverage } from './coverage.js';
 import { type ErrorBranch, findErrorBranches, placeOf } from './error-branches.js';
 import { EXCEPTIONS } from './exceptions.js';
-import { allJobs, type Job, type JobResult, runJob } from './jobs.js';
+import { allJobs, type Job, type JobResult, MEASURED_FOLDERS, runJob } from './jobs.js';
 import { judge, type Verdict } from './verdict.js';
 
 const ROOMS = ['archive', 'consensus', 'cluster', 'host'];
@@ -143,10 +143,7 @@ async function main(): Promise<number> {
     root,
     ROOMS.map((room) => `src/${room}`),
   );
-  const kept = new KeptResults<JobResult>(
-    KEPT_FOLDER,
-    hashSources(root, ['src', 'assembly', 'test']),
-  );
+  const kept = new KeptResults<JobResult>(KEPT_FOLDER, hashSources(root, MEASURED_FOLDERS));
   const resultsOf = (some: readonly Job[]): JobResult[] =>
     some.flatMap(({ name }) => kept.get(name) ?? []);
   if (values.only.length > 0) {
