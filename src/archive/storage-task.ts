@@ -316,7 +316,7 @@ export function* closeFile(storage: Storage, file: FileHandle): StorageTask<void
   checkCompletion(yield storage.close(file), 'close a file');
 }
 
-/** Does work on a file that is open. When it fails, the file is closed: who goes on opens it anew. */
+/** Does work on a file that is open, and closes it when that fails: who goes on opens it anew. */
 export function* closeOnError<T>(
   storage: Storage,
   file: FileHandle,

@@ -101,10 +101,10 @@ export async function connect(options: ConnectOptions): Promise<RequestSession> 
 }
 
 function hasFailed(cause: unknown): PawlError {
+  const what = cause instanceof Error ? cause.message : String(cause);
   return new PawlError(
     ErrorCode.SessionClosed,
-    `the client has failed: ${cause instanceof Error ? cause.message : String(cause)}; open a new ` +
-      'session',
+    `the client has failed: ${what}; open a new session`,
     'environment',
     { cause },
   );

@@ -29,7 +29,7 @@ function withoutSpace(kind: OperationKind, isFull: () => boolean): MemoryStorage
   return storage;
 }
 
-test('a piece of a snapshot that finds no space leaves no file open, and can be written later', (t) => {
+test('a piece of a snapshot that finds no space leaves no file open, and is written later', (t) => {
   for (const kind of ['setLength', 'write'] as const) {
     let isFull = true;
     const storage = withoutSpace(kind, () => isFull);
