@@ -9,6 +9,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 
 /** Where a member that runs tells how to reach it. */
@@ -191,8 +192,8 @@ function parseRequest(line: string): ControlRequest | undefined {
   let value: Partial<ControlRequest> | null;
   try {
     value = JSON.parse(line) as Partial<ControlRequest> | null;
-  } catch {
-    // It is no JSON: nothing else is thrown for a text.
+  } catch (error) {
+    assert(error instanceof SyntaxError, 'a text is JSON or a syntax error');
     return undefined;
   }
   const isRequest = typeof value?.token === 'string' && typeof value.type === 'string';

@@ -29,7 +29,7 @@ test('at level page-cache, who kept a committed log that a quorum lost ends and 
   t.end();
 });
 
-test('hellos of strangers, and of members that are configured otherwise, count for nothing', (t) => {
+test('hellos of strangers and of members that are configured otherwise count for nothing', (t) => {
   const bench = new Bench();
   const before = { ...bench.election.counters };
   bench.hello(9, HELLO_FLAG_VOTING);

@@ -96,7 +96,7 @@ function breakClient(error: Error): () => void {
   };
 }
 
-test('a request that nobody answers in time fails, and a defect fails all that waits', async (t) => {
+test('a request that nobody answers fails in time, a defect fails all that waits', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'pawl-exactly-once-'));
   const { ingress, members } = await findLocalEndpoints(1);
   const options = {

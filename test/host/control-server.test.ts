@@ -100,7 +100,7 @@ async function failureOf(directory: string, type: string, timeoutMs = TIMEOUT_MS
   }
 }
 
-test('a member that does not answer, says too much, or breaks, is reported as what it is', async (t) => {
+test('a member that is silent, says too much, or breaks is reported as what it is', async (t) => {
   const { directory } = await serverIn(t);
   t.match(await failureOf(directory, 'never', 50), /^TIMEOUT: .* did not answer within 50 ms/);
   t.match(await failureOf(directory, 'talk'), /^LIMIT_EXCEEDED: the answer of .* is too long/);

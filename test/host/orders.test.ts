@@ -122,7 +122,7 @@ test('an order that cannot be, or is being carried out, is refused with the reas
   t.match(await shutdown(busy), /^ORDER_REFUSED: a shutdown is under way/);
 });
 
-test('an order whose leader is lost, or that nobody confirms, ends with what is known', async (t) => {
+test('an order whose leader is lost, or that nobody confirms, tells what is known', async (t) => {
   const losing = () =>
     stub((member) => {
       member.onOrder = () => {

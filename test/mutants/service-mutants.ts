@@ -16,15 +16,13 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/cluster/log-poller.ts',
-        find: `    this.#scannedEnd = this.#position + (f64[(area + SCAN_END_OFFSET) >> 3] as number);
-    return count;`,
-        replace: `    const { i32 } = this.#arena;
+        find: 'this.#scannedEnd = this.#position + (f64[(area + SCAN_END_OFFSET) >> 3] as number);',
+        replace: `const { i32 } = this.#arena;
     const last = (area + SCAN_HEADER_LENGTH + (count - 1) * SCAN_ENTRY_LENGTH) >> 2;
     this.#scannedEnd =
       count === 0
         ? this.#position
-        : this.#positionAfter(i32[last] as number, i32[last + 1] as number);
-    return count;`,
+        : this.#positionAfter(i32[last] as number, i32[last + 1] as number);`,
       },
     ],
   },
