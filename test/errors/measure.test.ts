@@ -1,8 +1,14 @@
 // The measurement itself: it finds what handles an error, and it knows what ran.
 
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'tape';
+import { atEnd } from '../support/at-end.js';
+import { hashSources, KeptResults } from '../support/kept-results.js';
 import { countAt } from './coverage.js';
 import { type ErrorBranch, findErrorBranches } from './error-branches.js';
+import { allJobs } from './jobs.js';
 import { decodeMappings, decodeNumbers, segmentWithin } from './source-map.js';
 import { judge } from './verdict.js';
 
@@ -89,5 +95,33 @@ test('what is neither executed nor excepted is missing, and an exception can be 
     ['also', 'gone'],
     'what is executed now, and what is gone',
   );
+  t.end();
+});
+
+test('a result counts for the sources that it was made of, and for no others', (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'pawl-kept-'));
+  atEnd(t, () => rmSync(root, { recursive: true, force: true }));
+  mkdirSync(join(root, 'src'));
+  const change = (text: string): string => {
+    writeFileSync(join(root, 'src', 'a.ts'), text);
+    return hashSources(root, ['src']);
+  };
+  const before = change('1');
+  const kept = new KeptResults<number>(join(root, 'kept'), before);
+  kept.keep('test/host/a.test.ts', 7);
+  t.equal(kept.get('test/host/a.test.ts'), 7);
+  t.equal(kept.get('test/host/b.test.ts'), undefined, 'of another part there is none');
+  const later = new KeptResults<number>(join(root, 'kept'), change('2'));
+  t.equal(later.get('test/host/a.test.ts'), undefined, 'the sources have changed');
+  t.equal(change('1'), before, 'what is as it was has the same hash');
+  kept.clear();
+  t.equal(kept.get('test/host/a.test.ts'), undefined);
+  t.end();
+});
+
+test('jobs have names of their own, and those of two rooms are one for each file', (t) => {
+  const names = allJobs().map(({ name }) => name);
+  t.equal(new Set(names).size, names.length, `${names.length} jobs`);
+  t.ok(names.includes('test/archive') && names.includes('test/host/failures.test.ts'));
   t.end();
 });
