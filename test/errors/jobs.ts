@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { hashSources } from '../support/kept-results.js';
 
 const TAPE = 'node_modules/tape/bin/tape';
 const JOB_TIMEOUT_MS = 10 * 60_000;
@@ -14,6 +15,8 @@ const OUTPUT_LENGTH_MAX = 1 << 22;
 export interface Job {
   readonly name: string;
   readonly args: readonly string[];
+  /** Its test files, or the folder of them. */
+  readonly tests?: string;
 }
 
 /** What one job executed. */
@@ -27,13 +30,21 @@ export interface JobResult {
 const FOLDERS = ['consensus', 'archive', 'client', 'service', 'fuzz', 'scenarios'];
 const SPLIT_FOLDERS = ['host', 'cluster'];
 const PROFILES = ['swarm', 'storm'];
-/** All that decides what the jobs execute. */
-export const MEASURED_FOLDERS: readonly string[] = [
+/** All that decides what the jobs execute; of the tests in it only a job's own do. */
+const MEASURED_FOLDERS: readonly string[] = [
   ...['src', 'assembly', 'test/support', 'test/transport', 'test/vectors'],
   ...[...FOLDERS, ...SPLIT_FOLDERS].map((name) => `test/${name}`),
 ];
+
+/** A hash of all that decides what a job executes. */
+export function sourcesOf(root: string, { tests }: Job): string {
+  const isOwn = (path: string): boolean =>
+    tests !== undefined && (path === tests || path.startsWith(`${tests}/`));
+  return hashSources(root, MEASURED_FOLDERS, (path) => !path.endsWith('.test.ts') || isOwn(path));
+}
+
 function testJob(name: string, files: string): Job {
-  return { name, args: [TAPE, files] };
+  return { name, args: [TAPE, files], tests: name };
 }
 
 /** Seeds run from the sources, because it is their coverage that is wanted. */

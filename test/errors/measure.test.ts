@@ -107,15 +107,21 @@ test('a result counts for the sources that it was made of, and for no others', (
     return hashSources(root, ['src']);
   };
   const before = change('1');
-  const kept = new KeptResults<number>(join(root, 'kept'), before);
-  kept.keep('test/host/a.test.ts', 7);
-  t.equal(kept.get('test/host/a.test.ts'), 7);
-  t.equal(kept.get('test/host/b.test.ts'), undefined, 'of another part there is none');
-  const later = new KeptResults<number>(join(root, 'kept'), change('2'));
-  t.equal(later.get('test/host/a.test.ts'), undefined, 'the sources have changed');
+  const kept = new KeptResults<number>(join(root, 'kept'));
+  kept.keep('test/host/a.test.ts', before, 7);
+  t.equal(kept.get('test/host/a.test.ts', before), 7);
+  t.equal(kept.get('test/host/b.test.ts', before), undefined, 'of another part there is none');
+  t.equal(kept.get('test/host/a.test.ts', change('2')), undefined, 'the sources have changed');
   t.equal(change('1'), before, 'what is as it was has the same hash');
+  writeFileSync(join(root, 'src', 'b.ts'), '3');
+  t.notEqual(hashSources(root, ['src']), before, 'a file is new');
+  t.equal(
+    hashSources(root, ['src'], (path) => path !== 'src/b.ts'),
+    before,
+    'but it does not count',
+  );
   kept.clear();
-  t.equal(kept.get('test/host/a.test.ts'), undefined);
+  t.equal(kept.get('test/host/a.test.ts', before), undefined);
   t.end();
 });
 

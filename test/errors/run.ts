@@ -16,11 +16,11 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { hashSources, KeptResults } from '../support/kept-results.js';
+import { KeptResults } from '../support/kept-results.js';
 import { Coverage } from './coverage.js';
 import { type ErrorBranch, findErrorBranches, placeOf } from './error-branches.js';
 import { EXCEPTIONS } from './exceptions.js';
-import { allJobs, type Job, type JobResult, MEASURED_FOLDERS, runJob } from './jobs.js';
+import { allJobs, type Job, type JobResult, runJob, sourcesOf } from './jobs.js';
 import { judge, type Verdict } from './verdict.js';
 
 const ROOMS = ['archive', 'consensus', 'cluster', 'host'];
@@ -69,7 +69,8 @@ async function runJobs(
   const queue = [...jobs];
   const runQueue = async (): Promise<void> => {
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-      kept.keep(job.name, await measure(job, branches, isVerbose));
+      const sources = sourcesOf(root, job);
+      kept.keep(job.name, sources, await measure(job, branches, isVerbose));
     }
   };
   const count = Math.min(PROCESSES_MAX, availableParallelism());
@@ -143,9 +144,9 @@ async function main(): Promise<number> {
     root,
     ROOMS.map((room) => `src/${room}`),
   );
-  const kept = new KeptResults<JobResult>(KEPT_FOLDER, hashSources(root, MEASURED_FOLDERS));
+  const kept = new KeptResults<JobResult>(KEPT_FOLDER);
   const resultsOf = (some: readonly Job[]): JobResult[] =>
-    some.flatMap(({ name }) => kept.get(name) ?? []);
+    some.flatMap((job) => kept.get(job.name, sourcesOf(root, job)) ?? []);
   if (values.only.length > 0) {
     const wanted = jobs.filter(({ name }) => values.only.some((only) => name.startsWith(only)));
     await runJobs(wanted, branches, kept, values.verbose);
@@ -156,7 +157,7 @@ async function main(): Promise<number> {
   if (!values.rest) {
     kept.clear();
   }
-  const missing = jobs.filter(({ name }) => kept.get(name)?.ok !== true);
+  const missing = jobs.filter((job) => resultsOf([job])[0]?.ok !== true);
   await runJobs(missing, branches, kept, values.verbose);
   return sumUp(branches, resultsOf(jobs), values.verbose);
 }

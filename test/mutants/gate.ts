@@ -27,7 +27,7 @@ const FIRST_SEED = 1;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const sources = hashSources(root, ['src', 'assembly', 'test/mutants']);
-const kept = new KeptResults<HuntOutcome>(join(root, 'build/mutants'), sources);
+const kept = new KeptResults<HuntOutcome>(join(root, 'build/mutants'));
 
 function orderOf(mutant: Mutant): HuntOrder {
   return {
@@ -83,7 +83,7 @@ async function judgeAll(folder: string, mutants: readonly Mutant[]): Promise<Row
       const row = await judge(folder, next);
       rows.push(row);
       if (typeof row.outcome !== 'string') {
-        kept.keep(next.id, row.outcome);
+        kept.keep(next.id, sources, row.outcome);
       }
       process.stdout.write(`${tableLine(row)}\n`);
     }
@@ -98,7 +98,7 @@ function isKilled(row: Row): boolean {
 
 /** A row of an earlier run of the same sources; undefined without one. */
 function keptRow(mutant: Mutant): Row | undefined {
-  const outcome = kept.get(mutant.id);
+  const outcome = kept.get(mutant.id, sources);
   return outcome === undefined ? undefined : { mutant, outcome, wallSeconds: 0 };
 }
 
