@@ -109,7 +109,7 @@ test('a request that nobody answers fails in time, a defect fails all that waits
   const fatal: unknown[] = [];
   const connection = await connectExactlyOnce({
     ingressEndpoints: ingress,
-    requests: { requestTimeoutNs: 500_000_000 },
+    requests: { requestTimeoutNs: 500_000_000, windowMax: 1 },
     onFatal: (error) => fatal.push(error),
   });
   await member.stop();
@@ -118,8 +118,11 @@ test('a request that nobody answers fails in time, a defect fails all that waits
       () => 'it was answered',
       (error: unknown) => error,
     );
-  const late = await failed(connection.request(addition(1)));
-  t.ok(late instanceof PawlError, String(late));
+  const first = failed(connection.request(addition(1)));
+  const beyond = await failed(connection.request(addition(1)));
+  t.ok(beyond instanceof PawlError && beyond.code === 'LIMIT_EXCEEDED', String(beyond));
+  const late = await first;
+  t.ok(late instanceof PawlError && late.code === 'TIMEOUT', String(late));
   t.equal(connection.pendingCount, 0);
   const defect = new RangeError('a defect');
   const mend = breakClient(defect);

@@ -113,13 +113,15 @@ test('a control.json that leads to nobody, or cannot be read, is told apart', as
   const path = join(directory, CONTROL_PATH);
   const written = readFileSync(path, 'utf8');
   const mute = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
-  atEnd(t, () => mute.close());
   await new Promise((resolve) => mute.once('listening', resolve));
   const { port } = mute.address() as { port: number };
   for (const text of ['not JSON', JSON.stringify({ pid: 1, port, token: 'of another' })]) {
     writeFileSync(path, text);
     t.match(await failureOf(directory, 'double'), /^CLOSED: no member runs on/, text);
   }
+  mute.close();
+  writeFileSync(path, JSON.stringify({ pid: 1, port, token: 'of one that ended' }));
+  t.match(await failureOf(directory, 'double'), /^CLOSED: no member runs on/, 'nobody listens');
   const { readFileSync: read } = fs;
   fs.readFileSync = (() => {
     throw Object.assign(new Error('denied'), { code: 'EACCES' });
