@@ -117,7 +117,7 @@ test('a snapshot that was whole at the start, and is not when loaded, ends the m
     const errors: PawlError[] = [];
     const loader = new SnapshotLoader({
       reader: { poll: () => 0, close: () => undefined, ...reader } as SnapshotReader,
-      services: { hosts: [{}] } as unknown as Services,
+      services: { hosts: [{}], canLoad: true } as unknown as Services,
       onSession: () => undefined,
       onSuspended: () => undefined,
       onFatal: (error) => errors.push(error),
