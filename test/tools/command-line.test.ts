@@ -99,7 +99,14 @@ test('simulate tells a seed as a diagram, with only the faults that are asked fo
 });
 
 test('simulate runs the given seeds and prints the sums as one JSON object', async (t) => {
-  const { code, stdout, stderr } = await runCli('simulate', '--seeds', '2', '--json');
+  const { code, stdout, stderr } = await runCli(
+    'simulate',
+    '--seeds',
+    '2',
+    '--seconds',
+    '2',
+    '--json',
+  );
   t.equal(code, 0, stderr);
   const { seeds, failures, acknowledged } = JSON.parse(stdout) as {
     seeds: number;
