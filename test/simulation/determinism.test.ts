@@ -6,7 +6,7 @@ import { delimiter } from 'node:path';
 import test from 'tape';
 
 const FIRST_SEED = 4_100;
-const SEED_COUNT = 4;
+const SEED_COUNT = 6;
 const SECONDS = 4;
 
 interface HashRun {
