@@ -1,7 +1,7 @@
 // Runs the tests and closes with one line, `N passed, N failed`.
 //
 //   node scripts/test.mjs              all TypeScript and AssemblyScript tests of the library
-//   node scripts/test.mjs process      one of the suites that need more: process, interop, runtimes
+//   node scripts/test.mjs process      one of the suites that need more: see SUITES
 //   node scripts/test.mjs --verbose    also prints the output of what passes
 //   node scripts/test.mjs process --json   prints `{rows: [{id, name, passed}]}`, the rows of the
 //                                      fault matrix by id, and all else on the standard error
@@ -17,12 +17,13 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SUITES = ['process', 'interop', 'runtimes'];
+const SUITES = ['commands', 'process', 'interop', 'runtimes'];
+/** Their files run one after another: what they wait for has its time limits in real time. */
+const SERIAL_SUITES = ['process', 'interop', 'runtimes'];
 /** What runs longest, in this order: files that are jobs of their own, and folders. */
 const LONGEST = [
   'test/simulation/first-seeds.test.ts',
   'test/simulation/second-seeds.test.ts',
-  'test/tools',
   'test/simulation',
   'test/simulator',
   'test/scenarios',
@@ -197,7 +198,8 @@ function jobsOf(suite) {
   if (suite === undefined) return libraryJobs();
   if (!SUITES.includes(suite)) throw new Error(`no suite ${suite}: ${SUITES.join(', ')} exist`);
   if (suite === 'runtimes' && !existsSync('test/runtimes/node_modules')) installRuntimes();
-  return suiteJobs(suite).map((job) => ({ ...job, serial: true }));
+  const serial = SERIAL_SUITES.includes(suite);
+  return suiteJobs(suite).map((job) => ({ ...job, serial }));
 }
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));

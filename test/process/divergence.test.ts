@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'tape';
 import { connect, type RequestSession } from '../../src/host/connect.js';
 import { ExitCode } from '../../src/host/exit-codes.js';
-import { runCli } from '../tools/cli.js';
+import { runCli } from '../commands/cli.js';
 import { reportRows } from './matrix.js';
 import type { MemberProcess } from './member-process.js';
 import { ProcessCluster } from './process-cluster.js';

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import test from 'tape';
 import { readNodeSettings } from '../../src/tools/node-settings.js';
 import { loadService } from '../../src/tools/service-loader.js';
-import { temporaryDirectory } from './cli.js';
+import { temporaryDirectory } from '../commands/cli.js';
 
 const FLAGS = { memberId: 0, members: '0,h:1,h:2,h:3,h:4,h:5', directory: 'data' };
 
