@@ -5,7 +5,7 @@
 // wakes: it goes on leading for a while. Whatever it knows is old by then.
 
 import type { Prng } from './prng.js';
-import type { SimulatedMember } from './simulated-cluster.js';
+import { MAIN_THREAD, type SimulatedMember } from './simulated-cluster.js';
 import type { NemesisParts, Targets } from './targets.js';
 
 const NS_PER_MS = 1_000_000;
@@ -81,7 +81,7 @@ export class ForgottenLeader {
     if (isWhole) {
       node.process?.pause(sleepMs * NS_PER_MS);
     } else {
-      const main = node.process?.threads.find(({ name }) => name === 'main');
+      const main = node.process?.threads.find(({ name }) => name === MAIN_THREAD);
       main?.stall(sleepMs * NS_PER_MS);
     }
   }

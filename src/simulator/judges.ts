@@ -131,8 +131,17 @@ export class Judges {
     this.promises.forget(memberId);
   }
 
-  /** A member has done a duty cycle. */
-  onTurn(memberId: number, observed: MemberObservation, servicePosition: number): void {
+  /**
+   * A thread of a member has done a duty cycle.
+   *
+   * @param isOwn the thread is the member's own: what was to be done, it could do.
+   */
+  onTurn(
+    memberId: number,
+    observed: MemberObservation,
+    servicePosition: number,
+    isOwn: boolean,
+  ): void {
     const { election } = observed;
     const durable = observed.recorder.durablePosition();
     const append = observed.module.appendPosition();
@@ -144,7 +153,9 @@ export class Judges {
     }
     const commitPosition = election.commitPosition();
     const isLeading = election.role() === MemberRole.Leader;
-    this.#stuckLeader.onTurn(memberId, isLeading, durable, append, this.#world.nowNs);
+    if (isOwn) {
+      this.#stuckLeader.onTurn(memberId, isLeading, durable, append, this.#world.nowNs);
+    }
     const entry = isLeading ? election.termEntries().at(-1) : undefined;
     if (entry !== undefined && entry.termId === election.leadershipTermId()) {
       this.committed.onLeaderCommit(memberId, entry.termId, entry.basePosition, commitPosition);

@@ -36,9 +36,10 @@ import { type DedicatedService, ServiceAgent } from '../service/service-agent.js
 import { ServiceTimers } from '../service/service-timers.js';
 import { ShadowAgent } from '../service/shadow-agent.js';
 import { Transport } from '../transport/transport.js';
+import type { WorldEvent } from './event-heap.js';
 import type { VirtualNode } from './virtual-node.js';
 import type { VirtualProcess } from './virtual-process.js';
-import type { VirtualPorts, VirtualThread } from './virtual-thread.js';
+import { type VirtualPorts, VirtualThread } from './virtual-thread.js';
 import type { World } from './world.js';
 
 /** Bytes of the arena of a simulated member or client. */
@@ -200,7 +201,7 @@ export class SimulatedCluster {
     const { arenas, events, isRecorderInline, makeSecurity, makeService } = this.#options;
     const { makeShadow, onEnd } = this.#options;
     const arena = arenas.take();
-    process.spawn('main', (ports, thread) => {
+    process.spawn(MAIN_THREAD, (ports, thread) => {
       const memberEvents = events?.(simulated.memberId);
       const { config } = simulated;
       const runner = new SimulatedRecorder(process, thread, arena, config);
@@ -232,6 +233,13 @@ export class SimulatedCluster {
       giveLater(this.world, arenas, arena);
     };
   }
+}
+
+/** The name of the thread that a member's duty cycles run on. */
+export const MAIN_THREAD = 'main';
+/** Whether an event was a turn of a member's own thread, not of its recorder's or its services'. */
+export function isMemberTurn({ action }: WorldEvent): boolean {
+  return action instanceof VirtualThread && action.name === MAIN_THREAD;
 }
 
 /** The name of the thread that dedicated services run on. */

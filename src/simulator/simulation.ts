@@ -22,7 +22,12 @@ import { Nemesis } from './nemesis.js';
 import { Operator } from './operator.js';
 import type { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
-import { type ArenaPool, SimulatedCluster, type SimulatedMember } from './simulated-cluster.js';
+import {
+  type ArenaPool,
+  isMemberTurn,
+  SimulatedCluster,
+  type SimulatedMember,
+} from './simulated-cluster.js';
 import { makeSecurity } from './simulated-security.js';
 import { addMemberCounters, emptyCounts } from './simulation-counts.js';
 import type { SimulationResult } from './simulation-result.js';
@@ -352,7 +357,7 @@ export class Simulation {
     const observed = simulated?.member?.observe();
     if (simulated !== undefined && observed !== undefined) {
       const servicePosition = simulated.member?.servicePosition ?? 0;
-      this.judges.onTurn(simulated.memberId, observed, servicePosition);
+      this.judges.onTurn(simulated.memberId, observed, servicePosition, isMemberTurn(event));
       if (simulated.memberId === this.nemesis.blankMemberId && observed.election.isVoting()) {
         this.nemesis.onVote(simulated.memberId);
       }

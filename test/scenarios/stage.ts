@@ -19,6 +19,7 @@ import { Judges } from '../../src/simulator/judges.js';
 import type { LedgerService } from '../../src/simulator/ledger-service.js';
 import {
   type ArenaPool,
+  isMemberTurn,
   SimulatedCluster,
   type SimulatedMember,
 } from '../../src/simulator/simulated-cluster.js';
@@ -291,7 +292,7 @@ export class Stage {
     const observed = simulated?.member?.observe();
     if (simulated !== undefined && observed !== undefined) {
       const servicePosition = simulated.member?.servicePosition ?? 0;
-      this.judges.onTurn(simulated.memberId, observed, servicePosition);
+      this.judges.onTurn(simulated.memberId, observed, servicePosition, isMemberTurn(event));
     }
   }
 

@@ -2,7 +2,9 @@
 
 import test from 'tape';
 import { ArenaPool, Simulation } from '../../src/simulator/index.js';
+import { MAIN_THREAD } from '../../src/simulator/simulated-cluster.js';
 
+const MS = 1_000_000;
 const SECOND = 1_000_000_000;
 const LOG_STREAM = 100;
 const FRAME_TYPE_OFFSET = 6;
@@ -120,5 +122,26 @@ test('streams and sockets that are not given back are found', (t) => {
     found.every((text) => text.includes('sessions, streams and sockets are given back')),
     found[0] ?? 'nothing',
   );
+  t.end();
+});
+
+test('a leader whose own thread stands still with its disk is not blamed before it moves', (t) => {
+  for (let seed = 1; seed <= 4; seed++) {
+    const stalled: string[] = [];
+    const simulation = run(seed, (each) => {
+      const stall = (name: string): void => {
+        const leader = each.cluster.members.find(({ member }) => member?.status().isIngressOpen);
+        const threads = leader?.node.process?.threads;
+        threads?.find((thread) => thread.name === name)?.stall(SECOND);
+        stalled.push(`${name} of ${leader?.memberId}`);
+      };
+      // Its disk comes back first, when it has taken no turn for longer than it may lead so.
+      each.world.schedule(SECOND, undefined, () => stall('recorder'));
+      each.world.schedule(SECOND + 150 * MS, undefined, () => stall(MAIN_THREAD));
+    });
+    const { violation } = simulation.run();
+    t.deepEqual(stalled, ['recorder of 0', 'main of 0'], 'the leader stood still');
+    t.equal(violation?.message, undefined, `seed ${seed}`);
+  }
   t.end();
 });

@@ -14,7 +14,7 @@ interface Standstill {
   sinceNs: number;
 }
 
-/** Watches leaders after their duty cycles. */
+/** Watches leaders by their own thread: while that stands still, they can give up nothing. */
 export class StuckLeader {
   readonly #judge: Judge;
   readonly #limitNs: number;
@@ -29,7 +29,7 @@ export class StuckLeader {
     }));
   }
 
-  /** A member has done a duty cycle; what it has made durable of what it has appended. */
+  /** A member's own thread has done a duty cycle; what is durable of what it has appended. */
   onTurn(
     memberId: number,
     isLeading: boolean,
