@@ -174,6 +174,7 @@ export const Mark = {
   RecoveryRecordingLogTorn: nextMark(),
   TruncationRemovesSegment: nextMark(),
   TruncationLowersMark: nextMark(),
+  TruncationWaitsForRecorder: nextMark(),
   RecorderOtherTerm: nextMark(),
   RecorderNoSpace: nextMark(),
   RecorderNoSpaceForSegment: nextMark(),

@@ -1,8 +1,8 @@
 // mark-writer.ts: writes the durable mark while a recorder records.
 //
-// Due at the start of a term, every 4 MiB or 100 ms of log, and at the end of a recording. What a
-// mark claims is synced first: at level `fsync` it claims what is durable already, at `page-cache`
-// it syncs the segments itself.
+// Due every 4 MiB or 100 ms of log, and at the end of a recording. What a mark claims is synced
+// first: at level `fsync` it claims what is durable already, at `page-cache` it syncs the segments
+// itself. Nothing waits for a mark: it lags, and what lies behind it is found by its checksums.
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -32,6 +32,8 @@ export class MarkWriter {
   #mark: DurableMark = INITIAL_MARK;
   #lastMarkNs = Number.NEGATIVE_INFINITY;
   #isBusy = false;
+  /** Opened, and the time of that is not known yet. */
+  #isFresh = false;
 
   constructor(
     tasks: StorageTasks,
@@ -50,12 +52,8 @@ export class MarkWriter {
     return this.#isBusy;
   }
 
-  /** Opens the mark and makes the one of a term's start durable. */
-  *open(
-    position: Position,
-    commitPosition: Position,
-    leadershipTermId: LeadershipTermId,
-  ): StorageTask<void> {
+  /** Opens the mark for a term; the first one is due an interval after it. */
+  *open(position: Position, leadershipTermId: LeadershipTermId): StorageTask<void> {
     const storage = this.#tasks.storage;
     const reading = yield* readDurableMark(storage);
     if (reading.kind !== 'found') {
@@ -70,18 +68,17 @@ export class MarkWriter {
     assert(mark.durablePosition <= position, 'a recording starts at or beyond the mark');
     assert(mark.leadershipTermId <= leadershipTermId, 'terms of the mark ascend');
     this.#leadershipTermId = leadershipTermId;
-    this.#isBusy = true;
-    try {
-      this.#file = yield* DurableMarkFile.open(storage, mark, sequence);
-      const commit = Math.max(mark.commitPosition, Math.min(commitPosition, position));
-      yield* this.#write({ durablePosition: position, commitPosition: commit, leadershipTermId });
-    } finally {
-      this.#isBusy = false;
-    }
+    this.#mark = mark;
+    this.#file = yield* DurableMarkFile.open(storage, mark, sequence);
+    this.#isFresh = true;
   }
 
   /** Writes a mark when one is due. */
   doWork(nowNs: number, durable: Position, commitPosition: Position): number {
+    if (this.#isFresh) {
+      this.#isFresh = false;
+      this.#lastMarkNs = nowNs;
+    }
     if (this.#file === undefined || nowNs < this.#dueNs(durable, commitPosition)) {
       return 0;
     }

@@ -10,7 +10,7 @@
 //    384  durable position    i64  recorder   end of the log durable at the configured level
 //    512  stop position       i64, 520 stop reason i32  recorder   why it ceased by itself
 //    640  command sequence    i32, 644 kind i32, 648 log meta i32, 656 term i64, 664 position i64
-//    768  ack sequence        i32, 772 result i32, 776 position i64
+//    768  ack sequence        i32, 772 result i32, 776 position i64, 784 closing i32
 //    896  wake                i32, 900 sleeping i32     the recorder sleeps on wake
 //   1024  owner wake          i32                       bumped by the recorder on progress
 //   1152  poison              i32                       the disk failed: nothing is sent any more
@@ -34,6 +34,8 @@ export const RECORDER_COMMAND_POSITION_OFFSET = 664;
 export const RECORDER_ACK_SEQUENCE_OFFSET = 768;
 export const RECORDER_ACK_RESULT_OFFSET = 772;
 export const RECORDER_ACK_POSITION_OFFSET = 776;
+/** 1 from the acknowledgement of a stop until the last mark is durable and the files are closed. */
+export const RECORDER_CLOSING_OFFSET = 784;
 export const RECORDER_WAKE_OFFSET = 896;
 export const RECORDER_SLEEPING_OFFSET = 900;
 export const RECORDER_OWNER_WAKE_OFFSET = 1024;

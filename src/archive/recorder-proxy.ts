@@ -10,6 +10,7 @@ import {
   RECORDER_ACK_POSITION_OFFSET,
   RECORDER_ACK_RESULT_OFFSET,
   RECORDER_ACK_SEQUENCE_OFFSET,
+  RECORDER_CLOSING_OFFSET,
   RECORDER_COMMAND_KIND_OFFSET,
   RECORDER_COMMAND_META_OFFSET,
   RECORDER_COMMAND_POSITION_OFFSET,
@@ -58,7 +59,7 @@ export class RecorderProxy {
 
   /**
    * Records a log buffer from a position on, as one leadership term whose recording log entry is
-   * durable. Acknowledged when the mark of the term's start is durable.
+   * durable. Acknowledged when the segment is open; the mark of the term follows in its interval.
    *
    * @param meta metadata address of the log buffer.
    * @param position end of the recorded log.
@@ -76,7 +77,10 @@ export class RecorderProxy {
     this.#publish(RecorderCommand.Start);
   }
 
-  /** Makes durable what is written and ceases; then `durablePosition` is final. */
+  /**
+   * Makes durable what is written and ceases; then `durablePosition` is final and the log buffer is
+   * not read any more. The last mark is written after that: see `isClosing`.
+   */
   stop(): void {
     assert(!this.isBusy(), 'one command of a recorder at a time');
     this.#isStopping = true;
@@ -97,6 +101,14 @@ export class RecorderProxy {
       this.#isStopping = false;
     }
     return this.#isStarted;
+  }
+
+  /**
+   * Whether a recording that has acknowledged `stop` still writes its last mark. Whoever changes
+   * the segments or the mark waits for its end; the next `start` need not.
+   */
+  isClosing(): boolean {
+    return this.#loadInt(RECORDER_CLOSING_OFFSET) !== 0;
   }
 
   /** Result of the last acknowledged command. */

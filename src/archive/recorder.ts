@@ -22,6 +22,7 @@ import {
   RECORDER_ACK_POSITION_OFFSET,
   RECORDER_ACK_RESULT_OFFSET,
   RECORDER_ACK_SEQUENCE_OFFSET,
+  RECORDER_CLOSING_OFFSET,
   RECORDER_COMMAND_KIND_OFFSET,
   RECORDER_COMMAND_META_OFFSET,
   RECORDER_COMMAND_POSITION_OFFSET,
@@ -70,17 +71,19 @@ export interface RecorderOptions {
 const RecorderState = {
   /** Waits for START. */
   Idle: 1,
-  /** Opens mark and segment, and makes the mark of the term's start durable. */
+  /** Opens mark and segment. */
   Starting: 2,
   Recording: 3,
   /** Ceased by itself; waits for STOP. */
   Ceased: 4,
   /** Makes durable what is written. */
   Stopping: 5,
+  /** Has acknowledged STOP. */
+  Stopped: 6,
   /** Writes the last mark and closes the files. */
-  Closing: 6,
+  Closing: 7,
   /** Poisoned: does nothing any more. */
-  Failed: 7,
+  Failed: 8,
 } as const;
 type RecorderState = (typeof RecorderState)[keyof typeof RecorderState];
 
@@ -143,6 +146,9 @@ export class Recorder implements Agent {
       let work = this.#tasks.poll();
       if (this.#state !== RecorderState.Failed) {
         work += this.#takeCommand() + this.#record() + this.#sync() + this.#finish();
+        // On a thread of its own a recorder waits for each sync: the owner does not, for a mark.
+        this.#tellOwner();
+        work += this.#closeStopped();
         work += this.#marks.doWork(nowNs, this.#durable, this.#commitPosition());
       }
       total += work;
@@ -151,12 +157,16 @@ export class Recorder implements Agent {
         break;
       }
     }
+    this.#tellOwner();
+    return total;
+  }
+
+  #tellOwner(): void {
     if (this.#hasProgress) {
       this.#hasProgress = false;
       Atomics.add(this.#arena.i32, (this.#control + RECORDER_OWNER_WAKE_OFFSET) >> 2, 1);
       this.#onProgress?.();
     }
-    return total;
   }
 
   deadlineNs(): number {
@@ -219,7 +229,7 @@ export class Recorder implements Agent {
 
   *#open(position: Position): StorageTask<void> {
     yield* this.#segments.open(position);
-    yield* this.#marks.open(position, this.#commitPosition(), this.#leadershipTermId);
+    yield* this.#marks.open(position, this.#leadershipTermId);
   }
 
   #acknowledge(result: RecorderResult): void {
@@ -350,24 +360,36 @@ export class Recorder implements Agent {
     this.#hasProgress = true;
   }
 
-  /** Ends a STOP once all that is written is durable: a last mark, then the files are closed. */
+  /** Acknowledges a STOP once all that is written is durable. */
   #finish(): number {
-    const isQuiet =
-      this.#writes.isEmpty &&
-      this.#syncCount === 0 &&
-      !this.#segments.isMaking &&
-      !this.#marks.isBusy;
-    const isDurable = this.#durable === this.#written;
-    if (this.#state !== RecorderState.Stopping || !isQuiet || !isDurable) {
+    const isFinal =
+      this.#writes.isEmpty && this.#syncCount === 0 && this.#durable === this.#written;
+    if (this.#state !== RecorderState.Stopping || !isFinal) {
+      return 0;
+    }
+    this.#writes.clear();
+    this.#storeInt(RECORDER_CLOSING_OFFSET, 1);
+    this.#acknowledge(RecorderResult.Ok);
+    this.#state = RecorderState.Stopped;
+    return 1;
+  }
+
+  /**
+   * Writes the last mark and closes the files. Whoever waits for the final positions has been told:
+   * an election needs them, and not what the mark says of them.
+   */
+  #closeStopped(): number {
+    const isQuiet = !this.#segments.isMaking && !this.#marks.isBusy;
+    if (this.#state !== RecorderState.Stopped || !isQuiet) {
       return 0;
     }
     this.#state = RecorderState.Closing;
     this.#tasks.run(
       this.#marks.close(this.#durable, this.#commitPosition()),
-      (isMarked) => {
-        this.#writes.clear();
+      () => {
         this.#state = RecorderState.Idle;
-        this.#acknowledge(isMarked ? RecorderResult.Ok : RecorderResult.NoSpace);
+        this.#storeInt(RECORDER_CLOSING_OFFSET, 0);
+        this.#hasProgress = true;
       },
       (error) => this.#takeError(error),
     );

@@ -83,6 +83,8 @@ export class ConsensusEffects implements ElectionEffects {
   #stoppedPosition: Position;
   #opening: Opening | undefined;
   #joining: LogJoin | undefined;
+  /** A truncation that waits for the last mark of the recording. */
+  #cut: (() => void) | undefined;
 
   constructor(dependencies: EffectsDependencies) {
     this.#member = dependencies;
@@ -100,6 +102,7 @@ export class ConsensusEffects implements ElectionEffects {
     work += this.#isStopping ? this.#finishStop() : 0;
     work += this.#opening === undefined ? 0 : this.#finishOpening(this.#opening, nowNs);
     work += this.#joining === undefined ? 0 : this.#finishJoin(this.#joining);
+    work += this.#cut === undefined ? 0 : this.#beginCut(this.#cut);
     return work;
   }
 
@@ -219,23 +222,37 @@ export class ConsensusEffects implements ElectionEffects {
     const { directory, logCare, tasks } = this.#member;
     const election = this.#election as Election;
     logCare.rest(position);
-    this.#run(
-      tasks,
-      truncateLog(tasks.storage, {
-        position,
-        geometry: directory.geometry,
-        recordingLog: directory.recordingLog,
-        // Of the own log: the leader's commit position is about a log that this one is not yet.
-        knownCommitPosition: election.consumablePosition(),
-        keepTermId: lastTermId,
-      }),
-      () => {
-        this.#stoppedPosition = position;
-        election.onTruncated();
-        logCare.resume(position);
-      },
-      TRUNCATE_QUEUE,
-    );
+    const cut = (): void =>
+      this.#run(
+        tasks,
+        truncateLog(tasks.storage, {
+          position,
+          geometry: directory.geometry,
+          recordingLog: directory.recordingLog,
+          // Of the own log: the leader's commit position is about a log that this one is not yet.
+          knownCommitPosition: election.consumablePosition(),
+          keepTermId: lastTermId,
+        }),
+        () => {
+          this.#stoppedPosition = position;
+          election.onTruncated();
+          logCare.resume(position);
+        },
+        TRUNCATE_QUEUE,
+      );
+    this.#beginCut(cut);
+  }
+
+  /** Cuts when the recorder has let go of mark and segments. Returns 1 when it began. */
+  #beginCut(cut: () => void): number {
+    this.#cut = cut;
+    if (this.#member.recorder.isClosing()) {
+      hit(Mark.TruncationWaitsForRecorder);
+      return 0;
+    }
+    this.#cut = undefined;
+    cut();
+    return 1;
   }
 
   appendTermEntry(termId: LeadershipTermId, basePosition: Position): void {

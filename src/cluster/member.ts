@@ -364,7 +364,8 @@ export class Member implements Agent {
 
   #isStopped(): boolean {
     const { election, recorder } = this.#running as MemberParts;
-    return election.state() === ElectionState.Left && !recorder.isRecording();
+    const isAtRest = !recorder.isRecording() && !recorder.isClosing();
+    return election.state() === ElectionState.Left && isAtRest;
   }
 
   #check(): void {

@@ -50,7 +50,7 @@ test('a recording whose end cannot be noted poisons the recorder', (t) => {
       each === kind && name === path ? StorageResult.InputOutput : StorageResult.Ok;
     world.stop().turn(3, MS);
     t.ok(world.proxy.isPoisoned(), `${kind} of ${path}`);
-    t.ok(world.proxy.isBusy(), 'STOP is never acknowledged');
+    t.ok(world.proxy.isClosing(), 'it never comes to rest');
   }
   t.end();
 });

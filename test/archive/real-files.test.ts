@@ -88,7 +88,7 @@ async function record(directory: string, durability: Durability): Promise<number
   proxy.stop();
   await until(() => {
     turn();
-    return !proxy.isRecording();
+    return !proxy.isRecording() && !proxy.isClosing();
   });
   storage.end();
   return proxy.durablePosition();

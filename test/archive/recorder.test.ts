@@ -376,6 +376,42 @@ test('a recording that goes on in the middle of a segment leaves what is before 
   t.end();
 });
 
+test('STOP is acknowledged ahead of its last mark, and START begins behind it', (t) => {
+  const world = new RecorderWorld('fsync').lead(0).turn();
+  world.append(100);
+  world.offer().turn();
+  const end = world.proxy.durablePosition();
+  world.storage.hold = (kind, path) => kind === 'sync' && path === 'durable-mark.dat';
+  const told = world.progressCount;
+  world.stop();
+  t.notOk(world.proxy.isRecording(), 'what is recorded is final');
+  t.ok(world.progressCount > told, 'and the owner is told');
+  t.equal(world.proxy.lastResultPosition(), end);
+  t.ok(world.proxy.isClosing(), 'the mark is on its way');
+  world.lead(1, end).turn(3, MS);
+  t.ok(world.proxy.isBusy(), 'the next recording waits for it');
+  world.storage.hold = () => false;
+  world.storage.releaseHeld();
+  world.turn(3, MS);
+  t.notOk(world.proxy.isBusy() || world.proxy.isClosing(), 'then it begins');
+  t.equal(markOf(world, true), end);
+  t.end();
+});
+
+test('a term is recorded at once, and its mark follows in the interval of marks', (t) => {
+  const world = new RecorderWorld('fsync');
+  const marksBefore = world.disk.clone().file('durable-mark.dat');
+  world.lead(3).turn();
+  world.append(100);
+  world.offer().turn(3);
+  t.equal(world.proxy.durablePosition(), world.log.tailPosition, 'it is durable');
+  t.ok(equalBytes(world.disk.file('durable-mark.dat'), marksBefore), 'no mark was waited for');
+  world.turn(2, MARK_INTERVAL_NS);
+  const reading = runOn(world.disk.crashed('drop'), readDurableMark);
+  t.equal(reading.kind === 'found' && reading.mark.leadershipTermId, 3, 'then the mark names it');
+  t.end();
+});
+
 test('what a power cut leaves is always a prefix that holds every durable position', (t) => {
   const arena = makeArena();
   for (let seed = 0; seed < 60; seed++) {

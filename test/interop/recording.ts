@@ -97,7 +97,7 @@ class RecordingMember {
       return log.position() >= end && proxy.durablePosition() === log.position();
     });
     proxy.stop();
-    this.#until(() => !proxy.isRecording());
+    this.#until(() => !proxy.isRecording() && !proxy.isClosing());
     log.close();
     return proxy.durablePosition();
   }

@@ -82,9 +82,14 @@ const COMPARISONS: ReadonlyMap<string, (value: number, limit: number) => boolean
   ['>', (value: number, limit: number) => value > limit],
 ]);
 
-function leader(stage: Stage, ids: readonly string[]): Finding {
+/** Of the members that take ingress, that of the greatest term. */
+function latestLeader(stage: Stage): Glimpse | undefined {
   const leaders = running(stage).filter((glimpse) => glimpse.takesIngress);
-  const latest = leaders.sort((a, b) => b.termId - a.termId)[0];
+  return leaders.sort((a, b) => b.termId - a.termId)[0];
+}
+
+function leader(stage: Stage, ids: readonly string[]): Finding {
+  const latest = latestLeader(stage);
   if (latest === undefined) {
     return 'no member takes ingress';
   }
@@ -232,10 +237,12 @@ const PREDICATES: ReadonlyMap<string, Predicate> = new Map<string, Predicate>([
   ['held', (stage, [kind = '', ...words]) => compare(stage.wire.keptCount(kind), words)],
   [
     'connected',
-    (stage, [id = '', termId]) => {
+    (stage, [id = '', termId = String(latestLeader(stage)?.termId ?? 'any')]) => {
       const { client, isConnected } = stage.clientOf(id);
-      const isInTerm = termId === undefined || String(client?.leadershipTermId) === termId;
-      return isConnected && isInTerm ? undefined : `it is ${client?.state}`;
+      const isInTerm = termId === 'any' || String(client?.leadershipTermId) === termId;
+      return isConnected && isInTerm
+        ? undefined
+        : `it is ${client?.state} in term ${client?.leadershipTermId}`;
     },
   ],
   [
