@@ -1,8 +1,46 @@
 // convergence.ts: whether a cluster has come back to one state, and where it stands when not.
 
+import type { MemberStatus } from '../cluster/member.js';
 import type { Judges } from './judges.js';
 import type { SimulatedCluster } from './simulated-cluster.js';
 import type { SimulatedClient } from './workload.js';
+
+/** What of a member tells who leads, and whom it follows. */
+export interface Standing {
+  readonly member:
+    | {
+        status(): Pick<MemberStatus, 'isIngressOpen' | 'isVoting' | 'leadershipTermId' | 'state'>;
+      }
+    | undefined;
+}
+
+/**
+ * The member that takes ingress. Of two it is the one of the later term: the other one was away,
+ * and has not heard of it.
+ */
+export function latestLeader<T extends Standing>(members: readonly T[]): T | undefined {
+  let latest: T | undefined;
+  let latestTermId = Number.NEGATIVE_INFINITY;
+  for (const one of members) {
+    const status = one.member?.status();
+    if (status?.isIngressOpen === true && status.leadershipTermId > latestTermId) {
+      latest = one;
+      latestTermId = status.leadershipTermId;
+    }
+  }
+  return latest;
+}
+
+/** Whether every member has a vote and does its normal work, all in one term. */
+export function areInOneTerm(members: readonly Standing[]): boolean {
+  const statuses = members.map(({ member }) => member?.status());
+  return statuses.every(
+    (status) =>
+      status?.isVoting === true &&
+      status.state === 'CLOSED' &&
+      status.leadershipTermId === statuses[0]?.leadershipTermId,
+  );
+}
 
 /**
  * Whether all members run, vote, have the same log to its end, can read all of it back, and are in

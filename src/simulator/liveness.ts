@@ -5,9 +5,8 @@
 // healed. Then a follower dies, which must not hold up anybody. At the end nothing may be left that
 // the log does not account for.
 
-import type { Member } from '../cluster/member.js';
 import { quorumSize } from '../consensus/quorum.js';
-import { areMembersEqual, describeCluster } from './convergence.js';
+import { areInOneTerm, areMembersEqual, describeCluster, latestLeader } from './convergence.js';
 import { fixedDelay } from './delay.js';
 import { FollowerDeath } from './follower-death.js';
 import type { Judge } from './invariants/judge.js';
@@ -153,7 +152,7 @@ export class Liveness {
     if (!this.#serve(`the core ${names}, while the others ${absence}`, core)) {
       return false;
     }
-    const leader = this.#leaderOf(core);
+    const leader = latestLeader(core);
     const committed = leader?.member?.status().commitPosition ?? 0;
     return this.#holds(`the core ${names} has all that was committed`, CATCH_UP_LIMIT_NS, () =>
       core.every(({ member }) => (member?.servicePosition ?? -1) >= committed),
@@ -217,7 +216,7 @@ export class Liveness {
     const isLed = this.#holds(
       `${who} has a leader that takes ingress`,
       LEADER_LIMIT_NS,
-      () => this.#leaderOf(members) !== undefined,
+      () => latestLeader(members) !== undefined,
     );
     const sent = clients.map((client) => client.sentCount);
     const made = requesters.map((requester) => requester.madeCount);
@@ -245,14 +244,14 @@ export class Liveness {
   /** A follower dies under load: commits must go on. */
   #loseFollower(): boolean {
     const { cluster, judge, random, start, world } = this.#parts;
-    const areEqual = (): boolean => this.#parts.cluster.members.every(isFollowing);
+    const areInOne = (): boolean => areInOneTerm(cluster.members);
     if (cluster.members.length < FollowerDeath.MEMBER_COUNT_MIN) {
       return true;
     }
-    if (!this.#holds('every member has a vote and a leader', CATCH_UP_LIMIT_NS, areEqual)) {
+    if (!this.#holds('every member has a vote and a leader', CATCH_UP_LIMIT_NS, areInOne)) {
       return false;
     }
-    const leader = this.#leaderOf(cluster.members);
+    const leader = latestLeader(cluster.members);
     const follower = random.pick(cluster.members.filter((member) => member !== leader));
     if (leader === undefined) {
       return true;
@@ -295,10 +294,6 @@ export class Liveness {
 
   // --- conditions ---
 
-  #leaderOf(members: readonly SimulatedMember[]): SimulatedMember | undefined {
-    return members.find(({ member }) => member?.status().isIngressOpen === true);
-  }
-
   /** Runs until a condition holds; reports `liveness` when it does not in time. */
   #holds(what: string, limitNs: number, condition: () => boolean): boolean {
     const { clients, cluster, judge, judges, world } = this.#parts;
@@ -319,11 +314,6 @@ export class Liveness {
     }
     return false;
   }
-}
-
-function isFollowing({ member }: SimulatedMember): boolean {
-  const status = (member as Member | undefined)?.status();
-  return status?.isVoting === true && status.state === 'CLOSED';
 }
 
 function socketCountOf(node: SimulatedMember['node'], { world }: LivenessParts): number {
