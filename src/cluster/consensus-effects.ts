@@ -56,6 +56,8 @@ export interface EffectsDependencies {
   /** Who reads and mends the recording: it must not meet a truncation. */
   readonly logCare: LogCare;
   readonly diskWatch: DiskWatch;
+  /** Where a frame of the log starts, not far before what is applied. */
+  appliedFrame(): Position;
   /** A follower needs log that is purged here. */
   onPurgedLogWanted(memberId: MemberId): void;
   /** The live log changed (opened, joined, left). */
@@ -288,7 +290,9 @@ export class ConsensusEffects implements ElectionEffects {
       position: newest?.logPosition ?? logStartPosition,
       timestampMs: newest?.timestampMs ?? 0,
     };
-    const tailTime = new TailTime(arena, makeReader, config.logTermLength, basePosition, floor);
+    const { logTermLength } = config;
+    const frame = Math.min(this.#member.appliedFrame(), basePosition);
+    const tailTime = new TailTime(arena, makeReader, logTermLength, basePosition, floor, frame);
     this.#opening = { termId, basePosition, tailTime };
   }
 

@@ -18,6 +18,8 @@ import type { LeaderSessions } from './leader-sessions.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
 
 const FRAGMENT_LIMIT = 8_192;
+/** Bytes of log between two positions that are noted. */
+const NOTED_INTERVAL_LENGTH = 64 * 1024;
 
 const CLOSE_DETAILS: ReadonlyMap<number, string> = new Map([
   [CloseReason.ClientAction, 'closed by the client'],
@@ -39,6 +41,9 @@ export class LogApplier {
   readonly #closes: (ClosedSession & { readonly position: Position })[] = [];
   #isIngressOpen = false;
   #nowMs = 0;
+  // Where frames start: the last one noted, and the one before, which is a while behind.
+  #noted: Position;
+  #behind: Position;
 
   /** @param onSnapshotEvent is told of a snapshot event while the state is that of its position. */
   constructor(
@@ -53,6 +58,13 @@ export class LogApplier {
     this.#leader = leader;
     this.#control = control;
     this.#onSnapshotEvent = onSnapshotEvent;
+    this.#noted = poller.position;
+    this.#behind = poller.position;
+  }
+
+  /** Where a frame starts, at least a few events before what is applied, if there are so many. */
+  get positionBehind(): Position {
+    return this.#behind;
   }
 
   get position(): Position {
@@ -67,7 +79,12 @@ export class LogApplier {
   poll(limit: Position, isIngressOpen: boolean, nowMs: number): number {
     this.#isIngressOpen = isIngressOpen;
     this.#nowMs = nowMs;
-    return this.#poller.pollEvents(this.#onEvent, limit, FRAGMENT_LIMIT);
+    const work = this.#poller.pollEvents(this.#onEvent, limit, FRAGMENT_LIMIT);
+    if (this.position - this.#noted >= NOTED_INTERVAL_LENGTH) {
+      this.#behind = this.#noted;
+      this.#noted = this.position;
+    }
+    return work;
   }
 
   /** The service has consumed up to a position: clients of sessions closed before it are told. */

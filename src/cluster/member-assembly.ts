@@ -350,6 +350,7 @@ function assembleConsensus(
     ...inputs,
     ...log,
     publisher,
+    appliedFrame: () => sessions.applier.positionBehind,
     onPurgedLogWanted: (memberId) => snapshots.given.source?.offer(memberId),
     onLogChange: () => {
       const live = log.leaderLog.isOpen ? log.leaderLog : log.followerLog;

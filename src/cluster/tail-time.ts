@@ -1,9 +1,11 @@
 // tail-time.ts: the timestamp of the last event of a log.
 //
 // A new leader stamps its first event, and log time must not go back, also against events that are
-// in its log but not yet committed. Every term buffer's worth of the log starts at a frame, so only
-// the last one has to be read; when it holds no event, the one before.
+// in its log but not yet committed. A member that has applied its log knows where a frame starts not
+// far from its end, and reads from there. Every term buffer's worth of the log starts at a frame:
+// when there is no event behind, the last one of them is read, and then the one before.
 
+import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
@@ -58,20 +60,25 @@ export class TailTime {
   #poller: LogPoller;
   #lastMs = -1;
 
-  /** @param floor what is known already: nothing is read before it. */
+  /**
+   * @param floor what is known already: nothing is read before it.
+   * @param frame where a frame starts, below the end and not far from it; 0 when that is not known.
+   */
   constructor(
     arena: Arena,
     makeReader: () => RecordedLog,
     termLength: number,
     end: Position,
     floor: TimeFloor = LOG_BEGINNING,
+    frame: Position = 0,
   ) {
     this.#arena = arena;
     this.#makeReader = makeReader;
     this.#termLength = termLength;
     this.#end = end;
     this.#floor = floor;
-    this.#start = Math.max(floor.position, (Math.ceil(end / termLength) - 1) * termLength);
+    assert(frame <= end, 'the time of a log is looked for below its end');
+    this.#start = Math.max(floor.position, frame, (Math.ceil(end / termLength) - 1) * termLength);
     this.#poller = this.#makePoller();
   }
 

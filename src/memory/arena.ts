@@ -125,6 +125,18 @@ export class Arena {
    * @throws PawlError MEMORY_EXHAUSTED when no free range is long enough.
    */
   allocate(length: number): number {
+    const zeroEnd = this.#touchedEnd;
+    const address = this.allocateUnzeroed(length);
+    const end = address + alignSlab(length);
+    this.u8.fill(0, address, Math.max(address, Math.min(end, zeroEnd)));
+    return address;
+  }
+
+  /**
+   * As `allocate`, but the slab holds what its last owner left there: for large ones of which
+   * nothing is read before it was written.
+   */
+  allocateUnzeroed(length: number): number {
     assert(length > 0, 'a slab has bytes');
     const slabLength = alignSlab(length);
     const index = this.#free.findIndex((range) => range.length >= slabLength);
@@ -145,7 +157,6 @@ export class Arena {
       this.#free.splice(index, 1);
     }
     this.#allocatedLength += slabLength;
-    this.u8.fill(0, address, Math.max(address, Math.min(address + slabLength, this.#touchedEnd)));
     this.#touchedEnd = Math.max(this.#touchedEnd, address + slabLength);
     return address;
   }
