@@ -115,6 +115,7 @@ export const Mark = {
   ShutdownMemberAbsent: nextMark(),
   SessionOpenBackPressured: nextMark(),
   SessionOfEarlierLeader: nextMark(),
+  SessionClosedBeforeIngress: nextMark(),
   SessionTimedOut: nextMark(),
   IngressOpens: nextMark(),
   IngressBackPressured: nextMark(),

@@ -3,6 +3,7 @@
 // It keeps the replicated session state. It reads the same bytes as the services, bounded by the
 // same position, so what it holds is what every member holds at that position.
 
+import { hit, Mark } from '../marks.js';
 import type { Position } from '../position.js';
 import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import { CloseReason } from '../protocol/codecs/enumerations.js';
@@ -147,6 +148,12 @@ export class LogApplier {
     if (session !== undefined) {
       const detail = CLOSE_DETAILS.get(event.closeReason()) ?? 'closed';
       this.#closes.push({ position, session, detail });
+      if (!this.#isIngressOpen) {
+        // Before its ingress opens a leader sends no replies: there are none to wait for, and a log
+        // that is read again would connect to all the clients that ever were.
+        hit(Mark.SessionClosedBeforeIngress);
+        this.#leader.onClosed(session.id, detail);
+      }
     }
   }
 }

@@ -397,17 +397,8 @@ function assembleConsensus(
     publisher.close();
     outputs.close();
   };
-  return {
-    publisher,
-    effects,
-    election,
-    adapter,
-    installs,
-    outputs,
-    shutdown,
-    subscription,
-    close,
-  };
+  const given = { effects, election, installs, outputs, shutdown, subscription };
+  return { publisher, adapter, ...given, close };
 }
 
 function assembleInstalls(

@@ -297,10 +297,11 @@ export class SessionAdmission {
   #open(details: SessionDetails, nowMs: number, nowNs: number): boolean {
     const { config, sessions } = this.#parts;
     const result = sessions.open(details, nowMs);
-    const { sessionCountPerAddressMax } = config;
-    const { count } = sessions;
+    const { sessionCountMax, sessionCountPerAddressMax } = config;
     const reasons: Readonly<Record<number, string>> = {
-      [OpenResult.LimitReached]: `the limit of ${count} sessions is reached: raise sessionCountMax`,
+      [OpenResult.LimitReached]:
+        `the limit of ${sessionCountMax} sessions is reached, with those whose end a service has ` +
+        'not seen: raise sessionCountMax',
       [OpenResult.AddressLimitReached]:
         `the limit of ${sessionCountPerAddressMax} sessions of one address is reached: ` +
         'raise sessionCountPerAddressMax',

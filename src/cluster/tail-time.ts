@@ -1,9 +1,9 @@
 // tail-time.ts: the timestamp of the last event of a log.
 //
 // A new leader stamps its first event, and log time must not go back, also against events that are
-// in its log but not yet committed. A member that has applied its log knows where a frame starts not
-// far from its end, and reads from there. Every term buffer's worth of the log starts at a frame:
-// when there is no event behind, the last one of them is read, and then the one before.
+// in its log but not yet committed. A member that has applied its log knows where a frame starts
+// near its end, and reads from there. Every term buffer's worth of the log starts at a frame: when
+// no event lies behind the other, the last one of them is read, and then the one before.
 
 import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';

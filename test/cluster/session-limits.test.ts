@@ -9,6 +9,7 @@ import type { LogPublisher } from '../../src/cluster/log-publisher.js';
 import { responseHost } from '../../src/cluster/response-channel.js';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import { Arena } from '../../src/memory/arena.js';
+import { SERVICE_THREAD } from '../../src/simulator/simulated-cluster.js';
 import { ClusterFixture, MS, messageOf, SECOND, type TestClient } from './cluster-fixture.js';
 
 const MIB = 1024 * 1024;
@@ -209,6 +210,41 @@ test('a session whose new leader has no memory for it is told why it ends', (t) 
   leader.node.kill();
   fixture.await(() => client.closed !== undefined, 'the client gave up');
   t.match(String(client.closed), /Member \d leads and does not take its stream: no memory for/);
+  fixture.close();
+  t.end();
+});
+
+test('a leader that reads its log again connects to nobody whose session has ended', (t) => {
+  const fixture = new ClusterFixture({
+    memberCount: 1,
+    cluster: { sessionCountMax: 1 },
+    member: { threads: 'dedicated' },
+  });
+  const leader = fixture.start();
+  for (let count = 0; count < 3; count++) {
+    const client = fixture.connect();
+    fixture.await(() => client.isConnected, 'one after the other has a session');
+    if (count < 2) {
+      client.client?.close();
+      fixture.run(5 * MS);
+    }
+  }
+  // Its mark does not know yet that all of this was committed.
+  leader.node.kill();
+  fixture.cluster.start(leader);
+  const service = () => leader.node.process?.threads.find(({ name }) => name === SERVICE_THREAD);
+  fixture.await(() => service() !== undefined, 'its service has a thread');
+  service()?.stall(SECOND);
+  let connectionCount = 0;
+  for (let turn = 0; turn < 200; turn++) {
+    fixture.run(10 * MS);
+    leader.member?.visitLimits((name, used) => {
+      connectionCount = Math.max(connectionCount, name === 'egress connections' ? used : 0);
+    });
+  }
+  t.equal(connectionCount, 1, 'while its service has seen nothing yet');
+  fixture.await(() => fixture.leader() === leader, 'its ingress opens when the service is there');
+  t.equal(fixture.status(leader).sessionCount, 1);
   fixture.close();
   t.end();
 });

@@ -111,7 +111,7 @@ test('the time of a log is read from the frame that is known to be near its end'
   t.end();
 });
 
-test('where no event lies behind that frame, the last terms are read to the one that has it', (t) => {
+test('where no event lies behind that frame, terms are read back to the one that has it', (t) => {
   const log = new Log();
   log.message(10);
   const event = log.message(30);
