@@ -8,8 +8,8 @@
 //
 // Each folder of test/ is one tape process, and each AssemblyScript spec one as-pect process; as
 // many run at once as the machine has processors. A file that runs for long is a process of its
-// own, and what runs longest starts first: no processor waits for another at the end. Assertions
-// are counted, not files. What crashes, hangs or does not compile counts as a failure.
+// own, and what runs longest starts first: no processor waits for another at the end. What must not
+// share the machine runs alone before. Assertions are counted, not files. What crashes, hangs or does not compile counts as a failure.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -18,8 +18,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SUITES = ['commands', 'process', 'interop', 'runtimes'];
-/** Their files run one after another: what they wait for has its time limits in real time. */
-const SERIAL_SUITES = ['process', 'interop', 'runtimes'];
+/**
+ * Files that run one after another, before the rest of their suite: they bend time, starve members
+ * or lose datagrams, and judge what comes of it by real time.
+ */
+const ALONE = [
+  'test/process/network-faults.test.ts',
+  'test/process/clock-faults.test.ts',
+  'test/process/limits.test.ts',
+  'test/interop',
+  'test/runtimes',
+];
 /** What runs longest, in this order: files that are jobs of their own, and folders. */
 const LONGEST = [
   'test/simulation/first-seeds.test.ts',
@@ -29,6 +38,11 @@ const LONGEST = [
   'test/scenarios',
   'test/cluster',
   'test/host',
+  'test/commands/cluster-orders.test.ts',
+  'test/commands/bench.test.ts',
+  'test/process/kill-rounds.test.ts',
+  'test/process/snapshot-rounds.test.ts',
+  'test/process/dedicated-threads.test.ts',
 ];
 const JOB_TIMEOUT_MS = 15 * 60_000;
 const OUTPUT_LENGTH_MAX = 1 << 24;
@@ -62,9 +76,15 @@ function libraryJobs() {
   const specs = filesBelow('assembly/__tests__', '.spec.ts').map(specJob);
   const folders = readdirSync('test').filter((name) => !SUITES.includes(name));
   const tapes = folders.sort().flatMap((name) => folderJobs(`test/${name}`));
-  const named = LONGEST.flatMap((name) => tapes.filter((job) => job.name === name));
-  if (named.length < LONGEST.length) throw new Error('LONGEST names what does not exist');
-  return [...named, ...specs, ...tapes.filter((job) => !named.includes(job))];
+  return longestFirst(tapes, specs);
+}
+
+/** What LONGEST names, in that order, then what comes next, then the rest. */
+function longestFirst(jobs, next = []) {
+  const missing = LONGEST.filter((path) => !existsSync(path));
+  if (missing.length > 0) throw new Error(`LONGEST names ${missing}, which does not exist`);
+  const named = LONGEST.flatMap((name) => jobs.filter((job) => job.name === name));
+  return [...named, ...next, ...jobs.filter((job) => !named.includes(job))];
 }
 
 /** One job for a folder, and one for each file in it that runs for long. */
@@ -168,8 +188,7 @@ function report(job, result, verdict, { verbose, out }) {
 
 async function runAll(jobs, style) {
   const total = { passed: 0, failed: 0, skipped: 0, rows: [] };
-  const queue = [...jobs];
-  const runQueue = async () => {
+  const runQueue = async (queue) => {
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
       const result = await runJob(job);
       const verdict = judge(job, result);
@@ -180,8 +199,10 @@ async function runAll(jobs, style) {
       total.rows.push(...rowsOf(result.output));
     }
   };
-  const width = jobs.some((job) => job.serial) ? 1 : availableParallelism();
-  await Promise.all(Array.from({ length: width }, runQueue));
+  const isAlone = (job) => ALONE.some((path) => job.name.startsWith(path));
+  await runQueue(jobs.filter(isAlone));
+  const others = jobs.filter((job) => !isAlone(job));
+  await Promise.all(Array.from({ length: availableParallelism() }, () => runQueue(others)));
   return total;
 }
 
@@ -198,8 +219,7 @@ function jobsOf(suite) {
   if (suite === undefined) return libraryJobs();
   if (!SUITES.includes(suite)) throw new Error(`no suite ${suite}: ${SUITES.join(', ')} exist`);
   if (suite === 'runtimes' && !existsSync('test/runtimes/node_modules')) installRuntimes();
-  const serial = SERIAL_SUITES.includes(suite);
-  return suiteJobs(suite).map((job) => ({ ...job, serial }));
+  return longestFirst(suiteJobs(suite));
 }
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));

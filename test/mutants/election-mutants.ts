@@ -181,7 +181,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     bug: 'a gap between the records of a member that restarts',
     source: 'RedisRaft 17, 28, 43, 44 and 53',
     breaks: 'a leadership term begins before its entry in the recording log is written',
-    judges: ['recovery', 'I-5', 'I-11'],
+    judges: ['recovery', 'I-5', 'I-10', 'I-11'],
     edits: [
       {
         file: EFFECTS,
