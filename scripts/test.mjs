@@ -9,7 +9,8 @@
 // Each folder of test/ is one tape process, and each AssemblyScript spec one as-pect process; as
 // many run at once as the machine has processors. A file that runs for long is a process of its
 // own, and what runs longest starts first: no processor waits for another at the end. What must not
-// share the machine runs alone before. Assertions are counted, not files. What crashes, hangs or does not compile counts as a failure.
+// share the machine runs alone before. Assertions are counted, not files. What crashes, hangs or
+// does not compile counts as a failure.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';

@@ -3,6 +3,7 @@
 // It follows what the service's own thread says of them, and is what a leader proposes from. It is
 // as far as the position that the engine takes the service to have reached, or further.
 
+import { ProposalCursor } from './proposal-cursor.js';
 import type { MessageListener, ServiceMessage, ServiceMessageSource } from './service-host.js';
 
 /** Pending messages of one service, as its thread tells. */
@@ -12,8 +13,7 @@ export class MessageMirror implements ServiceMessageSource, MessageListener {
   readonly #pending = new Map<number, ServiceMessage>();
   #lastSequence = 0;
   #loggedSequence = 0;
-  // The leader's own: messages up to this number are appended to its log.
-  #proposedSequence = 0;
+  readonly #cursor = new ProposalCursor();
 
   /** @param pendingCountMax messages that may wait, as the service's own thread has it. */
   constructor(pendingCountMax: number) {
@@ -25,7 +25,7 @@ export class MessageMirror implements ServiceMessageSource, MessageListener {
   }
 
   get unproposedCount(): number {
-    return this.#lastSequence - Math.max(this.#proposedSequence, this.#loggedSequence);
+    return this.#cursor.countTo(this.#lastSequence, this.#loggedSequence);
   }
 
   onOffered(message: ServiceMessage): void {
@@ -41,20 +41,10 @@ export class MessageMirror implements ServiceMessageSource, MessageListener {
   }
 
   propose(limit: number, append: (message: ServiceMessage) => boolean): number {
-    let next = Math.max(this.#proposedSequence, this.#loggedSequence) + 1;
-    let count = 0;
-    for (
-      let message = this.#pending.get(next);
-      message !== undefined && count < limit && append(message);
-      message = this.#pending.get(++next)
-    ) {
-      count++;
-      this.#proposedSequence = next;
-    }
-    return count;
+    return this.#cursor.propose(this.#pending, this.#loggedSequence, limit, append);
   }
 
   forgetProposals(): void {
-    this.#proposedSequence = 0;
+    this.#cursor.forget();
   }
 }

@@ -9,6 +9,7 @@
 // holds before it proposes what is then still pending. An event whose number is not the next one of
 // its service is passed over by all, wherever it comes from.
 
+import { ProposalCursor } from '../cluster/proposal-cursor.js';
 import type {
   MessageListener,
   ServiceMessage,
@@ -57,8 +58,7 @@ export class ServiceMessages implements ServiceMessageSource {
   #lastSequence = 0;
   #lastOrigin: Position = -1;
   #lastOrdinal = 0;
-  // The leader's own: messages up to this number are appended to its log.
-  #proposedSequence = 0;
+  readonly #cursor = new ProposalCursor();
   /** Told of everything that changes which messages are pending. */
   listener: MessageListener | undefined;
   /** Events that were passed over because their message was not the next one. */
@@ -82,7 +82,7 @@ export class ServiceMessages implements ServiceMessageSource {
   }
 
   get unproposedCount(): number {
-    return this.#lastSequence - Math.max(this.#proposedSequence, this.#loggedOf(this.#serviceId));
+    return this.#cursor.countTo(this.#lastSequence, this.#loggedOf(this.#serviceId));
   }
 
   /**
@@ -123,21 +123,12 @@ export class ServiceMessages implements ServiceMessageSource {
   }
 
   propose(limit: number, append: (message: ServiceMessage) => boolean): number {
-    let next = Math.max(this.#proposedSequence, this.#loggedOf(this.#serviceId)) + 1;
-    let count = 0;
-    for (
-      let message = this.#pending.get(next);
-      message !== undefined && count < limit && append(message);
-      message = this.#pending.get(++next)
-    ) {
-      count++;
-      this.#proposedSequence = next;
-    }
-    return count;
+    const logged = this.#loggedOf(this.#serviceId);
+    return this.#cursor.propose(this.#pending, logged, limit, append);
   }
 
   forgetProposals(): void {
-    this.#proposedSequence = 0;
+    this.#cursor.forget();
   }
 
   /** Everything that a member which starts here has to know. */

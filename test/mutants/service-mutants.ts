@@ -55,10 +55,10 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/service/service-messages.ts',
-        find: `  forgetProposals(): void {
-    this.#proposedSequence = 0;`,
-        replace: `  forgetProposals(): void {
-    this.#proposedSequence = this.#lastSequence;`,
+        find: '    this.#cursor.forget();',
+        replace:
+          '    const logged = this.#loggedOf(this.#serviceId);\n' +
+          '    this.#cursor.propose(this.#pending, logged, this.#pending.size, () => true);',
       },
     ],
   },
