@@ -3,7 +3,7 @@
 //   npm run simulate:long -- --minutes 60             seeds go on where the ledger ends
 //   npm run simulate:long -- --minutes 5 --dry        without a line in the ledger
 //
-// Each processor runs batches of seeds one after another. By processor time two fifths are of the
+// Each processor runs batches of seeds one after another. By processor time nearly half are of the
 // profiles `swarm` and `storm`, a third is hours of `sparse`, in which bad luck is minutes apart,
 // and the rest is `quiet`, in which a slow leak would show. At the end one line
 // is added to test/simulation/ledger.jsonl. What is left unreached must be explained in
@@ -25,8 +25,7 @@ const HOURS_FOR_ALL_MARKS = 20;
 const BATCHES = [
   ...batches(2, { profile: 'swarm', seeds: 10 }),
   ...batches(1, { profile: 'sparse', seeds: 2 }),
-  ...batches(2, { profile: 'swarm', seeds: 10 }),
-  ...batches(1, { profile: 'quiet', seeds: 3, args: ['--seconds', '18000'] }),
+  ...batches(1, { profile: 'quiet', seeds: 4, args: ['--seconds', '18000'] }),
   ...batches(2, { profile: 'swarm', seeds: 10 }),
   ...batches(1, { profile: 'sparse', seeds: 2 }),
   ...batches(1, { profile: 'storm', seeds: 2 }),

@@ -135,7 +135,7 @@ export function isFrameWithin(frameLength: i32, termRemaining: i32): bool {
   return frameLength >= DATA_HEADER_LENGTH && frameLength <= termRemaining;
 }
 
-/** Writes the metadata page of a zeroed log buffer that starts at position 0 of initialTermId. */
+/** Writes the zeroed metadata page of a log buffer that starts at position 0 of initialTermId. */
 export function logInitialize(
   meta: usize,
   termLength: i32,
