@@ -1,7 +1,8 @@
-// auctions.mjs: a service that sells items to the highest bidder, twice: right, and with a bug that
-// no test on one machine finds.
+// auctions.mjs: a service that sells items to the highest bidder, three times: right, and with two
+// bugs that no test on one machine finds.
 //
-// Commands and answers are text: `open ITEM` begins an auction, `bid ITEM AMOUNT` takes part in it.
+// Commands, queries and answers are text: `open ITEM` begins an auction, `bid ITEM AMOUNT` takes part
+// in it, and the query `ITEM` asks how it stands.
 
 const AUCTION_MS = 2_000;
 
@@ -10,6 +11,11 @@ export class Auctions {
   /** Items that are being sold, or were. */
   items = new Map();
   soldCount = 0;
+  #cluster;
+
+  onStart(cluster) {
+    this.#cluster = cluster;
+  }
 
   onSessionMessage(session, timestamp, buffer, offset, length) {
     const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
@@ -43,6 +49,25 @@ export class Auctions {
     return `accepted ${item} ${amount}`;
   }
 
+  /** Reads only: the leader alone is asked. */
+  onQuery(query, buffer, offset, length) {
+    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+    const text = new TextEncoder().encode(this.describe(new TextDecoder().decode(bytes)));
+    query.reply(text, 0, text.length);
+  }
+
+  describe(item) {
+    const auction = this.items.get(item);
+    if (auction === undefined) return `${item} is not for sale`;
+    const isOver = this.queryTime(this.#cluster.time()) >= auction.deadline;
+    return `${item} ${isOver ? 'is sold' : 'is open'} at ${auction.highest}`;
+  }
+
+  /** The time of the state that is read, on whichever member. */
+  queryTime(logTime) {
+    return logTime;
+  }
+
   /** The time at which all members handle this event, however late each of them does. */
   now(timestamp) {
     return timestamp;
@@ -56,15 +81,27 @@ export class HastyAuctions extends Auctions {
   }
 }
 
+/** Its state is right, and what it says of it is not: another member says something else. */
+export class HastyAnswers extends Auctions {
+  queryTime() {
+    return Date.now();
+  }
+}
+
 const ITEMS = ['lamp', 'chair', 'clock'];
 
-/** What a client does: it opens and bids by chance, and reads its answers. */
+/** What a client does: it opens, bids and asks by chance, and reads its answers. */
 export function bidder({ random }) {
   const highest = new Map();
   return {
     next() {
       const item = random.pick(ITEMS);
       return random.chance(1, 5) ? `open ${item}` : `bid ${item} ${random.between(1, 1_000)}`;
+    },
+    nextQuery: () => random.pick(ITEMS),
+    onAnswer(answer) {
+      const text = new TextDecoder().decode(answer);
+      return / is (open|sold|not for sale)/.test(text) ? undefined : `is none: ${text}`;
     },
     onReply(reply) {
       const text = new TextDecoder().decode(reply);

@@ -38,6 +38,7 @@ export type { Divergence } from './user/divergence-judge.js';
 export type { ForbiddenCall } from './user/forbidden-calls.js';
 export { type SimulateFailure, type SimulateReport, simulate } from './user/simulate.js';
 export type {
+  AnsweredQuery,
   LogMessage,
   Random,
   SimulateOptions,

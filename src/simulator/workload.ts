@@ -4,6 +4,7 @@
 // process with a new session; its sequence goes on, and what was not answered stays unanswered.
 
 import type { ClusterClient } from '../client/cluster-client.js';
+import type { QueryClient } from '../client/query-client.js';
 import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.js';
 import {
   CANCEL_CODE,
@@ -84,6 +85,19 @@ export interface CommandSource {
   /** A message of the service. */
   onReply(view: DataView, offset: number, length: number): void;
   onSession(sessionId: number): void;
+  /** The queries of this client; none when not given. */
+  makeReads?(options: WorkloadOptions): ClientReads | undefined;
+}
+
+/** What a client asks beside its commands. */
+export interface ClientReads {
+  /** What a session's client is to be given as handlers. */
+  readonly queries: QueryClient;
+  readonly answeredCount: number;
+  /** The client's process starts. */
+  start(): void;
+  doWork(client: ClusterClient, nowNs: number): number;
+  deadlineNs(nowNs: number): number;
 }
 
 /** One client over all its sessions. */
@@ -95,7 +109,7 @@ export class SimulatedClient {
   readonly #random: Prng;
   readonly #timerRandom: Prng;
   readonly #registers: RegisterClient;
-  readonly #reads: ReadWorkload;
+  readonly #reads: ClientReads;
   readonly #source: CommandSource | undefined;
   readonly #bytes = new Uint8Array(COMMAND_LENGTH_MAX);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -124,19 +138,17 @@ export class SimulatedClient {
     const registerRandom = parts.world.random.fork(`registers of client ${id}`);
     const { registerPerMillion } = options;
     this.#registers = new RegisterClient(id, registerRandom, parts.world, registerPerMillion);
-    // Where a source says what is sent, nobody answers queries.
-    const intervalNs = source === undefined ? (options.readIntervalNs ?? 0) : 0;
-    this.#reads = new ReadWorkload(
-      id,
-      parts.world.random.fork(`reads of client ${id}`),
-      {
-        time: parts.world,
-        history: parts.history,
-        onFailed: (code) => parts.onQueryFailed?.(id, code),
-      },
-      intervalNs,
-    );
+    this.#reads = source?.makeReads?.(options) ?? this.#makeReads();
     this.node = parts.world.addNode({ name: `client ${id}` });
+  }
+
+  #makeReads(): ReadWorkload {
+    const { history, onQueryFailed, world } = this.#parts;
+    // Where a source says what is sent and has no queries, nobody asks any.
+    const intervalNs = this.#source === undefined ? (this.#options.readIntervalNs ?? 0) : 0;
+    const onFailed = (code: string): void => onQueryFailed?.(this.id, code);
+    const random = world.random.fork(`reads of client ${this.id}`);
+    return new ReadWorkload(this.id, random, { time: world, history, onFailed }, intervalNs);
   }
 
   /** Starts a process with a new session. Nothing happens when one runs, or after `stop`. */

@@ -7,6 +7,7 @@
 // with every event between the last two samples hashed (see simulate.ts).
 
 import { ErrorCode, PawlError } from '../../errors.js';
+import type { EventOutputs } from './event-outputs.js';
 import {
   differencesOf,
   hashState,
@@ -15,7 +16,8 @@ import {
   type StateText,
   textOfState,
 } from './state-sinks.js';
-import { type EventOutputs, opaqueNameOf, type WatchedEvent } from './watched-service.js';
+import type { QueryOutcome } from './watched-query.js';
+import { opaqueNameOf, type WatchedEvent } from './watched-service.js';
 
 /** Values of the state that may be hashed for each event, on average. */
 export const STATE_VALUES_PER_EVENT = 2_000;
@@ -31,8 +33,11 @@ export interface DivergenceFocus {
 
 /** Two instances that should be equal and are not. */
 export interface Divergence {
-  /** What differs. `local` is a callback that changes the state although it is no event. */
-  readonly kind: 'state' | 'output' | 'local';
+  /**
+   * What differs. `local` is a callback that changes the state although it is no event, `query` a
+   * query that does so, and `answer` that of a query, which the state alone did not decide.
+   */
+  readonly kind: 'state' | 'output' | 'local' | 'query' | 'answer';
   /** Log position after the first event that is known to have made a difference. */
   readonly position: number;
   /** The last position at which both were seen to be equal; -1 for none. */
@@ -51,6 +56,12 @@ export interface Divergence {
   /** The difference was there before the event. */
   readonly isFromBetween: boolean;
 }
+
+/** A divergence that is no event's own: what is known of it. */
+export type FoundElsewhere = Pick<
+  Divergence,
+  'kind' | 'event' | 'sessionId' | 'bytes' | 'firstInstance' | 'secondInstance' | 'differences'
+>;
 
 /** What the first instance at a position did. */
 interface EventRecord {
@@ -132,6 +143,9 @@ export class InstanceView {
   readonly #parts: DivergenceParts;
   #localDigest: string | undefined;
   #localText: StateText | undefined;
+  #queryDigest: string | undefined;
+  #queryText: StateText | undefined;
+  #queriesToSample = 0;
   #isDifferentBefore = false;
   #equalPosition = -1;
   #lastEvent: WatchedEvent | undefined;
@@ -199,6 +213,47 @@ export class InstanceView {
       second: `${this.name} after ${callback}`,
       differences: differencesOf(before, this.#text()),
     });
+  }
+
+  onBeforeQuery(): void {
+    const isFocused = this.position === this.#parts.focus?.textPosition;
+    this.#queryText = isFocused ? this.#text() : undefined;
+    const isSampled = isFocused || --this.#queriesToSample <= 0;
+    const state = isSampled ? this.#hash() : undefined;
+    this.#queryDigest = state?.digest;
+    if (state !== undefined) {
+      this.#queriesToSample = Math.ceil(state.valueCount / STATE_VALUES_PER_EVENT);
+    }
+  }
+
+  /** @param describe says in words what was asked. */
+  onAfterQuery({ query, sessionId }: QueryOutcome, describe: () => string): void {
+    const digest = this.#queryDigest;
+    if (digest === undefined || this.#hash().digest === digest) {
+      return;
+    }
+    const before = this.#queryText;
+    this.reportElsewhere({
+      kind: 'query',
+      event: describe(),
+      sessionId,
+      bytes: query,
+      firstInstance: `${this.name} before the query`,
+      secondInstance: `${this.name} after it`,
+      differences: before === undefined ? [] : differencesOf(before, this.#text()),
+    });
+  }
+
+  /** Something that differs where no event was handled; the first of an instance is told. */
+  reportElsewhere(found: FoundElsewhere): void {
+    if (this.#hasDiverged) {
+      return;
+    }
+    this.#hasDiverged = true;
+    const { position } = this;
+    const timestamp = this.#lastEvent?.timestamp ?? 0;
+    const common = { position, equalPosition: position, eventKind: 'query', timestamp };
+    this.#parts.report({ ...common, isFromBetween: false, ...found });
   }
 
   #define(event: WatchedEvent, outputs: EventOutputs): void {

@@ -2,8 +2,9 @@
 
 import { REQUEST_HEADER_LENGTH } from '../../service/request.js';
 import type { Divergence } from './divergence-judge.js';
+import { messageText } from './event-outputs.js';
 import type { ForbiddenCall, ForbiddenCalls } from './forbidden-calls.js';
-import { messageText, type WatchedEvent } from './watched-service.js';
+import type { WatchedEvent } from './watched-service.js';
 
 /** Calls that are named at most. */
 const CALLS_NAMED_MAX = 4;
@@ -33,6 +34,11 @@ export function eventText(event: WatchedEvent, isRequest: boolean): string {
   }
 }
 
+/** A query of a client. */
+export function queryText(sessionId: number, bytes: Uint8Array): string {
+  return `of session ${sessionId}, ${bytes.length} bytes: ${messageText(bytes)}`;
+}
+
 function bodyText(bytes: Uint8Array, isRequest: boolean): string {
   if (!isRequest || bytes.length < REQUEST_HEADER_LENGTH) {
     return messageText(bytes);
@@ -44,20 +50,29 @@ function bodyText(bytes: Uint8Array, isRequest: boolean): string {
 /** What differs, where it began, and what the cause may be. */
 export function divergenceText(divergence: Divergence, calls: ForbiddenCalls): string {
   const { differences, equalPosition, event, firstInstance, position, secondInstance } = divergence;
+  const isQuery = divergence.kind === 'query' || divergence.kind === 'answer';
   const lines = [headline(divergence)];
-  lines.push(
-    divergence.kind === 'local' ? `  the last event before it: ${event}` : `  the event: ${event}`,
-    equalPosition < 0
-      ? '  they were never seen to be equal'
-      : `  their states were equal at position ${equalPosition}`,
-  );
+  if (isQuery) {
+    lines.push(`  the query: ${event}`);
+  } else {
+    lines.push(
+      divergence.kind === 'local'
+        ? `  the last event before it: ${event}`
+        : `  the event: ${event}`,
+      equalPosition < 0
+        ? '  they were never seen to be equal'
+        : `  their states were equal at position ${equalPosition}`,
+    );
+  }
   for (const { first, path, second } of differences) {
     lines.push(
       `  ${path}: ${first ?? 'missing'} on ${firstInstance}, ${second ?? 'missing'} on ` +
         secondInstance,
     );
   }
-  const causes = causesOf(divergence, calls.between(equalPosition, position), calls.all());
+  // A query is handled after the last event, at the position of that.
+  const fromPosition = isQuery ? equalPosition - 1 : equalPosition;
+  const causes = causesOf(divergence, calls.between(fromPosition, position), calls.all());
   lines.push(...causes.map((cause) => `  ${cause}`));
   return lines.join('\n');
 }
@@ -70,6 +85,13 @@ function headline(divergence: Divergence): string {
         `a callback that is no event changed the state, after log position ${position}: ` +
         `${first} and ${second} differ`
       );
+    case 'query':
+      return (
+        `a query changed the state, at log position ${position}: ${first} and ${second} differ. ` +
+        'Only the leader is asked, so the members are no longer equal'
+      );
+    case 'answer':
+      return `at log position ${position}, ${second} answers a query in another way than ${first}`;
     case 'output':
       return (
         `at log position ${position}, ${second} sends other messages or asks for other things ` +
@@ -119,6 +141,19 @@ function guess(divergence: Divergence): string {
     return (
       'onRoleChange and onTerminate are local to a member: what they keep has to stay out of ' +
       'the state (leave it out with stateOf when it decides nothing)'
+    );
+  }
+  if (kind === 'query') {
+    return (
+      'onQuery counts or caches something: it has to leave the state as it is (leave what decides ' +
+      'nothing out with stateOf)'
+    );
+  }
+  if (kind === 'answer') {
+    return (
+      'the answer comes from more than the replicated state: a variable of the module or a static ' +
+      'field that instances share, a private field or closure that queries change, a query kept as ' +
+      'a view of its buffer, or cluster.memberId or cluster.role'
     );
   }
   if (isFromBetween) {

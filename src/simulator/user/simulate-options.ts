@@ -52,6 +52,28 @@ export interface WorkloadClient {
    * @param request with `requests`, the number of the command that it answers, from 1.
    */
   onReply?(reply: Uint8Array, request: number | undefined): string | undefined;
+  /**
+   * The next query for the service's `onQuery`: bytes, or text; undefined when there is none now.
+   * Without this function nothing is asked.
+   */
+  nextQuery?(): Uint8Array | string | undefined;
+  /**
+   * The service has answered a query. Say what is wrong with the answer, as `onReply` does. A query
+   * may stay unanswered while no majority runs.
+   */
+  onAnswer?(answer: Uint8Array, asked: AnsweredQuery): string | undefined;
+  /**
+   * The service threw, gave no answer or has no `onQuery`. Say what is wrong with that, or return
+   * nothing; without this function the run fails.
+   */
+  onRefused?(reason: PawlError, query: Uint8Array): string | undefined;
+}
+
+/** What was asked, and which state it was that answered. */
+export interface AnsweredQuery {
+  readonly query: Uint8Array;
+  /** Log position of that state: it holds all that was committed when the query was asked. */
+  readonly logPosition: number;
 }
 
 /** A message that the log holds. */
@@ -89,6 +111,8 @@ export interface SimulateOptions<S extends ClusteredService = ClusteredService> 
   readonly clients?: number;
   /** Mean rate of each client. Default: the seed decides. */
   readonly commandsPerSecond?: number;
+  /** Mean rate of queries of each client, where its workload has any. Default: the seed decides. */
+  readonly queriesPerSecond?: number;
   /**
    * `swarm` (default) draws a mix for each seed, `quiet` has none, `storm` has all; or the classes
    * themselves, such as `['kill', 'partition']`.
@@ -119,6 +143,7 @@ const NAMES: Record<keyof SimulateOptions, 'function' | 'integer' | 'other'> = {
   seconds: 'other',
   clients: 'integer',
   commandsPerSecond: 'other',
+  queriesPerSecond: 'other',
   faults: 'other',
   requests: 'other',
   stateOf: 'function',
@@ -136,6 +161,7 @@ const RANGES: readonly [keyof SimulateOptions, number, number][] = [
   ['seconds', 0.1, SECONDS_MAX],
   ['clients', 1, CLIENTS_MAX],
   ['commandsPerSecond', 0.01, COMMANDS_PER_SECOND_MAX],
+  ['queriesPerSecond', 0.01, COMMANDS_PER_SECOND_MAX],
   ['failures', 1, SEEDS_MAX],
 ];
 

@@ -64,6 +64,9 @@ export interface SimulateReport {
   /** Events at which an instance was compared with the first one there; states among them. */
   comparedEvents: number;
   comparedStates: number;
+  /** Queries that were answered, and answers that a replay was asked for as well. */
+  queries: number;
+  comparedAnswers: number;
   /** Clocks and dice that the service called, whether or not they made a difference yet. */
   readonly calls: ForbiddenCall[];
   readonly warnings: string[];
@@ -78,8 +81,10 @@ interface UserRun {
   readonly calls: readonly ForbiddenCall[];
   readonly comparedEvents: number;
   readonly comparedStates: number;
+  readonly queries: number;
+  readonly comparedAnswers: number;
   readonly stateValueCount: number;
-  readonly warning: string | undefined;
+  readonly warnings: readonly string[];
   readonly text: string | undefined;
 }
 
@@ -156,8 +161,10 @@ function runSeed<S extends ClusteredService>(
     calls: application?.calls.all() ?? [],
     comparedEvents: application?.judge.comparedCount ?? 0,
     comparedStates: application?.judge.comparedStateCount ?? 0,
+    queries: application?.queryCount ?? 0,
+    comparedAnswers: application?.queries.comparedCount ?? 0,
     stateValueCount: application?.judge.stateValueCountMax ?? 0,
-    warning: application?.isReplayable === false ? NO_REPLAY : undefined,
+    warnings: application === undefined ? [] : warningsOf(application),
     text: textOf(application),
   };
 }
@@ -165,6 +172,21 @@ function runSeed<S extends ClusteredService>(
 const NO_REPLAY =
   'the log of a seed was too long to be kept, and was not given to a fresh instance at its end: ' +
   'make seconds or commandsPerSecond smaller';
+
+const NO_QUERY_REPLAY =
+  'the queries of a seed were too many to be kept, and were not all given to a fresh instance at ' +
+  'its end: make seconds or queriesPerSecond smaller';
+const NO_QUERIES =
+  'the service has an onQuery, and the workload never asks it: give the workload a nextQuery()';
+
+function warningsOf<S extends ClusteredService>(application: UserApplication<S>): string[] {
+  const isAsked = !application.services.some((service) => service?.onQuery !== undefined);
+  return [
+    ...(application.isReplayable ? [] : [NO_REPLAY]),
+    ...(application.queries.isComplete ? [] : [NO_QUERY_REPLAY]),
+    ...(isAsked || application.hasQueries ? [] : [NO_QUERIES]),
+  ];
+}
 
 function textOf<S extends ClusteredService>(
   application: UserApplication<S> | undefined,
@@ -207,7 +229,7 @@ function explain<S extends ClusteredService>(
   violation: Violation,
 ): SimulateFailure {
   let best = run;
-  if (run.divergence !== undefined && run.divergence.kind !== 'local') {
+  if (run.divergence !== undefined && !IS_WHOLE.includes(run.divergence.kind)) {
     best = again(options, seed, arenas, best);
     best = again(options, seed, arenas, best);
   }
@@ -226,6 +248,9 @@ function explain<S extends ClusteredService>(
     diagram: story.diagram,
   };
 }
+
+/** Kinds of which everything is known at once. */
+const IS_WHOLE: readonly Divergence['kind'][] = ['local', 'answer'];
 
 function tellRun<S extends ClusteredService>(
   options: SimulateOptions<S>,
@@ -275,7 +300,7 @@ function profileOf<S extends ClusteredService>({ faults }: SimulateOptions<S>): 
 
 /** What the options fix, in place of what the seed decided. */
 function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm: Swarm): Swarm {
-  const { clients, commandsPerSecond, faults, members, seconds } = options;
+  const { clients, commandsPerSecond, faults, members, queriesPerSecond, seconds } = options;
   const classes = Array.isArray(faults) ? (faults as FaultClass[]) : swarm.faults;
   const needsMembers = classes.some((fault) => LOSES_LOG.includes(fault)) && Array.isArray(faults);
   const memberCount =
@@ -297,6 +322,9 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
         commandsPerSecond === undefined
           ? swarm.workload.intervalNs
           : Math.ceil(NS_PER_SECOND / commandsPerSecond),
+      ...(queriesPerSecond === undefined
+        ? {}
+        : { readIntervalNs: Math.ceil(NS_PER_SECOND / queriesPerSecond) }),
     },
   };
 }
@@ -317,6 +345,8 @@ function emptyReport(): SimulateReport {
     catchUps: 0,
     comparedEvents: 0,
     comparedStates: 0,
+    queries: 0,
+    comparedAnswers: 0,
     calls: [],
     warnings: [],
     failures: [],
@@ -337,6 +367,8 @@ function add(report: SimulateReport, run: UserRun): void {
   report.catchUps += counts.catchUps;
   report.comparedEvents += run.comparedEvents;
   report.comparedStates += run.comparedStates;
+  report.queries += run.queries;
+  report.comparedAnswers += run.comparedAnswers;
   for (const call of run.calls) {
     const known = report.calls.find(
       ({ name, place }) => name === call.name && place === call.place,
@@ -352,8 +384,8 @@ function add(report: SimulateReport, run: UserRun): void {
 
 function warn(report: SimulateReport, run: UserRun): void {
   const isBlind = run.stateValueCount <= 1 && run.comparedStates > 0;
-  for (const warning of [run.warning, isBlind ? NO_STATE : undefined]) {
-    if (warning !== undefined && !report.warnings.includes(warning)) {
+  for (const warning of [...run.warnings, ...(isBlind ? [NO_STATE] : [])]) {
+    if (!report.warnings.includes(warning)) {
       report.warnings.push(warning);
     }
   }

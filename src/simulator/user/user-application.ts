@@ -3,6 +3,7 @@
 import { assert } from '../../assert.js';
 import type { LogReader, MessageConsumer } from '../../cluster/log-poller.js';
 import { OutputHistory } from '../../cluster/output-history.js';
+import { ErrorCode, PawlError } from '../../errors.js';
 import { POSITION_NULL, type Position } from '../../position.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
@@ -19,17 +20,25 @@ import {
   DivergenceJudge,
   type InstanceView,
 } from './divergence-judge.js';
-import { divergenceText, eventText } from './divergence-text.js';
+import { divergenceText, eventText, queryText } from './divergence-text.js';
+import type { EventOutputs } from './event-outputs.js';
 import { ForbiddenCalls, UserMachine } from './forbidden-calls.js';
+import { outcomeText, QueryJudge, type QueryRecord } from './query-judge.js';
 import type { LogMessage, SimulateOptions } from './simulate-options.js';
 import { UserCommands } from './user-commands.js';
-import { type EventOutputs, type WatchedEvent, WatchedService } from './watched-service.js';
+import type { ClientAnswer } from './user-queries.js';
+import type { QueryOutcome } from './watched-query.js';
+import { type ServiceObserver, type WatchedEvent, WatchedService } from './watched-service.js';
 
 /** Bytes of the log that are kept for its replay at the end of a run. */
 export const REPLAY_LENGTH_MAX = 256 * 1024 * 1024;
 const REPLAY_NAME = 'a fresh replay of the log';
 /** Longest message in a replay: none is longer than the log that it came from. */
 const REPLAY_MESSAGE_LENGTH_MAX = 16 * 1024 * 1024;
+/** Nobody hears the answers of a replay by their number. */
+const REPLAY_QUERY_ID = 1;
+/** Who judges reads: see docs/invariants.md. */
+const READ_JUDGE = 'linearizability';
 const REPLAY_EGRESS_LENGTH_DEFAULT = 8 * 1024;
 
 /** A frame of the log. */
@@ -37,6 +46,13 @@ interface LogFragment {
   readonly bytes: Uint8Array;
   readonly flags: number;
   readonly position: Position;
+}
+
+/** Who hears of an instance beside the divergence judge. */
+interface InstanceHooks {
+  readonly onEvent?: (event: WatchedEvent) => void;
+  /** @param position of the state that was asked. */
+  readonly onQuery?: (position: Position, outcome: QueryOutcome) => void;
 }
 
 export interface UserApplicationParts<S extends ClusteredService> {
@@ -52,6 +68,7 @@ export interface UserApplicationParts<S extends ClusteredService> {
 export class UserApplication<S extends ClusteredService> implements Application {
   readonly judge: DivergenceJudge;
   readonly calls = new ForbiddenCalls();
+  readonly queries = new QueryJudge();
   divergence: Divergence | undefined;
   commandCount = 0;
   readonly #parts: UserApplicationParts<S>;
@@ -64,6 +81,8 @@ export class UserApplication<S extends ClusteredService> implements Application 
   #fragmentsLength = 0;
   #instanceCount = 0;
   #egressLengthMax = REPLAY_EGRESS_LENGTH_DEFAULT;
+  #appliedPosition: Position = 0;
+  #replayView: InstanceView | undefined;
 
   constructor(parts: UserApplicationParts<S>) {
     this.#parts = parts;
@@ -81,6 +100,16 @@ export class UserApplication<S extends ClusteredService> implements Application 
     return this.#commands.reduce((sum, commands) => sum + commands.replyCount, 0);
   }
 
+  /** Queries whose answers have reached clients. */
+  get queryCount(): number {
+    return this.#clients.reduce((sum, client) => sum + client.readCount, 0);
+  }
+
+  /** Whether the workload has queries at all. */
+  get hasQueries(): boolean {
+    return this.#commands.some((commands) => commands.hasQueries);
+  }
+
   /** Whether the whole log is kept for a replay. */
   get isReplayable(): boolean {
     return this.#fragmentsLength <= REPLAY_LENGTH_MAX;
@@ -95,7 +124,10 @@ export class UserApplication<S extends ClusteredService> implements Application 
     const processCount = (this.#processCounts[memberId] ?? 0) + 1;
     this.#processCounts[memberId] = processCount;
     const restarted = processCount > 1 ? ` (process ${processCount})` : '';
-    const container = this.#contain(`member ${memberId}${restarted}`, memberId);
+    const name = `member ${memberId}${restarted}`;
+    const container = this.#contain(name, memberId, {
+      onQuery: (position, outcome) => this.queries.onOutcome({ position, instance: name, outcome }),
+    });
     const start = container.start.bind(container);
     container.start = (context) => {
       this.#egressLengthMax = context.egress.messageLengthMax;
@@ -107,7 +139,13 @@ export class UserApplication<S extends ClusteredService> implements Application 
   commandsOf(clientId: number): CommandSource {
     const { judge, options, world } = this.#parts;
     const random = world.random.fork(`workload ${clientId}`);
-    const commands = new UserCommands(options, { random, clientId, seed: world.seed }, judge);
+    const context = { random, clientId, seed: world.seed };
+    const commands = new UserCommands(options, context, judge, {
+      time: world,
+      random: world.random.fork(`queries of workload ${clientId}`),
+      appliedPosition: () => this.#appliedPosition,
+      onAnswer: (id, answer) => this.#onAnswer(id, answer),
+    });
     commands.onSessionOpened = (id) => this.#clientOfSession.set(id, clientId);
     this.#commands[clientId] = commands;
     return commands;
@@ -141,15 +179,26 @@ export class UserApplication<S extends ClusteredService> implements Application 
     }
   }
 
-  /** Gives the whole log to a fresh instance. Returns its messages. */
+  /** Gives the whole log to a fresh instance, and asks it what was asked. Returns its messages. */
   replay(): LogMessage[] {
     const messages: LogMessage[] = [];
-    const container = this.#contain(REPLAY_NAME, undefined, (event) => {
-      if (event.kind === 'message' && event.bytes !== undefined) {
-        const { position, sessionId, timestamp } = event;
-        messages.push({ position, sessionId, timestamp, bytes: event.bytes.slice() });
-      }
+    let outcome: QueryOutcome | undefined;
+    const container = this.#contain(REPLAY_NAME, undefined, {
+      onEvent: (event) => {
+        if (event.kind === 'message' && event.bytes !== undefined) {
+          const { position, sessionId, timestamp } = event;
+          messages.push({ position, sessionId, timestamp, bytes: event.bytes.slice() });
+        }
+      },
+      onQuery: (_position, told) => {
+        outcome = told;
+      },
     });
+    const ask = ({ outcome: { query, sessionId } }: QueryRecord): QueryOutcome | undefined => {
+      outcome = undefined;
+      container.query(sessionId, REPLAY_QUERY_ID, new DataView(query.buffer), 0, query.length);
+      return outcome;
+    };
     const { arenas } = this.#parts;
     const arena = arenas.take();
     const egress = {
@@ -177,6 +226,10 @@ export class UserApplication<S extends ClusteredService> implements Application 
       outputs,
       snapshot: undefined,
     });
+    for (const position of this.queries.positions()) {
+      container.doWork(position);
+      this.queries.compare(position, ask, (...found) => this.#onOtherAnswer(...found));
+    }
     container.doWork(Number.MAX_SAFE_INTEGER);
     container.close();
     outputs.close();
@@ -185,55 +238,114 @@ export class UserApplication<S extends ClusteredService> implements Application 
   }
 
   /** A new instance of the service, watched. */
-  #contain(
-    name: string,
-    memberId: number | undefined,
-    onEvent?: (event: WatchedEvent) => void,
-  ): ServiceContainer {
-    const { guard, options, world } = this.#parts;
+  #contain(name: string, memberId: number | undefined, hooks: InstanceHooks): ServiceContainer {
+    const { options, world } = this.#parts;
     const instance = this.#instanceCount++;
     const machine = new UserMachine(world, memberId, instance, this.calls);
-    const setMachine = (value: UserMachine | undefined): void => {
-      if (guard !== undefined) {
-        guard.machine = value;
-      }
-    };
-    return new ServiceContainer(() => {
-      setMachine(machine);
+    const container: ServiceContainer = new ServiceContainer(() => {
+      this.#setMachine(machine);
       const service = options.service();
-      setMachine(undefined);
+      this.#setMachine(undefined);
       if (typeof service?.onSessionMessage !== 'function') {
         return service;
       }
       const view = this.judge.watch(name, service);
-      if (memberId !== undefined) {
+      if (memberId === undefined) {
+        this.#replayView = view;
+      } else {
         this.#views[memberId] = view;
       }
-      const observer = {
-        onEnter: () => setMachine(machine),
-        onLeave: () => setMachine(undefined),
-        onBeforeEvent: (event: WatchedEvent, outputs: EventOutputs) => {
-          machine.position = event.position;
-          onEvent?.(event);
-          view.onBeforeEvent(event, outputs);
-        },
-        onEvent: (event: WatchedEvent, outputs: EventOutputs) => {
-          this.#countApplied(event);
-          view.onEvent(event, outputs);
-        },
-        onBeforeLocal: () => view.onBeforeLocal(),
-        onAfterLocal: (callback: string) => view.onAfterLocal(callback),
-      };
-      return new WatchedService(service, observer, instance);
+      const position = (): Position => container.position;
+      return new WatchedService(service, this.#observe(view, machine, position, hooks), instance);
     });
+    return container;
+  }
+
+  #observe(
+    view: InstanceView,
+    machine: UserMachine,
+    position: () => Position,
+    hooks: InstanceHooks,
+  ): ServiceObserver {
+    return {
+      onEnter: () => this.#setMachine(machine),
+      onLeave: () => this.#setMachine(undefined),
+      onBeforeEvent: (event: WatchedEvent, outputs: EventOutputs) => {
+        machine.position = event.position;
+        hooks.onEvent?.(event);
+        view.onBeforeEvent(event, outputs);
+      },
+      onEvent: (event: WatchedEvent, outputs: EventOutputs) => {
+        this.#countApplied(event);
+        view.onEvent(event, outputs);
+      },
+      onBeforeLocal: () => view.onBeforeLocal(),
+      onAfterLocal: (callback: string) => view.onAfterLocal(callback),
+      onBeforeQuery: () => view.onBeforeQuery(),
+      onAfterQuery: (outcome) => {
+        this.#refuseLater(outcome);
+        hooks.onQuery?.(position(), outcome);
+        view.onAfterQuery(outcome, () => queryText(outcome.sessionId, outcome.query));
+      },
+    };
+  }
+
+  #setMachine(machine: UserMachine | undefined): void {
+    const { guard } = this.#parts;
+    if (guard !== undefined) {
+      guard.machine = machine;
+    }
   }
 
   /** Called before the judge knows of the event: the first instance there counts it. */
   #countApplied(event: WatchedEvent): void {
+    this.#appliedPosition = Math.max(this.#appliedPosition, event.position);
     if (event.kind === 'message' && this.judge.recordAt(event.position) === undefined) {
       this.commandCount++;
       this.#clients[this.#clientOfSession.get(event.sessionId) ?? -1]?.onApplied();
     }
+  }
+
+  // --- queries ---
+
+  /** Its client is told, but a service that waits, offers or answers twice has a fault. */
+  #refuseLater({ error }: QueryOutcome): void {
+    if (error instanceof PawlError && error.code === ErrorCode.ServiceFailed) {
+      this.#parts.judge.report('fatal', `onQuery failed: ${describeError(error)}`);
+    }
+  }
+
+  #onAnswer(clientId: number, told: ClientAnswer): void {
+    const { answer, appliedPosition, logPosition, query, sessionId } = told;
+    const what = `client ${clientId} asked ${queryText(sessionId, query)}`;
+    if (logPosition < appliedPosition) {
+      this.#parts.judge.report(
+        READ_JUDGE,
+        `${what}, when position ${appliedPosition} was applied, and is answered from ` +
+          `position ${logPosition}`,
+      );
+    }
+    if (!this.queries.isKnown(sessionId, query, logPosition, answer)) {
+      this.#parts.judge.report(
+        READ_JUDGE,
+        `${what}, and has an answer for position ${logPosition} that no instance gave there`,
+      );
+    }
+  }
+
+  #onOtherAnswer({ instance, outcome }: QueryRecord, other: QueryOutcome, isAgain: boolean): void {
+    const { query, sessionId } = outcome;
+    const secondInstance = isAgain ? `${REPLAY_NAME}, asked once more,` : REPLAY_NAME;
+    const difference = { first: outcomeText(outcome), second: outcomeText(other) };
+    this.#replayView?.reportElsewhere({
+      kind: 'answer',
+      event: queryText(sessionId, query),
+      sessionId,
+      bytes: query,
+      firstInstance: instance,
+      secondInstance,
+      differences: [{ path: 'the answer', ...difference }],
+    });
   }
 
   #onDivergence(divergence: Divergence): void {

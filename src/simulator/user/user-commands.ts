@@ -1,12 +1,20 @@
 // user-commands.ts: what one client of a user's workload sends, and what it thinks of the answers.
 
+import type { PawlError } from '../../errors.js';
 import { REQUEST_HEADER_LENGTH } from '../../service/request.js';
 import { describeError } from '../describe-error.js';
 import type { Judge } from '../invariants/judge.js';
-import type { CommandSource } from '../workload.js';
+import type { ClientReads, CommandSource, WorkloadOptions } from '../workload.js';
 import type { SimulateOptions, WorkloadClient, WorkloadContext } from './simulate-options.js';
+import { type ClientAnswer, UserQueries, type UserQueriesParts } from './user-queries.js';
 
 const TWO_POW_32 = 0x1_0000_0000;
+
+/** What the queries of a client need of its run. */
+export type QueryParts = Pick<UserQueriesParts, 'time' | 'random' | 'appliedPosition'> & {
+  /** Judges an answer by what instances have answered. */
+  readonly onAnswer: (clientId: number, answer: ClientAnswer) => void;
+};
 
 /** One client over all its sessions. */
 export class UserCommands implements CommandSource {
@@ -14,6 +22,8 @@ export class UserCommands implements CommandSource {
   readonly #clientId: number;
   readonly #headerLength: number;
   readonly #encoder = new TextEncoder();
+  readonly #queryParts: QueryParts;
+  #sessionId = 0;
   #client: WorkloadClient | undefined;
   /** Messages that have arrived. */
   replyCount = 0;
@@ -23,8 +33,10 @@ export class UserCommands implements CommandSource {
     options: Pick<SimulateOptions, 'workload' | 'requests'>,
     context: WorkloadContext,
     judge: Judge,
+    queryParts: QueryParts,
   ) {
     this.#judge = judge;
+    this.#queryParts = queryParts;
     this.#clientId = context.clientId;
     this.#headerLength = options.requests === true ? REQUEST_HEADER_LENGTH : 0;
     this.#guard('workload()', () => {
@@ -33,6 +45,11 @@ export class UserCommands implements CommandSource {
         ? undefined
         : 'returned no object with a function next()';
     });
+  }
+
+  /** Whether the workload has queries. */
+  get hasQueries(): boolean {
+    return this.#client?.nextQuery !== undefined;
   }
 
   next(sequence: number, bytes: Uint8Array, lengthMax: number): number {
@@ -74,7 +91,56 @@ export class UserCommands implements CommandSource {
   }
 
   onSession(sessionId: number): void {
+    this.#sessionId = sessionId;
     this.onSessionOpened?.(sessionId);
+  }
+
+  /** None where the workload has no `nextQuery`. */
+  makeReads({ intervalNs, readIntervalNs }: WorkloadOptions): ClientReads | undefined {
+    if (this.#client?.nextQuery === undefined) {
+      return undefined;
+    }
+    const { onAnswer, ...parts } = this.#queryParts;
+    return new UserQueries({
+      ...parts,
+      intervalNs:
+        readIntervalNs === undefined || readIntervalNs === 0 ? intervalNs : readIntervalNs,
+      sessionId: () => this.#sessionId,
+      next: () => this.#nextQuery(),
+      onAnswer: (answer) => {
+        onAnswer(this.#clientId, answer);
+        this.#guard('onAnswer()', () =>
+          this.#client?.onAnswer?.(answer.answer, {
+            query: answer.query,
+            logPosition: answer.logPosition,
+          }),
+        );
+      },
+      onRefused: (reason, query) => this.#onRefused(reason, query),
+    });
+  }
+
+  #nextQuery(): Uint8Array | undefined {
+    let bytes: Uint8Array | undefined;
+    this.#guard('nextQuery()', () => {
+      const query = this.#client?.nextQuery?.();
+      const body = typeof query === 'string' ? this.#encoder.encode(query) : query;
+      if (body !== undefined && !(body instanceof Uint8Array)) {
+        return `returned ${String(body)}: a query is text or bytes`;
+      }
+      bytes = body?.slice();
+      return undefined;
+    });
+    return bytes;
+  }
+
+  /** Whoever does not expect it has a fault that he wants to know of. */
+  #onRefused(reason: PawlError, query: Uint8Array): void {
+    this.#guard('a query', () =>
+      this.#client?.onRefused === undefined
+        ? `was not answered: ${reason.message}. Give the workload an onRefused where this is right`
+        : this.#client.onRefused(reason, query),
+    );
   }
 
   #writeHeader(sequence: number, bytes: Uint8Array): void {

@@ -8,6 +8,7 @@
 
 import { ErrorCode, PawlError } from '../../errors.js';
 import type {
+  ClientQuery,
   ClientSession,
   CloseReason,
   Cluster,
@@ -15,14 +16,13 @@ import type {
   LeadershipTerm,
   Role,
 } from '../../service/clustered-service.js';
-import { TraceHash } from '../trace-hash.js';
-import { bytesText } from './state-sinks.js';
+import { EventOutputs } from './event-outputs.js';
+import { WatchedCluster, WatchedSession } from './watched-cluster.js';
+import { type QueryOutcome, WatchedQuery } from './watched-query.js';
 
 /** Where a message begins in the buffer that a service gets: a service has to respect it. */
 const MESSAGE_OFFSET = 64;
 const SPOILT_BYTE_BASE = 0xd0;
-const CLOSE_WORD = 0x636c;
-const SERVICE_MESSAGE_WORD = 0x736d;
 
 export type WatchedEventKind =
   | 'start'
@@ -47,65 +47,6 @@ export interface WatchedEvent {
   readonly timerId: number;
 }
 
-/** What a service sent, and asked for, while it handled one event. */
-export class EventOutputs {
-  #hash = new TraceHash();
-  /** In words; kept only while `isKept` is set. */
-  readonly lines: string[] = [];
-  isKept = false;
-  count = 0;
-
-  clear(): void {
-    if (this.count > 0) {
-      this.#hash = new TraceHash();
-      this.lines.length = 0;
-      this.count = 0;
-    }
-  }
-
-  addMessage(sessionId: number, bytes: Uint8Array): void {
-    this.count++;
-    this.#hash.addInteger(sessionId);
-    this.#hash.addBytes(bytes, 0, bytes.length);
-    if (this.isKept) {
-      this.lines.push(`to session ${sessionId}: ${messageText(bytes)}`);
-    }
-  }
-
-  addClose(sessionId: number): void {
-    this.count++;
-    this.#hash.addWord(CLOSE_WORD);
-    this.#hash.addInteger(sessionId);
-    if (this.isKept) {
-      this.lines.push(`closes session ${sessionId}`);
-    }
-  }
-
-  /** @param deadline undefined where the timer is cancelled. */
-  addTimer(correlationId: number, deadline: number | undefined, result: boolean): void {
-    this.count++;
-    this.#hash.addText(`${correlationId} ${deadline} ${result}`);
-    if (this.isKept) {
-      const what = deadline === undefined ? 'cancels' : `sets for ${deadline}`;
-      this.lines.push(`${what} timer ${correlationId}, with the result ${result}`);
-    }
-  }
-
-  addServiceMessage(bytes: Uint8Array): void {
-    this.count++;
-    this.#hash.addWord(SERVICE_MESSAGE_WORD);
-    this.#hash.addBytes(bytes, 0, bytes.length);
-    if (this.isKept) {
-      this.lines.push(`into the log: ${messageText(bytes)}`);
-    }
-  }
-
-  /** Stands for everything that was sent in this event. */
-  digest(): string {
-    return this.#hash.digest();
-  }
-}
-
 /** Told what happens to one instance of a service. */
 export interface ServiceObserver {
   /** Code of the service begins to run, and has ended. */
@@ -116,138 +57,9 @@ export interface ServiceObserver {
   /** Around a callback that must not change the state. */
   onBeforeLocal(callback: string): void;
   onAfterLocal(callback: string): void;
-}
-
-/** A session as the service sees it. */
-class WatchedSession implements ClientSession {
-  readonly #session: ClientSession;
-  readonly #outputs: EventOutputs;
-
-  constructor(session: ClientSession, outputs: EventOutputs) {
-    this.#session = session;
-    this.#outputs = outputs;
-  }
-
-  get id(): number {
-    return this.#session.id;
-  }
-
-  get responseChannel(): string {
-    return this.#session.responseChannel;
-  }
-
-  get responseStreamId(): number {
-    return this.#session.responseStreamId;
-  }
-
-  get principal(): Uint8Array {
-    return this.#session.principal;
-  }
-
-  get isClosing(): boolean {
-    return this.#session.isClosing;
-  }
-
-  offer(buffer: ArrayBufferView, offset: number, length: number): number {
-    const result = this.#session.offer(buffer, offset, length);
-    if (result >= 0) {
-      const start = buffer.byteOffset + offset;
-      this.#outputs.addMessage(this.id, new Uint8Array(buffer.buffer, start, length));
-    }
-    return result;
-  }
-}
-
-/** The cluster as the service sees it. */
-class WatchedCluster implements Cluster {
-  readonly #cluster: Cluster;
-  readonly #outputs: EventOutputs;
-  readonly #sessions = new Map<number, WatchedSession>();
-
-  constructor(cluster: Cluster, outputs: EventOutputs) {
-    this.#cluster = cluster;
-    this.#outputs = outputs;
-  }
-
-  get memberId(): number {
-    return this.#cluster.memberId;
-  }
-
-  get serviceId(): number {
-    return this.#cluster.serviceId;
-  }
-
-  get role(): Role {
-    return this.#cluster.role;
-  }
-
-  get egressMessageLengthMax(): number {
-    return this.#cluster.egressMessageLengthMax;
-  }
-
-  get serviceMessageLengthMax(): number {
-    return this.#cluster.serviceMessageLengthMax;
-  }
-
-  time(): number {
-    return this.#cluster.time();
-  }
-
-  logPosition(): number {
-    return this.#cluster.logPosition();
-  }
-
-  session(id: number): ClientSession | undefined {
-    const session = this.#cluster.session(id);
-    return session === undefined ? undefined : this.watched(session);
-  }
-
-  *sessions(): IterableIterator<ClientSession> {
-    for (const session of this.#cluster.sessions()) {
-      yield this.watched(session);
-    }
-  }
-
-  closeSession(id: number): void {
-    this.#cluster.closeSession(id);
-    this.#outputs.addClose(id);
-  }
-
-  scheduleTimer(correlationId: number, deadline: number): boolean {
-    const result = this.#cluster.scheduleTimer(correlationId, deadline);
-    this.#outputs.addTimer(correlationId, deadline, result);
-    return result;
-  }
-
-  cancelTimer(correlationId: number): boolean {
-    const result = this.#cluster.cancelTimer(correlationId);
-    this.#outputs.addTimer(correlationId, undefined, result);
-    return result;
-  }
-
-  offer(buffer: ArrayBufferView, offset: number, length: number): number {
-    const result = this.#cluster.offer(buffer, offset, length);
-    if (result >= 0) {
-      const start = buffer.byteOffset + offset;
-      this.#outputs.addServiceMessage(new Uint8Array(buffer.buffer, start, length));
-    }
-    return result;
-  }
-
-  /** The one object that stands for a session, as long as it is open. */
-  watched(session: ClientSession): WatchedSession {
-    const known = this.#sessions.get(session.id);
-    if (known !== undefined) {
-      return known;
-    }
-    const watched = new WatchedSession(session, this.#outputs);
-    this.#sessions.set(session.id, watched);
-    return watched;
-  }
-
-  forget(id: number): void {
-    this.#sessions.delete(id);
-  }
+  /** Around a query, which must not change the state either. */
+  onBeforeQuery(): void;
+  onAfterQuery(outcome: QueryOutcome): void;
 }
 
 /** Names what the service may hold and is not its state. */
@@ -274,6 +86,8 @@ export class WatchedService implements ClusteredService {
   #cluster: WatchedCluster | undefined;
   #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
+  /** Left out where the service has none: its queries are refused, as in production. */
+  readonly onQuery?: NonNullable<ClusteredService['onQuery']>;
 
   /** @param instance tells the instances of a run apart. */
   constructor(service: ClusteredService, observer: ServiceObserver, instance: number) {
@@ -281,6 +95,9 @@ export class WatchedService implements ClusteredService {
     this.#observer = observer;
     this.#spoiltByte = (SPOILT_BYTE_BASE + instance) & 0xff;
     this.#reserve(1024);
+    if (service.onQuery !== undefined) {
+      this.onQuery = (...query) => this.#runQuery(...query);
+    }
   }
 
   onStart(cluster: Cluster): void {
@@ -373,6 +190,30 @@ export class WatchedService implements ClusteredService {
     this.#local('onTerminate', () => this.service.onTerminate?.());
   }
 
+  /** A query has a buffer of its own: a view of a message that was kept shows nonsense here too. */
+  #runQuery(query: ClientQuery, buffer: DataView, offset: number, length: number): void {
+    const { service } = this;
+    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length).slice();
+    const given = new Uint8Array(MESSAGE_OFFSET + length);
+    given.set(bytes, MESSAGE_OFFSET);
+    const view = new DataView(given.buffer);
+    messageViews.add(view);
+    const watched = new WatchedQuery(query, this.#watched(query.session));
+    let error: unknown;
+    this.#observer.onBeforeQuery();
+    try {
+      this.#enter('onQuery', () => service.onQuery?.(watched, view, MESSAGE_OFFSET, length));
+    } catch (thrown) {
+      error = thrown;
+      throw thrown;
+    } finally {
+      given.fill(this.#spoiltByte);
+      const { id: sessionId } = query.session;
+      const { answer } = watched;
+      this.#observer.onAfterQuery({ sessionId, query: bytes, answer, error });
+    }
+  }
+
   #watched(session: ClientSession): ClientSession {
     return this.#cluster?.watched(session) ?? session;
   }
@@ -441,17 +282,4 @@ function eventOf(
   bytes?: Uint8Array,
 ): WatchedEvent {
   return { kind, position, timestamp, sessionId, bytes, timerId: 0 };
-}
-
-const PRINTABLE = /^[\x20-\x7e\n\t]*$/;
-const MESSAGE_TEXT_MAX = 240;
-
-/** A message as text where it is one, otherwise as hexadecimal digits. */
-export function messageText(bytes: Uint8Array): string {
-  const text = String.fromCharCode(...bytes.subarray(0, MESSAGE_TEXT_MAX));
-  if (bytes.length > 0 && PRINTABLE.test(text)) {
-    const rest = bytes.length > MESSAGE_TEXT_MAX ? `… (${bytes.length} bytes)` : '';
-    return `'${text}'${rest}`;
-  }
-  return bytesText(bytes);
 }

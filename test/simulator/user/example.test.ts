@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import test from 'tape';
 
-test('the example finds the fault of one service and passes its correct twin', (t) => {
+test('the example finds the faults of two services and passes their correct twin', (t) => {
   const script = 'examples/simulate-my-service/simulate.mjs';
   const { status, stderr, stdout } = spawnSync(process.execPath, [script, '1'], {
     encoding: 'utf8',
@@ -17,6 +17,9 @@ test('the example finds the fault of one service and passes its correct twin', (
   t.match(stdout, /judge divergence: at log position \d+, .* has another state than member/);
   t.match(stdout, /state\.items\.get\("\w+"\)\.deadline: \d+ on member/);
   t.match(stdout, /called Date\.now\(\) while it handled this, at .*auctions\.mjs:\d+:\d+/);
+  t.match(stdout, /^HastyAnswers: 1 seeds, .* 1 failures$/m);
+  t.match(stdout, /a fresh replay of the log answers a query in another way than member/);
+  t.match(stdout, /the answer: '(\w+) is (open|sold) at \d+' on member .*, '\1 is (open|sold) at/);
   t.end();
 });
 
