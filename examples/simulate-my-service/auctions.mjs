@@ -1,8 +1,8 @@
 // auctions.mjs: a service that sells items to the highest bidder, three times: right, and with two
 // bugs that no test on one machine finds.
 //
-// Commands, queries and answers are text: `open ITEM` begins an auction, `bid ITEM AMOUNT` takes part
-// in it, and the query `ITEM` asks how it stands.
+// Commands, queries and answers are text: `open ITEM` begins an auction, `bid ITEM AMOUNT` takes
+// part in it, and the query `ITEM` asks how it stands.
 
 const AUCTION_MS = 2_000;
 

@@ -145,15 +145,15 @@ function guess(divergence: Divergence): string {
   }
   if (kind === 'query') {
     return (
-      'onQuery counts or caches something: it has to leave the state as it is (leave what decides ' +
-      'nothing out with stateOf)'
+      'onQuery counts or caches something: it has to leave the state as it is (leave what ' +
+      'decides nothing out with stateOf)'
     );
   }
   if (kind === 'answer') {
     return (
-      'the answer comes from more than the replicated state: a variable of the module or a static ' +
-      'field that instances share, a private field or closure that queries change, a query kept as ' +
-      'a view of its buffer, or cluster.memberId or cluster.role'
+      'the answer comes from more than the replicated state: a variable of the module or a ' +
+      'static field that instances share, a private field or closure that queries change, a ' +
+      'message or query kept as a view of its buffer, or cluster.memberId or cluster.role'
     );
   }
   if (isFromBetween) {

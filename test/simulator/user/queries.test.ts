@@ -1,5 +1,5 @@
-// simulate() with queries: answers are what a replay of the log says at their position; what decides
-// them beside the state, and what they leave behind, is found and named.
+// simulate() with queries: answers are what a replay of the log says at their position; what else
+// decides them, and what they leave behind, is found and named.
 
 import test from 'tape';
 import { QueryClient } from '../../../src/client/query-client.js';
