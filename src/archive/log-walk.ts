@@ -114,6 +114,42 @@ function lengthBeforePadding(
   }
 }
 
+/**
+ * Where the last valid frame ends that ends at a position or before it.
+ *
+ * @param options `from` is where a frame starts, at or before the position.
+ */
+export function* lastFrameEnd(
+  storage: Storage,
+  options: Omit<WalkOptions, 'rewriteFrom'>,
+  position: Position,
+): StorageTask<Position> {
+  const { arena, chunk, entries, geometry } = options;
+  const scratch = chunk + WALK_CHUNK_LENGTH;
+  let end = options.from;
+  while (end < position) {
+    const base = segmentBaseOf(end, geometry.segmentLength);
+    const path = segmentFileName(base);
+    const file = yield* openIfExists(storage, path, OpenMode.Read);
+    if (file === undefined) {
+      return end;
+    }
+    const rest = Math.min(position, base + geometry.segmentLength) - end;
+    const length = Math.min(WALK_CHUNK_LENGTH, rest);
+    yield* readChunk(storage, file, path, end - base, arena, chunk, length);
+    yield* closeFile(storage, file);
+    const valid = verifyFrames(arena, geometry, entries, chunk, length, end, scratch);
+    if (valid === 0) {
+      return end;
+    }
+    if (end + valid > position) {
+      return end + lengthBeforePadding(arena, chunk, length, scratch);
+    }
+    end += valid;
+  }
+  return end;
+}
+
 /** Walks the log's segments from a position to the last valid frame. */
 export function* walkLog(storage: Storage, options: WalkOptions): StorageTask<WalkResult> {
   const { segmentLength } = options.geometry;

@@ -42,6 +42,18 @@ export function* restoreDirectory(storage: Storage, entropy: Entropy): StorageTa
       'environment',
     );
   }
+  return yield* giveUpPromises(storage, born, entropy);
+}
+
+/**
+ * Makes a directory one that has promised nothing: it gives up its vote, and becomes another
+ * incarnation, of which nobody has heard.
+ */
+export function* giveUpPromises(
+  storage: Storage,
+  born: Birth,
+  entropy: Entropy,
+): StorageTask<Birth> {
   yield* withdrawVote(storage);
   const birth = { ...born, voting: false, incarnation: makeIncarnation(entropy) };
   yield* writeBirth(storage, birth);

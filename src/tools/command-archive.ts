@@ -19,6 +19,7 @@ import {
   type TermTotals,
   verifyArchive,
 } from './archive/archive-report.js';
+import { followFrames } from './archive/follow-frames.js';
 import { addPurgeCommands } from './archive/purge-commands.js';
 import { readDescription } from './command-describe.js';
 import { integerOption } from './options.js';
@@ -32,6 +33,7 @@ interface ReplayFlags extends JsonFlag {
   readonly from?: Position;
   readonly to?: Position;
   readonly limit?: number;
+  readonly follow?: boolean;
 }
 
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
@@ -190,37 +192,56 @@ function frameText(frame: LogFrame): string {
   return `${position} term ${leadershipTermId} ${title} ${words}${payload}`.replaceAll('  ', ' ');
 }
 
-function replay(path: string, flags: ReplayFlags): void {
+function printFrame(frame: LogFrame, flags: JsonFlag): void {
+  if (flags.json === true) {
+    printJson(frameRecord(frame));
+  } else {
+    printLine(frameText(frame));
+  }
+}
+
+async function replay(path: string, flags: ReplayFlags): Promise<void> {
   const log = open(path);
   const from = flags.from ?? log.from;
-  const to = Math.min(flags.to ?? log.to, log.to);
-  if (from < log.from || from > log.to) {
+  const isFollowing = flags.follow === true;
+  if (from < log.from || (from > log.to && !isFollowing)) {
     throw new PawlError(
       ErrorCode.ArgumentOutOfRange,
       `--from is ${from}: the archive in ${resolve(path)} holds ${log.from} to ${log.to}`,
     );
   }
+  const to = flags.to ?? (isFollowing ? Number.POSITIVE_INFINITY : log.to);
+  const range = { directory: resolve(path), ...log, from, to };
   let left = flags.limit ?? Number.POSITIVE_INFINITY;
   // A frame that begins before `from` is looked at, too: padding may be long.
-  for (const frame of readFrames({ directory: resolve(path), ...log, from, to })) {
-    if (left-- <= 0) {
+  const frames = isFollowing
+    ? followFrames({ range, stop: stopOnSignal() })
+    : readFrames({ ...range, to: Math.min(to, log.to), end: log.to });
+  for await (const frame of frames) {
+    printFrame(frame, flags);
+    if (--left <= 0) {
       return;
     }
-    if (flags.json === true) {
-      printJson(frameRecord(frame));
-    } else {
-      printLine(frameText(frame));
-    }
   }
+}
+
+/** Aborted by a signal, or when nobody reads what is printed any more. */
+function stopOnSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => stop.abort());
+  }
+  process.stdout.once('error', () => stop.abort());
+  return stop.signal;
 }
 
 export function addArchiveCommand(program: Command): void {
   const archive = program
     .command('archive')
-    .summary('list, describe, verify, replay or purge what a member has recorded')
+    .summary('list, describe, verify, replay, purge or truncate what a member has recorded')
     .description(
       "Look at the recordings in a member's data directory, also beside a member that runs. Only " +
-        '`purge` and `delete` change anything, and only while it does not.',
+        '`purge`, `truncate` and `delete` change anything, and only while it does not.',
     );
   archive
     .command('list')
@@ -245,10 +266,14 @@ export function addArchiveCommand(program: Command): void {
     .action(verify);
   archive
     .command('replay')
-    .description('Print the frames in order, one on a line, damaged ranges left out.')
+    .description(
+      'Print the frames in order, one on a line, damaged ranges left out. With --follow only those ' +
+        'that are committed: what is recorded beyond may still be cut.',
+    )
     .argument('<dir>', "a member's data directory")
     .option('--from <position>', 'first position (default: start)', integerOption(0, POSITION_MAX))
     .option('--to <position>', 'end, not included (default: end)', integerOption(0, POSITION_MAX))
+    .option('--follow', 'go on with what a running member commits, until --to, --limit or a signal')
     .option('--limit <n>', 'most frames to print', integerOption(1, POSITION_MAX))
     .option('--json', 'print one JSON object on a line, with the bytes in hexadecimal digits')
     .action(replay);

@@ -83,6 +83,8 @@ test('an archive is listed, described, verified and replayed from its files', as
   const to = messages[6]?.position ?? -1;
   const part = await replay(directory, '--from', String(from), '--to', String(to));
   t.deepEqual(part, messages.slice(3, 6), 'a bounded replay has the frames that begin within');
+  const within = await replay(directory, '--from', String(from), '--to', String(to - 32));
+  t.deepEqual(within, part, 'also where the bound lies within the last of them');
   t.deepEqual(await replay(directory, '--from', String(from + 32), '--limit', '1'), [messages[4]]);
   const words = await runCli(
     'archive',

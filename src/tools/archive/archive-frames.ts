@@ -20,8 +20,12 @@ export interface FrameRange {
   readonly geometry: LogGeometry;
   /** Frames that begin before this position are left out. */
   readonly from: Position;
-  /** Frames that begin at or behind this position are left out; at most the end of the log. */
+  /** Frames that begin at or behind this position are left out. */
   readonly to: Position;
+  /** Where the log ends, or is not to be read beyond: a frame ends there. Default `to`. */
+  readonly end?: Position | undefined;
+  /** Where a frame is known to begin, at or before `from`; a term of the log buffers does. */
+  readonly begin?: Position | undefined;
   /** Stepped over. */
   readonly damaged: readonly DamagedRange[];
 }
@@ -79,15 +83,15 @@ function corrupt(path: string, position: Position, reason: string): PawlError {
  * @throws PawlError LOG_CORRUPT where a frame is not valid and no damage was known.
  */
 export function* readFrames(range: FrameRange): Generator<LogFrame> {
-  const { directory, geometry, from, damaged } = range;
+  const { directory, geometry, from, damaged, to } = range;
   const { termLength } = geometry;
   const codec = LogCodec.create();
   const buffer = new Uint8Array(CHUNK_LENGTH);
   // A frame begins where a term of the log buffers does, whatever position was asked for.
-  let position = from - (from % termLength);
+  let position = range.begin ?? from - (from % termLength);
   for (;;) {
-    const sound = nextSoundRange(position, range.to, damaged);
-    if (sound === undefined) {
+    const sound = nextSoundRange(position, range.end ?? to, damaged);
+    if (sound === undefined || sound.begin >= to) {
       return;
     }
     position = sound.begin;
@@ -97,7 +101,7 @@ export function* readFrames(range: FrameRange): Generator<LogFrame> {
       throw corrupt(directory, position, verdict.reason);
     }
     for (const frame of codec.frames(chunk, { position, termLength })) {
-      if (frame.position >= Math.min(verdict.position, range.to)) {
+      if (frame.position >= Math.min(verdict.position, to)) {
         break;
       }
       if (frame.position >= from) {

@@ -1,10 +1,12 @@
-// purge-commands.ts: `pawl archive purge` and `delete`: what changes an archive. The member that
-// owns it must not run.
+// purge-commands.ts: `pawl archive purge`, `truncate` and `delete`: what changes an archive. The
+// member that owns it must not run.
 
 import type { Command } from 'commander';
 import { type ArchivePurge, deleteSnapshot, purgeArchive } from '../../archive/archive-purge.js';
+import { type ArchiveTruncation, truncateArchive } from '../../archive/archive-truncate.js';
 import { SNAPSHOT_COUNT_MAX } from '../../archive/snapshot-manifest.js';
 import { openDataDirectory } from '../../host/data-directory.js';
+import { NodeEntropy } from '../../host/node-entropy.js';
 import { runStorageTask } from '../../host/run-task.js';
 import { Arena } from '../../memory/arena.js';
 import { withDirectory } from '../directory-error.js';
@@ -16,6 +18,12 @@ const KEPT_COUNT_DEFAULT = 2;
 
 interface PurgeFlags {
   readonly keep: number;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+interface TruncateFlags {
+  readonly to: number;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -55,6 +63,37 @@ async function purge(path: string, flags: PurgeFlags): Promise<void> {
   }
 }
 
+function truncationText(truncation: ArchiveTruncation, isDryRun: boolean): string {
+  const { endPosition, formerEndPosition, segmentCount, termIds } = truncation;
+  if (endPosition === formerEndPosition) {
+    return `nothing to give up: the log ends at ${grouped(endPosition)}`;
+  }
+  const [gives, ends, has] = isDryRun
+    ? ['would give up', 'would end', 'would have']
+    : ['gave up', 'ends', 'has'];
+  return (
+    `${gives} ${grouped(formerEndPosition - endPosition)} bytes of log, with ${segmentCount} whole ` +
+    `segments and ${termIds.length} leadership terms; the log ${ends} at ${grouped(endPosition)}, ` +
+    `and the member ${has} no vote until a leader gives it back`
+  );
+}
+
+async function truncate(path: string, flags: TruncateFlags): Promise<void> {
+  const isDryRun = flags.dryRun === true;
+  const directory = openDataDirectory(path, false);
+  const options = { position: flags.to, isDryRun, entropy: new NodeEntropy() };
+  const result = await runStorageTask(directory, (storage) =>
+    truncateArchive(storage, Arena.create(ARENA_LENGTH), options),
+  ).catch((error: unknown) => {
+    throw withDirectory(error, directory);
+  });
+  if (flags.json === true) {
+    printJson({ directory, isDryRun, ...result });
+  } else {
+    printLine(truncationText(result, isDryRun));
+  }
+}
+
 async function remove(path: string, flags: DeleteFlags): Promise<void> {
   const directory = openDataDirectory(path, false);
   const entry = await runStorageTask(directory, (storage) =>
@@ -90,6 +129,22 @@ export function addPurgeCommands(archive: Command): void {
     .option('--dry-run', 'tell what would go, and change nothing')
     .option('--json', 'print it as JSON')
     .action(purge);
+  archive
+    .command('truncate')
+    .description(
+      'Give up the end of the log, which is not committed. The member must not run; it gives up ' +
+        'its vote with it, because it may have acknowledged what goes, and gets both again from ' +
+        'the others. Do it to one member at a time: the others must be able to elect a leader.',
+    )
+    .argument('<dir>', "a member's data directory")
+    .requiredOption(
+      '--to <position>',
+      'new end of the log: where a frame ends, not below what is committed',
+      integerOption(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--dry-run', 'tell what would go, and change nothing')
+    .option('--json', 'print it as JSON')
+    .action(truncate);
   archive
     .command('delete')
     .description(
