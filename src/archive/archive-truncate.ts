@@ -2,9 +2,10 @@
 //
 // The cluster may count on what this member has acknowledged, and what is given up here may be
 // acknowledged: so the directory is treated as a copy of an earlier time is (restore.ts). It gives
-// up its vote and becomes another incarnation before the first byte goes; its member catches up from
-// the others, and a leader gives the vote back. A crash at any point leaves a directory without a
-// vote, whose log ends at the cut or later: the command is run again, or the member is started.
+// up its vote and becomes another incarnation before the first byte goes; its member catches up
+// from the others, and a leader gives the vote back. A crash at any point leaves a directory
+// without a vote, whose log ends at the cut or later: the command is run again, or the member is
+// started.
 
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
@@ -156,8 +157,8 @@ function* checkPosition(
   if (position < commitPosition) {
     throw new PawlError(
       ErrorCode.LimitExceeded,
-      `the log is to end at ${position}, and what is below ${commitPosition} is committed: it can ` +
-        `never be given up; use a position from ${commitPosition} to ${endPosition}`,
+      `the log is to end at ${position}, and what is below ${commitPosition} is committed: it ` +
+        `can never be given up; use a position from ${commitPosition} to ${endPosition}`,
     );
   }
   const { termLength } = geometry;

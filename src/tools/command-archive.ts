@@ -267,8 +267,8 @@ export function addArchiveCommand(program: Command): void {
   archive
     .command('replay')
     .description(
-      'Print the frames in order, one on a line, damaged ranges left out. With --follow only those ' +
-        'that are committed: what is recorded beyond may still be cut.',
+      'Print the frames in order, one on a line, damaged ranges left out. With --follow only ' +
+        'those that are committed: what is recorded beyond may still be cut.',
     )
     .argument('<dir>', "a member's data directory")
     .option('--from <position>', 'first position (default: start)', integerOption(0, POSITION_MAX))

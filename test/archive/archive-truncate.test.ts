@@ -1,5 +1,6 @@
 // The end of a stopped member's log given up by an operator: nothing committed, and never with the
-// vote that may have promised it. Method: power cuts between any two operations, on a disk in memory.
+// vote that may have promised it. Method: power cuts between any two operations, on a disk in
+// memory.
 
 import test, { type Test } from 'tape';
 import {

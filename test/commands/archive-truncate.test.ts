@@ -2,12 +2,12 @@
 // member back what it should have.
 
 import { join } from 'node:path';
-import test from 'tape';
+import test, { type Test } from 'tape';
 import type { DirectoryDescription } from '../../src/archive/describe.js';
 import { connectClient } from '../../src/host/node-client.js';
 import { atEnd } from '../support/at-end.js';
-import { runCli, temporaryDirectory } from './cli.js';
-import { MEMBER_COUNT, settledReport, startCluster } from './node-cluster.js';
+import { type RunningCli, runCli, temporaryDirectory } from './cli.js';
+import { MEMBER_COUNT, type NodeCluster, settledReport, startCluster } from './node-cluster.js';
 import { bornMember, expectCode, runningMember } from './one-member.js';
 
 const MESSAGE_COUNT = 20;
@@ -35,7 +35,16 @@ async function frames(directory: string): Promise<string> {
   return replayed.stdout;
 }
 
-test('what nobody else has goes from a log, and its member joins the others again', async (t) => {
+interface Survivors {
+  readonly cluster: NodeCluster;
+  readonly leaderId: number;
+  readonly followers: readonly RunningCli[];
+  /** Of the member that led, whose log has what nobody else has. */
+  readonly directory: string;
+}
+
+/** A leader takes messages that its followers do not get, and is killed. */
+async function makeLonelyLog(t: Test): Promise<Survivors> {
   const cluster = await startCluster(t);
   const report = await settledReport(cluster.directory);
   const leaderId = report.members[0]?.leaderMemberId ?? -1;
@@ -66,8 +75,13 @@ test('what nobody else has goes from a log, and its member joins the others agai
   for (const follower of followers) {
     void follower.kill('SIGCONT');
   }
+  client.close();
   t.equal(answers, 0, 'without a quorum nothing is committed');
+  return { cluster, leaderId, followers, directory };
+}
 
+test('what nobody else has goes from a log, and its member joins the others again', async (t) => {
+  const { cluster, directory, followers, leaderId } = await makeLonelyLog(t);
   const { appendPosition = 0, mark } = await describe(directory);
   const commitPosition = mark?.commitPosition ?? 0;
   const below = await runCli('archive', 'truncate', directory, '--to', `${commitPosition - 32}`);
@@ -99,7 +113,6 @@ test('what nobody else has goes from a log, and its member joins the others agai
   while ((await describe(directory)).nodeState?.voting !== true) {
     // The leader gives the vote back when the member has caught up.
   }
-  client.close();
   const processes = [again, ...followers];
   const ended = await runCli('cluster', 'shutdown', cluster.directory);
   expectCode(ended, 0);

@@ -72,9 +72,9 @@ function truncationText(truncation: ArchiveTruncation, isDryRun: boolean): strin
     ? ['would give up', 'would end', 'would have']
     : ['gave up', 'ends', 'has'];
   return (
-    `${gives} ${grouped(formerEndPosition - endPosition)} bytes of log, with ${segmentCount} whole ` +
-    `segments and ${termIds.length} leadership terms; the log ${ends} at ${grouped(endPosition)}, ` +
-    `and the member ${has} no vote until a leader gives it back`
+    `${gives} ${grouped(formerEndPosition - endPosition)} bytes of log, with ${segmentCount} ` +
+    `whole segments and ${termIds.length} leadership terms; the log ${ends} at ` +
+    `${grouped(endPosition)}, and the member ${has} no vote until a leader gives it back`
   );
 }
 
