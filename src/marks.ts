@@ -15,6 +15,7 @@ function nextMark(): number {
 export const Mark = {
   // Elections, votes, reconciliation, membership.
   ElectionBallotLost: nextMark(),
+  PeerNotFollowed: nextMark(),
   ElectionBallotTimedOut: nextMark(),
   ElectionBetterCandidate: nextMark(),
   ElectionLeaderSilent: nextMark(),

@@ -356,9 +356,13 @@ export class ConsensusAdapter {
       case TemplateId.TerminationPosition: {
         if (!TerminationPositionDecoder.isValid(view, offset, length)) return false;
         const message = this.#terminationPosition.wrapAndApplyHeader(view, offset);
-        const termId = message.leadershipTermId();
         // One of an earlier term is late, not wrong.
-        this.#shutdown.onTerminationPosition(termId, message.logPosition(), nowNs);
+        this.#shutdown.onTerminationPosition(
+          message.leaderMemberId(),
+          message.leadershipTermId(),
+          message.logPosition(),
+          nowNs,
+        );
         return true;
       }
       case TemplateId.TerminationAck: {
@@ -405,7 +409,6 @@ export class ConsensusAdapter {
   }
 
   #onMemberHello(message: MemberHelloDecoder, nowNs: number): void {
-    this.#shutdown.onHello(message.memberId(), message.flags());
     this.#election.onMemberHello(
       {
         memberId: message.memberId(),

@@ -258,7 +258,8 @@ export class ConsensusPublisher {
     this.#terminationPosition
       .wrapAndApplyHeader(this.#view, this.#scratch)
       .leadershipTermId(termId)
-      .logPosition(position);
+      .logPosition(position)
+      .leaderMemberId(this.#memberId);
     this.#send(to, this.#terminationPosition.encodedLength());
   }
 

@@ -21,7 +21,7 @@ export class Installs {
 
   /** A message of another member. False when it is dropped. */
   onOffer(from: MemberId, termId: number, entry: SnapshotEntry, nowNs: number): boolean {
-    if (!this.#election.isIntroduced(from) || termId !== this.#election.leadershipTermId()) {
+    if (!this.#election.peers.isIntroduced(from) || termId !== this.#election.leadershipTermId()) {
       return false;
     }
     this.target.onOffer(from, entry, nowNs);
@@ -29,7 +29,7 @@ export class Installs {
   }
 
   onRequest(from: MemberId, request: SnapshotPartRequest, nowNs: number): boolean {
-    return this.#election.isIntroduced(from) && this.source.onRequest(from, request, nowNs);
+    return this.#election.peers.isIntroduced(from) && this.source.onRequest(from, request, nowNs);
   }
 
   onBlock(
@@ -39,7 +39,7 @@ export class Installs {
     bytes: Uint8Array,
     nowNs: number,
   ): boolean {
-    if (!this.#election.isIntroduced(from)) {
+    if (!this.#election.peers.isIntroduced(from)) {
       return false;
     }
     this.target.onBlock(from, logPosition, offsetBytes, bytes, nowNs);

@@ -168,14 +168,17 @@ export class LogCare implements ReadGuard {
   /** Takes a request of another member. False when it is dropped. */
   onRepairRequest(from: MemberId, request: RepairRequest): boolean {
     const joined = this.#joined;
-    return joined?.election.isIntroduced(from) === true && joined.source.onRequest(from, request);
+    return (
+      joined?.election.peers.isIntroduced(from) === true && joined.source.onRequest(from, request)
+    );
   }
 
   /** Takes a piece of a block. False when it is dropped. */
   onRepairBlock(from: MemberId, piece: RepairPiece, nowNs: number): boolean {
     const joined = this.#joined;
     return (
-      joined?.election.isIntroduced(from) === true && joined.repair.onPiece(from, piece, nowNs)
+      joined?.election.peers.isIntroduced(from) === true &&
+      joined.repair.onPiece(from, piece, nowNs)
     );
   }
 

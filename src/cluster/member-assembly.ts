@@ -375,7 +375,7 @@ function assembleConsensus(
     arena: inputs.arena,
     config,
     services,
-    isIntroduced: (memberId) => election.isIntroduced(memberId),
+    isIntroduced: (memberId) => election.peers.isIntroduced(memberId),
     send: (to, message) => publisher.outputHash(to, message),
     onDivergence: (divergence) => inputs.onDivergence(divergence),
     onWarning: (message) => inputs.onWarning(message),

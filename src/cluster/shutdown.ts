@@ -7,7 +7,7 @@
 // then the cluster runs on, and the order is to be given again.
 
 import type { Election } from '../consensus/election.js';
-import { HELLO_FLAG_LEAVING, type MemberId } from '../consensus/election-effects.js';
+import type { MemberId } from '../consensus/election-effects.js';
 import { MemberRole } from '../consensus/election-state.js';
 import { hit, Mark } from '../marks.js';
 import { POSITION_NULL, type Position } from '../position.js';
@@ -53,8 +53,6 @@ export class Shutdown {
   readonly #parts: ShutdownParts;
   readonly #others: readonly MemberId[];
   readonly #acknowledged = new Set<MemberId>();
-  // Members that have said that they end, and were not heard since.
-  readonly #leaving = new Set<MemberId>();
   #state: ShutdownState = ShutdownState.None;
   #termId = -1;
   #leaderMemberId = -1;
@@ -119,27 +117,21 @@ export class Shutdown {
     return ControlResult.Ordered;
   }
 
-  /** A member presents itself, or says that it ends. */
-  onHello(from: MemberId, flags: number): void {
-    if ((flags & HELLO_FLAG_LEAVING) === 0) {
-      this.#leaving.delete(from);
-    } else if (this.#others.includes(from)) {
-      this.#leaving.add(from);
-    }
-  }
-
-  /** The leader of a term says where it is to end. */
-  onTerminationPosition(termId: number, position: Position, nowNs: number): boolean {
-    const { election } = this.#parts;
-    const isFollowed = termId === election.leadershipTermId() && !this.#isLeading();
+  /** The leader that this member follows says where its term is to end. */
+  onTerminationPosition(
+    from: MemberId,
+    termId: number,
+    position: Position,
+    nowNs: number,
+  ): boolean {
     const isPossible = Number.isSafeInteger(position) && position >= 0;
-    if (!isFollowed || !isPossible) {
+    if (!isPossible || !this.#parts.election.peers.isFollowed(from, termId)) {
       return false;
     }
     if (this.#state === ShutdownState.None) {
       this.#state = ShutdownState.Gathering;
       this.#termId = termId;
-      this.#leaderMemberId = election.leaderMemberId();
+      this.#leaderMemberId = from;
       this.#position = position;
       this.#nextNs = nowNs;
     }
@@ -149,17 +141,21 @@ export class Shutdown {
   /** A member is ready to end at a position; the leader says so last, and means everybody. */
   onTerminationAck(from: MemberId, termId: number, position: Position): boolean {
     const isMine = termId === this.#termId && position === this.#position;
-    const isKnown = this.#others.includes(from) && this.#parts.election.isIntroduced(from);
+    const isKnown = this.#others.includes(from) && this.#parts.election.peers.isIntroduced(from);
     if (!isMine || !isKnown || this.#state === ShutdownState.None) {
       return false;
     }
     if (this.#isLeading()) {
       hit(Mark.ShutdownAcknowledged);
       this.#acknowledged.add(from);
-    } else if (from === this.#leaderMemberId) {
+      return true;
+    }
+    // The leader answers those who have acknowledged, and nobody else speaks for it.
+    const isAnswer = this.#state === ShutdownState.Ending && from === this.#leaderMemberId;
+    if (isAnswer) {
       this.#state = ShutdownState.Ended;
     }
-    return true;
+    return isAnswer;
   }
 
   /** Returns work done. */
@@ -225,7 +221,8 @@ export class Shutdown {
 
   #end(nowNs: number): void {
     const { publisher } = this.#parts;
-    const isGone = (id: MemberId): boolean => this.#leaving.has(id) || !publisher.isConnected(id);
+    const isGone = (id: MemberId): boolean =>
+      this.#parts.election.peers.isLeaving(id) || !publisher.isConnected(id);
     if (nowNs >= this.#endNs || [...this.#acknowledged].every(isGone)) {
       this.#state = ShutdownState.Ended;
     }
@@ -248,7 +245,7 @@ export class Shutdown {
 
   #follow(nowNs: number): void {
     const { election, publisher } = this.#parts;
-    const hasLeft = this.#leaving.has(this.#leaderMemberId);
+    const hasLeft = election.peers.isLeaving(this.#leaderMemberId);
     if (this.#state === ShutdownState.Ending && hasLeft) {
       // It says so when everybody has acknowledged: its word on that was lost.
       this.#state = ShutdownState.Ended;

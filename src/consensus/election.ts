@@ -30,12 +30,14 @@ import { MemberStanding, MemberTable } from './membership.js';
 import { MessageGate } from './message-gate.js';
 import { NodeRecord } from './node-record.js';
 import { OwnLog } from './own-log.js';
+import { PeerProofs } from './peer-proofs.js';
 import type { TermEntry } from './term-entries.js';
 
 /** The consensus of one member. See election-effects.ts for what it asks of its surroundings. */
 export class Election {
   readonly counters: ConsensusCounters = createConsensusCounters();
   readonly reads: ElectionReads;
+  readonly peers: PeerProofs;
   private readonly context: ConsensusContext;
   private readonly gate: MessageGate;
   private readonly introductions: Introductions;
@@ -69,6 +71,7 @@ export class Election {
     this.introductions = new Introductions(this.context, recovered.incarnation);
     this.machine = new ElectionMachine(this.context, this.introductions);
     this.reads = new ElectionReads(this.context, this.gate, this.machine);
+    this.peers = new PeerProofs(this.context, this.gate, this.machine);
   }
 
   state(): ElectionState {
@@ -111,11 +114,6 @@ export class Election {
   /** End of what the own disk holds, as far as it is final or reported. */
   durablePosition(): Position {
     return this.context.log.durablePosition();
-  }
-
-  /** Whether a member has introduced itself as one of this cluster. Counts it when not. */
-  isIntroduced(memberId: MemberId): boolean {
-    return this.gate.admits(memberId, MemberStanding.Learner);
   }
 
   termEntries(): readonly TermEntry[] {

@@ -125,8 +125,9 @@ export class MemberTable {
     peer.isConfirmed = peer.incarnation === incarnation;
     peer.incarnation = incarnation;
     peer.isVoting = (hello.flags & HELLO_FLAG_VOTING) !== 0;
-    peer.isLeaving = (hello.flags & HELLO_FLAG_LEAVING) !== 0;
     this.judgeIncarnation(hello.memberId, peer, hello.admittedTermId);
+    // Whoever comes under this id with another directory does not speak for the one that is known.
+    peer.isLeaving = !peer.isForeign && (hello.flags & HELLO_FLAG_LEAVING) !== 0;
     return peer.isForeign && peer.isVoting ? RefusalReason.Incarnation : undefined;
   }
 

@@ -76,9 +76,10 @@ export const CONSENSUS_MESSAGES: readonly MessageSchema[] = [
     ['int64', 'leadershipTermId', 0],
     ['int32', 'followerMemberId', 8],
   ]),
-  cluster(75, 'TerminationPosition', 16, 'The leader says where the cluster is to end.', [
+  cluster(75, 'TerminationPosition', 20, 'The leader says where the cluster is to end.', [
     ['int64', 'leadershipTermId', 0],
     ['int64', 'logPosition', 8],
+    ['int32', 'leaderMemberId', 16],
   ]),
   cluster(76, 'TerminationAck', 20, 'A follower has reached the position where all end.', [
     ['int64', 'leadershipTermId', 0],

@@ -5,7 +5,8 @@
 //
 //     0  leadershipTermId: int64
 //     8  logPosition: int64
-//    16  length of the block
+//    16  leaderMemberId: int32
+//    20  length of the block
 
 import { clearBytes, EMPTY_VIEW, readInt64, writeInt64 } from '../encoding.js';
 import {
@@ -20,9 +21,9 @@ export class TerminationPositionEncoder {
   static readonly TEMPLATE_ID = 75;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
-  static readonly BLOCK_LENGTH = 16;
+  static readonly BLOCK_LENGTH = 20;
   /** Header and block. */
-  static readonly LENGTH_MIN = 24;
+  static readonly LENGTH_MIN = 28;
   private view = EMPTY_VIEW;
   private offset = 0;
 
@@ -35,8 +36,8 @@ export class TerminationPositionEncoder {
 
   /** Writes the header at `offset` and sets the block behind it to zero. */
   wrapAndApplyHeader(view: DataView, offset: number): this {
-    writeMessageHeader(view, offset, 16, 75, 111, 17);
-    clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 16);
+    writeMessageHeader(view, offset, 20, 75, 111, 17);
+    clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 20);
     return this.wrap(view, offset + MESSAGE_HEADER_LENGTH);
   }
 
@@ -50,9 +51,14 @@ export class TerminationPositionEncoder {
     return this;
   }
 
+  leaderMemberId(value: number): this {
+    this.view.setInt32(this.offset + 16, value, true);
+    return this;
+  }
+
   /** Length of the message without its header. */
   encodedLength(): number {
-    return 16;
+    return 20;
   }
 }
 
@@ -61,9 +67,9 @@ export class TerminationPositionDecoder {
   static readonly TEMPLATE_ID = 75;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
-  static readonly BLOCK_LENGTH = 16;
+  static readonly BLOCK_LENGTH = 20;
   /** Header and block. */
-  static readonly LENGTH_MIN = 24;
+  static readonly LENGTH_MIN = 28;
   private view = EMPTY_VIEW;
   private offset = 0;
 
@@ -84,9 +90,9 @@ export class TerminationPositionDecoder {
     view: DataView,
     offset: number,
     length: number,
-    actingBlockLength = 16,
+    actingBlockLength = 20,
   ): boolean {
-    if (actingBlockLength < 16) {
+    if (actingBlockLength < 20) {
       return false;
     }
     const end = offset + length;
@@ -115,5 +121,9 @@ export class TerminationPositionDecoder {
 
   logPosition(): number {
     return readInt64(this.view, this.offset + 8);
+  }
+
+  leaderMemberId(): number {
+    return this.view.getInt32(this.offset + 16, true);
   }
 }

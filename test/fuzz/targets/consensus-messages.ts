@@ -63,8 +63,7 @@ const NO_INSTALLS: Pick<Installs, 'onOffer' | 'onRequest' | 'onBlock'> = {
 };
 
 /** The end of a cluster changes nothing of what it has agreed on. */
-const NO_SHUTDOWN: Pick<Shutdown, 'onHello' | 'onTerminationPosition' | 'onTerminationAck'> = {
-  onHello: () => undefined,
+const NO_SHUTDOWN: Pick<Shutdown, 'onTerminationPosition' | 'onTerminationAck'> = {
   onTerminationPosition: () => false,
   onTerminationAck: () => false,
 };
