@@ -118,7 +118,10 @@ export interface MemberStatus {
 }
 
 /** What moves in a member's duty cycles. */
-export type MemberObservation = Pick<MemberParts, 'election' | 'logCare' | 'module' | 'recorder'>;
+export type MemberObservation = Pick<
+  MemberParts,
+  'election' | 'logCare' | 'module' | 'recorder' | 'shutdown'
+>;
 
 /**
  * A little more than the default interval at which members speak to each other in any case: a

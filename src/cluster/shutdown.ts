@@ -71,6 +71,11 @@ export class Shutdown {
     return this.#state;
   }
 
+  /** Term of the leader that ends, or ended, the cluster; -1 before. */
+  get termId(): number {
+    return this.#termId;
+  }
+
   /** Where all members end; -1 while that is not known. */
   get position(): Position {
     return this.#position;
@@ -92,7 +97,8 @@ export class Shutdown {
   }
 
   deadlineNs(): number {
-    return this.#state === ShutdownState.None ? Number.POSITIVE_INFINITY : this.#nextNs;
+    const isOver = this.#state === ShutdownState.None || this.#state === ShutdownState.Ended;
+    return isOver ? Number.POSITIVE_INFINITY : this.#nextNs;
   }
 
   /** An operator wants the cluster to end. Only while ingress is open. */

@@ -15,6 +15,7 @@ const FAULTS_MIN = 10;
  */
 const NO_OPERATIONS = {
   ...{ isAuthenticated: false, intruderCount: 0, operatorIntervalNs: 0 },
+  shutdownIntervalNs: 0,
   ...{ messages: NO_MESSAGES, shadowEvery: 0 },
 };
 

@@ -33,7 +33,7 @@ export const CONVERGENCE_LIMIT_NS = 10 * NS_PER_SECOND;
 /** After the sessions have timed out, everything that they used is given back within this. */
 export const REST_LIMIT_NS = 30 * NS_PER_SECOND;
 /** A member that was given a snapshot starts again, and what waits for it may take this long. */
-export const INSTALL_ALLOWANCE_NS = 8 * NS_PER_SECOND;
+export const RESTART_ALLOWANCE_NS = 8 * NS_PER_SECOND;
 /** However many of them there are, a limit is stretched by no more than this. */
 export const INSTALL_ALLOWANCE_TOTAL_NS = 20 * NS_PER_SECOND;
 /** Longest scrub cycle of a run in which something rots: a quiet one has that of production. */
@@ -66,7 +66,7 @@ export class Liveness {
   readonly #parts: LivenessParts;
   /** Members that are kept down: they are not started again when they end. */
   readonly #heldDown = new Set<SimulatedMember>();
-  #installedNs = Number.NEGATIVE_INFINITY;
+  #restartingNs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: LivenessParts) {
     this.#parts = parts;
@@ -77,9 +77,9 @@ export class Liveness {
     return this.#heldDown.has(member);
   }
 
-  /** A member was given a snapshot, and ends to start again from it. */
-  onInstalled(): void {
-    this.#installedNs = this.#parts.world.nowNs;
+  /** A member ends and starts again: from a snapshot that it was given, or after a shutdown. */
+  onRestarting(): void {
+    this.#restartingNs = this.#parts.world.nowNs;
   }
 
   /** Runs until a time, or until something is broken. */
@@ -304,7 +304,7 @@ export class Liveness {
       if (condition()) {
         return true;
       }
-      const endNs = Math.max(startNs + limitNs, this.#installedNs + INSTALL_ALLOWANCE_NS);
+      const endNs = Math.max(startNs + limitNs, this.#restartingNs + RESTART_ALLOWANCE_NS);
       if (world.nowNs >= Math.min(endNs, lastNs)) {
         const where = describeCluster(cluster, clients, judges);
         judge.report('liveness', `not within ${limitNs / NS_PER_SECOND} s: ${what}; ${where}`);

@@ -44,6 +44,9 @@ export interface SimulationCounts {
   shadowSnapshots: number;
   /** Times that an operator suspended the cluster. */
   suspensions: number;
+  /** Orders that ended the cluster, and members that ended by one. */
+  shutdowns: number;
+  shutdownEnds: number;
   /** Clients that were challenged, let in after a handshake, and rejected. */
   sessionsChallenged: number;
   sessionsAuthenticated: number;
@@ -84,6 +87,8 @@ export function emptyCounts(): SimulationCounts {
     serviceStalls: 0,
     shadowSnapshots: 0,
     suspensions: 0,
+    shutdowns: 0,
+    shutdownEnds: 0,
     sessionsChallenged: 0,
     sessionsAuthenticated: 0,
     sessionsRejected: 0,

@@ -22,6 +22,7 @@ import { Nemesis } from './nemesis.js';
 import { Operator } from './operator.js';
 import type { Prng } from './prng.js';
 import { SimulatedRequester } from './request-workload.js';
+import { Shutdowns } from './shutdowns.js';
 import {
   type ArenaPool,
   isMemberTurn,
@@ -53,6 +54,8 @@ const SCRUB_BYTES_PER_SECOND = 16 * 1024 * 1024;
 const DIVERGENCE_INTERVAL_MS = 200;
 /** Logs of runs are small, and disks that fill up do so within a second. */
 const SPACE_CHECK_INTERVAL_MS = 200;
+/** A shutdown does not wait longer for a member than many faults last. */
+const TERMINATION_TIMEOUT_MS = 3_000;
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -86,6 +89,7 @@ export class Simulation {
   readonly judges: Judges;
   readonly intruders: readonly Intruder[];
   readonly operator: Operator;
+  readonly shutdowns: Shutdowns;
   readonly application: Application | undefined;
   readonly liveness: Liveness;
   readonly #random: Prng;
@@ -134,6 +138,9 @@ export class Simulation {
     this.intruders = this.#makeIntruders(arenas);
     const { operatorIntervalNs: intervalNs } = this.swarm;
     this.operator = new Operator({ world, cluster, timeline, intervalNs });
+    const shutdownParts = { world, cluster, timeline, judge };
+    const { shutdownIntervalNs } = this.swarm;
+    this.shutdowns = new Shutdowns({ ...shutdownParts, intervalNs: shutdownIntervalNs });
     application?.onClients(clients);
     const { onlyFaults } = options;
     const committedEnd = (): number => this.judges.committed.end;
@@ -212,6 +219,7 @@ export class Simulation {
         lowSpaceLength: LOW_SPACE_LENGTH,
         spaceCheckIntervalMs: SPACE_CHECK_INTERVAL_MS,
         queryCountMax,
+        terminationTimeoutMs: TERMINATION_TIMEOUT_MS,
         threads: this.swarm.isServiceDedicated ? 'dedicated' : 'shared',
       },
       memberOf: (memberId) => {
@@ -270,6 +278,10 @@ export class Simulation {
       onSnapshot: (entry) => {
         this.judges.snapshots.onSnapshot(memberId, entry);
         timeline.add(name, `has a snapshot of position ${entry.logPosition}`);
+      },
+      onTerminated: (position) => {
+        this.liveness.onRestarting();
+        this.shutdowns.onTerminated(memberId, position);
       },
       onDivergence: (divergence) => this.#onDivergence(memberId, divergence),
       onWarning: (message) => timeline.add(name, `warns: ${message}`),
@@ -335,6 +347,7 @@ export class Simulation {
       intruder.start();
     }
     this.operator.begin();
+    this.shutdowns.begin(world.nowNs + this.swarm.safetyNs);
   }
 
   #start(member: SimulatedMember): void {
@@ -396,7 +409,7 @@ export class Simulation {
     if (code === ErrorCode.SnapshotInstalled) {
       // It starts again, as every member that ends.
       this.#counts.installs++;
-      this.liveness.onInstalled();
+      this.liveness.onRestarting();
       return;
     }
     if (isStorage && this.nemesis.expectedFailures.delete(memberId)) {
@@ -441,6 +454,8 @@ export class Simulation {
     counts.lostDirectories = this.nemesis.counts.lostDirectories;
     counts.snapshots = this.judges.snapshots.takenCount;
     counts.suspensions = this.judges.suspension.count;
+    counts.shutdowns = this.shutdowns.count;
+    counts.shutdownEnds = this.shutdowns.endedCount;
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
     counts.timersFired = this.judges.services.firedTimerCount();
     counts.serviceMessages = this.judges.services.messages.receivedCount;

@@ -114,6 +114,7 @@ function quietRun(random: Prng): Swarm {
     isAuthenticated: false,
     intruderCount: 0,
     operatorIntervalNs: 0,
+    shutdownIntervalNs: 0,
     messages: NO_MESSAGES,
     link: { ...PERFECT_LINK, delay: fixedDelay(100 * NS_PER_US) },
     send: PERFECT_SEND,

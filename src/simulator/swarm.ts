@@ -98,6 +98,8 @@ export interface Swarm {
   readonly intruderCount: number;
   /** Mean time between two orders of an operator; 0 where there is none. */
   readonly operatorIntervalNs: number;
+  /** Mean time between two orders that end the whole cluster; 0 for none. */
+  readonly shutdownIntervalNs: number;
   /** Queries that may wait at a leader. */
   readonly queryCountMax: number;
   readonly messages: MessageOptions;
@@ -165,6 +167,7 @@ export function drawRun(random: Prng, isStorm: boolean): Swarm {
     // Where sessions are few, the clients have them all.
     requests: limits.sessionCountMax < SESSION_COUNT_MAX ? NO_REQUESTS : requests,
     ...drawOperations(random.fork('operations')),
+    shutdownIntervalNs: drawShutdownInterval(random.fork('shutdowns')),
     messages: drawMessages(random.fork('services')),
     safetyNs: SAFETY_NS,
     commandCountMin: COMMAND_COUNT_MIN,
@@ -213,6 +216,12 @@ function drawOperations(random: Prng) {
     intruderCount: isAuthenticated ? intruderCount : 0,
     operatorIntervalNs: random.chance(1, 3) ? operatorIntervalNs : 0,
   };
+}
+
+/** Whole clusters end seldom: what else a run has goes on meanwhile, or waits for them. */
+function drawShutdownInterval(random: Prng): number {
+  const intervalNs = random.pick([8, 20]) * NS_PER_SECOND;
+  return random.chance(1, 8) ? intervalNs : 0;
 }
 
 function drawSnapshots(random: Prng) {

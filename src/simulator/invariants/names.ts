@@ -23,6 +23,7 @@ export const JUDGE_NAMES = {
   outputs: 'members find no difference in what their services put out',
   timers: 'a timer fires once, not early, and is not forgotten',
   recovery: 'a disk that nobody damaged is found sound',
+  shutdown: 'members that end by an order end at one position',
   liveness: 'a healed cluster elects, serves and becomes equal',
   fatal: 'no member and no client ends by an error',
   exception: 'nothing is thrown by the world',
