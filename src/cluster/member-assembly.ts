@@ -131,6 +131,12 @@ export interface MemberParts {
   close(): void;
 }
 
+/** What moves in a member's duty cycles. */
+export type MemberObservation = Pick<
+  MemberParts,
+  'election' | 'logCare' | 'module' | 'recorder' | 'shutdown'
+>;
+
 /** Makes and joins the parts of a member whose directory is open. */
 export function assembleMember(inputs: AssemblyInputs): MemberParts {
   const { clock, config, directory, services } = inputs;

@@ -27,7 +27,12 @@ import type { Authenticator, AuthorisationService } from './authenticator.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { ControlResult, type SuspensionAction } from './cluster-control.js';
 import type { Divergence } from './divergence.js';
-import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
+import {
+  assembleMember,
+  type MemberObservation,
+  type MemberParts,
+  type RecorderRunner,
+} from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { MemberOrders } from './member-orders.js';
 import {
@@ -116,12 +121,6 @@ export interface MemberStatus {
   readonly freeSpaceLength: number | undefined;
   readonly counters: Readonly<Record<string, number>>;
 }
-
-/** What moves in a member's duty cycles. */
-export type MemberObservation = Pick<
-  MemberParts,
-  'election' | 'logCare' | 'module' | 'recorder' | 'shutdown'
->;
 
 /**
  * A little more than the default interval at which members speak to each other in any case: a

@@ -3,7 +3,7 @@
 import { DATA_FLAGS_UNFRAGMENTED } from '../../assembly/layout/frame.js';
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import type { FragmentHandler, MessageConsumer } from '../cluster/log-poller.js';
-import type { MemberObservation } from '../cluster/member.js';
+import type { MemberObservation } from '../cluster/member-assembly.js';
 import type { ServiceHostContext } from '../cluster/service-host.js';
 import { MemberRole } from '../consensus/election-state.js';
 import { TERM_NULL } from '../position.js';

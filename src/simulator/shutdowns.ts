@@ -82,7 +82,7 @@ export class Shutdowns {
     this.#endProcess(simulated);
   }
 
-  /** The process ends with code 0 when its member has left; whoever starts members does so again. */
+  /** The process ends with code 0 when its member has left, and is started again as any other. */
   #endProcess(simulated: SimulatedMember): void {
     const { world } = this.#parts;
     const { node } = simulated;

@@ -1,7 +1,7 @@
 // progress.ts: I-3 (a leader only appends), I-8 (what may only grow) and I-9 (order of the
 // positions), for one member at a time.
 
-import type { MemberObservation } from '../../cluster/member.js';
+import type { MemberObservation } from '../../cluster/member-assembly.js';
 import { MemberRole } from '../../consensus/election-state.js';
 import type { Judge } from './judge.js';
 
