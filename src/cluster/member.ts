@@ -27,12 +27,7 @@ import type { Authenticator, AuthorisationService } from './authenticator.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { ControlResult, type SuspensionAction } from './cluster-control.js';
 import type { Divergence } from './divergence.js';
-import {
-  assembleMember,
-  type MemberObservation,
-  type MemberParts,
-  type RecorderRunner,
-} from './member-assembly.js';
+import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { MemberOrders } from './member-orders.js';
 import {
@@ -189,7 +184,7 @@ export class Member implements Agent {
   }
 
   /** Consensus and recorder, for whoever watches every duty cycle; undefined while it opens. */
-  observe(): MemberObservation | undefined {
+  observe(): MemberParts | undefined {
     return this.#running;
   }
 
