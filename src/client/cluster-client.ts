@@ -33,12 +33,12 @@ import { EgressAnswers } from './egress-answers.js';
 import { type EgressConsumer, EgressReader } from './egress-reader.js';
 import {
   IngressWriter,
-  QUERY_HEADER_LENGTH,
   REQUEST_MESSAGE_HEADER_LENGTH,
   type RequestNumbers,
   SESSION_HEADER_LENGTH,
 } from './ingress-writer.js';
 import { LeaderSearch } from './leader-search.js';
+import { QUERY_HEADER_LENGTH, type QuerySource, QueryWriter } from './query-writer.js';
 
 export type { ClientHandlers } from './client-handlers.js';
 export type { AdminResponse } from './egress-answers.js';
@@ -72,6 +72,7 @@ export class ClusterClient {
   readonly #egress: Subscription;
   readonly #egressReader: EgressReader;
   readonly #writer: IngressWriter;
+  readonly #queryWriter: QueryWriter;
   readonly #search: LeaderSearch;
   readonly #answers: EgressAnswers;
   readonly #messageDecoder = new SessionMessageHeaderDecoder();
@@ -97,8 +98,9 @@ export class ClusterClient {
     this.#answers = new EgressAnswers(dependencies.handlers);
     this.#correlationId = (BigInt(entropy.nextUint32()) << 32n) | BigInt(entropy.nextUint32());
     this.#writer = new IngressWriter(transport, this, options.mtuLength);
+    this.#queryWriter = new QueryWriter(transport.arena, this, options.mtuLength);
     const { credentials = NO_CREDENTIALS } = dependencies;
-    const { correlationId, writer } = { correlationId: this.#correlationId, writer: this.#writer };
+    const [correlationId, writer] = [this.#correlationId, this.#writer];
     this.#search = new LeaderSearch({ transport, options, writer, credentials, correlationId });
     this.#egress = transport.addSubscription(options.egressChannel, options.egressStreamId, {
       termLengthMax: options.egressTermLengthMax,
@@ -122,14 +124,12 @@ export class ClusterClient {
 
   /** Longest message, bytes; 0 before the session is open. */
   get maxMessageLength(): number {
-    const publication = this.#ingress;
-    return publication === undefined ? 0 : publication.maxMessageLength - SESSION_HEADER_LENGTH;
+    return Math.max(0, (this.#ingress?.maxMessageLength ?? 0) - SESSION_HEADER_LENGTH);
   }
 
   /** Longest body of a request, bytes; 0 before the session is open. */
   get maxRequestLength(): number {
-    const longest = this.maxMessageLength + SESSION_HEADER_LENGTH - REQUEST_MESSAGE_HEADER_LENGTH;
-    return Math.max(0, longest);
+    return Math.max(0, (this.#ingress?.maxMessageLength ?? 0) - REQUEST_MESSAGE_HEADER_LENGTH);
   }
 
   /**
@@ -161,20 +161,26 @@ export class ClusterClient {
 
   /** Longest body of a query, bytes; 0 before the session is open. */
   get maxQueryLength(): number {
-    return Math.max(0, this.maxMessageLength + SESSION_HEADER_LENGTH - QUERY_HEADER_LENGTH);
+    return Math.max(0, (this.#ingress?.maxMessageLength ?? 0) - QUERY_HEADER_LENGTH);
   }
 
   /**
-   * Sends a query. It may be sent as often as one likes.
+   * Sends the first of some queries, as many as one message holds. Each may be sent again.
    *
-   * @returns as `offer`. @throws PawlError MESSAGE_TOO_LONG.
+   * @returns how many were sent; 0 when none can be now. @throws PawlError MESSAGE_TOO_LONG.
    */
-  offerQuery(queryId: number, body: Uint8Array): number {
+  offerQueries(queries: QuerySource): number {
     const publication = this.#ingress;
     if (publication === undefined || this.#state !== ClientState.Connected) {
-      return this.#state === ClientState.Closed ? CLOSED : NOT_CONNECTED;
+      return 0;
     }
-    return this.#sent(this.#writer.query(publication, queryId, body));
+    const count = this.#queryWriter.offer(publication, queries);
+    if (count > 0) {
+      this.#lastSendNs = this.#nowNs;
+      // The leader works on them while this client goes on.
+      this.#transport.flush();
+    }
+    return count;
   }
 
   /**
@@ -214,6 +220,7 @@ export class ClusterClient {
   release(): void {
     assert(this.#state === ClientState.Closed, 'a client is closed before its memory is returned');
     this.#writer.release();
+    this.#queryWriter.release();
     this.#egressReader.release();
   }
 
@@ -291,15 +298,10 @@ export class ClusterClient {
   }
 
   readonly #onEgress: FragmentHandler = (view, offset, length) => {
-    switch (messageTemplateId(view, offset, length)) {
+    const templateId = messageTemplateId(view, offset, length);
+    switch (templateId) {
       case TemplateId.SessionMessageHeader:
         this.#onLongMessage(view, offset, length);
-        break;
-      case TemplateId.ReplyHeader:
-        this.#answers.onReply(view, offset, length, this.clusterSessionId);
-        break;
-      case TemplateId.QueryAnswer:
-        this.#answers.onQueryAnswer(view, offset, length, this.clusterSessionId);
         break;
       case TemplateId.SessionEvent:
         if (SessionEventDecoder.isValid(view, offset, length)) {
@@ -309,15 +311,13 @@ export class ClusterClient {
       case TemplateId.Challenge:
         this.#onChallenge(view, offset, length);
         break;
-      case TemplateId.AdminResponse:
-        this.#answers.onAdminResponse(view, offset, length, this.clusterSessionId);
-        break;
       case TemplateId.NewLeaderEvent:
         if (NewLeaderEventDecoder.isValid(view, offset, length)) {
           this.#onNewLeader(this.#newLeaderEvent.wrapAndApplyHeader(view, offset));
         }
         break;
       default:
+        this.#answers.onMessage(templateId, view, offset, length, this.clusterSessionId);
         break;
     }
   };

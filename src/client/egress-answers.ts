@@ -3,8 +3,18 @@
 
 import { AdminResponseDecoder } from '../protocol/codecs/admin-response.js';
 import { QueryAnswerDecoder } from '../protocol/codecs/query-answer.js';
+import { QueryAnswersDecoder } from '../protocol/codecs/query-answers.js';
 import { ReplyHeaderDecoder } from '../protocol/codecs/reply-header.js';
+import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { MESSAGE_HEADER_LENGTH, messageBlockLength } from '../protocol/message-header.js';
+import {
+  countRecords,
+  RECORD_HEADER_LENGTH,
+  recordBodyLength,
+  recordCode,
+  recordLength,
+  recordQueryId,
+} from '../protocol/query-records.js';
 
 const TWO_POW_32 = 2 ** 32;
 
@@ -55,6 +65,7 @@ export class EgressAnswers {
   readonly #handlers: AnswerHandlers;
   readonly #reply = new ReplyHeaderDecoder();
   readonly #answer = new QueryAnswerDecoder();
+  readonly #queryAnswers = new QueryAnswersDecoder();
   readonly #adminResponse = new AdminResponseDecoder();
   readonly #current = { queryId: 0, code: 0, logPosition: 0 };
 
@@ -62,7 +73,33 @@ export class EgressAnswers {
     this.#handlers = handlers;
   }
 
-  onAdminResponse(view: DataView, offset: number, length: number, clusterSessionId: number): void {
+  /** One whole message that may be an answer to the session. */
+  onMessage(
+    templateId: number,
+    view: DataView,
+    offset: number,
+    length: number,
+    clusterSessionId: number,
+  ): void {
+    switch (templateId) {
+      case TemplateId.ReplyHeader:
+        this.#onReply(view, offset, length, clusterSessionId);
+        break;
+      case TemplateId.QueryAnswer:
+        this.#onQueryAnswer(view, offset, length, clusterSessionId);
+        break;
+      case TemplateId.QueryAnswers:
+        this.#onQueryAnswers(view, offset, length, clusterSessionId);
+        break;
+      case TemplateId.AdminResponse:
+        this.#onAdminResponse(view, offset, length, clusterSessionId);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #onAdminResponse(view: DataView, offset: number, length: number, clusterSessionId: number): void {
     if (!AdminResponseDecoder.isValid(view, offset, length)) {
       return;
     }
@@ -74,7 +111,7 @@ export class EgressAnswers {
     }
   }
 
-  onReply(view: DataView, offset: number, length: number, clusterSessionId: number): void {
+  #onReply(view: DataView, offset: number, length: number, clusterSessionId: number): void {
     if (!ReplyHeaderDecoder.isValid(view, offset, length)) {
       return;
     }
@@ -91,7 +128,7 @@ export class EgressAnswers {
     }
   }
 
-  onQueryAnswer(view: DataView, offset: number, length: number, clusterSessionId: number): void {
+  #onQueryAnswer(view: DataView, offset: number, length: number, clusterSessionId: number): void {
     if (!QueryAnswerDecoder.isValid(view, offset, length)) {
       return;
     }
@@ -103,6 +140,30 @@ export class EgressAnswers {
       answer.code = header.code();
       answer.logPosition = header.logPosition();
       this.#handlers.onQueryAnswer?.(answer, view, offset + headLength, length - headLength);
+    }
+  }
+
+  /** Answers in one message: each is told, or none where the bytes are no answers. */
+  #onQueryAnswers(view: DataView, offset: number, length: number, clusterSessionId: number): void {
+    if (!QueryAnswersDecoder.isValid(view, offset, length)) {
+      return;
+    }
+    const header = this.#queryAnswers.wrapAndApplyHeader(view, offset);
+    if (header.clusterSessionId() !== clusterSessionId) {
+      return;
+    }
+    const logPosition = header.logPosition();
+    const headLength = MESSAGE_HEADER_LENGTH + messageBlockLength(view, offset);
+    let at = offset + headLength;
+    let count = countRecords(view, at, length - headLength);
+    const answer = this.#current;
+    for (; count > 0; count--) {
+      const bodyLength = recordBodyLength(view, at);
+      answer.queryId = recordQueryId(view, at);
+      answer.code = recordCode(view, at);
+      answer.logPosition = logPosition;
+      this.#handlers.onQueryAnswer?.(answer, view, at + RECORD_HEADER_LENGTH, bodyLength);
+      at += recordLength(bodyLength);
     }
   }
 }

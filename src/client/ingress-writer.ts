@@ -5,7 +5,6 @@ import { ErrorCode, PawlError } from '../errors.js';
 import { AdminRequestEncoder } from '../protocol/codecs/admin-request.js';
 import { ChallengeResponseEncoder } from '../protocol/codecs/challenge-response.js';
 import type { AdminRequestType } from '../protocol/codecs/enumerations.js';
-import { QueryEncoder } from '../protocol/codecs/query.js';
 import { RequestHeaderEncoder } from '../protocol/codecs/request-header.js';
 import { SessionCloseRequestEncoder } from '../protocol/codecs/session-close-request.js';
 import { SessionConnectRequestEncoder } from '../protocol/codecs/session-connect-request.js';
@@ -20,8 +19,6 @@ import type { Transport } from '../transport/transport.js';
 export const SESSION_HEADER_LENGTH = 32;
 /** Header and block of a request. */
 export const REQUEST_MESSAGE_HEADER_LENGTH = RequestHeaderEncoder.LENGTH_MIN;
-/** Header and block of a query. */
-export const QUERY_HEADER_LENGTH = QueryEncoder.LENGTH_MIN;
 const SCRATCH_LENGTH = 4096;
 const TWO_POW_32 = 2 ** 32;
 
@@ -61,7 +58,6 @@ export class IngressWriter {
   #headTermId = -1;
   readonly #messageEncoder = new SessionMessageHeaderEncoder();
   readonly #requestEncoder = new RequestHeaderEncoder();
-  readonly #queryEncoder = new QueryEncoder();
 
   constructor(transport: Transport, session: SpeakingSession, mtuLength: number) {
     this.#transport = transport;
@@ -112,23 +108,6 @@ export class IngressWriter {
       .lowestUnansweredRequestId(numbers.lowestUnansweredRequestId);
     const headLength = REQUEST_MESSAGE_HEADER_LENGTH;
     return publication.offer2(this.#scratch, headLength, body, 0, body.length);
-  }
-
-  /** @throws PawlError MESSAGE_TOO_LONG. */
-  query(publication: ExclusivePublication, queryId: number, body: Uint8Array): number {
-    checkLength(body.length, publication.maxMessageLength - QUERY_HEADER_LENGTH);
-    const { arena } = this.#transport;
-    this.#queryEncoder
-      .wrapAndApplyHeader(arena.view, this.#scratch)
-      .leadershipTermId(this.#session.leadershipTermId)
-      .clusterSessionId(this.#session.clusterSessionId)
-      .queryId(queryId);
-    const length = QUERY_HEADER_LENGTH + body.length;
-    if (length > Math.min(publication.maxPayloadLength, SCRATCH_LENGTH)) {
-      return publication.offer2(this.#scratch, QUERY_HEADER_LENGTH, body, 0, body.length);
-    }
-    arena.u8.set(body, this.#scratch + QUERY_HEADER_LENGTH);
-    return publication.offerAt(this.#scratch, length);
   }
 
   connect(publication: ExclusivePublication, request: SessionRequest): number {
@@ -199,7 +178,7 @@ export class IngressWriter {
   }
 }
 
-function checkLength(length: number, lengthMax: number): void {
+export function checkLength(length: number, lengthMax: number): void {
   if (length > lengthMax) {
     throw new PawlError(
       ErrorCode.MessageTooLong,

@@ -9,6 +9,8 @@ export interface PendingQuery {
   attempts: number;
   /** When it was sent last. */
   sentNs: number;
+  /** Has no outcome yet. */
+  isOpen: boolean;
   /** Stands in the queue of what is to be sent. */
   isDue: boolean;
   /** The last leader that was asked had too much to do; it is asked again then. */
@@ -18,6 +20,8 @@ export interface PendingQuery {
 const NOT_BUSY = Number.NEGATIVE_INFINITY;
 /** Queries with an outcome whose objects and bytes are kept for the next ones. */
 const SPARE_COUNT_MAX = 4_096;
+/** Places for queries by their number to begin with; a power of two. */
+const RING_LENGTH_MIN = 64;
 /** Longer bodies are not kept. */
 const SPARE_BODY_LENGTH_MAX = 256;
 
@@ -25,7 +29,7 @@ const SPARE_BODY_LENGTH_MAX = 256;
 export class PendingQueries {
   readonly #countMax: number;
   readonly #bytesMax: number;
-  readonly #queries = new Map<number, PendingQuery>();
+  readonly #queries = new OpenQueries();
   readonly #spare: PendingQuery[] = [];
   #due: PendingQuery[] = [];
   #dueStart = 0;
@@ -40,15 +44,15 @@ export class PendingQueries {
   }
 
   get count(): number {
-    return this.#queries.size;
+    return this.#queries.count;
   }
 
   get(queryId: number): PendingQuery | undefined {
     return this.#queries.get(queryId);
   }
 
-  values(): IterableIterator<PendingQuery> {
-    return this.#queries.values();
+  values(): Iterable<PendingQuery> {
+    return this.#queries;
   }
 
   /** Time before which no query is to be sent again, and none is past its deadline. */
@@ -59,13 +63,14 @@ export class PendingQueries {
   /** A new query, due at once; undefined when a limit is reached. The body is copied. */
   add(body: Uint8Array, deadlineNs: number): PendingQuery | undefined {
     const isTooMuch = this.#bytes + body.length > this.#bytesMax && this.#bytes > 0;
-    if (this.#queries.size >= this.#countMax || isTooMuch) {
+    if (this.#queries.count >= this.#countMax || isTooMuch) {
       return undefined;
     }
     const query = this.#make(body);
     query.queryId = this.#nextId++;
     query.deadlineNs = deadlineNs;
-    this.#queries.set(query.queryId, query);
+    query.isOpen = true;
+    this.#queries.add(query);
     this.#bytes += body.length;
     this.#enqueue(query);
     this.#nextLookNs = Math.min(this.#nextLookNs, deadlineNs);
@@ -73,7 +78,9 @@ export class PendingQueries {
   }
 
   remove(query: PendingQuery): void {
-    if (this.#queries.delete(query.queryId)) {
+    if (query.isOpen) {
+      query.isOpen = false;
+      this.#queries.remove(query);
       this.#bytes -= query.body.length;
       const isShort = query.body.length <= SPARE_BODY_LENGTH_MAX;
       // One that stands in the queue of what is to be sent must not come back as another.
@@ -87,7 +94,7 @@ export class PendingQueries {
   #make(body: Uint8Array): PendingQuery {
     const spare = this.#spare.pop();
     if (spare === undefined) {
-      const fresh = { body: body.slice(), attempts: 0, sentNs: 0, isDue: false };
+      const fresh = { body: body.slice(), attempts: 0, sentNs: 0, isOpen: false, isDue: false };
       return { queryId: 0, deadlineNs: 0, busyUntilNs: NOT_BUSY, ...fresh };
     }
     if (spare.body.length === body.length) {
@@ -103,7 +110,7 @@ export class PendingQueries {
 
   /** All that were sent are due again. */
   sendAgain(): void {
-    for (const query of this.#queries.values()) {
+    for (const query of this.#queries) {
       if (query.attempts > 0) {
         this.#enqueue(query);
       }
@@ -131,7 +138,7 @@ export class PendingQueries {
       return;
     }
     let nextNs = Number.POSITIVE_INFINITY;
-    for (const query of this.#queries.values()) {
+    for (const query of this.#queries) {
       if (query.deadlineNs <= nowNs) {
         expire(query);
         continue;
@@ -154,15 +161,20 @@ export class PendingQueries {
   nextDue(): PendingQuery | undefined {
     for (;;) {
       const next = this.#due[this.#dueStart];
-      if (next === undefined || this.#queries.has(next.queryId)) {
+      if (next === undefined || next.isOpen) {
         return next;
       }
       this.shiftDue();
     }
   }
 
+  /** The query that stands so many places behind the next one; it may have its outcome already. */
+  dueAt(place: number): PendingQuery | undefined {
+    return this.#due[this.#dueStart + place];
+  }
+
   /** The next query has been sent, or is not to be. */
-  shiftDue(): void {
+  shiftDue(): PendingQuery | undefined {
     const next = this.#due[this.#dueStart];
     if (next !== undefined) {
       next.isDue = false;
@@ -173,12 +185,79 @@ export class PendingQueries {
         this.#dueStart = 0;
       }
     }
+    return next;
   }
 
   #enqueue(query: PendingQuery): void {
     if (!query.isDue) {
       query.isDue = true;
       this.#due.push(query);
+    }
+  }
+}
+
+/**
+ * Queries by their numbers, which ascend: nearly all of them are among the last few thousand, so
+ * that each has its place in a ring. The few whose place is taken by an older one are in a map.
+ */
+class OpenQueries {
+  #ring: (PendingQuery | undefined)[] = new Array(RING_LENGTH_MIN).fill(undefined);
+  readonly #others = new Map<number, PendingQuery>();
+  #newestId = 0;
+  count = 0;
+
+  get(queryId: number): PendingQuery | undefined {
+    const query = this.#ring[queryId & (this.#ring.length - 1)];
+    return query?.queryId === queryId ? query : this.#others.get(queryId);
+  }
+
+  /** Adds a query whose number is greater than all before. */
+  add(query: PendingQuery): void {
+    if (2 * this.count >= this.#ring.length) {
+      this.#grow();
+    }
+    this.count++;
+    this.#newestId = query.queryId;
+    this.#place(query);
+  }
+
+  remove(query: PendingQuery): void {
+    const place = query.queryId & (this.#ring.length - 1);
+    this.count--;
+    if (this.#ring[place] === query) {
+      this.#ring[place] = undefined;
+    } else {
+      this.#others.delete(query.queryId);
+    }
+  }
+
+  /** The oldest first, but for those in the map. They may be removed meanwhile. */
+  *[Symbol.iterator](): Iterator<PendingQuery> {
+    yield* this.#others.values();
+    const ring = this.#ring;
+    for (let index = 1; index <= ring.length; index++) {
+      const query = ring[(this.#newestId + index) & (ring.length - 1)];
+      if (query !== undefined) {
+        yield query;
+      }
+    }
+  }
+
+  #place(query: PendingQuery): void {
+    const place = query.queryId & (this.#ring.length - 1);
+    if (this.#ring[place] === undefined) {
+      this.#ring[place] = query;
+    } else {
+      this.#others.set(query.queryId, query);
+    }
+  }
+
+  #grow(): void {
+    const queries = [...this];
+    this.#ring = new Array(2 * this.#ring.length).fill(undefined);
+    this.#others.clear();
+    for (const query of queries) {
+      this.#place(query);
     }
   }
 }

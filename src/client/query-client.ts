@@ -141,23 +141,32 @@ export class QueryClient {
   }
 
   #sendDue(session: ClusterClient): number {
+    const pending = this.#pending;
     let work = 0;
-    for (let next = this.#pending.nextDue(); next !== undefined; next = this.#pending.nextDue()) {
-      if (next.body.length > session.maxQueryLength) {
-        this.#pending.shiftDue();
-        this.#fail(next, tooLong(next.body.length, session.maxQueryLength));
-      } else if (session.offerQuery(next.queryId, next.body) < 0) {
-        return work;
-      } else {
-        this.#pending.shiftDue();
-        this.#onSent(next);
+    for (let next = pending.nextDue(); next !== undefined; next = pending.nextDue()) {
+      const { length } = next.body;
+      if (length > session.maxQueryLength) {
+        pending.shiftDue();
+        this.#fail(next, tooLong(length, session.maxQueryLength));
+        work++;
+        continue;
       }
-      work++;
+      const count = session.offerQueries(pending);
+      for (let index = 0; index < count; index++) {
+        this.#onSent(pending.shiftDue());
+      }
+      if (count === 0) {
+        break;
+      }
+      work += count;
     }
     return work;
   }
 
-  #onSent(query: PendingQuery): void {
+  #onSent(query: PendingQuery | undefined): void {
+    if (query?.isOpen !== true) {
+      return;
+    }
     if (query.attempts > 0) {
       hit(Mark.ClientQueryRetried);
       this.retryCount++;

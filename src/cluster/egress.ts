@@ -8,12 +8,12 @@ import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import { EventCode, type QueryCode } from '../protocol/codecs/enumerations.js';
-import { QueryAnswerEncoder } from '../protocol/codecs/query-answer.js';
 import { ReplyHeaderEncoder } from '../protocol/codecs/reply-header.js';
 import { SessionMessageHeaderEncoder } from '../protocol/codecs/session-message-header.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
+import { EgressAnswers } from './egress-answers.js';
 import {
   type Connection,
   type EgressHooks,
@@ -30,10 +30,6 @@ import { type Correlation, SessionEvents } from './session-events.js';
 const NO_BYTES = new Uint8Array(0);
 /** Header and block of a reply. */
 const REPLY_HEADER_LENGTH = ReplyHeaderEncoder.LENGTH_MIN;
-/** Header and block of the answer to a query. */
-const ANSWER_HEADER_LENGTH = QueryAnswerEncoder.LENGTH_MIN;
-/** Answers to queries wait while this part of a client's buffer is free for messages of the log. */
-const BUFFER_SHARE_OF_LOG = 0.5;
 
 /** A leader presents itself this often to a client that it has not heard since. */
 const PRESENT_INTERVAL_NS = 500_000_000;
@@ -48,16 +44,13 @@ export class Egress implements RelayedEgressSink {
   readonly #events: SessionEvents;
   readonly #head: number;
   readonly #replyHead: number;
-  // The header of an answer, and behind it room for a body that fits one frame.
-  readonly #answerHead: number;
-  readonly #answerLength: number;
+  readonly #answers: EgressAnswers;
   // What the header at #head says; -1 when it has to be encoded anew.
   #headSessionId = -1;
   #headTimestamp = -1;
   readonly #memory: ArrayBufferLike;
   readonly #header = new SessionMessageHeaderEncoder();
   readonly #replyHeader = new ReplyHeaderEncoder();
-  readonly #answerHeader = new QueryAnswerEncoder();
   readonly #connections = new Map<number, Connection>();
   readonly #blocks = new EgressBlocks();
   // Where the last reply went: the next one mostly goes there too.
@@ -71,8 +64,6 @@ export class Egress implements RelayedEgressSink {
   #leadershipTermId = -1;
   #ingressEndpoints = '';
   #isOpen = false;
-  /** Answers to queries that a client did not take; it asks again. */
-  droppedAnswerCount = 0;
 
   constructor(transport: Transport, config: ClusterConfig, hooks: EgressHooks) {
     this.#arena = transport.arena;
@@ -81,11 +72,20 @@ export class Egress implements RelayedEgressSink {
     this.#opener = new EgressOpener(transport, config);
     this.#head = this.#arena.allocate(SESSION_HEADER_LENGTH);
     this.#replyHead = this.#arena.allocate(REPLY_HEADER_LENGTH);
-    this.#answerLength = ANSWER_HEADER_LENGTH + config.member.mtuLength;
-    this.#answerHead = this.#arena.allocate(this.#answerLength);
+    this.#answers = new EgressAnswers(this.#arena, config, {
+      connectionOf: (sessionId) => this.#connectionOf(sessionId),
+      enqueue: (connection, head, headLength, body) =>
+        this.#enqueue(connection, head, headLength, body, 0, body.length),
+      sendNow: () => transport.flush(),
+    });
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);
     this.messageLengthMax = egressMessageLengthMax(config);
+  }
+
+  /** Answers to queries that a client did not take; it asks again. */
+  get droppedAnswerCount(): number {
+    return this.#answers.droppedCount;
   }
 
   get connectionCount(): number {
@@ -106,6 +106,7 @@ export class Egress implements RelayedEgressSink {
     this.#leadershipTermId = leadershipTermId;
     this.#ingressEndpoints = ingressEndpoints;
     this.#headSessionId = -1;
+    this.#answers.leadershipTermId = leadershipTermId;
   }
 
   /**
@@ -121,6 +122,7 @@ export class Egress implements RelayedEgressSink {
   endTerm(): void {
     this.#leadershipTermId = -1;
     this.#isOpen = false;
+    this.#answers.clear();
     for (const connection of this.#connections.values()) {
       connection.publication?.close();
     }
@@ -170,6 +172,7 @@ export class Egress implements RelayedEgressSink {
 
   /** The session is closed: tells the client once, if it can be told. */
   disconnect(sessionId: number, detail: string): void {
+    this.#answers.send();
     const connection = this.#connections.get(sessionId);
     if (connection !== undefined) {
       const { publication, session } = connection;
@@ -195,6 +198,7 @@ export class Egress implements RelayedEgressSink {
     offset: number,
     length: number,
   ): void {
+    this.#answers.send();
     const connection = this.#connectionOf(sessionId);
     if (connection === undefined) {
       return;
@@ -213,6 +217,7 @@ export class Egress implements RelayedEgressSink {
   }
 
   offerReply(sessionId: number, reply: EgressReply): void {
+    this.#answers.send();
     const connection = this.#connectionOf(sessionId);
     if (connection === undefined) {
       return;
@@ -276,47 +281,7 @@ export class Egress implements RelayedEgressSink {
     offset: number,
     length: number,
   ): void {
-    const connection = this.#connectionOf(sessionId);
-    if (connection === undefined) {
-      return;
-    }
-    const head = this.#answerHead;
-    this.#answerHeader
-      .wrapAndApplyHeader(this.#arena.view, head)
-      .leadershipTermId(this.#leadershipTermId)
-      .clusterSessionId(sessionId)
-      .queryId(queryId)
-      .logPosition(logPosition)
-      .code(code);
-    const { publication, queue } = connection;
-    if (publication !== undefined && connection.greeting === Greeting.None && queue.isEmpty) {
-      const result = this.#sendAnswer(publication, buffer, offset, length);
-      if (result !== BACK_PRESSURED && result !== NOT_CONNECTED) {
-        return;
-      }
-    }
-    const share = BUFFER_SHARE_OF_LOG * this.#config.egressBufferLengthMax;
-    if (connection.queue.length + ANSWER_HEADER_LENGTH + length > share) {
-      hit(Mark.ReadAnswerDropped);
-      this.droppedAnswerCount++;
-      return;
-    }
-    this.#enqueue(connection, head, ANSWER_HEADER_LENGTH, buffer, offset, length);
-  }
-
-  #sendAnswer(
-    publication: ExclusivePublication,
-    buffer: ArrayBufferView,
-    offset: number,
-    length: number,
-  ): number {
-    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
-    const head = this.#answerHead;
-    if (ANSWER_HEADER_LENGTH + length > publication.maxPayloadLength) {
-      return publication.offer2(head, ANSWER_HEADER_LENGTH, bytes, 0, length);
-    }
-    this.#arena.u8.set(bytes, head + ANSWER_HEADER_LENGTH);
-    return publication.offerAt(head, ANSWER_HEADER_LENGTH + length);
+    this.#answers.offer(sessionId, queryId, logPosition, code, buffer, offset, length);
   }
 
   /** Where messages for a session go; undefined when nothing may leave. */
@@ -347,6 +312,7 @@ export class Egress implements RelayedEgressSink {
   /** Sends greetings and what waited. */
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
+    this.#answers.send();
     this.#opener.startTurn();
     this.#presentAgain();
     let work = 0;
@@ -374,7 +340,7 @@ export class Egress implements RelayedEgressSink {
     this.#events.close();
     this.#arena.release(this.#head, SESSION_HEADER_LENGTH);
     this.#arena.release(this.#replyHead, REPLY_HEADER_LENGTH);
-    this.#arena.release(this.#answerHead, this.#answerLength);
+    this.#answers.release();
   }
 
   #connect(session: EgressSession, greeting: Greeting): void {

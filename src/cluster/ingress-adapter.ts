@@ -33,7 +33,7 @@ import type { LogPublisher } from './log-publisher.js';
 import { MessageAssembler } from './message-assembler.js';
 import type { QueryIngress } from './query-ingress.js';
 
-/** Frames that one image may bring into the log in one duty cycle, so that none starves another. */
+/** Messages that one image may bring in one duty cycle, so that none starves another. */
 const FRAME_LIMIT = 1_024;
 const FRAME_HEADER_LENGTH = 32;
 const FLAGS_OFFSET = 5;
@@ -176,13 +176,14 @@ export class IngressAdapter {
       }
       work += taken;
       frames += taken - 1;
+      this.hasMore ||= frames >= FRAME_LIMIT;
     }
     return work;
   }
 
   /**
-   * A frame that the batch left to us, or some with queries. Returns how many were taken; 0 when it
-   * has to be taken again later.
+   * A frame that the batch left to us, or some with queries. Returns how many messages or queries
+   * were taken; 0 when it has to be taken again later.
    */
   #takeControlFrames(image: Image, source: Source, end: number, countMax: number): number {
     const { i32, view } = this.#arena;
@@ -252,6 +253,9 @@ export class IngressAdapter {
         return this.#onRequest(view, offset, length);
       case TemplateId.Query:
         this.#parts.queries.onQuery(view, offset, length);
+        return true;
+      case TemplateId.QueryBatch:
+        this.#parts.queries.onBatch(view, offset, length);
         return true;
       default:
         return this.#onOrder(view, offset, length);

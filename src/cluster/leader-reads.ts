@@ -12,6 +12,12 @@ import { NO_ROUND } from '../consensus/read-rounds.js';
 import { hit, Mark } from '../marks.js';
 import type { Position } from '../position.js';
 import { QueryCode } from '../protocol/codecs/enumerations.js';
+import {
+  RECORD_HEADER_LENGTH,
+  recordBodyLength,
+  recordLength,
+  recordQueryId,
+} from '../protocol/query-records.js';
 import { type QueryLimits, QueryQueue } from './query-queue.js';
 import type { EgressSink, ServiceHost } from './service-host.js';
 
@@ -67,6 +73,19 @@ export class LeaderReads {
       this.refusedCount++;
       const position = this.#service.position;
       this.#egress.offerAnswer(sessionId, queryId, position, QueryCode.Busy, NO_BYTES, 0, 0);
+    }
+  }
+
+  /** Queries of one session, whose records were counted; the bytes are copied. */
+  onQueries(sessionId: number, count: number, view: DataView, offset: number, length: number) {
+    if (this.#queue.pushRecords(sessionId, count, view, offset, length)) {
+      return;
+    }
+    // As many as there is room for, and the rest is refused.
+    for (let at = offset; at < offset + length; at += recordLength(recordBodyLength(view, at))) {
+      const bodyLength = recordBodyLength(view, at);
+      const queryId = recordQueryId(view, at);
+      this.onQuery(sessionId, queryId, view, at + RECORD_HEADER_LENGTH, bodyLength);
     }
   }
 

@@ -231,6 +231,15 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['int64', 'logPosition', 24],
     [QUERY_CODE, 'code', 32],
   ]),
+  cluster(1024, 'QueryBatch', 16, 'Precedes the records of queries of one session.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+  ]),
+  cluster(1025, 'QueryAnswers', 24, 'Precedes the records of answers that hold at one position.', [
+    ['int64', 'leadershipTermId', 0],
+    ['int64', 'clusterSessionId', 8],
+    ['int64', 'logPosition', 16],
+  ]),
   cluster(1030, 'CatchupRequest', 32, 'A follower asks the leader for the log that it lacks.', [
     ['int64', 'leadershipTermId', 0],
     ['int64', 'logLeadershipTermId', 8],

@@ -100,8 +100,12 @@ export class Transport implements Agent, ImageRegistry {
     return work;
   }
 
-  /** Sends what was queued since the last duty cycle, and looks at no socket for input. */
-  flush(nowNs: number): number {
+  /**
+   * Sends what was queued since the last duty cycle, and looks at no socket for input.
+   *
+   * @param nowNs not given: the time of this duty cycle.
+   */
+  flush(nowNs = this.#context.nowNs): number {
     if (this.#isClosed) {
       return 0;
     }

@@ -59,6 +59,8 @@ export const TemplateId = {
   ReadAcknowledgement: 1021,
   Query: 1022,
   QueryAnswer: 1023,
+  QueryBatch: 1024,
+  QueryAnswers: 1025,
   CatchupRequest: 1030,
   RepairRequest: 1031,
   RepairBlock: 1032,
