@@ -28,9 +28,10 @@ export class LatencyRecorder {
   });
   #maxNs = 0;
 
-  record(latencyNs: number): void {
+  /** @param count of operations that took as long. */
+  record(latencyNs: number, count = 1): void {
     const value = Math.max(1, Math.round(latencyNs / UNIT_NS));
-    this.#histogram.recordValue(Math.min(value, VALUE_MAX));
+    this.#histogram.recordValueWithCount(Math.min(value, VALUE_MAX), count);
     this.#maxNs = Math.max(this.#maxNs, latencyNs);
   }
 

@@ -21,6 +21,9 @@ export const WINDOW_MAX = 16_384;
 const OUTCOME_TIMEOUT_NS = 10 * NS_PER_SECOND;
 /** In place of a result of the service: none came. */
 const NO_OUTCOME = -1;
+/** Operations are told apart by so many last digits of their numbers; a power of two. */
+const PLACE_COUNT = 8 * WINDOW_MAX;
+const PLACE_MASK = PLACE_COUNT - 1;
 /** Keys are written so many at a time. */
 const FILL_WINDOW = 256;
 
@@ -47,17 +50,32 @@ export interface ReadRun {
   readonly failed: number;
 }
 
-/** Keeps a window of operations open, and takes their times. */
+/**
+ * Keeps a window of operations open, and takes their times.
+ *
+ * The clock is read once for all outcomes of a duty cycle, behind the last of them and before the
+ * operations that take their place: no latency is shown shorter than it was, and reading the clock
+ * costs neither path more than what it measures.
+ */
 class ReadDriver {
   readonly #session: NodeClient;
   readonly #requests: RequestClient;
   readonly #queries: QueryClient;
-  readonly #sentNs = new Map<number, number>();
+  // By the last digits of its number: which operation was sent, and when.
+  readonly #sentIds = new Float64Array(PLACE_COUNT);
+  readonly #sentNs = new Float64Array(PLACE_COUNT);
+  /** Operations that have their outcome since the clock was read last. */
+  readonly #ended = new Float64Array(WINDOW_MAX);
+  #endedCount = 0;
   #bodies: Uint8Array[] = [];
   #recorder = new LatencyRecorder();
   #isQuery = false;
   #next = 0;
+  /** Operations to send, now or later. */
   #left = 0;
+  /** Operations that are to be sent now. */
+  #owed = 0;
+  #open = 0;
   #endNs = 0;
   #startNs = 0;
   #failed = 0;
@@ -84,45 +102,85 @@ class ReadDriver {
     this.#left = isFill ? spec.keys : Number.POSITIVE_INFINITY;
     this.#startNs = this.#session.clock.nowNs();
     this.#endNs = isFill ? Number.POSITIVE_INFINITY : this.#startNs + spec.seconds * NS_PER_SECOND;
+    this.#owed = isFill ? Math.min(FILL_WINDOW, spec.keys) : spec.window;
     return new Promise((done) => {
       this.#done = done;
-      const window = isFill ? Math.min(FILL_WINDOW, spec.keys) : spec.window;
-      for (let index = 0; index < window; index++) {
-        this.#send();
-      }
       this.#session.wake();
     });
   }
 
-  /** An operation has its outcome: the next one takes its place. */
+  /** An operation has its outcome. */
   onOutcome(id: number, result: number): void {
-    const nowNs = this.#session.clock.nowNs();
-    this.#recorder.record(nowNs - (this.#sentNs.get(id) ?? nowNs));
-    this.#sentNs.delete(id);
+    this.#ended[this.#endedCount++] = id;
     this.#failed += result === KeyValueResult.Ok ? 0 : 1;
-    if (nowNs < this.#endNs && this.#left > 0) {
-      this.#send();
-    } else if (this.#sentNs.size === 0) {
-      this.#finish(nowNs);
-    }
   }
 
-  #send(): void {
-    const body = this.#bodies[this.#next % this.#bodies.length] as Uint8Array;
+  /** Others take the place of what has its outcome. */
+  doWork(): number {
+    if (this.#done === undefined || (this.#endedCount === 0 && this.#owed === 0)) {
+      return 0;
+    }
     const nowNs = this.#session.clock.nowNs();
-    const id = this.#isQuery
-      ? this.#queries.query(body, nowNs)
-      : this.#requests.request(body, nowNs);
-    if (id > 0) {
+    const work = this.#record(nowNs);
+    if (nowNs >= this.#endNs) {
+      this.#left = 0;
+    }
+    this.#send(nowNs);
+    if (this.#open === 0 && this.#left === 0) {
+      this.#finish(nowNs);
+    }
+    return work;
+  }
+
+  /** Takes the times of what has ended. What was sent at one time and ends at one took as long. */
+  #record(nowNs: number): number {
+    const count = this.#endedCount;
+    let latencyNs = 0;
+    let equalCount = 0;
+    for (let index = 0; index < count; index++) {
+      const id = this.#ended[index] as number;
+      const place = id & PLACE_MASK;
+      if (this.#sentIds[place] !== id) {
+        // It was sent so long ago that another has its place.
+        this.#failed++;
+        continue;
+      }
+      const ownNs = nowNs - (this.#sentNs[place] as number);
+      if (ownNs !== latencyNs && equalCount > 0) {
+        this.#recorder.record(latencyNs, equalCount);
+        equalCount = 0;
+      }
+      latencyNs = ownNs;
+      equalCount++;
+    }
+    if (equalCount > 0) {
+      this.#recorder.record(latencyNs, equalCount);
+    }
+    this.#endedCount = 0;
+    this.#open -= count;
+    this.#owed += count;
+    return count;
+  }
+
+  #send(nowNs: number): void {
+    this.#owed = Math.min(this.#owed, this.#left);
+    while (this.#owed > 0) {
+      const body = this.#bodies[this.#next % this.#bodies.length] as Uint8Array;
+      const id = this.#isQuery
+        ? this.#queries.query(body, nowNs)
+        : this.#requests.request(body, nowNs);
+      if (id <= 0) {
+        // The stream is full for a moment: what is on its way makes room.
+        setImmediate(this.#session.wake);
+        return;
+      }
+      const place = id & PLACE_MASK;
+      this.#sentIds[place] = id;
+      this.#sentNs[place] = nowNs;
       this.#next++;
       this.#left--;
-      this.#sentNs.set(id, nowNs);
-    } else {
-      // The stream is full for a moment: what is on its way makes room.
-      setImmediate(() => {
-        this.#send();
-        this.#session.wake();
-      });
+      this.#owed--;
+      this.#open++;
     }
   }
 
@@ -174,7 +232,8 @@ async function connect(value: unknown): Promise<void> {
   requests.bind(session.client);
   session.addAgent({
     roleName: 'reads',
-    doWork: (nowNs) => requests.doWork(nowNs) + queries.doWork(session.client, nowNs),
+    doWork: (nowNs) =>
+      (driver?.doWork() ?? 0) + requests.doWork(nowNs) + queries.doWork(session.client, nowNs),
     deadlineNs: () => Math.min(requests.deadlineNs(), queries.deadlineNs()),
     close: () => undefined,
   });
