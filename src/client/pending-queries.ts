@@ -19,7 +19,7 @@ export interface PendingQuery {
 
 const NOT_BUSY = Number.NEGATIVE_INFINITY;
 /** Queries with an outcome whose objects and bytes are kept for the next ones. */
-const SPARE_COUNT_MAX = 4_096;
+const SPARE_COUNT_MAX = 16_384;
 /** Places for queries by their number to begin with; a power of two. */
 const RING_LENGTH_MIN = 64;
 /** Longer bodies are not kept. */

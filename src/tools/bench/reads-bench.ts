@@ -15,7 +15,8 @@ const LEADER_TIMEOUT_MS = 20_000;
 const MIB = 1024 * 1024;
 const WINDOW_LENGTH = 4 * MIB;
 const STREAM_TERM_LENGTH = 8 * MIB;
-const WARM_UP_SECONDS = 1;
+/** Of each path: before that much the code of a turn is not compiled yet, at either. */
+const WARM_UP_SECONDS = 3;
 const ATTEMPT_COUNT_MAX = 3;
 /** The rate of reads by query, over the rate of reads through the log. */
 export const READ_RATIO_MIN = 5;

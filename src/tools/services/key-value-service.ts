@@ -37,6 +37,7 @@ class KeyValueService implements ClusteredService {
   readonly #replier = new Replier(ANSWER_LENGTH_MAX);
   /** Where every answer is written, within the replier's bytes. */
   readonly #answer = this.#replier.body;
+  readonly #answerBytes = new Uint8Array(this.#answer.buffer, this.#answer.byteOffset);
   #cluster: Cluster | undefined;
   #hash = FNV_OFFSET;
   #changeCount = 0;
@@ -167,7 +168,7 @@ class KeyValueService implements ClusteredService {
     answer.setUint32(0, result, true);
     answer.setUint32(4, 0, true);
     answer.setFloat64(8, this.#cluster?.logPosition() ?? 0, true);
-    new Uint8Array(answer.buffer, answer.byteOffset).set(value, ANSWER_HEAD_LENGTH);
+    this.#answerBytes.set(value, ANSWER_HEAD_LENGTH);
     return ANSWER_HEAD_LENGTH + value.length;
   }
 }
@@ -185,14 +186,16 @@ function readRequest(buffer: DataView, start: number, length: number): Request |
   if (keyLength + valueLength + (isAbsent ? 0 : expectedLength) !== rest) {
     return undefined;
   }
-  const from = buffer.byteOffset + start + REQUEST_HEAD_LENGTH;
-  const bytes = new Uint8Array(buffer.buffer, from, rest);
-  const valueEnd = keyLength + valueLength;
+  const keyStart = buffer.byteOffset + start + REQUEST_HEAD_LENGTH;
+  const valueStart = keyStart + keyLength;
+  const expectedStart = valueStart + valueLength;
+  const part = (from: number, partLength: number): Uint8Array =>
+    partLength === 0 ? NO_BYTES : new Uint8Array(buffer.buffer, from, partLength);
   return {
     operation: buffer.getUint8(start),
-    key: bytes.subarray(0, keyLength),
-    value: bytes.subarray(keyLength, valueEnd),
-    expected: isAbsent ? undefined : bytes.subarray(valueEnd),
+    key: part(keyStart, keyLength),
+    value: part(valueStart, valueLength),
+    expected: isAbsent ? undefined : part(expectedStart, expectedLength),
   };
 }
 
