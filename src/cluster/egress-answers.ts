@@ -89,6 +89,9 @@ export class EgressAnswers {
     if (count === 0) {
       return;
     }
+    if (count > 1) {
+      hit(Mark.ReadAnswersShareMessage);
+    }
     const connection = this.#outlet.connectionOf(batch.sessionId);
     if (connection !== undefined) {
       batch.finish(this.leadershipTermId);
@@ -120,6 +123,7 @@ export class EgressAnswers {
     if (connection === undefined) {
       return;
     }
+    hit(Mark.ReadAnswerLong);
     this.#encoder
       .wrapAndApplyHeader(this.#arena.view, this.#head)
       .leadershipTermId(this.leadershipTermId)

@@ -78,9 +78,13 @@ export class LeaderReads {
 
   /** Queries of one session, whose records were counted; the bytes are copied. */
   onQueries(sessionId: number, count: number, view: DataView, offset: number, length: number) {
+    if (count > 1) {
+      hit(Mark.ReadsShareMessage);
+    }
     if (this.#queue.pushRecords(sessionId, count, view, offset, length)) {
       return;
     }
+    hit(Mark.ReadsPartlyRefused);
     // As many as there is room for, and the rest is refused.
     for (let at = offset; at < offset + length; at += recordLength(recordBodyLength(view, at))) {
       const bodyLength = recordBodyLength(view, at);

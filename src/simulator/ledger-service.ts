@@ -16,7 +16,7 @@ import { finishHash, mixWord } from './invariants/frame-hash.js';
 import type { ExecutedRequest } from './invariants/requests.js';
 import type { TimerOperation } from './invariants/timers.js';
 import type { MessageChain } from './message-chain.js';
-import { QUERY_ANSWER_LENGTH } from './read-workload.js';
+import { QUERY_ANSWER_LENGTH, QUERY_LENGTH_MAX } from './read-workload.js';
 import { NO_REGISTER, Registers } from './register-commands.js';
 import { REQUEST_HEADER_LENGTH, REQUEST_REPLY_LENGTH } from './request-workload.js';
 
@@ -59,7 +59,7 @@ export interface LedgerObserver {
 export class LedgerService implements ClusteredService {
   readonly #observer: LedgerObserver;
   readonly #reply = new DataView(new ArrayBuffer(REGISTER_REPLY_LENGTH));
-  readonly #answer = new DataView(new ArrayBuffer(QUERY_ANSWER_LENGTH));
+  readonly #answer = new DataView(new ArrayBuffer(QUERY_LENGTH_MAX));
   readonly #registers = new Registers();
   readonly #chain: MessageChain | undefined;
   #cluster: Cluster | undefined;
@@ -161,13 +161,16 @@ export class LedgerService implements ClusteredService {
     this.#tellEvent(timestamp);
   }
 
-  /** Answers with client, number of the query, number of commands, and what a register holds. */
-  onQuery(query: ClientQuery, buffer: DataView, offset: number): void {
+  /**
+   * Answers with client, number of the query, number of commands, and what a register holds; at
+   * length where the query is long.
+   */
+  onQuery(query: ClientQuery, buffer: DataView, offset: number, length: number): void {
     this.#answer.setInt32(0, buffer.getInt32(offset, true), true);
     this.#answer.setInt32(4, buffer.getInt32(offset + 4, true), true);
     this.#answer.setInt32(8, this.#count, true);
     this.#answer.setInt32(12, this.#registers.valueOf(buffer.getInt32(offset + 8, true)), true);
-    query.reply(this.#answer, 0, QUERY_ANSWER_LENGTH);
+    query.reply(this.#answer, 0, Math.max(QUERY_ANSWER_LENGTH, length));
   }
 
   onServiceMessage(

@@ -11,8 +11,10 @@ import { drawRegisterKey } from './register-commands.js';
 import type { TimeSource } from './virtual-clock.js';
 
 const NS_PER_MS = 1_000_000;
-/** Client, number of the query, and register, as i32. */
-export const QUERY_LENGTH = 12;
+/** Client, number of the query, and register, as i32; others are longer by bytes that say nothing. */
+const QUERY_LENGTH = 12;
+/** A query that takes several frames, and so does its answer, which is as long. */
+export const QUERY_LENGTH_MAX = 3_000;
 /** Client, number of the query, number of commands, and what the register holds, as i32. */
 export const QUERY_ANSWER_LENGTH = 16;
 /** Queries that are asked at once, now and then. */
@@ -33,9 +35,10 @@ export interface ReadParts {
 export class ReadWorkload {
   readonly #client: number;
   readonly #random: Prng;
+  readonly #lengthRandom: Prng;
   readonly #parts: ReadParts;
   readonly #intervalNs: number;
-  readonly #body = new Uint8Array(QUERY_LENGTH);
+  readonly #body = new Uint8Array(QUERY_LENGTH_MAX);
   readonly #view = new DataView(this.#body.buffer);
   /** Number of each query of this session, and the register that it reads. */
   readonly #open = new Map<number, { readonly read: number; readonly key: number }>();
@@ -48,6 +51,7 @@ export class ReadWorkload {
   constructor(client: number, random: Prng, parts: ReadParts, intervalNs: number) {
     this.#client = client;
     this.#random = random;
+    this.#lengthRandom = random.fork('lengths');
     this.#parts = parts;
     this.#intervalNs = intervalNs;
     this.#queries = this.#makeClient();
@@ -99,13 +103,20 @@ export class ReadWorkload {
       this.#view.setInt32(4, read, true);
       this.#view.setInt32(8, key, true);
       const isRoomy = this.#queries.pendingCount < PENDING_COUNT_MAX;
-      const queryId = isRoomy ? this.#queries.query(this.#body, nowNs, TIMEOUT_NS) : -1;
+      const body = this.#body.subarray(0, this.#drawLength());
+      const queryId = isRoomy ? this.#queries.query(body, nowNs, TIMEOUT_NS) : -1;
       if (queryId > 0) {
         this.#readCount = read;
         this.#open.set(queryId, { read, key });
         history.onAsked(this.#client, read, key);
       }
     }
+  }
+
+  /** Most are short and share messages; some have one of their own, in one frame or in several. */
+  #drawLength(): number {
+    const random = this.#lengthRandom;
+    return random.chance(1, 25) ? random.between(QUERY_LENGTH, QUERY_LENGTH_MAX) : QUERY_LENGTH;
   }
 
   #makeClient(): QueryClient {

@@ -8,6 +8,7 @@ import { configTarget } from './targets/config.js';
 import { consensusMessagesTarget } from './targets/consensus-messages.js';
 import { framesTarget } from './targets/frames.js';
 import { messageCodecsTarget } from './targets/message-codecs.js';
+import { queryBatchesTarget } from './targets/query-batches.js';
 import { recordsTarget } from './targets/records.js';
 import { segmentRecoveryTarget } from './targets/segment-recovery.js';
 import { termRebuildTarget } from './targets/term-rebuild.js';
@@ -20,6 +21,7 @@ export const TARGETS: ReadonlyMap<string, FuzzTargetFactory> = new Map<string, F
   ['consensus-messages', consensusMessagesTarget],
   ['frames', framesTarget],
   ['message-codecs', messageCodecsTarget],
+  ['query-batches', queryBatchesTarget],
   ['records', recordsTarget],
   ['segment-recovery', segmentRecoveryTarget],
   ['term-rebuild', termRebuildTarget],

@@ -21,8 +21,16 @@ const INGRESS_NAMES = [
   'AdminRequest',
   'ChallengeResponse',
   'RequestHeader',
+  'Query',
+  'QueryBatch',
 ];
-const EGRESS_NAMES = ['SessionMessageHeader', 'SessionEvent', 'NewLeaderEvent', 'ReplyHeader'];
+const EGRESS_NAMES = [
+  'SessionMessageHeader',
+  'SessionEvent',
+  'NewLeaderEvent',
+  'ReplyHeader',
+  'QueryAnswers',
+];
 const TERM_LENGTH = 64 * 1024;
 const ARENA_LENGTH = 16 * 1024 * 1024;
 /** Inputs between two checks that a well-behaved client is still served. */
@@ -70,7 +78,8 @@ class Hostile {
 
   rejected(): number {
     return this.fixture.cluster.members
-      .map((one) => this.fixture.status(one).counters.ingressRejected ?? 0)
+      .map((one) => this.fixture.status(one).counters)
+      .map(({ ingressRejected = 0, queriesRejected = 0 }) => ingressRejected + queriesRejected)
       .reduce((sum, count) => sum + count, 0);
   }
 
