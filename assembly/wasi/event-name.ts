@@ -75,6 +75,8 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1021: return 'ReadAcknowledgement';
     case 1022: return 'Query';
     case 1023: return 'QueryAnswer';
+    case 1024: return 'QueryBatch';
+    case 1025: return 'QueryAnswers';
     case 1030: return 'CatchupRequest';
     case 1031: return 'RepairRequest';
     case 1032: return 'RepairBlock';

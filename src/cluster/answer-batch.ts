@@ -56,13 +56,9 @@ export class AnswerBatch {
   /** Whether an answer may be added to those that are there. */
   fits(sessionId: number, logPosition: Position, bodyLength: number): boolean {
     return (
-      this.hasRoom(bodyLength) &&
+      this.#length + recordLength(bodyLength) <= this.#lengthMax &&
       (this.#count === 0 || (sessionId === this.#sessionId && logPosition === this.#logPosition))
     );
-  }
-
-  hasRoom(bodyLength: number): boolean {
-    return this.#length + recordLength(bodyLength) <= this.#lengthMax;
   }
 
   /** Adds an answer that fits. */

@@ -27,8 +27,6 @@ export interface AnswerOutlet {
   connectionOf(sessionId: number): Connection | undefined;
   /** A message waits for its client: a head in the arena, and a body. */
   enqueue(connection: Connection, head: number, headLength: number, body: Uint8Array): void;
-  /** Sends what was appended. */
-  sendNow(): number;
 }
 
 /** Sends answers. */
@@ -68,12 +66,7 @@ export class EgressAnswers {
   ): void {
     const batch = this.#batch;
     if (!batch.fits(sessionId, logPosition, length)) {
-      const isFull = batch.count > 0 && !batch.hasRoom(length);
       this.send();
-      if (isFull) {
-        // The client works on a whole datagram while the next one is filled.
-        this.#outlet.sendNow();
-      }
     }
     if (batch.canHold(length)) {
       batch.add(sessionId, queryId, logPosition, code, buffer, offset, length);

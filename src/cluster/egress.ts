@@ -76,7 +76,6 @@ export class Egress implements RelayedEgressSink {
       connectionOf: (sessionId) => this.#connectionOf(sessionId),
       enqueue: (connection, head, headLength, body) =>
         this.#enqueue(connection, head, headLength, body, 0, body.length),
-      sendNow: () => transport.flush(),
     });
     this.#memory = this.#arena.u8.buffer;
     this.#events = new SessionEvents(this.#arena, config);

@@ -189,14 +189,17 @@ function readRequest(buffer: DataView, start: number, length: number): Request |
   const keyStart = buffer.byteOffset + start + REQUEST_HEAD_LENGTH;
   const valueStart = keyStart + keyLength;
   const expectedStart = valueStart + valueLength;
-  const part = (from: number, partLength: number): Uint8Array =>
-    partLength === 0 ? NO_BYTES : new Uint8Array(buffer.buffer, from, partLength);
   return {
     operation: buffer.getUint8(start),
-    key: part(keyStart, keyLength),
-    value: part(valueStart, valueLength),
-    expected: isAbsent ? undefined : part(expectedStart, expectedLength),
+    key: bytesOf(buffer, keyStart, keyLength),
+    value: bytesOf(buffer, valueStart, valueLength),
+    expected: isAbsent ? undefined : bytesOf(buffer, expectedStart, expectedLength),
   };
+}
+
+/** A part of a message; most requests have none but the key. */
+function bytesOf(message: DataView, start: number, length: number): Uint8Array {
+  return length === 0 ? NO_BYTES : new Uint8Array(message.buffer, start, length);
 }
 
 function isSame(current: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {
