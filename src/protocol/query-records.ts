@@ -47,7 +47,7 @@ export function writeRecordHeader(
   view.setInt32(at + CODE_OFFSET, code, true);
 }
 
-/** Sets the bytes behind a body to zero, so that padding never carries what a buffer held before. */
+/** Sets the bytes behind a body to zero: padding never carries what a buffer held before. */
 export function clearRecordPadding(view: DataView, at: number, bodyLength: number): void {
   const end = at + recordLength(bodyLength);
   for (let byte = at + RECORD_HEADER_LENGTH + bodyLength; byte < end; byte++) {

@@ -11,7 +11,7 @@ import { drawRegisterKey } from './register-commands.js';
 import type { TimeSource } from './virtual-clock.js';
 
 const NS_PER_MS = 1_000_000;
-/** Client, number of the query, and register, as i32; others are longer by bytes that say nothing. */
+/** Client, number of the query, and register, as i32. Some are longer, by bytes without meaning. */
 const QUERY_LENGTH = 12;
 /** A query that takes several frames, and so does its answer, which is as long. */
 export const QUERY_LENGTH_MAX = 3_000;

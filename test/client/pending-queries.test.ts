@@ -79,7 +79,7 @@ test('queries whose places in the ring are taken are visited, expire and are sen
   t.end();
 });
 
-test('a query that ends before it is sent is passed over, and its memory is not another one', (t) => {
+test('a query that ends before it is sent is passed over, and its memory stays its own', (t) => {
   const pending = new PendingQueries(10, 1_000);
   const first = add(pending);
   const second = add(pending);

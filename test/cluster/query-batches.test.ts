@@ -284,7 +284,7 @@ test('answers whose records do not end where the message does are told to nobody
   t.end();
 });
 
-test('queries beyond what one duty cycle takes are taken in the next, and wait for nothing', (t) => {
+test('queries beyond what one duty cycle takes are taken in the next ones', (t) => {
   const wide = { windowLength: 512 * 1024, streamTermLength: 1024 * 1024 };
   const fixture = new ReadsFixture(undefined, { memberCount: 1, member: wide });
   const leader = fixture.start();
@@ -292,7 +292,7 @@ test('queries beyond what one duty cycle takes are taken in the next, and wait f
   const reader = fixture.reader({}, options);
   fixture.read(reader);
   const asked = fixture.world.nowNs;
-  // When the leader looks they are all there, and nothing else comes that would wake it.
+  // When the leader looks they are all there.
   leader.node.process?.pause(5 * MS);
   const ids = fixture.ask(reader, 5_000);
   fixture.await(() => ids.every((id) => reader.answers.has(id)), 'all are answered');
