@@ -3,21 +3,21 @@
 /** A query without an answer. Its object serves another one when it has its outcome. */
 export interface PendingQuery {
   queryId: number;
-  /** The client's own copy. */
+  /** The client's own copy, and its length: thousands are looked at, and their bytes are not. */
   body: Uint8Array;
+  length: number;
   deadlineNs: number;
   attempts: number;
-  /** When it was sent last. */
-  sentNs: number;
+  /** Where it was sent: when it is asked again unless it is answered. */
+  againNs: number;
+  /** The last leader that was asked had too much to do. */
+  isBusy: boolean;
   /** Has no outcome yet. */
   isOpen: boolean;
   /** Stands in the queue of what is to be sent. */
   isDue: boolean;
-  /** The last leader that was asked had too much to do; it is asked again then. */
-  busyUntilNs: number;
 }
 
-const NOT_BUSY = Number.NEGATIVE_INFINITY;
 /** Queries with an outcome whose objects and bytes are kept for the next ones. */
 const SPARE_COUNT_MAX = 16_384;
 /** Places for queries by their number to begin with; a power of two. */
@@ -81,8 +81,8 @@ export class PendingQueries {
     if (query.isOpen) {
       query.isOpen = false;
       this.#queries.remove(query);
-      this.#bytes -= query.body.length;
-      const isShort = query.body.length <= SPARE_BODY_LENGTH_MAX;
+      this.#bytes -= query.length;
+      const isShort = query.length <= SPARE_BODY_LENGTH_MAX;
       // One that stands in the queue of what is to be sent must not come back as another.
       if (isShort && !query.isDue && this.#spare.length < SPARE_COUNT_MAX) {
         this.#spare.push(query);
@@ -93,18 +93,20 @@ export class PendingQueries {
   /** A query with a copy of a body. */
   #make(body: Uint8Array): PendingQuery {
     const spare = this.#spare.pop();
+    const { length } = body;
     if (spare === undefined) {
-      const fresh = { body: body.slice(), attempts: 0, sentNs: 0, isOpen: false, isDue: false };
-      return { queryId: 0, deadlineNs: 0, busyUntilNs: NOT_BUSY, ...fresh };
+      const times = { deadlineNs: 0, againNs: 0, attempts: 0 };
+      const states = { isBusy: false, isOpen: false, isDue: false };
+      return { queryId: 0, body: body.slice(), length, ...times, ...states };
     }
-    if (spare.body.length === body.length) {
+    if (spare.length === length) {
       spare.body.set(body);
     } else {
       spare.body = body.slice();
+      spare.length = length;
     }
     spare.attempts = 0;
-    spare.sentNs = 0;
-    spare.busyUntilNs = NOT_BUSY;
+    spare.isBusy = false;
     return spare;
   }
 
@@ -119,13 +121,14 @@ export class PendingQueries {
 
   onSent(query: PendingQuery, nowNs: number, retryIntervalNs: number): void {
     query.attempts++;
-    query.sentNs = nowNs;
-    query.busyUntilNs = NOT_BUSY;
-    this.#nextLookNs = Math.min(this.#nextLookNs, nowNs + retryIntervalNs);
+    query.againNs = nowNs + retryIntervalNs;
+    query.isBusy = false;
+    this.#nextLookNs = Math.min(this.#nextLookNs, query.againNs);
   }
 
   onBusy(query: PendingQuery, untilNs: number): void {
-    query.busyUntilNs = untilNs;
+    query.againNs = untilNs;
+    query.isBusy = true;
     this.#nextLookNs = Math.min(this.#nextLookNs, untilNs);
   }
 
@@ -133,7 +136,7 @@ export class PendingQueries {
    * Looks at all queries, when one may want it: makes those due that were sent long ago or were
    * refused a while ago, and calls `expire` with those that are past their deadline.
    */
-  look(nowNs: number, retryIntervalNs: number, expire: (query: PendingQuery) => void): void {
+  look(nowNs: number, expire: (query: PendingQuery) => void): void {
     if (nowNs < this.#nextLookNs) {
       return;
     }
@@ -145,12 +148,10 @@ export class PendingQueries {
       }
       nextNs = Math.min(nextNs, query.deadlineNs);
       if (query.attempts > 0 && !query.isDue) {
-        const isBusy = query.busyUntilNs !== NOT_BUSY;
-        const againNs = isBusy ? query.busyUntilNs : query.sentNs + retryIntervalNs;
-        if (againNs <= nowNs) {
+        if (query.againNs <= nowNs) {
           this.#enqueue(query);
         } else {
-          nextNs = Math.min(nextNs, againNs);
+          nextNs = Math.min(nextNs, query.againNs);
         }
       }
     }

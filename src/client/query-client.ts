@@ -120,7 +120,7 @@ export class QueryClient {
   /** One duty cycle. @param session undefined while there is none. */
   doWork(session: ClusterClient | undefined, nowNs: number): number {
     this.#nowNs = nowNs;
-    this.#pending.look(nowNs, this.#retryIntervalNs, (query) => this.#fail(query, expiry(query)));
+    this.#pending.look(nowNs, (query) => this.#fail(query, expiry(query)));
     this.#isConnected = session?.state === ClientState.Connected;
     return session !== undefined && this.#isConnected ? this.#sendDue(session) : 0;
   }
@@ -144,7 +144,7 @@ export class QueryClient {
     const pending = this.#pending;
     let work = 0;
     for (let next = pending.nextDue(); next !== undefined; next = pending.nextDue()) {
-      const { length } = next.body;
+      const { length } = next;
       if (length > session.maxQueryLength) {
         pending.shiftDue();
         this.#fail(next, tooLong(length, session.maxQueryLength));
@@ -189,7 +189,7 @@ function tooLong(length: number, lengthMax: number): PawlError {
 
 function expiry(query: PendingQuery): PawlError {
   const name = `query ${query.queryId}`;
-  if (Number.isFinite(query.busyUntilNs)) {
+  if (query.isBusy) {
     return new PawlError(
       ErrorCode.LimitExceeded,
       `${name} was refused ${query.attempts} times until its deadline, because too many queries ` +

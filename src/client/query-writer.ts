@@ -20,6 +20,8 @@ const BATCH_HEADER_LENGTH = QueryBatchEncoder.LENGTH_MIN;
 export interface SentQuery {
   readonly queryId: number;
   readonly body: Uint8Array;
+  /** Of the body, bytes. */
+  readonly length: number;
   /** Is still wanted: others are passed over. */
   readonly isOpen: boolean;
 }
@@ -64,7 +66,7 @@ export class QueryWriter {
     let count = 0;
     for (let query = queries.dueAt(0); query !== undefined; query = queries.dueAt(++count)) {
       if (query.isOpen) {
-        const end = length + recordLength(query.body.length);
+        const end = length + recordLength(query.length);
         if (end > lengthMax) {
           break;
         }
@@ -83,11 +85,11 @@ export class QueryWriter {
     return publication.offerAt(this.#address, length) > 0 ? count : 0;
   }
 
-  #write(at: number, { body, queryId }: SentQuery): void {
+  #write(at: number, { body, length, queryId }: SentQuery): void {
     const { u8, view } = this.#arena;
-    writeRecordHeader(view, at, queryId, body.length, 0);
+    writeRecordHeader(view, at, queryId, length, 0);
     u8.set(body, at + RECORD_HEADER_LENGTH);
-    clearRecordPadding(view, at, body.length);
+    clearRecordPadding(view, at, length);
   }
 
   /** One query in a message of its own, in as many frames as it takes. */

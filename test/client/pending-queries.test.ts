@@ -62,7 +62,7 @@ test('queries whose places in the ring are taken are visited, expire and are sen
   pending.sendAgain();
   t.equal(send(pending, 3), 305, 'and sent again to a new leader');
   const expired: number[] = [];
-  pending.look(600, 100, (query) => {
+  pending.look(600, (query) => {
     expired.push(query.queryId);
     pending.remove(query);
   });

@@ -46,6 +46,7 @@ function queriesOf(lengths: readonly number[]): SentQuery[] {
   return lengths.map((length, index) => ({
     queryId: index + 1,
     body: new Uint8Array(length).fill(index + 1),
+    length,
     isOpen: true,
   }));
 }
