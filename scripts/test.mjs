@@ -18,7 +18,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SUITES = ['commands', 'process', 'interop', 'runtimes'];
+const SUITES = ['simulation', 'commands', 'process', 'interop', 'runtimes'];
 /**
  * Files that run one after another, before the rest of their suite: they bend time, starve members
  * or lose datagrams, and judge what comes of it by real time.
@@ -32,13 +32,15 @@ const ALONE = [
 ];
 /** What runs longest, in this order: files that are jobs of their own, and folders. */
 const LONGEST = [
-  'test/simulation/first-seeds.test.ts',
-  'test/simulation/second-seeds.test.ts',
-  'test/simulation',
-  'test/simulator',
-  'test/scenarios',
+  'test/seeds/first-seeds.test.ts',
+  'test/seeds/second-seeds.test.ts',
   'test/cluster',
   'test/host',
+  'test/archive',
+  'test/simulator',
+  'test/scenarios',
+  'test/simulation/user/queries.test.ts',
+  'test/simulation/liveness.test.ts',
   'test/commands/cluster-orders.test.ts',
   'test/commands/bench.test.ts',
   'test/process/kill-rounds.test.ts',
