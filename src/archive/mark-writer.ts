@@ -106,19 +106,16 @@ export class MarkWriter {
   }
 
   /**
-   * Writes the last mark of a recording and closes it and the segments.
-   *
-   * @returns false when the disk was too full for the mark, which then lags: that is allowed.
+   * Writes the last mark of a recording and closes it and the segments. On a disk that is too full
+   * for the mark it lags, which is allowed.
    */
-  *close(durable: Position, commitPosition: Position): StorageTask<boolean> {
-    let isWritten = true;
+  *close(durable: Position, commitPosition: Position): StorageTask<void> {
     const file = this.#file;
     this.#isBusy = true;
     if (file !== undefined) {
       try {
         yield* this.#syncAndWrite(durable, commitPosition);
       } catch (error) {
-        isWritten = false;
         if (!(error instanceof PawlError) || error.code !== ErrorCode.StorageFull) {
           throw error;
         }
@@ -128,7 +125,6 @@ export class MarkWriter {
     this.#file = undefined;
     this.#isBusy = false;
     yield* this.#segments.closeAll();
-    return isWritten;
   }
 
   #dueNs(durable: Position, commitPosition: Position): number {
