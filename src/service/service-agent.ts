@@ -11,6 +11,7 @@ import { SNAPSHOT_WINDOW_LENGTH } from '../cluster/remote-snapshot.js';
 import {
   InputType,
   QUERY_FIELDS_LENGTH,
+  RING_READ_LIMIT,
   RingReader,
   ServiceChannel,
   type ServiceChannelPlace,
@@ -81,6 +82,9 @@ export class ServiceAgent implements Agent {
   #hasBegunSnapshot = false;
   #nextSnapshotNs = 0;
   #isStarted = false;
+  #startPosition: Position = 0;
+  /** The service has all of the snapshot that it starts from. */
+  #isLoaded = false;
   #isTerminated = false;
   #publishedPosition: Position = -1;
   #hasNews = false;
@@ -125,12 +129,12 @@ export class ServiceAgent implements Agent {
     if (!this.#isStarted && !this.#start()) {
       return 0;
     }
-    // The limit first: what the engine had said before it is seen then.
+    // The limit first: what the engine had said before it is in the ring then.
     const limit = this.#channel.limit.get();
-    let work = this.#input.poll();
+    let work = this.#pollInput(limit);
     this.#followRole();
     work += this.#outbox.flush();
-    for (let step = 0; step < STEP_COUNT_MAX; step++) {
+    for (let step = 0; this.#isLoaded && step < STEP_COUNT_MAX; step++) {
       const count = this.#step(limit);
       work += count;
       if (count === 0) {
@@ -166,6 +170,7 @@ export class ServiceAgent implements Agent {
 
   #startFrom({ position, snapshot }: ServiceStart): void {
     const { config } = this.#options;
+    this.#startPosition = position;
     const arena = this.#arena;
     this.#service.start({
       arena,
@@ -180,6 +185,16 @@ export class ServiceAgent implements Agent {
       outputs: this.#outputs,
       snapshot,
     });
+  }
+
+  /**
+   * The engine tells no limit before all of the snapshot is in the ring, but one look may not take
+   * all of it.
+   */
+  #pollInput(limit: Position): number {
+    const count = this.#input.poll();
+    this.#isLoaded ||= limit > this.#startPosition && count < RING_READ_LIMIT;
+    return count;
   }
 
   #followRole(): void {

@@ -157,6 +157,19 @@ const MUTANTS: readonly Omit<Mutant, 'source' | 'stage'>[] = [
       },
     ],
   },
+  {
+    id: 'H10',
+    bug: 'the log is read before the ring is empty',
+    breaks: 'one look at the ring takes a part of the snapshot, and the log goes on behind it',
+    judges: ['snapshot'],
+    edits: [
+      {
+        file: SERVICE_AGENT,
+        find: '    this.#isLoaded ||= limit > this.#startPosition && count < RING_READ_LIMIT;\n',
+        replace: '    this.#isLoaded = true;\n',
+      },
+    ],
+  },
 ];
 
 /** Hunted by schedules of the two sides. */

@@ -4,6 +4,7 @@
 // and in which order. So each side can tell by itself whether what it got is whole.
 
 import { assert } from '../../../src/assert.js';
+import { RING_READ_LIMIT } from '../../../src/cluster/service-channel.js';
 
 /** Who judges the hand-over. */
 export const CHANNEL_JUDGE_NAMES = {
@@ -39,9 +40,12 @@ const EVENT_LENGTH_SPREAD = 700;
 const EVENT_LENGTH_EVEN = 992;
 /** A snapshot is wanted behind every so many-th event. */
 export const EVENTS_PER_SNAPSHOT = 150;
-/** Messages of the snapshot that the service starts from: one more than its ring has room for. */
-export const START_MESSAGE_COUNT = 18;
-const START_MESSAGE_LENGTH = 15_000;
+// The snapshot that the service starts from: more long messages than its ring has room for, and
+// then more short ones than one look at the ring takes.
+const LONG_START_COUNT = 18;
+const LONG_START_LENGTH = 15_000;
+const SHORT_START_LENGTH = 24;
+export const START_MESSAGE_COUNT = LONG_START_COUNT + RING_READ_LIMIT + 50;
 /** Messages of a section that the service writes. */
 export const SECTION_MESSAGE_COUNT = 25;
 const SECTION_MESSAGE_LENGTH = 17_000;
@@ -72,7 +76,8 @@ export function eventLength(event: number, isEven: boolean): number {
 }
 
 export function startMessage(index: number): Uint8Array {
-  return patternOf(1_000_000 + index, START_MESSAGE_LENGTH);
+  const length = index < LONG_START_COUNT ? LONG_START_LENGTH : SHORT_START_LENGTH;
+  return patternOf(1_000_000 + index, length);
 }
 
 /** @param event behind which the snapshot is. */
