@@ -11,7 +11,7 @@ import { Arena, type ArenaRange } from '../../../src/memory/arena.js';
 import { ServiceAgent } from '../../../src/service/service-agent.js';
 import { Prng } from '../../../src/simulator/prng.js';
 import { interleavedCore } from '../../memory/interleaved-core.js';
-import { type ChannelJudge, ChannelViolation, judge } from './story.js';
+import { type ChannelJudge, ChannelViolation, judge, STARTS } from './story.js';
 import { ToldEngine } from './told-engine.js';
 import { ToldService } from './told-service.js';
 
@@ -158,12 +158,12 @@ class ChannelModel {
     this.#stage = stage;
     const config = channelConfig();
     const place = allocateServiceChannel(arena, config);
-    const hasStart = stage.random.chance(1, 2);
+    const start = stage.random.pick(STARTS);
     const engineArena = interleaved(Arena.adopt(arena.memory, arena.untouchedStart), stage.pause);
-    this.#engine = new ToldEngine(engineArena, config, place, stage.random, hasStart, () => {
+    this.#engine = new ToldEngine(engineArena, config, place, stage.random, start, () => {
       this.#isAwake.service = true;
     });
-    const service = new ToldService(hasStart, this.#engine.isEven, this.#engine.ends);
+    const service = new ToldService(start, this.#engine.isEven, this.#engine.ends);
     this.#agent = new ServiceAgent({
       ...{ config, place, service, memory: arena.memory },
       wakeEngine: () => {

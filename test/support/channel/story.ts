@@ -40,12 +40,19 @@ const EVENT_LENGTH_SPREAD = 700;
 const EVENT_LENGTH_EVEN = 992;
 /** A snapshot is wanted behind every so many-th event. */
 export const EVENTS_PER_SNAPSHOT = 150;
-// The snapshot that the service starts from: more long messages than its ring has room for, and
-// then more short ones than one look at the ring takes.
-const LONG_START_COUNT = 18;
-const LONG_START_LENGTH = 15_000;
-const SHORT_START_LENGTH = 24;
-export const START_MESSAGE_COUNT = LONG_START_COUNT + RING_READ_LIMIT + 50;
+/** A snapshot that the service starts from: so many messages, each so long. */
+export interface Start {
+  readonly count: number;
+  readonly length: number;
+}
+
+export const STARTS: readonly Start[] = [
+  { count: 0, length: 0 },
+  // One more than the ring has room for.
+  { count: 18, length: 15_000 },
+  // More than one look at the ring takes.
+  { count: RING_READ_LIMIT + 50, length: 24 },
+];
 /** Messages of a section that the service writes. */
 export const SECTION_MESSAGE_COUNT = 25;
 const SECTION_MESSAGE_LENGTH = 17_000;
@@ -75,8 +82,7 @@ export function eventLength(event: number, isEven: boolean): number {
   return isEven ? EVENT_LENGTH_EVEN : EVENT_LENGTH_MIN + ((event * 37) % EVENT_LENGTH_SPREAD);
 }
 
-export function startMessage(index: number): Uint8Array {
-  const length = index < LONG_START_COUNT ? LONG_START_LENGTH : SHORT_START_LENGTH;
+export function startMessage({ length }: Start, index: number): Uint8Array {
   return patternOf(1_000_000 + index, length);
 }
 

@@ -23,7 +23,7 @@ import {
   patternOf,
   type Saying,
   SECTION_MESSAGE_COUNT,
-  START_MESSAGE_COUNT,
+  type Start,
   saidCount,
   sayingsOf,
   sectionMessage,
@@ -62,7 +62,7 @@ export class ToldEngine {
   #committed = 0;
   #limit = 0;
   #startCount = 0;
-  readonly #startTotal: number;
+  readonly #start: Start;
   // What was said so far, of which event, and which of its sayings comes next.
   #heardCount = 0;
   #heardEvent = 1;
@@ -83,7 +83,7 @@ export class ToldEngine {
     config: ClusterConfig,
     place: ServiceChannelPlace,
     random: Prng,
-    hasStart: boolean,
+    start: Start,
     wake: () => void,
   ) {
     this.#arena = arena;
@@ -92,13 +92,13 @@ export class ToldEngine {
     this.#pace = random.pick(PACES);
     this.#recording = new Recording(arena, config.logTermLength);
     this.#scratch = arena.allocate(2 * MTU);
-    this.#startTotal = hasStart ? START_MESSAGE_COUNT : 0;
+    this.#start = start;
     this.remote = new RemoteService({
       ...{ config, arena, place, wake, serviceId: 0, snapshotVersion: 0 },
       timers: this.#timers(),
       messages: this.#messages(),
     });
-    this.#start(hasStart);
+    this.#startRemote();
   }
 
   /** Whether all events have one length. */
@@ -114,7 +114,7 @@ export class ToldEngine {
   /** Whether it has anything to do that nobody wakes it for. */
   get isBusy(): boolean {
     const isMaking = this.#appended < EVENT_COUNT || this.#limit < this.#end(EVENT_COUNT);
-    const isLoading = this.#startCount < this.#startTotal;
+    const isLoading = this.#startCount < this.#start.count;
     const isWriting = this.#section !== undefined;
     return isMaking || isLoading || isWriting || this.#recording.isPending;
   }
@@ -238,7 +238,7 @@ export class ToldEngine {
 
   /** Some of what is committed; a snapshot is wanted before anybody may reach its event. */
   #nextLimit(): number {
-    if (this.#startCount < this.#startTotal) {
+    if (this.#startCount < this.#start.count) {
       return 0;
     }
     let limit = this.#end(this.#committed);
@@ -271,7 +271,7 @@ export class ToldEngine {
 
   // --- towards the service ---
 
-  #start(hasStart: boolean): void {
+  #startRemote(): void {
     const poller = { position: 0, setLive: NOT_HEARD, pollMessages: () => 0, close: NOT_HEARD };
     this.remote.onRoleChange('leader');
     this.remote.start({
@@ -299,7 +299,8 @@ export class ToldEngine {
           judge(position === this.#end(low), 'said', () => `output of event ${low} at ${position}`);
         },
       },
-      snapshot: hasStart ? { logPosition: 0, timestampMs: 0, appVersion: 0 } : undefined,
+      snapshot:
+        this.#start.count > 0 ? { logPosition: 0, timestampMs: 0, appVersion: 0 } : undefined,
     });
   }
 
@@ -321,8 +322,8 @@ export class ToldEngine {
 
   #loadStart(): number {
     let work = 0;
-    while (this.#startCount < this.#startTotal && this.remote.canLoad) {
-      const message = startMessage(this.#startCount++);
+    while (this.#startCount < this.#start.count && this.remote.canLoad) {
+      const message = startMessage(this.#start, this.#startCount++);
       this.remote.loadSnapshot(new DataView(message.buffer), 0, message.length);
       work++;
     }
@@ -330,7 +331,7 @@ export class ToldEngine {
   }
 
   #ask(): void {
-    if (this.#startCount === this.#startTotal && this.#random.chance(1, 4)) {
+    if (this.#startCount === this.#start.count && this.#random.chance(1, 4)) {
       const id = ++this.#queryId;
       const body = patternOf(id, 300);
       this.#queries.set(id, this.remote.position);

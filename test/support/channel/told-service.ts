@@ -17,7 +17,7 @@ import {
   patternOf,
   type Saying,
   SECTION_MESSAGE_COUNT,
-  START_MESSAGE_COUNT,
+  type Start,
   sayingsOf,
   sectionMessage,
   startMessage,
@@ -41,7 +41,7 @@ export class ToldService implements DedicatedService {
   #context: ServiceHostContext | undefined;
   #startMessageCount = 0;
   #sequence = 0;
-  readonly #hasStart: boolean;
+  readonly #start: Start;
   readonly #isEven: boolean;
   readonly #ends: readonly number[];
   readonly #consumer: MessageConsumer = {
@@ -51,8 +51,8 @@ export class ToldService implements DedicatedService {
   };
 
   /** @param ends position after each event, as the log has it. */
-  constructor(hasStart: boolean, isEven: boolean, ends: readonly number[]) {
-    this.#hasStart = hasStart;
+  constructor(start: Start, isEven: boolean, ends: readonly number[]) {
+    this.#start = start;
     this.#isEven = isEven;
     this.#ends = ends;
   }
@@ -72,7 +72,7 @@ export class ToldService implements DedicatedService {
 
   loadSnapshot(view: DataView, offset: number, length: number): void {
     const found = new Uint8Array(view.buffer, view.byteOffset + offset, length);
-    const expected = startMessage(this.#startMessageCount++);
+    const expected = startMessage(this.#start, this.#startMessageCount++);
     const isEqual = Buffer.compare(found, expected) === 0;
     judge(isEqual, 'snapshot', () => `message ${this.#startMessageCount} of the start differs`);
   }
@@ -101,8 +101,11 @@ export class ToldService implements DedicatedService {
   #onEvent(found: Uint8Array, position: number): void {
     const event = ++this.event;
     const count = this.#startMessageCount;
-    const hasAll = !this.#hasStart || count === START_MESSAGE_COUNT;
-    judge(hasAll, 'snapshot', () => `event ${event} came behind ${count} messages of the start`);
+    judge(
+      count === this.#start.count,
+      'snapshot',
+      () => `event ${event} came behind ${count} messages of the start`,
+    );
     judge(event <= EVENT_COUNT, 'order', () => 'there are more events than were made');
     const difference = differenceOf(event, found, eventLength(event, this.#isEven));
     judge(difference === undefined, 'order', () => `event ${event}: ${difference}`);
