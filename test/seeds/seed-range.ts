@@ -6,7 +6,7 @@ import { type RunSeedsResult, runSeeds } from '../../src/simulator/index.js';
 
 const SEEDS_PER_BATCH = 20;
 /** Simulated seconds with faults; the healing and the checks after it come on top. */
-const FAULT_SECONDS = 4;
+const FAULT_SECONDS = 3;
 
 /** What has to happen somewhere in the runs, or they have tested nothing. */
 const RARE = [
