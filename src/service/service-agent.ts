@@ -82,8 +82,7 @@ export class ServiceAgent implements Agent {
   #hasBegunSnapshot = false;
   #nextSnapshotNs = 0;
   #isStarted = false;
-  #startPosition: Position = 0;
-  /** The service has all of the snapshot that it starts from. */
+  /** The service has all of the snapshot that it starts from: no log is consumed before. */
   #isLoaded = false;
   #isTerminated = false;
   #publishedPosition: Position = -1;
@@ -170,7 +169,6 @@ export class ServiceAgent implements Agent {
 
   #startFrom({ position, snapshot }: ServiceStart): void {
     const { config } = this.#options;
-    this.#startPosition = position;
     const arena = this.#arena;
     this.#service.start({
       arena,
@@ -188,12 +186,12 @@ export class ServiceAgent implements Agent {
   }
 
   /**
-   * The engine tells no limit before all of the snapshot is in the ring, but one look may not take
-   * all of it.
+   * The engine tells no limit beyond the start before all of the snapshot is in the ring, but one
+   * look may not take all of it: it is loaded when a look behind such a limit finds the ring empty.
    */
   #pollInput(limit: Position): number {
     const count = this.#input.poll();
-    this.#isLoaded ||= limit > this.#startPosition && count < RING_READ_LIMIT;
+    this.#isLoaded ||= limit > this.#service.position && count < RING_READ_LIMIT;
     return count;
   }
 

@@ -165,7 +165,7 @@ const MUTANTS: readonly Omit<Mutant, 'source' | 'stage'>[] = [
     edits: [
       {
         file: SERVICE_AGENT,
-        find: '    this.#isLoaded ||= limit > this.#startPosition && count < RING_READ_LIMIT;\n',
+        find: '    this.#isLoaded ||= limit > this.#service.position && count < RING_READ_LIMIT;\n',
         replace: '    this.#isLoaded = true;\n',
       },
     ],

@@ -40,12 +40,14 @@ const EVENT_LENGTH_SPREAD = 700;
 const EVENT_LENGTH_EVEN = 992;
 /** A snapshot is wanted behind every so many-th event. */
 export const EVENTS_PER_SNAPSHOT = 150;
+
 /** A snapshot that the service starts from: so many messages, each so long. */
 export interface Start {
   readonly count: number;
   readonly length: number;
 }
 
+/** What a run starts from is one of these. */
 export const STARTS: readonly Start[] = [
   { count: 0, length: 0 },
   // One more than the ring has room for.
