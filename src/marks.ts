@@ -210,6 +210,7 @@ export const Mark = {
   EndpointSetupRefused: nextMark(),
   EndpointTellsRefusal: nextMark(),
   SenderRefused: nextMark(),
+  SenderNakRefused: nextMark(),
   EndpointMalformed: nextMark(),
   RetransmitLingers: nextMark(),
   RetransmitOverflow: nextMark(),

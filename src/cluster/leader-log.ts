@@ -137,7 +137,7 @@ export class LeaderLog implements LiveLog {
     const followers = endpoints.filter((one) => one.memberId !== member.memberId);
     const positions = followers
       .filter((one) => publication?.isDestinationConnected(one.memberId) === true)
-      .map((one) => publication?.destinationConsumed(one.memberId) ?? Number.POSITIVE_INFINITY);
+      .map((one) => publication?.destinationNeeded(one.memberId) ?? Number.POSITIVE_INFINITY);
     return Math.min(...positions, Number.POSITIVE_INFINITY);
   }
 

@@ -173,6 +173,15 @@ export class LogDestination extends StreamSender {
   }
 
   /**
+   * The least position that is still read for this follower: what it asks for again is read from
+   * the last remembered frame before it.
+   */
+  neededPosition(): Position {
+    const boundary = this.#boundaryBefore(this.consumedPosition);
+    return boundary < 0 ? this.consumedPosition : boundary;
+  }
+
+  /**
    * A request that was delayed on its way restarts the destination at a position that its receiver
    * has passed since, and whose image goes on: so does the destination, or it would announce a
    * position for ever that nobody waits for. One status message alone may be the last one of an
@@ -353,7 +362,8 @@ export class LogDestination extends StreamSender {
     let count = 0;
     while (bytes !== undefined && this.#repairs.length > 0) {
       const repair = this.#repairs[0] as Repair;
-      if (repair.position >= repair.end) {
+      // What the follower has by now may be purged from the recording, and is not read.
+      if (repair.position >= repair.end || repair.end <= this.consumedPosition) {
         this.#repairs.shift();
         bytes.remaining = 0;
         continue;

@@ -100,6 +100,14 @@ export class LogPublication extends Publication {
     return this.#destinationOf(memberId).consumedPosition;
   }
 
+  /**
+   * The least position that a follower may still make us read: what it asks for again is read from
+   * a frame at or before it.
+   */
+  destinationNeeded(memberId: number): Position {
+    return this.#destinationOf(memberId).neededPosition();
+  }
+
   isDestinationConnected(memberId: number): boolean {
     return this.#destinationOf(memberId).isConnected;
   }

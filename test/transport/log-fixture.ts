@@ -27,6 +27,8 @@ export class Recording implements BlockSource {
   openCount = 0;
   readCount = 0;
   isFailing = false;
+  /** What is below was purged: a read there fails. */
+  purgedPosition = 0;
 
   constructor(arena: Arena, start: number, capacity: number) {
     this.#arena = arena;
@@ -70,7 +72,7 @@ class RecordingReader implements BlockReader {
   }
 
   read(position: number, limit: number): number {
-    if (this.#recording.isFailing) {
+    if (this.#recording.isFailing || position < this.#recording.purgedPosition) {
       return -1;
     }
     if (this.#turns++ < this.#recording.delayTurns) {

@@ -2,6 +2,7 @@
 
 import test from 'tape';
 import { BACK_PRESSURED } from '../../assembly/layout/frame.js';
+import type { Datagram } from '../support/memory-network.js';
 import { endpointOf, type Follower, LogFixture, TERM_LENGTH } from './log-fixture.js';
 import {
   FrameType,
@@ -230,6 +231,128 @@ for (const isOld of [false, true]) {
     t.end();
   });
 }
+
+test('a NAK that comes late, for what its follower has and the recording no longer, is refused', (t) => {
+  const fixture = new LogFixture({ followers: 2 });
+  const { counters } = fixture.transport;
+  const late = follower(fixture, 1);
+  const naks: Datagram[] = [];
+  fixture.network.filter = (datagram) => {
+    if (frameTypeOf(datagram) === FrameType.Nak) {
+      naks.push(datagram);
+    }
+    const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
+    const isLate = datagram.to.port === 9100 + late.memberId;
+    return isData && isLate && naks.length === 0 && fixture.entropy.below(5) === 0 ? 0 : 1;
+  };
+  fixture.startAll();
+  fixture.appendBytes(50_000, 777);
+  t.ok(
+    fixture.until(() => naks.length > 0, SECOND_NS),
+    'something is asked for again',
+  );
+  fixture.appendBytes(400_000, 777);
+  t.ok(
+    fixture.until(() => areAllAtTail(fixture)),
+    'the followers have it all',
+  );
+  fixture.recording.purgedPosition = fixture.publication.oldestPosition();
+  const refused = counters.naksRefused;
+  for (const nak of naks) {
+    fixture.network.deliver(nak);
+  }
+  fixture.run(100 * MILLISECOND_NS);
+  t.equal(counters.naksRefused - refused, naks.length, 'each is counted');
+  t.equal(fixture.publication.destinationFailure(2), undefined, 'the follower is still served');
+  t.ok(fixture.appendBytes(100_000, 777), 'the log goes on');
+  t.ok(
+    fixture.until(() => areAllAtTail(fixture)),
+    'to all',
+  );
+  fixture.close();
+  t.end();
+});
+
+test('what a follower may still need is never what it has: the rest may be purged at any time', (t) => {
+  const fixture = new LogFixture({ followers: 2 });
+  follower(fixture, 0).join(fixture.publication, 0);
+  const late = follower(fixture, 1);
+  const held: Datagram[] = [];
+  fixture.network.filter = (datagram) => {
+    const isOld = frameTypeOf(datagram) === FrameType.Nak && fixture.entropy.below(2) === 0;
+    if (isOld) {
+      held.push(datagram);
+    }
+    const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
+    const isLate = datagram.to.port === 9100 + late.memberId;
+    return isData && isLate && fixture.entropy.below(5) === 0 ? 0 : 1;
+  };
+  t.ok(fixture.appendBytes(1_500_000, 777), 'a long log');
+  late.join(fixture.publication, 0);
+  t.ok(
+    fixture.until(() => {
+      const { recording, publication } = fixture;
+      const needed = publication.destinationNeeded(late.memberId);
+      recording.purgedPosition = Math.max(recording.purgedPosition, needed);
+      for (const nak of held.splice(4)) {
+        fixture.network.deliver(nak);
+      }
+      return areAllAtTail(fixture) || fixture.publication.destinationFailure(2) !== undefined;
+    }, 120 * SECOND_NS),
+    'it comes to an end',
+  );
+  t.equal(fixture.publication.destinationFailure(2), undefined, 'nothing was missing');
+  t.equal(fixture.firstDifference(late, 0), -1, 'byte for byte');
+  t.ok(fixture.recording.purgedPosition > 1_000_000, 'most of it is purged');
+  t.ok(fixture.transport.counters.sourceRepairs > 0, 'and some was repaired from the recording');
+  fixture.close();
+  t.end();
+});
+
+test('what comes by itself while it is being read again is read no more', (t) => {
+  const fixture = new LogFixture({ followers: 2 });
+  follower(fixture, 0).join(fixture.publication, 0);
+  fixture.appendBytes(400_000, 777);
+  const late = follower(fixture, 1);
+  const { recording, publication, network } = fixture;
+  const { counters } = fixture.transport;
+  const held: Datagram[] = [];
+  network.filter = (datagram) => {
+    const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
+    const isHeld = isData && datagram.to.port === 9100 + late.memberId && held.length === 0;
+    if (isHeld) {
+      held.push(datagram);
+    }
+    return isHeld ? 0 : 1;
+  };
+  late.join(publication, 0);
+  t.ok(
+    fixture.until(() => late.image !== undefined && held.length > 0, SECOND_NS),
+    'one is held',
+  );
+  t.ok(
+    fixture.until(() => counters.sourceRepairs > 0, SECOND_NS),
+    'it is asked for again',
+  );
+  recording.delayTurns = 1_000_000;
+  for (const datagram of held) {
+    network.deliver(datagram);
+  }
+  const sent = publication.destinationPosition(late.memberId);
+  t.ok(
+    fixture.until(() => publication.destinationConsumed(late.memberId) >= sent, SECOND_NS),
+    'it comes meanwhile',
+  );
+  recording.purgedPosition = publication.destinationConsumed(late.memberId);
+  recording.delayTurns = 3;
+  t.ok(
+    fixture.until(() => areAllAtTail(fixture), 30 * SECOND_NS),
+    'the follower has it all',
+  );
+  t.equal(publication.destinationFailure(late.memberId), undefined, 'without a failure');
+  fixture.close();
+  t.end();
+});
 
 test('a recording that cannot be read stops the destination and says so', (t) => {
   const fixture = new LogFixture({ followers: 2 });
