@@ -74,6 +74,7 @@ export const Mark = {
   AdmissionWaitsForLog: nextMark(),
   // Reads without the log.
   ReadProbeRepeated: nextMark(),
+  ReadProbeWidened: nextMark(),
   ReadProbeOfDeposedLeader: nextMark(),
   ReadAnswerOfEarlierRound: nextMark(),
   ReadWaitsForService: nextMark(),

@@ -167,20 +167,20 @@ export class ClusterClient {
   /**
    * Sends the first of some queries, as many as one message holds. Each may be sent again.
    *
-   * @returns how many were sent; 0 when none can be now. @throws PawlError MESSAGE_TOO_LONG.
+   * @returns whether those that were taken were sent. @throws PawlError MESSAGE_TOO_LONG.
    */
-  offerQueries(queries: QuerySource): number {
+  offerQueries(queries: QuerySource): boolean {
     const publication = this.#ingress;
     if (publication === undefined || this.#state !== ClientState.Connected) {
-      return 0;
+      return false;
     }
-    const count = this.#queryWriter.offer(publication, queries);
-    if (count > 0) {
+    const isSent = this.#queryWriter.offer(publication, queries);
+    if (isSent) {
       this.#lastSendNs = this.#nowNs;
       // The leader works on them while this client goes on.
       this.#transport.flush();
     }
-    return count;
+    return isSent;
   }
 
   /**

@@ -10,7 +10,7 @@ import { hit, Mark } from '../marks.js';
 import { QueryCode } from '../protocol/codecs/enumerations.js';
 import { ClientState, type ClusterClient } from './cluster-client.js';
 import type { ClientAnswer } from './egress-answers.js';
-import { PendingQueries, type PendingQuery } from './pending-queries.js';
+import { PendingQueries } from './pending-queries.js';
 
 /** Queries without an outcome at a time, unless told otherwise. */
 export const QUERY_COUNT_MAX = 16_384;
@@ -58,8 +58,6 @@ export class QueryClient {
   #isConnected = false;
   #isClosed = false;
   readonly #decoder = new TextDecoder();
-  /** Queries that were asked again. */
-  retryCount = 0;
   /** Answers whose query had its outcome already. */
   lateCount = 0;
 
@@ -71,6 +69,11 @@ export class QueryClient {
       options.queryCountMax ?? QUERY_COUNT_MAX,
       options.queryBytesMax ?? QUERY_BYTES_MAX,
     );
+  }
+
+  /** Queries that were asked again. */
+  get retryCount(): number {
+    return this.#pending.retryCount;
   }
 
   /** Queries without an outcome. */
@@ -89,7 +92,7 @@ export class QueryClient {
     if (this.#isClosed) {
       return CLOSED;
     }
-    return this.#pending.add(body, nowNs + timeoutNs)?.queryId ?? BACK_PRESSURED;
+    return this.#pending.add(body, nowNs + timeoutNs) || BACK_PRESSURED;
   }
 
   /** Another member leads, or another session is open: whoever was asked before may be gone. */
@@ -99,35 +102,39 @@ export class QueryClient {
 
   /** For the handlers of a session. */
   onAnswer(answer: ClientAnswer, view: DataView, offset: number, length: number): void {
-    const query = this.#pending.get(answer.queryId);
-    if (query === undefined) {
+    const pending = this.#pending;
+    const { code, queryId } = answer;
+    if (code === QueryCode.Ok) {
+      if (pending.remove(queryId)) {
+        this.#handlers.onAnswer(answer, view, offset, length);
+      } else {
+        this.lateCount++;
+      }
+    } else if (!pending.has(queryId)) {
       this.lateCount++;
-    } else if (answer.code === QueryCode.Ok) {
-      this.#pending.remove(query);
-      this.#handlers.onAnswer(answer, view, offset, length);
-    } else if (answer.code === QueryCode.Busy) {
+    } else if (code === QueryCode.Busy) {
       hit(Mark.ClientQueryRefused);
-      const delayNs = Math.min(BUSY_DELAY_NS * 2 ** (query.attempts - 1), BUSY_DELAY_MAX_NS);
-      this.#pending.onBusy(query, this.#nowNs + delayNs);
+      const delayNs = BUSY_DELAY_NS * 2 ** (pending.historyOf(queryId).attempts - 1);
+      pending.onBusy(queryId, this.#nowNs + Math.min(delayNs, BUSY_DELAY_MAX_NS));
     } else {
       const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length);
       // A copy: a decoder takes no shared memory.
-      const text = answer.code === QueryCode.Failed ? this.#decoder.decode(bytes.slice()) : '';
-      this.#fail(query, refusal(query, answer.code, text));
+      const text = code === QueryCode.Failed ? this.#decoder.decode(bytes.slice()) : '';
+      this.#fail(queryId, refusal(queryId, code, text));
     }
   }
 
   /** One duty cycle. @param session undefined while there is none. */
   doWork(session: ClusterClient | undefined, nowNs: number): number {
     this.#nowNs = nowNs;
-    this.#pending.look(nowNs, (query) => this.#fail(query, expiry(query)));
+    this.#pending.look(nowNs, (queryId) => this.#expire(queryId));
     this.#isConnected = session?.state === ClientState.Connected;
     return session !== undefined && this.#isConnected ? this.#sendDue(session) : 0;
   }
 
   /** When doWork has to be called again even if nothing arrives, nanoseconds. */
   deadlineNs(): number {
-    const isStuck = this.#isConnected && this.#pending.nextDue() !== undefined;
+    const isStuck = this.#isConnected && this.#pending.firstDueId() > 0;
     const dueNs = isStuck ? this.#nowNs + RESEND_DELAY_NS : Number.POSITIVE_INFINITY;
     return Math.min(dueNs, this.#pending.nextLookNs());
   }
@@ -135,48 +142,40 @@ export class QueryClient {
   /** What has no outcome gets this one; nothing more is accepted. Idempotent. */
   close(reason: PawlError): void {
     this.#isClosed = true;
-    for (const query of [...this.#pending.values()]) {
-      this.#fail(query, reason);
+    for (const queryId of this.#pending.ids()) {
+      this.#fail(queryId, reason);
     }
   }
 
   #sendDue(session: ClusterClient): number {
     const pending = this.#pending;
+    const retryCount = pending.retryCount;
     let work = 0;
-    for (let next = pending.nextDue(); next !== undefined; next = pending.nextDue()) {
-      const { length } = next;
+    for (;;) {
+      const length = pending.firstDueLength();
       if (length > session.maxQueryLength) {
-        pending.shiftDue();
-        this.#fail(next, tooLong(length, session.maxQueryLength));
+        this.#fail(pending.firstDueId(), tooLong(length, session.maxQueryLength));
         work++;
-        continue;
-      }
-      const count = session.offerQueries(pending);
-      for (let index = 0; index < count; index++) {
-        this.#onSent(pending.shiftDue());
-      }
-      if (count === 0) {
+      } else if (length < 0 || !session.offerQueries(pending)) {
         break;
+      } else {
+        work += pending.onSent(this.#nowNs, this.#retryIntervalNs);
       }
-      work += count;
+    }
+    if (pending.retryCount > retryCount) {
+      hit(Mark.ClientQueryRetried);
     }
     return work;
   }
 
-  #onSent(query: PendingQuery | undefined): void {
-    if (query?.isOpen !== true) {
-      return;
-    }
-    if (query.attempts > 0) {
-      hit(Mark.ClientQueryRetried);
-      this.retryCount++;
-    }
-    this.#pending.onSent(query, this.#nowNs, this.#retryIntervalNs);
+  #expire(queryId: number): void {
+    const { attempts, isBusy } = this.#pending.historyOf(queryId);
+    this.#fail(queryId, expiry(queryId, attempts, isBusy));
   }
 
-  #fail(query: PendingQuery, reason: PawlError): void {
-    this.#pending.remove(query);
-    this.#handlers.onFailed(query.queryId, reason);
+  #fail(queryId: number, reason: PawlError): void {
+    this.#pending.remove(queryId);
+    this.#handlers.onFailed(queryId, reason);
   }
 }
 
@@ -187,17 +186,17 @@ function tooLong(length: number, lengthMax: number): PawlError {
   );
 }
 
-function expiry(query: PendingQuery): PawlError {
-  const name = `query ${query.queryId}`;
-  if (query.isBusy) {
+function expiry(queryId: number, attempts: number, isBusy: boolean): PawlError {
+  const name = `query ${queryId}`;
+  if (isBusy) {
     return new PawlError(
       ErrorCode.LimitExceeded,
-      `${name} was refused ${query.attempts} times until its deadline, because too many queries ` +
+      `${name} was refused ${attempts} times until its deadline, because too many queries ` +
         'waited at the leader: ask less at a time, or raise queryCountMax or queryBytesMax there',
       'environment',
     );
   }
-  const what = query.attempts === 0 ? 'could not be sent' : `was sent ${query.attempts} times`;
+  const what = attempts === 0 ? 'could not be sent' : `was sent ${attempts} times`;
   return new PawlError(
     ErrorCode.Timeout,
     `${name} ${what} and was not answered by its deadline: check that a majority of the members ` +
@@ -206,8 +205,8 @@ function expiry(query: PendingQuery): PawlError {
   );
 }
 
-function refusal(query: PendingQuery, code: number, text: string): PawlError {
-  const name = `query ${query.queryId}`;
+function refusal(queryId: number, code: number, text: string): PawlError {
+  const name = `query ${queryId}`;
   const reasons: ReadonlyMap<number, string> = new Map([
     [
       QueryCode.NotServed,

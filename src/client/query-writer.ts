@@ -3,12 +3,6 @@
 import type { Arena } from '../memory/arena.js';
 import { QueryEncoder } from '../protocol/codecs/query.js';
 import { QueryBatchEncoder } from '../protocol/codecs/query-batch.js';
-import {
-  clearRecordPadding,
-  RECORD_HEADER_LENGTH,
-  recordLength,
-  writeRecordHeader,
-} from '../protocol/query-records.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import { checkLength, type SpeakingSession } from './ingress-writer.js';
 
@@ -16,20 +10,25 @@ import { checkLength, type SpeakingSession } from './ingress-writer.js';
 export const QUERY_HEADER_LENGTH = QueryEncoder.LENGTH_MIN;
 const BATCH_HEADER_LENGTH = QueryBatchEncoder.LENGTH_MIN;
 
-/** A query to send. */
-export interface SentQuery {
+/** A query that has a message of its own. */
+export interface LongQuery {
   readonly queryId: number;
-  readonly body: Uint8Array;
-  /** Of the body, bytes. */
+  /** Holds its body, from an offset on. */
+  readonly bytes: Uint8Array;
+  readonly offset: number;
   readonly length: number;
-  /** Is still wanted: others are passed over. */
-  readonly isOpen: boolean;
 }
 
 /** Queries to send, in their order. */
 export interface QuerySource {
-  /** The query so many places behind the first; undefined behind the last. */
-  dueAt(place: number): SentQuery | undefined;
+  /**
+   * Copies the records of as many queries as fit, and takes them.
+   *
+   * @returns bytes; 0 when there is none, or the first does not fit.
+   */
+  copyDue(target: Uint8Array, at: number, lengthMax: number): number;
+  /** Takes the first query alone; undefined when there is none. */
+  longDue(): LongQuery | undefined;
 }
 
 /** Writes queries of one session. */
@@ -57,49 +56,34 @@ export class QueryWriter {
   /**
    * Sends the first queries of a source, as many as one frame holds, or the first alone in several.
    *
-   * @returns how many places of the source are done with; 0 when nothing could be sent.
+   * @returns whether those that were taken have been sent.
    * @throws PawlError MESSAGE_TOO_LONG.
    */
-  offer(publication: ExclusivePublication, queries: QuerySource): number {
+  offer(publication: ExclusivePublication, queries: QuerySource): boolean {
+    const { u8, view } = this.#arena;
     const lengthMax = Math.min(publication.maxMessageLength, publication.maxPayloadLength);
-    let length = BATCH_HEADER_LENGTH;
-    let count = 0;
-    for (let query = queries.dueAt(0); query !== undefined; query = queries.dueAt(++count)) {
-      if (query.isOpen) {
-        const end = length + recordLength(query.length);
-        if (end > lengthMax) {
-          break;
-        }
-        this.#write(this.#address + length, query);
-        length = end;
-      }
-    }
-    if (length === BATCH_HEADER_LENGTH) {
-      const first = queries.dueAt(count);
-      return first !== undefined && this.#offerLong(publication, first) > 0 ? count + 1 : count;
+    const records = this.#address + BATCH_HEADER_LENGTH;
+    const length = queries.copyDue(u8, records, lengthMax - BATCH_HEADER_LENGTH);
+    if (length === 0) {
+      const first = queries.longDue();
+      return first !== undefined && this.#offerLong(publication, first);
     }
     this.#batchEncoder
-      .wrapAndApplyHeader(this.#arena.view, this.#address)
+      .wrapAndApplyHeader(view, this.#address)
       .leadershipTermId(this.#session.leadershipTermId)
       .clusterSessionId(this.#session.clusterSessionId);
-    return publication.offerAt(this.#address, length) > 0 ? count : 0;
+    return publication.offerAt(this.#address, BATCH_HEADER_LENGTH + length) > 0;
   }
 
-  #write(at: number, { body, length, queryId }: SentQuery): void {
-    const { u8, view } = this.#arena;
-    writeRecordHeader(view, at, queryId, length, 0);
-    u8.set(body, at + RECORD_HEADER_LENGTH);
-    clearRecordPadding(view, at, length);
-  }
-
-  /** One query in a message of its own, in as many frames as it takes. */
-  #offerLong(publication: ExclusivePublication, { body, queryId }: SentQuery): number {
-    checkLength(body.length, publication.maxMessageLength - QUERY_HEADER_LENGTH);
+  /** Sends a query in a message of its own, in as many frames as it takes. */
+  #offerLong(publication: ExclusivePublication, query: LongQuery): boolean {
+    const { bytes, length, offset, queryId } = query;
+    checkLength(length, publication.maxMessageLength - QUERY_HEADER_LENGTH);
     this.#encoder
       .wrapAndApplyHeader(this.#arena.view, this.#address)
       .leadershipTermId(this.#session.leadershipTermId)
       .clusterSessionId(this.#session.clusterSessionId)
       .queryId(queryId);
-    return publication.offer2(this.#address, QUERY_HEADER_LENGTH, body, 0, body.length);
+    return publication.offer2(this.#address, QUERY_HEADER_LENGTH, bytes, offset, length) > 0;
   }
 }

@@ -22,6 +22,10 @@ export class AnswerBatch {
   readonly #arena: Arena;
   readonly #lengthMax: number;
   readonly #encoder = new QueryAnswersEncoder();
+  #lastBody: Uint8Array = new Uint8Array(0);
+  #lastBuffer: ArrayBufferView = this.#lastBody;
+  #lastOffset = 0;
+  #lastLength = 0;
   #sessionId = -1;
   #logPosition: Position = -1;
   #length = HEADER_LENGTH;
@@ -77,12 +81,22 @@ export class AnswerBatch {
     const at = this.address + this.#length;
     writeRecordHeader(view, at, queryId, length, code);
     if (length > 0) {
-      const body = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
-      u8.set(body, at + RECORD_HEADER_LENGTH);
+      u8.set(this.#bytesOf(buffer, offset, length), at + RECORD_HEADER_LENGTH);
       clearRecordPadding(view, at, length);
     }
     this.#length += recordLength(length);
     this.#count++;
+  }
+
+  /** Services mostly put answers of one length together in one place: the last view is kept. */
+  #bytesOf(buffer: ArrayBufferView, offset: number, length: number): Uint8Array {
+    if (buffer !== this.#lastBuffer || offset !== this.#lastOffset || length !== this.#lastLength) {
+      this.#lastBuffer = buffer;
+      this.#lastOffset = offset;
+      this.#lastLength = length;
+      this.#lastBody = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+    }
+    return this.#lastBody;
   }
 
   /** Writes the header: the message is complete. */

@@ -290,9 +290,7 @@ export class ConsensusModule {
     this.#hasMore ||= work > 0 && servicePosition < limit;
     applier.finishCloses(servicePosition);
     if (this.#isIngressOpen) {
-      const { reads } = this.#parts;
-      work += reads.doWork(election, nowNs);
-      this.#hasMore ||= reads.hasMore;
+      work += this.#answerReads(nowNs);
     }
     election.onServicePosition(Math.min(applier.position, servicePosition));
     if (this.#isIngressOpen && !election.isHandingOver()) {
@@ -303,6 +301,16 @@ export class ConsensusModule {
       }
     }
     return work;
+  }
+
+  /** The next round is under way while the queries of the last one are answered. */
+  #answerReads(nowNs: number): number {
+    const { election, reads, sendNow } = this.#parts;
+    reads.advance(election);
+    const sent = reads.begin(election, nowNs) ? sendNow(nowNs) : 0;
+    const answered = reads.answer();
+    this.#hasMore ||= reads.hasMore;
+    return sent + answered;
   }
 
   /** Whether a leader holds back what clients send: by order, or because it is to end. */

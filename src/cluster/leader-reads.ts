@@ -23,6 +23,11 @@ import type { EgressSink, ServiceHost } from './service-host.js';
 
 /** Queries that one duty cycle answers at most, so that heartbeats leave in between. */
 export const QUERIES_PER_TURN_MAX = 1_024;
+/**
+ * Answers that take a leader about as long as a round takes: with so many left, a round that begins
+ * is confirmed by the time that they are written.
+ */
+const ANSWERS_PER_ROUND_TRIP = 1_024;
 const NO_BYTES = new DataView(new ArrayBuffer(0));
 
 /** What of an election reads rely on. */
@@ -93,26 +98,25 @@ export class LeaderReads {
     }
   }
 
-  /** Begins a round for what has arrived, unless one is under way. */
-  begin(election: ReadElection, nowNs: number): void {
+  /**
+   * Begins a round for what has arrived, unless one is under way. Returns whether it did: what it
+   * asks should leave before the queries of the last round are answered.
+   */
+  begin(election: ReadElection, nowNs: number): boolean {
     const waiting = this.#queue.count - this.#answerable - this.#confirmedCount - this.#roundCount;
-    if (this.#round !== NO_ROUND || waiting === 0) {
-      return;
+    // While there is enough to answer, the more arrive, the more share the next round.
+    if (this.#round !== NO_ROUND || waiting === 0 || this.#answerable > ANSWERS_PER_ROUND_TRIP) {
+      return false;
     }
     this.#roundPosition = election.commitPosition();
     this.#round = election.reads.begin(nowNs);
     this.#roundCount = this.#round === NO_ROUND ? 0 : waiting;
+    return this.#roundCount > 0;
   }
 
-  /** Answers what may be answered; call it when the service has consumed. Returns how many. */
-  doWork(election: ReadElection, nowNs: number): number {
-    if (this.#queue.count === 0) {
-      return 0;
-    }
-    // A round that is confirmed gives way to the next one.
-    if (this.#takeRound(election)) {
-      this.begin(election, nowNs);
-    }
+  /** Takes in what a round has confirmed and the service has reached: it may be answered. */
+  advance(election: ReadElection): void {
+    this.#takeRound(election);
     if (this.#confirmedCount > 0) {
       if (this.#service.position >= this.#confirmedPosition) {
         this.#answerable += this.#confirmedCount;
@@ -121,6 +125,10 @@ export class LeaderReads {
         hit(Mark.ReadWaitsForService);
       }
     }
+  }
+
+  /** Answers what may be answered; call it when the service has consumed. Returns how many. */
+  answer(): number {
     return this.#answer(Math.min(this.#answerable, QUERIES_PER_TURN_MAX));
   }
 
@@ -141,16 +149,15 @@ export class LeaderReads {
    * Queries whose round is confirmed wait for the service in one batch: were others added, their
    * later position would hold up those that came first.
    */
-  #takeRound(election: ReadElection): boolean {
+  #takeRound(election: ReadElection): void {
     const isConfirmed = this.#round !== NO_ROUND && election.reads.confirmed >= this.#round;
     if (!isConfirmed || this.#confirmedCount > 0) {
-      return false;
+      return;
     }
     this.#confirmedCount = this.#roundCount;
     this.#confirmedPosition = this.#roundPosition;
     this.#roundCount = 0;
     this.#round = NO_ROUND;
-    return true;
   }
 
   #answer(count: number): number {

@@ -5,6 +5,10 @@
 // that the probe names. A quorum of answers to a round shows that at some time after the round
 // began no other leader had a quorum. Acknowledgements of the log show nothing of the kind: they
 // are conflated, and may have left before the read arrived.
+//
+// Each question wakes a member, and all but a quorum are woken for nothing. So a round asks those
+// who answered fastest, and everybody else only when they let it wait. Who is fast is learned now
+// and then, by a round that asks all.
 
 import { hit, Mark } from '../marks.js';
 import type { LeadershipTermId } from '../position.js';
@@ -14,6 +18,9 @@ import { quorumPosition } from './quorum.js';
 
 /** No round: rounds of a term are counted from 1. */
 export const NO_ROUND = 0;
+
+/** A round that waits for so much of a status interval asks everybody. */
+const PATIENCE_SHARE = 0.1;
 
 /** The rounds of one term. They ascend, so that an answer to one round is none to a later one. */
 export class ReadRounds {
@@ -25,13 +32,20 @@ export class ReadRounds {
   readonly #scratch: Float64Array;
   #begun = NO_ROUND;
   #confirmed = NO_ROUND;
+  /** The others: first those that answered first when all were asked. */
+  readonly #order: MemberId[];
   #probeNs = Number.NEGATIVE_INFINITY;
+  // The last round that asked all, when it did, and how many have answered it.
+  #wideRound = NO_ROUND;
+  #wideNs = Number.NEGATIVE_INFINITY;
+  #wideAnswers = 0;
 
   constructor(context: ConsensusContext, termId: LeadershipTermId) {
     const { memberId, memberIds } = context.config;
     this.#context = context;
     this.#termId = termId;
     this.#ownIndex = memberIds.indexOf(memberId);
+    this.#order = [...context.others];
     this.#answered = new Float64Array(memberIds.length).fill(NO_ROUND);
     this.#scratch = new Float64Array(memberIds.length);
   }
@@ -41,12 +55,18 @@ export class ReadRounds {
     return this.#confirmed;
   }
 
-  /** Begins a round and asks everybody. A leader alone confirms it at once. */
+  /** Begins a round. A leader alone confirms it at once. */
   begin(nowNs: number): number {
     this.#begun++;
     this.#answered[this.#ownIndex] = this.#begun;
     this.#context.counters.readRounds++;
-    this.#probe(nowNs);
+    if (nowNs - this.#wideNs >= this.#context.config.electionStatusIntervalNs) {
+      this.#askAll(nowNs);
+    } else {
+      // With the leader itself these are a quorum.
+      const count = Math.floor(this.#answered.length / 2);
+      this.#ask(count, nowNs);
+    }
     this.#count();
     return this.#begun;
   }
@@ -59,6 +79,9 @@ export class ReadRounds {
       this.#context.counters.messagesInvalid++;
     } else if (round > known) {
       this.#answered[index] = round;
+      if (round === this.#wideRound) {
+        this.#rank(memberId);
+      }
       this.#count();
     } else {
       hit(Mark.ReadAnswerOfEarlierRound);
@@ -71,27 +94,45 @@ export class ReadRounds {
     this.#answered[index] = NO_ROUND;
   }
 
-  /** Asks again, where the answers to a round may be lost. */
+  /** Asks all where some do not answer, and again where the answers may be lost. */
   doWork(nowNs: number): void {
     if (nowNs >= this.deadlineNs()) {
-      hit(Mark.ReadProbeRepeated);
-      this.#probe(nowNs);
+      hit(this.#wideRound === this.#begun ? Mark.ReadProbeRepeated : Mark.ReadProbeWidened);
+      this.#askAll(nowNs);
     }
   }
 
   /** When the round that is under way is asked for again. */
   deadlineNs(): number {
-    return this.#confirmed === this.#begun
-      ? Number.POSITIVE_INFINITY
-      : this.#probeNs + this.#context.config.electionStatusIntervalNs;
+    if (this.#confirmed === this.#begun) {
+      return Number.POSITIVE_INFINITY;
+    }
+    const intervalNs = this.#context.config.electionStatusIntervalNs;
+    const share = this.#wideRound === this.#begun ? 1 : PATIENCE_SHARE;
+    return this.#probeNs + share * intervalNs;
   }
 
-  #probe(nowNs: number): void {
-    this.#probeNs = nowNs;
-    const { effects, others } = this.#context;
-    for (const memberId of others) {
-      effects.sendReadProbe(memberId, this.#termId, this.#begun);
+  #askAll(nowNs: number): void {
+    if (this.#wideRound !== this.#begun) {
+      this.#wideRound = this.#begun;
+      this.#wideAnswers = 0;
     }
+    this.#wideNs = nowNs;
+    this.#ask(this.#order.length, nowNs);
+  }
+
+  #ask(count: number, nowNs: number): void {
+    this.#probeNs = nowNs;
+    for (let index = 0; index < count; index++) {
+      const memberId = this.#order[index] as MemberId;
+      this.#context.effects.sendReadProbe(memberId, this.#termId, this.#begun);
+    }
+  }
+
+  /** Who answers a round that asked all goes in front of those who have not. */
+  #rank(memberId: MemberId): void {
+    this.#order.splice(this.#order.indexOf(memberId), 1);
+    this.#order.splice(this.#wideAnswers++, 0, memberId);
   }
 
   #count(): void {

@@ -13,7 +13,7 @@
 
 import { assert } from '../assert.js';
 import { type EntryPlace, EntrySlabs } from './entry-slabs.js';
-import { Uint32Column } from './slot-columns.js';
+import { SlotRows, startOf } from './slot-rows.js';
 import type { SnapshotOutput, SnapshotView } from './snapshot-publication.js';
 
 const VALUE_LENGTH_OFFSET = 0;
@@ -21,6 +21,15 @@ const KEY_LENGTH_OFFSET = 4;
 const ENTRY_HEAD_LENGTH = 8;
 /** What a record has before the key. */
 const RECORD_HEAD_LENGTH = 4;
+// Fields of a row, which is that of a slot and that of a bucket.
+/** Of a slot: address of the entry; 0 for a hole. */
+const ADDRESS = 0;
+/** Of a slot: hash of its key. */
+const HASH = 1;
+/** Of a slot: the next slot of its bucket plus one. */
+const NEXT = 2;
+/** Of a bucket: its first slot plus one. */
+const HEAD = 3;
 const BUCKET_COUNT_MIN = 1_024;
 /** Holes are closed when they are more than this, and more than half of all slots. */
 const HOLE_COUNT_MIN = 1_024;
@@ -35,12 +44,8 @@ export type BytesEntryHandler = (key: Uint8Array, value: Uint8Array) => void;
 /** A map of bytes, for the state of a service. Deterministic: the order is that of insertion. */
 export class SnapshotBytesMap {
   readonly #slabs = new EntrySlabs();
-  // By slot: address of the entry or 0 for a hole, hash, and the next slot of the bucket plus one.
-  readonly #addresses = new Uint32Column();
-  readonly #hashes = new Uint32Column();
-  readonly #nexts = new Uint32Column();
-  /** By bucket: its first slot plus one. */
-  readonly #heads = new Uint32Column();
+  /** Rows of slots, and of buckets: both are fields of the same rows. */
+  readonly #rows = new SlotRows();
   readonly #place: EntryPlace = { bytes: new Uint8Array(0), view: noView(), offset: 0 };
   #bucketCount = BUCKET_COUNT_MIN;
   /** Buckets before the doubling that is under way. */
@@ -52,6 +57,10 @@ export class SnapshotBytesMap {
   #moveTo = 0;
   #view: BytesView | undefined;
 
+  constructor() {
+    this.#rows.reach(BUCKET_COUNT_MIN - 1);
+  }
+
   get size(): number {
     return this.#size;
   }
@@ -62,23 +71,28 @@ export class SnapshotBytesMap {
   }
 
   has(key: Uint8Array): boolean {
-    return this.#find(key, hashOf(key)) >= 0;
+    return this.#find(key, 0, key.length, hashOf(key, 0, key.length)) >= 0;
   }
 
   /** The value of a key: a view of the map's memory, valid until the map changes. */
   get(key: Uint8Array): Uint8Array | undefined {
-    const slot = this.#find(key, hashOf(key));
-    return slot < 0 ? undefined : this.#valueAt(this.#addresses.get(slot));
+    return this.getAt(key, 0, key.length);
+  }
+
+  /** The same, of a key that is part of something longer, such as a message. */
+  getAt(bytes: Uint8Array, start: number, length: number): Uint8Array | undefined {
+    const slot = this.#find(bytes, start, length, hashOf(bytes, start, length));
+    return slot < 0 ? undefined : this.#valueAt(this.#rows.get(slot, ADDRESS));
   }
 
   /** Sets the value of a key: in its place, or behind all others when it is new. Copies both. */
   set(key: Uint8Array, value: Uint8Array): this {
-    const hash = hashOf(key);
-    const slot = this.#find(key, hash);
+    const hash = hashOf(key, 0, key.length);
+    const slot = this.#find(key, 0, key.length, hash);
     const address = this.#write(key, value);
     if (slot >= 0) {
       this.#giveUp(slot);
-      this.#addresses.set(slot, address);
+      this.#rows.set(slot, ADDRESS, address);
     } else {
       this.#append(address, hash);
     }
@@ -88,13 +102,13 @@ export class SnapshotBytesMap {
 
   /** Returns whether the key was there. */
   delete(key: Uint8Array): boolean {
-    const slot = this.#find(key, hashOf(key));
+    const slot = this.#find(key, 0, key.length, hashOf(key, 0, key.length));
     if (slot < 0) {
       return false;
     }
     this.#giveUp(slot);
-    this.#link(slot, this.#nexts.get(slot));
-    this.#addresses.set(slot, 0);
+    this.#link(slot, this.#rows.get(slot, NEXT));
+    this.#rows.set(slot, ADDRESS, 0);
     this.#size--;
     this.#closeHoles();
     return true;
@@ -103,7 +117,7 @@ export class SnapshotBytesMap {
   /** Visits all entries in the order of insertion. The map must not be changed meanwhile. */
   forEach(handler: BytesEntryHandler): void {
     for (let slot = 0; slot < this.#slotCount; slot++) {
-      const address = this.#addresses.get(slot);
+      const address = this.#rows.get(slot, ADDRESS);
       if (address !== 0) {
         handler(this.#keyAt(address), this.#valueAt(address));
       }
@@ -117,7 +131,7 @@ export class SnapshotBytesMap {
   snapshot(): SnapshotView {
     assert(this.#view === undefined, 'a map is frozen for one snapshot at a time');
     this.#view = new BytesView(this.#slotCount, {
-      addressAt: (slot) => this.#addresses.get(slot),
+      addressAt: (slot) => this.#rows.get(slot, ADDRESS),
       offer: (address, output) => this.#offer(address, output),
       release: (address) => this.#slabs.release(address, this.#lengthAt(address)),
       onClose: () => {
@@ -180,7 +194,7 @@ export class SnapshotBytesMap {
 
   /** The entry of a slot is replaced: its memory is free, unless a view still has to write it. */
   #giveUp(slot: number): void {
-    const address = this.#addresses.get(slot);
+    const address = this.#rows.get(slot, ADDRESS);
     const view = this.#view;
     if (view?.awaits(slot) === true) {
       view.keep(slot, address);
@@ -189,16 +203,16 @@ export class SnapshotBytesMap {
     }
   }
 
-  #isKey(address: number, key: Uint8Array): boolean {
+  #isKey(address: number, key: Uint8Array, start: number, length: number): boolean {
     const place = this.#place;
     this.#slabs.locate(address, place);
     const { bytes, offset, view } = place;
-    if (view.getUint32(offset + KEY_LENGTH_OFFSET, true) !== key.length) {
+    if (view.getUint32(offset + KEY_LENGTH_OFFSET, true) !== length) {
       return false;
     }
-    const start = offset + ENTRY_HEAD_LENGTH;
-    for (let index = 0; index < key.length; index++) {
-      if (bytes[start + index] !== key[index]) {
+    const own = offset + ENTRY_HEAD_LENGTH;
+    for (let index = 0; index < length; index++) {
+      if (bytes[own + index] !== key[start + index]) {
         return false;
       }
     }
@@ -214,22 +228,28 @@ export class SnapshotBytesMap {
     return isSplit ? hash & (2 * this.#roundCount - 1) : bucket;
   }
 
-  #find(key: Uint8Array, hash: number): number {
-    let next = this.#heads.get(this.#bucketOf(hash));
+  #find(key: Uint8Array, start: number, length: number, hash: number): number {
+    let next = this.#rows.get(this.#bucketOf(hash), HEAD);
     while (next !== 0) {
       const slot = next - 1;
-      if (this.#hashes.get(slot) === hash && this.#isKey(this.#addresses.get(slot), key)) {
+      const chunk = this.#rows.chunkOf(slot);
+      const row = startOf(slot);
+      if (
+        chunk[row + HASH] === hash &&
+        this.#isKey(chunk[row + ADDRESS] as number, key, start, length)
+      ) {
         return slot;
       }
-      next = this.#nexts.get(slot);
+      next = chunk[row + NEXT] as number;
     }
     return -1;
   }
 
   #append(address: number, hash: number): void {
     const slot = this.#slotCount++;
-    this.#addresses.set(slot, address);
-    this.#hashes.set(slot, hash);
+    this.#rows.reach(slot);
+    this.#rows.set(slot, ADDRESS, address);
+    this.#rows.set(slot, HASH, hash);
     this.#size++;
     if (this.#size > this.#bucketCount) {
       this.#split();
@@ -238,21 +258,22 @@ export class SnapshotBytesMap {
   }
 
   #pushTo(bucket: number, slot: number): void {
-    this.#nexts.set(slot, this.#heads.get(bucket));
-    this.#heads.set(bucket, slot + 1);
+    this.#rows.set(slot, NEXT, this.#rows.get(bucket, HEAD));
+    this.#rows.set(bucket, HEAD, slot + 1);
   }
 
   /** One bucket becomes two. */
   #split(): void {
     const low = this.#bucketCount - this.#roundCount;
-    let next = this.#heads.get(low);
-    this.#heads.set(low, 0);
-    this.#heads.set(this.#bucketCount, 0);
+    this.#rows.reach(this.#bucketCount);
+    let next = this.#rows.get(low, HEAD);
+    this.#rows.set(low, HEAD, 0);
+    this.#rows.set(this.#bucketCount, HEAD, 0);
     this.#bucketCount++;
     while (next !== 0) {
       const slot = next - 1;
-      next = this.#nexts.get(slot);
-      this.#pushTo(this.#hashes.get(slot) & (2 * this.#roundCount - 1), slot);
+      next = this.#rows.get(slot, NEXT);
+      this.#pushTo(this.#rows.get(slot, HASH) & (2 * this.#roundCount - 1), slot);
     }
     if (this.#bucketCount === 2 * this.#roundCount) {
       this.#roundCount = this.#bucketCount;
@@ -261,16 +282,16 @@ export class SnapshotBytesMap {
 
   /** Has what points to a slot point to another one, or to none. */
   #link(slot: number, target: number): void {
-    const bucket = this.#bucketOf(this.#hashes.get(slot));
-    let next = this.#heads.get(bucket);
+    const bucket = this.#bucketOf(this.#rows.get(slot, HASH));
+    let next = this.#rows.get(bucket, HEAD);
     if (next === slot + 1) {
-      this.#heads.set(bucket, target);
+      this.#rows.set(bucket, HEAD, target);
       return;
     }
-    while (this.#nexts.get(next - 1) !== slot + 1) {
-      next = this.#nexts.get(next - 1);
+    while (this.#rows.get(next - 1, NEXT) !== slot + 1) {
+      next = this.#rows.get(next - 1, NEXT);
     }
-    this.#nexts.set(next - 1, target);
+    this.#rows.set(next - 1, NEXT, target);
   }
 
   // --- holes ---
@@ -298,17 +319,17 @@ export class SnapshotBytesMap {
   }
 
   #move(from: number): void {
-    const address = this.#addresses.get(from);
+    const address = this.#rows.get(from, ADDRESS);
     if (address === 0) {
       return;
     }
     const to = this.#moveTo++;
     if (to !== from) {
       this.#link(from, to + 1);
-      this.#addresses.set(to, address);
-      this.#hashes.set(to, this.#hashes.get(from));
-      this.#nexts.set(to, this.#nexts.get(from));
-      this.#addresses.set(from, 0);
+      this.#rows.set(to, ADDRESS, address);
+      this.#rows.set(to, HASH, this.#rows.get(from, HASH));
+      this.#rows.set(to, NEXT, this.#rows.get(from, NEXT));
+      this.#rows.set(from, ADDRESS, 0);
     }
   }
 }
@@ -380,9 +401,10 @@ function noView(): DataView {
 }
 
 /** FNV-1a, mixed once more so that its low bits depend on all. */
-function hashOf(bytes: Uint8Array): number {
+function hashOf(bytes: Uint8Array, start: number, length: number): number {
+  const end = start + length;
   let hash = FNV_OFFSET;
-  for (let index = 0; index < bytes.length; index++) {
+  for (let index = start; index < end; index++) {
     hash = Math.imul(hash ^ (bytes[index] as number), FNV_PRIME);
   }
   hash ^= hash >>> 15;

@@ -50,11 +50,20 @@ function watchExit(): void {
   }
 }
 
+/** How a child is started. */
+export interface ChildOptions {
+  readonly args?: readonly string[];
+  /** For Node itself. */
+  readonly nodeArgs?: readonly string[];
+  /** Gets each line of the child's standard output. */
+  readonly onLine?: (line: string) => void;
+}
+
 /** Starts a file of this package as a process with an IPC channel. */
-function forkFile(entry: URL, args: readonly string[]): ChildProcess {
+function forkFile(entry: URL, { args = [], nodeArgs = [] }: ChildOptions): ChildProcess {
   const isSource = entry.pathname.endsWith('.ts');
   const options: ForkOptions = {
-    execArgv: isSource ? ['--import', import.meta.resolve('tsx')] : [],
+    execArgv: [...nodeArgs, ...(isSource ? ['--import', import.meta.resolve('tsx')] : [])],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   };
   return fork(fileURLToPath(entry), args, options);
@@ -72,17 +81,11 @@ export class Child {
   #errorOutput = '';
   #partialLine = '';
 
-  /** @param onLine gets each line of the child's standard output. */
-  constructor(
-    name: string,
-    entry: URL,
-    args: readonly string[] = [],
-    onLine?: (line: string) => void,
-  ) {
+  constructor(name: string, entry: URL, options: ChildOptions = {}) {
     watchExit();
     this.name = name;
-    this.#onLine = onLine;
-    this.#process = forkFile(entry, args);
+    this.#onLine = options.onLine;
+    this.#process = forkFile(entry, options);
     alive.add(this.#process);
     this.#process.on('message', (message) => this.#onAnswer(message as ChildAnswer));
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#onOutput(text));

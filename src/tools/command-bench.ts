@@ -286,7 +286,7 @@ function addReadsCommand(bench: Command): void {
       '--windows <list>',
       'reads without an answer at a time, one run for each',
       integerListOption(1, READ_WINDOW_MAX),
-      [1, 64, 1_024, 8_192],
+      [1, 64, 1_024, READ_WINDOW_MAX],
     )
     .option('--seconds <s>', 'length of a run', numberOption(0.1, 600), 3)
     .option('--rounds <n>', 'runs of each path; the middle one counts', integerOption(1, 99), 3)

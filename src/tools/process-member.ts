@@ -50,7 +50,7 @@ export class ProcessMember {
       onStarted = resolve;
     });
     const args = ['node', '--config', this.#configFile, '--json'];
-    const child = new Child(`member ${this.memberId}`, ENTRY, args, (line) => {
+    const onLine = (line: string): void => {
       const event = parseEvent(line);
       if (event !== undefined) {
         this.#onEvent(this.memberId, event);
@@ -58,7 +58,8 @@ export class ProcessMember {
           onStarted();
         }
       }
-    });
+    };
+    const child = new Child(`member ${this.memberId}`, ENTRY, { args, onLine });
     this.#child = child;
     // The question is answered only by a process that lives; its end is the error that counts.
     await Promise.race([started, child.ended]);

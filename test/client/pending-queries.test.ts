@@ -1,95 +1,275 @@
-// pending-queries.test.ts: the queries of a client that have no answer yet.
+// pending-queries.test.ts: the queries of a client that have no outcome yet.
 
+import fc from 'fast-check';
 import test from 'tape';
-import { PendingQueries, type PendingQuery } from '../../src/client/pending-queries.js';
+import { PendingQueries } from '../../src/client/pending-queries.js';
+import {
+  RECORD_HEADER_LENGTH,
+  recordBodyLength,
+  recordCode,
+  recordLength,
+  recordQueryId,
+} from '../../src/protocol/query-records.js';
 
+const DATAGRAM = 1_376;
+const RETRY_NS = 100;
 const BODY = Uint8Array.of(1, 2, 3);
 
-function add(pending: PendingQueries, deadlineNs = 1_000): PendingQuery {
-  const query = pending.add(BODY, deadlineNs);
-  if (query === undefined) {
-    throw new Error('there is room');
+/** A record that was to be sent: its number and its body. */
+type Sent = readonly [queryId: number, body: string];
+
+/** Reads what `copyDue` has written. */
+function recordsOf(bytes: Uint8Array): Sent[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const records: Sent[] = [];
+  for (let at = 0; at < bytes.length; at += recordLength(recordBodyLength(view, at))) {
+    const start = at + RECORD_HEADER_LENGTH;
+    const end = start + recordBodyLength(view, at);
+    const padding = bytes.subarray(end, at + recordLength(end - start));
+    if (recordCode(view, at) !== 0 || padding.some((byte) => byte !== 0)) {
+      throw new Error(`the record at ${at} has a code or padding`);
+    }
+    records.push([recordQueryId(view, at), bytes.subarray(start, end).join(' ')]);
   }
-  return query;
+  return records;
+}
+
+/** Sends what one message holds; undefined when there is nothing to send. */
+function sendOne(pending: PendingQueries, nowNs: number, lengthMax = DATAGRAM): Sent[] | undefined {
+  const target = new Uint8Array(lengthMax + 8).fill(0xee);
+  const length = pending.copyDue(target, 8, lengthMax);
+  let records = recordsOf(target.subarray(8, 8 + length));
+  if (length === 0) {
+    const long = pending.longDue();
+    if (long === undefined) {
+      return undefined;
+    }
+    const { bytes, offset, queryId } = long;
+    records = [[queryId, bytes.subarray(offset, offset + long.length).join(' ')]];
+  }
+  const count = pending.onSent(nowNs, RETRY_NS);
+  if (count !== records.length) {
+    throw new Error(`${records.length} records were written, and ${count} count as sent`);
+  }
+  return records;
 }
 
 /** Everything that is due counts as sent. */
-function send(pending: PendingQueries, nowNs: number): number {
-  let count = 0;
-  for (let next = pending.nextDue(); next !== undefined; next = pending.nextDue()) {
-    pending.shiftDue();
-    pending.onSent(next, nowNs, 100);
-    count++;
+function send(pending: PendingQueries, nowNs: number): Sent[] {
+  const sent: Sent[] = [];
+  for (let more = sendOne(pending, nowNs); more !== undefined; more = sendOne(pending, nowNs)) {
+    sent.push(...more);
   }
-  return count;
+  return sent;
+}
+
+function idsOf(sent: readonly Sent[]): number[] {
+  return sent.map(([queryId]) => queryId);
 }
 
 test('a query that stays without an answer is found among any number of later ones', (t) => {
   const pending = new PendingQueries(1_000, 1_000_000);
-  const first = add(pending);
-  const found: number[] = [];
+  const first = pending.add(Uint8Array.of(7, 7), 1_000);
+  let found = 0;
   for (let count = 0; count < 10_000; count++) {
-    const next = add(pending);
+    const next = pending.add(BODY, 1_000);
     send(pending, 1);
-    found.push(pending.get(next.queryId)?.queryId ?? -1, pending.get(first.queryId)?.queryId ?? -1);
+    found += pending.has(next) && pending.has(first) ? 1 : 0;
     pending.remove(next);
-    if (pending.get(next.queryId) !== undefined) {
-      t.fail(`query ${next.queryId} has its outcome`);
-    }
+    found -= pending.has(next) || pending.remove(next) ? 1 : 0;
   }
-  t.equal(found.filter((id) => id === first.queryId).length, 10_000, 'the first each time');
-  t.equal(new Set(found).size, 10_001, 'and each of the others');
+  t.equal(found, 10_000, 'each time, and none of those that have their outcome');
   t.equal(pending.count, 1);
-  pending.remove(first);
-  t.equal(pending.get(first.queryId), undefined);
-  t.equal(pending.count, 0);
+  pending.sendAgain();
+  t.deepEqual(send(pending, 2), [[first, '7 7']], 'it is sent again as it was');
+  t.equal(pending.historyOf(first).attempts, 2);
+  t.ok(pending.remove(first));
+  t.deepEqual([pending.has(first), pending.count], [false, 0]);
   t.end();
 });
 
-test('queries whose places in the ring are taken are visited, expire and are sent again', (t) => {
+test('queries whose rows newer ones want are visited, expire and are sent again', (t) => {
   const pending = new PendingQueries(1_000, 1_000_000);
-  const kept = Array.from({ length: 5 }, () => add(pending, 500));
+  const kept = Array.from({ length: 5 }, () => pending.add(BODY, 500));
   for (let count = 0; count < 300; count++) {
-    const passing = add(pending, 2_000);
+    const passing = pending.add(BODY, 2_000);
     send(pending, 1);
     pending.remove(passing);
   }
-  // These share the places of those that were kept.
-  const later = Array.from({ length: 300 }, () => add(pending, 2_000));
-  t.equal(send(pending, 2), 300);
-  const ids = new Set([...pending.values()].map(({ queryId }) => queryId));
-  t.equal(ids.size, 305, 'each is visited once');
+  // These share the rows of those that were kept.
+  const later = Array.from({ length: 300 }, () => pending.add(BODY, 2_000));
+  t.equal(send(pending, 2).length, 300);
+  t.equal(new Set(pending.ids()).size, 305, 'each is visited once');
   pending.sendAgain();
-  t.equal(send(pending, 3), 305, 'and sent again to a new leader');
+  t.equal(new Set(idsOf(send(pending, 3))).size, 305, 'and sent again to a new leader');
   const expired: number[] = [];
-  pending.look(600, (query) => {
-    expired.push(query.queryId);
-    pending.remove(query);
+  pending.look(600, (queryId) => {
+    expired.push(queryId);
+    pending.remove(queryId);
   });
   t.deepEqual(
-    expired,
-    kept.map(({ queryId }) => queryId),
+    expired.sort((one, other) => one - other),
+    kept,
     'those past their deadline',
   );
-  t.equal(send(pending, 601), 300, 'the others are asked again');
+  t.equal(send(pending, 601).length, 300, 'the others are asked again');
   t.ok(
-    later.every((query) => pending.get(query.queryId) === query),
+    later.every((queryId) => pending.has(queryId)),
     'and wait for their answers',
   );
   t.end();
 });
 
-test('a query that ends before it is sent is passed over, and its memory stays its own', (t) => {
+test('what ends before it is sent is passed over, and what could not be sent stays due', (t) => {
   const pending = new PendingQueries(10, 1_000);
-  const first = add(pending);
-  const second = add(pending);
-  pending.remove(first);
-  pending.remove(first);
-  t.equal(pending.count, 1, 'removed once');
-  const third = add(pending);
-  t.notEqual(third, first, 'it stands in the queue still');
-  t.equal(pending.dueAt(0), first);
-  t.equal(pending.nextDue(), second);
-  t.equal(send(pending, 1), 2);
+  const [first = 0, second = 0, third = 0] = [1, 2, 3].map((n) => pending.add(BODY, n * 1_000));
+  pending.remove(second);
+  const target = new Uint8Array(DATAGRAM);
+  t.equal(pending.copyDue(target, 0, DATAGRAM), 2 * recordLength(BODY.length));
+  t.equal(pending.historyOf(first).attempts, 0, 'copied is not sent');
+  t.deepEqual(idsOf(send(pending, 1)), [first, third]);
+  t.deepEqual(send(pending, 1), [], 'once');
+  t.deepEqual([pending.firstDueId(), pending.firstDueLength()], [0, -1]);
+  t.end();
+});
+
+test('the client of a query that expires may end the others meanwhile', (t) => {
+  const pending = new PendingQueries(10, 1_000);
+  const ids = [1, 2, 3].map(() => pending.add(BODY, 10));
+  const expired: number[] = [];
+  pending.look(11, (queryId) => {
+    expired.push(queryId);
+    for (const other of ids) {
+      pending.remove(other);
+    }
+  });
+  t.deepEqual(expired, [1], 'each has one outcome');
+  t.end();
+});
+
+test('limits are of what is open, in number and in bytes', (t) => {
+  const pending = new PendingQueries(3, 100);
+  const long = pending.add(new Uint8Array(500), 1_000);
+  t.ok(long > 0, 'one query is never too long for all');
+  t.equal(pending.add(BODY, 1_000), 0, 'but there is no room for another');
+  pending.remove(long);
+  t.ok(pending.add(BODY, 1_000) > 0 && pending.add(BODY, 1_000) > 0);
+  t.equal(pending.add(new Uint8Array(95), 1_000), 0, 'too many bytes');
+  t.ok(pending.add(BODY, 1_000) > 0);
+  t.equal(pending.add(BODY, 1_000), 0, 'too many');
+  t.end();
+});
+
+// --- against a twin ---
+
+interface Twin {
+  readonly body: string;
+  readonly deadlineNs: number;
+  attempts: number;
+  againNs: number;
+  isBusy: boolean;
+  isDue: boolean;
+}
+
+type Step = readonly [kind: number, choice: number, length: number];
+
+/** Plays the same steps to both; an error names the first difference. */
+function play(steps: readonly Step[]): void {
+  const pending = new PendingQueries(300, 20_000);
+  const twins = new Map<number, Twin>();
+  let nowNs = 0;
+  const chosen = (choice: number): number | undefined => [...twins.keys()][choice % twins.size];
+  const agree = (isEqual: boolean, what: string): void => {
+    if (!isEqual) {
+      throw new Error(what);
+    }
+  };
+  const noteSent = (sent: readonly Sent[]): void => {
+    for (const [queryId, body] of sent) {
+      const twin = twins.get(queryId);
+      agree(twin?.isDue === true && twin.body === body, `query ${queryId} is sent as it was`);
+      Object.assign(twin as Twin, {
+        attempts: (twin as Twin).attempts + 1,
+        againNs: nowNs + RETRY_NS,
+        isBusy: false,
+        isDue: false,
+      });
+    }
+  };
+  for (const [kind, choice, length] of steps) {
+    nowNs += choice % 7;
+    if (kind < 50) {
+      const body = new Uint8Array(length).fill(choice);
+      const deadlineNs = nowNs + 50 + (choice % 5) * 200;
+      const byteCount = [...twins.values()].reduce(
+        (sum, twin) => sum + (twin.body === '' ? 0 : twin.body.split(' ').length),
+        0,
+      );
+      const hasRoom = twins.size < 300 && (byteCount === 0 || byteCount + length <= 20_000);
+      const queryId = pending.add(body, deadlineNs);
+      agree(queryId > 0 === hasRoom, 'limits are the same');
+      if (queryId > 0) {
+        const times = { deadlineNs, attempts: 0, againNs: 0 };
+        twins.set(queryId, { body: body.join(' '), ...times, isBusy: false, isDue: true });
+      }
+    } else if (kind < 80) {
+      const queryId = chosen(choice);
+      if (queryId !== undefined) {
+        agree(pending.remove(queryId), 'an open query is removed');
+        twins.delete(queryId);
+      }
+    } else if (kind < 90) {
+      noteSent(sendOne(pending, nowNs, choice % 2 === 0 ? DATAGRAM : 60) ?? []);
+    } else if (kind < 93) {
+      noteSent(send(pending, nowNs));
+      agree(![...twins.values()].some((twin) => twin.isDue), 'all that was due is sent');
+    } else if (kind < 95) {
+      pending.sendAgain();
+      for (const twin of twins.values()) {
+        twin.isDue = true;
+      }
+    } else if (kind < 97) {
+      const queryId = chosen(choice);
+      const twin = twins.get(queryId ?? -1);
+      if (queryId !== undefined && twin !== undefined && twin.attempts > 0) {
+        pending.onBusy(queryId, nowNs + 20);
+        Object.assign(twin, { isBusy: true, againNs: nowNs + 20 });
+      }
+    } else {
+      const expired: number[] = [];
+      pending.look(nowNs, (queryId) => {
+        expired.push(queryId);
+        pending.remove(queryId);
+      });
+      for (const [queryId, twin] of twins) {
+        if (twin.deadlineNs <= nowNs) {
+          agree(expired.includes(queryId), `query ${queryId} expires`);
+          twins.delete(queryId);
+        } else {
+          twin.isDue ||= twin.attempts > 0 && twin.againNs <= nowNs;
+        }
+      }
+    }
+    agree(pending.count === twins.size, `${pending.count} are open, and not ${twins.size}`);
+  }
+  for (const [queryId, { attempts, isBusy }] of twins) {
+    const history = pending.historyOf(queryId);
+    agree(history.attempts === attempts && history.isBusy === isBusy, `the story of ${queryId}`);
+  }
+  const ids = pending.ids().sort((one, other) => one - other);
+  agree(ids.join() === [...twins.keys()].join(), 'the same queries are open');
+}
+
+test('whatever is asked, sent, answered and forgotten, each query is what its twin is', (t) => {
+  const step = fc.tuple(
+    fc.nat({ max: 99 }),
+    fc.nat({ max: 255 }),
+    fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 2_000 })),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 600, size: 'max' }), (steps) => play(steps)),
+    { numRuns: 200, endOnFailure: true },
+  );
+  t.pass('200 stories');
   t.end();
 });

@@ -2,7 +2,8 @@
 
 import test from 'tape';
 import { EgressAnswers as ClientAnswers } from '../../src/client/egress-answers.js';
-import { QueryWriter, type SentQuery } from '../../src/client/query-writer.js';
+import { PendingQueries } from '../../src/client/pending-queries.js';
+import { QueryWriter } from '../../src/client/query-writer.js';
 import type { ClusterConfig } from '../../src/cluster/cluster-config.js';
 import { EgressAnswers } from '../../src/cluster/egress-answers.js';
 import type { Connection } from '../../src/cluster/egress-connection.js';
@@ -36,19 +37,19 @@ function keeper(arena: Arena, answer = 64) {
     maxMessageLength: 8_192,
     maxPayloadLength: MTU - 32,
     offerAt: (at: number, length: number) => keep(arena.u8.subarray(at, at + length)),
-    offer2: (head: number, headLength: number, body: Uint8Array) =>
-      keep(arena.u8.subarray(head, head + headLength), body),
+    offer2: (head: number, headLength: number, body: Uint8Array, offset: number, length: number) =>
+      keep(arena.u8.subarray(head, head + headLength), body.subarray(offset, offset + length)),
   };
   return { messages, publication: publication as unknown as ExclusivePublication };
 }
 
-function queriesOf(lengths: readonly number[]): SentQuery[] {
-  return lengths.map((length, index) => ({
-    queryId: index + 1,
-    body: new Uint8Array(length).fill(index + 1),
-    length,
-    isOpen: true,
-  }));
+/** Queries 1, 2 and so on, whose bytes are their numbers. */
+function queriesOf(lengths: readonly number[]): PendingQueries {
+  const pending = new PendingQueries(1_000, MIB);
+  lengths.forEach((length, index) => {
+    pending.add(new Uint8Array(length).fill(index + 1), 1_000);
+  });
+  return pending;
 }
 
 /** What a leader understands of messages. */
@@ -94,16 +95,16 @@ test('queries go in as few messages as hold them, and come out as they were', (t
   const lengths = [4, 0, 7, 8, 9, 500, 700, 1_300, 1_376, 3_000, 1, ...new Array(200).fill(12)];
   const queries = queriesOf(lengths);
   let sent = 0;
-  for (let count = 1; count > 0; sent += count) {
-    count = writer.offer(publication, { dueAt: (place) => queries[sent + place] });
+  while (writer.offer(publication, queries)) {
+    sent += queries.onSent(1, 1_000);
   }
-  t.equal(sent, queries.length, 'all are sent');
+  t.equal(sent, lengths.length, 'all are sent');
   t.ok(messages.length < 15, `in ${messages.length} messages`);
   const { ingress, queue } = understood(messages);
   t.equal(ingress.rejectedCount, 0);
   t.deepEqual(
     drained(queue),
-    queries.map(({ body, queryId }) => [77, queryId, [...body]]),
+    lengths.map((length, index) => [77, index + 1, [...new Uint8Array(length).fill(index + 1)]]),
   );
   t.equal(queue.length, 0, 'nothing is left');
   writer.release();
@@ -113,16 +114,17 @@ test('queries go in as few messages as hold them, and come out as they were', (t
 test('queries that have their outcome are passed over, and what is refused is not sent', (t) => {
   const arena = Arena.create(MIB);
   const writer = new QueryWriter(arena, SESSION, MTU);
-  const queries = queriesOf([4, 4, 4]).map((query, index) => ({ ...query, isOpen: index !== 1 }));
-  const source = { dueAt: (place: number) => queries[place] };
-  t.equal(writer.offer(keeper(arena, -2).publication, source), 0, 'back pressure');
+  const queries = queriesOf([4, 4, 4]);
+  queries.remove(2);
+  t.notOk(writer.offer(keeper(arena, -2).publication, queries), 'back pressure');
   const { messages, publication } = keeper(arena);
-  t.equal(writer.offer(publication, source), 3);
+  t.ok(writer.offer(publication, queries));
+  t.equal(queries.onSent(1, 1_000), 2);
   t.deepEqual(
     drained(understood(messages).queue).map(([, queryId]) => queryId),
     [1, 3],
   );
-  t.equal(writer.offer(publication, { dueAt: () => undefined }), 0, 'nothing to send');
+  t.notOk(writer.offer(publication, queries), 'nothing to send');
   t.end();
 });
 
@@ -130,8 +132,7 @@ test('a batch that is none, of another term or of no open session, is counted an
   const arena = Arena.create(MIB);
   const { messages, publication } = keeper(arena);
   for (const session of [SESSION, { ...SESSION, leadershipTermId: 3 }, SESSION, SESSION, SESSION]) {
-    const queries = queriesOf([4, 12]);
-    new QueryWriter(arena, session, MTU).offer(publication, { dueAt: (place) => queries[place] });
+    new QueryWriter(arena, session, MTU).offer(publication, queriesOf([4, 12]));
   }
   const [, , closed, tooLong, cut] = messages as [DataView, DataView, DataView, DataView, DataView];
   closed.setInt32(16, 78, true);

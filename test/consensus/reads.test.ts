@@ -47,6 +47,62 @@ test('a quorum confirms a round, in one round trip', (t) => {
   t.end();
 });
 
+/** Probes that leave while something is done. */
+function probesOf(virtual: VirtualCluster, action: () => void): number {
+  const before = virtual.sentByKind.get('probe') ?? 0;
+  action();
+  return (virtual.sentByKind.get('probe') ?? 0) - before;
+}
+
+test('a round asks as many as make a quorum, and all of them now and then', (t) => {
+  for (const [memberCount, quorumCount] of [
+    [3, 1],
+    [5, 2],
+    [7, 3],
+  ] as const) {
+    const virtual = settled(memberCount);
+    const leader = electionOf(virtual);
+    const begin = () => probesOf(virtual, () => leader.reads.begin(virtual.now()));
+    t.equal(begin(), memberCount - 1, 'the first asks all');
+    virtual.run(2 * CALM.delayMaxNs);
+    t.equal(begin(), quorumCount, `the next ones ${quorumCount} of ${memberCount - 1} others`);
+    virtual.run(2 * CALM.delayMaxNs);
+    t.equal(leader.reads.confirmed, 2);
+    virtual.run(60 * MS);
+    t.equal(begin(), memberCount - 1, 'and all when a status interval is over');
+  }
+  t.end();
+});
+
+test('who does not answer is waited for only a moment, and not asked first again', (t) => {
+  const virtual = settled(3);
+  const leader = electionOf(virtual);
+  const begin = () => leader.reads.begin(virtual.now());
+  begin();
+  virtual.run(2 * CALM.delayMaxNs);
+  // Whoever is asked: the one that answered first.
+  const others = virtual.memberIds.filter((id) => id !== leader.leaderMemberId());
+  const isAsked = (memberId: number) => {
+    const row = virtual.reachable[leader.leaderMemberId()] as boolean[];
+    row[memberId] = false;
+    const round = begin();
+    virtual.run(2 * CALM.delayMaxNs);
+    row[memberId] = true;
+    return leader.reads.confirmed < round;
+  };
+  const silent = others.find(isAsked) ?? -1;
+  t.ok(silent >= 0, 'one of them alone is asked');
+  (virtual.reachable[leader.leaderMemberId()] as boolean[])[silent] = false;
+  virtual.run(20 * MS);
+  const round = begin();
+  const hasRound = () => leader.reads.confirmed === round;
+  t.ok(virtual.run(5 * MS + 2 * CALM.delayMaxNs, hasRound), 'the other one is asked soon');
+  const next = begin();
+  virtual.run(2 * CALM.delayMaxNs);
+  t.equal(leader.reads.confirmed, next, 'and first from then on');
+  t.end();
+});
+
 test('only answers to this very round of this term count, each member once', (t) => {
   const virtual = settled(5);
   const leader = electionOf(virtual);

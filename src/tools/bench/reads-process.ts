@@ -13,6 +13,7 @@ import {
   encodeRequest,
   KeyValueOperation,
   KeyValueResult,
+  REQUEST_HEAD_LENGTH,
 } from '../services/key-value-messages.js';
 
 const NS_PER_SECOND = 1e9;
@@ -24,6 +25,10 @@ const NO_OUTCOME = -1;
 /** Operations are told apart by so many last digits of their numbers; a power of two. */
 const PLACE_COUNT = 8 * WINDOW_MAX;
 const PLACE_MASK = PLACE_COUNT - 1;
+/** A key is its number in so many decimal digits. */
+const KEY_DIGITS = 8;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 /** Keys are written so many at a time. */
 const FILL_WINDOW = 256;
 
@@ -51,6 +56,41 @@ export interface ReadRun {
 }
 
 /**
+ * Requests of one key after the other, each written in place of the last: bodies that lie ready by
+ * the thousand are read from memory that is far away by then, at the cost of both paths.
+ */
+class RequestBody {
+  readonly bytes: Uint8Array;
+  readonly #keyCount: number;
+  readonly #lastDigit: number;
+  #key = 0;
+
+  constructor(operation: KeyValueOperation, keyCount: number, payload: number) {
+    const key = '0'.repeat(KEY_DIGITS);
+    const value = new Uint8Array(payload).fill(0x70);
+    this.bytes = encodeRequest({ operation, key, value });
+    this.#keyCount = keyCount;
+    this.#lastDigit = REQUEST_HEAD_LENGTH + KEY_DIGITS - 1;
+  }
+
+  /** Goes on to the next key, and from the last to the first. */
+  next(): void {
+    const { bytes } = this;
+    let at = this.#lastDigit;
+    this.#key++;
+    if (this.#key === this.#keyCount) {
+      this.#key = 0;
+      bytes.fill(DIGIT_0, at + 1 - KEY_DIGITS, at + 1);
+      return;
+    }
+    for (; bytes[at] === DIGIT_9; at--) {
+      bytes[at] = DIGIT_0;
+    }
+    bytes[at] = (bytes[at] as number) + 1;
+  }
+}
+
+/**
  * Keeps a window of operations open, and takes their times.
  *
  * The clock is read once for all outcomes of a duty cycle, behind the last of them and before the
@@ -67,10 +107,9 @@ class ReadDriver {
   /** Operations that have their outcome since the clock was read last. */
   readonly #ended = new Float64Array(WINDOW_MAX);
   #endedCount = 0;
-  #bodies: Uint8Array[] = [];
+  #body = new RequestBody(KeyValueOperation.Get, 1, 0);
   #recorder = new LatencyRecorder();
   #isQuery = false;
-  #next = 0;
   /** Operations to send, now or later. */
   #left = 0;
   /** Operations that are to be sent now. */
@@ -89,15 +128,10 @@ class ReadDriver {
 
   run(spec: ReadSpec): Promise<ReadRun> {
     const isFill = spec.path === 'fill';
-    const value = new Uint8Array(spec.payload).fill(0x70);
     const operation = isFill ? KeyValueOperation.Put : KeyValueOperation.Get;
-    this.#bodies = Array.from({ length: spec.keys }, (_, index) => {
-      const key = `key ${index}`;
-      return encodeRequest(isFill ? { operation, key, value } : { operation, key });
-    });
+    this.#body = new RequestBody(operation, spec.keys, isFill ? spec.payload : 0);
     this.#recorder = new LatencyRecorder();
     this.#isQuery = spec.path === 'query';
-    this.#next = 0;
     this.#failed = 0;
     this.#left = isFill ? spec.keys : Number.POSITIVE_INFINITY;
     this.#startNs = this.#session.clock.nowNs();
@@ -165,7 +199,7 @@ class ReadDriver {
   #send(nowNs: number): void {
     this.#owed = Math.min(this.#owed, this.#left);
     while (this.#owed > 0) {
-      const body = this.#bodies[this.#next % this.#bodies.length] as Uint8Array;
+      const body = this.#body.bytes;
       const id = this.#isQuery
         ? this.#queries.query(body, nowNs)
         : this.#requests.request(body, nowNs);
@@ -177,7 +211,7 @@ class ReadDriver {
       const place = id & PLACE_MASK;
       this.#sentIds[place] = id;
       this.#sentNs[place] = nowNs;
-      this.#next++;
+      this.#body.next();
       this.#left--;
       this.#owed--;
       this.#open++;

@@ -21,6 +21,8 @@ const FNV_PRIME = 0x01000193;
 const STATE_RECORD_LENGTH = 8;
 const ANSWER_LENGTH_MAX = 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
+/** Where a request tells the length of its key. */
+const KEY_LENGTH_OFFSET = 4;
 
 /** The parts of a request, within the message that brought it. */
 interface Request {
@@ -38,6 +40,9 @@ class KeyValueService implements ClusteredService {
   /** Where every answer is written, within the replier's bytes. */
   readonly #answer = this.#replier.body;
   readonly #answerBytes = new Uint8Array(this.#answer.buffer, this.#answer.byteOffset);
+  /** The view that brought the last query, and all of the memory behind it. */
+  #lastBuffer: DataView | undefined;
+  #memory: Uint8Array = NO_BYTES;
   #cluster: Cluster | undefined;
   #hash = FNV_OFFSET;
   #changeCount = 0;
@@ -92,9 +97,7 @@ class KeyValueService implements ClusteredService {
 
   /** A get that is not in the log: without the eight bytes. */
   onQuery: NonNullable<ClusteredService['onQuery']> = (query, buffer, offset, length) => {
-    const request = readRequest(buffer, offset, length);
-    const isGet = request?.operation === KeyValueOperation.Get;
-    query.reply(this.#answer, 0, isGet ? this.#get(request) : this.#write(KeyValueResult.Invalid));
+    query.reply(this.#answer, 0, this.#read(buffer, offset, length));
   };
 
   stateHash(): string {
@@ -121,8 +124,29 @@ class KeyValueService implements ClusteredService {
     }
   }
 
+  /** Executes a get, whose key is compared where it lies. Returns the answer's length. */
+  #read(buffer: DataView, start: number, length: number): number {
+    const keyLength = length - REQUEST_HEAD_LENGTH;
+    if (
+      keyLength < 0 ||
+      buffer.getUint8(start) !== KeyValueOperation.Get ||
+      buffer.getUint32(start + KEY_LENGTH_OFFSET, true) !== keyLength
+    ) {
+      return this.#write(KeyValueResult.Invalid);
+    }
+    if (this.#lastBuffer !== buffer) {
+      this.#lastBuffer = buffer;
+      this.#memory = new Uint8Array(buffer.buffer);
+    }
+    const key = buffer.byteOffset + start + REQUEST_HEAD_LENGTH;
+    return this.#answerGet(this.#values.getAt(this.#memory, key, keyLength));
+  }
+
   #get(request: Request): number {
-    const value = this.#values.get(request.key);
+    return this.#answerGet(this.#values.get(request.key));
+  }
+
+  #answerGet(value: Uint8Array | undefined): number {
     return value === undefined
       ? this.#write(KeyValueResult.NotFound)
       : this.#write(KeyValueResult.Ok, value);
