@@ -18,6 +18,7 @@ import type { StorageTask } from './storage-task.js';
 
 /** Queue of the writes of node-state.dat. */
 export const NODE_STATE_QUEUE = 'node-state';
+export const NODE_STATE_PATH = 'node-state.dat';
 /** Members whose incarnation can be remembered. */
 export const KNOWN_INCARNATION_COUNT_MAX = 32;
 
@@ -31,7 +32,7 @@ const INCARNATION_ENTRY_LENGTH = 12;
 const PAYLOAD_LENGTH = INCARNATIONS_OFFSET + KNOWN_INCARNATION_COUNT_MAX * INCARNATION_ENTRY_LENGTH;
 
 const FORMAT: DoubleSlotFormat = {
-  path: 'node-state.dat',
+  path: NODE_STATE_PATH,
   magic: 0x4e574150, // "PAWN"
   payloadLength: PAYLOAD_LENGTH,
 };

@@ -4,10 +4,12 @@
 // the committed log below a member's mark, while the member runs or not. The fault atlas keeps one
 // good copy of everything.
 
+import { recordingFileName, recordingIdOf } from '../archive/snapshot-recording.js';
 import { decayLog, FaultAtlas, FRAME_MARGIN_LENGTH } from './fault-atlas.js';
 import { durableMarkPosition } from './invariants/durable-records.js';
 import type { Prng } from './prng.js';
 import type { SimulatedMember } from './simulated-cluster.js';
+import { FaultClass } from './swarm.js';
 import { SECTOR_LENGTH } from './virtual-file.js';
 
 /** Lengths of damage: a bit, a sector, a page, a piece of a RAID stripe. */
@@ -21,14 +23,17 @@ const RECORD_HEAD_LENGTH = 40;
 export interface DamageCounts {
   rottenRanges: number;
   misdirectedWrites: number;
+  rottenSnapshots: number;
 }
 
 export class DiskDamage {
-  readonly counts: DamageCounts = { rottenRanges: 0, misdirectedWrites: 0 };
+  readonly counts: DamageCounts = { rottenRanges: 0, misdirectedWrites: 0, rottenSnapshots: 0 };
   readonly atlas: FaultAtlas;
   /** Members whose log has ever rotted. */
   readonly rottenMembers = new Set<number>();
   readonly #random: Prng;
+  /** By member: recordings of snapshots that have rotted. */
+  readonly #rottenSnapshots = new Map<number, Set<number>>();
   readonly #committedEnd: () => number;
 
   /** @param committedEnd end of what is known to be committed. */
@@ -38,8 +43,20 @@ export class DiskDamage {
     this.#committedEnd = committedEnd;
   }
 
+  /** Damages what a class of faults damages. Says what it did; undefined when nothing. */
+  strike(fault: FaultClass, member: SimulatedMember): string | undefined {
+    if (fault === FaultClass.RottenSnapshot) {
+      const recordingId = this.#rotSnapshot(member);
+      return recordingId > 0 ? `has snapshot recording ${recordingId} rot` : undefined;
+    }
+    const isRot = fault === FaultClass.BitRot;
+    const position = isRot ? this.#rot(member) : this.#misdirect(member);
+    const what = isRot ? 'rots' : 'takes a misdirected write';
+    return position >= 0 ? `${what} at ${position}` : undefined;
+  }
+
   /** Bits flip, or a sector or more is garbage. Says where; -1 when the atlas forbids it. */
-  rot(member: SimulatedMember): number {
+  #rot(member: SimulatedMember): number {
     const random = this.#random;
     const length = random.pick(DAMAGE_LENGTHS);
     const position = this.#drawPosition(member, length);
@@ -59,7 +76,7 @@ export class DiskDamage {
   }
 
   /** A block of the log that was meant for another place lands here. */
-  misdirect(member: SimulatedMember): number {
+  #misdirect(member: SimulatedMember): number {
     const length = this.#random.pick(DAMAGE_LENGTHS.slice(1));
     const position = this.#drawPosition(member, length);
     const sector = Math.floor(position / SECTOR_LENGTH) * SECTOR_LENGTH;
@@ -74,6 +91,33 @@ export class DiskDamage {
       decayLog(member, sector, (before) => bytes.slice(0, before.length), length);
     this.counts.misdirectedWrites += isDone ? 1 : 0;
     return this.#note(member, isDone, sector);
+  }
+
+  /**
+   * A bit of a member's newest snapshot flips; an earlier one and the log are whole. Says which
+   * recording; 0 when it has none.
+   */
+  #rotSnapshot({ memberId, node }: SimulatedMember): number {
+    const ids = node.disk.listCached('').map((name) => recordingIdOf(name));
+    const newest = Math.max(0, ...ids);
+    if (newest === 0) {
+      return 0;
+    }
+    const name = recordingFileName(newest, 0);
+    const length = node.disk.snapshotCached(name)?.length ?? 0;
+    if (length === 0) {
+      return 0;
+    }
+    node.disk.flipBits(name, this.#random.below(length), 1 << this.#random.below(8));
+    this.counts.rottenSnapshots++;
+    const known = this.#rottenSnapshots.get(memberId) ?? new Set();
+    this.#rottenSnapshots.set(memberId, known.add(newest));
+    return newest;
+  }
+
+  /** Whether a snapshot of a member has rotted. */
+  hasRotten(memberId: number, recordingId: number): boolean {
+    return this.#rottenSnapshots.get(memberId)?.has(recordingId) === true;
   }
 
   /** A slot of the vote or of the durable mark is not what was written. Says which. */

@@ -4,6 +4,8 @@
 // quorum, or an election in which some votes are under way. These strikes wait for such a moment:
 // figure 8 of the Raft paper is a few of them in a row.
 
+import { NODE_STATE_PATH } from '../archive/node-state-file.js';
+import { RECORDING_LOG_PATH } from '../archive/recording-log.js';
 import { MemberRole } from '../consensus/election-state.js';
 import type { Prng } from './prng.js';
 import type { SimulatedMember } from './simulated-cluster.js';
@@ -11,10 +13,13 @@ import type { NemesisParts, Targets } from './targets.js';
 import { EndKind } from './virtual-process.js';
 
 const NS_PER_MS = 1_000_000;
-/** How often a strike looks whether its moment has come. */
-const WATCH_INTERVAL_NS = NS_PER_MS;
+/** How often a strike looks whether its moment has come: many syncs take longer. */
+const WATCH_INTERVAL_NS = NS_PER_MS / 4;
 /** A moment that does not come within this is not waited for. */
 const WATCH_LIMIT_NS = 1_500 * NS_PER_MS;
+
+/** What a member writes down in an election. */
+const ELECTION_RECORDS = [RECORDING_LOG_PATH, NODE_STATE_PATH] as const;
 
 /** Ends a member's process; the nemesis counts it. */
 export type MemberEnder = (member: SimulatedMember, kind: EndKind) => void;
@@ -40,7 +45,7 @@ export class LeaderHunt {
 
   /** One hunt, whichever chance picks. */
   strike(): void {
-    switch (this.#random.below(4)) {
+    switch (this.#random.below(6)) {
       case 0:
         this.#isolateLeader();
         break;
@@ -49,6 +54,12 @@ export class LeaderHunt {
         break;
       case 2:
         this.#disturbElection();
+        break;
+      case 3:
+        this.#hangNewLeader();
+        break;
+      case 4:
+        this.#endInRecord();
         break;
       default:
         this.#endNewLeaders();
@@ -92,7 +103,10 @@ export class LeaderHunt {
     );
   }
 
-  /** Some directions are dead while votes are asked for, or a candidate ends among its effects. */
+  /**
+   * Some directions are dead while votes are asked for, or a candidate ends among its effects, or
+   * it sleeps while the votes for it arrive.
+   */
   #disturbElection(): void {
     const { cluster, world } = this.#parts;
     const candidate = (): SimulatedMember | undefined =>
@@ -104,15 +118,68 @@ export class LeaderHunt {
     this.#when(
       () => candidate() !== undefined,
       () => {
-        if (this.#random.chance(1, 2)) {
+        const choice = this.#random.below(3);
+        if (choice === 0) {
           this.#blockSome();
           this.#later(this.#drawNs(20, 700), () => world.network.heal());
         } else {
-          const { node } = candidate() as SimulatedMember;
-          const count = this.#random.between(1, 12);
-          this.#say(node.name, `stands, and will die before its effect ${count}`);
-          node.process?.endBeforeEffect(count, this.#drawEnd());
+          this.#disturbCandidate(candidate() as SimulatedMember, choice === 1);
         }
+      },
+    );
+  }
+
+  #disturbCandidate({ node }: SimulatedMember, isMortal: boolean): void {
+    if (isMortal) {
+      const count = this.#random.between(1, 12);
+      this.#say(node.name, `stands, and will die before its effect ${count}`);
+      node.process?.endBeforeEffect(count, this.#drawEnd());
+    } else {
+      const durationNs = this.#drawNs(100, 2_000);
+      this.#say(node.name, `stands, and sleeps for ${durationNs / NS_PER_MS} ms`);
+      node.process?.pause(durationNs);
+    }
+  }
+
+  /** A member is elected, and its disk does nothing more: it has to make room for another one. */
+  #hangNewLeader(): void {
+    const old = this.#targets.leader();
+    if (old !== undefined) {
+      this.#end(old, EndKind.Kill);
+    }
+    const successor = (): SimulatedMember | undefined =>
+      this.#leaders().find((member) => member !== old);
+    this.#when(
+      () => successor() !== undefined,
+      () => {
+        const { node } = successor() as SimulatedMember;
+        const durationNs = this.#drawNs(300, 2_500);
+        this.#say(node.name, `is elected, and its disk hangs for ${durationNs / NS_PER_MS} ms`);
+        node.disk.hang();
+        this.#later(durationNs, () => {
+          if (node.disk.isHung) {
+            node.disk.resume();
+          }
+        });
+      },
+    );
+  }
+
+  /** A leader ends, and in the election a member ends while what it records of it is not synced. */
+  #endInRecord(): void {
+    const leader = this.#targets.leader();
+    if (leader !== undefined) {
+      this.#end(leader, EndKind.Kill);
+    }
+    const path = this.#random.pick(ELECTION_RECORDS);
+    const writer = (): SimulatedMember | undefined =>
+      this.#parts.cluster.members.find(({ node }) => node.disk.hasUnsynced(path));
+    this.#when(
+      () => writer() !== undefined,
+      () => {
+        const member = writer() as SimulatedMember;
+        this.#say(member.node.name, `is writing ${path}`);
+        this.#end(member, this.#drawEnd());
       },
     );
   }

@@ -22,7 +22,8 @@ import { REQUEST_HEADER_LENGTH, REQUEST_REPLY_LENGTH } from './request-workload.
 
 /**
  * Client, sequence, and length of the whole command plus its timer code times 65,536, as i32. The
- * rest is filling. The code is 0, the delay of a timer in milliseconds, or CANCEL_CODE.
+ * rest is filling. The code is 0, the delay of a timer in milliseconds, CANCEL_CODE, or
+ * HANG_UP_CODE.
  */
 export const COMMAND_HEADER_LENGTH = 12;
 /** Client, sequence and number in the order of all commands, as i32. */
@@ -31,6 +32,8 @@ export const REPLY_LENGTH = 12;
 export const REGISTER_REPLY_LENGTH = REPLY_LENGTH + 4;
 /** Cancels the timer that was scheduled last. */
 export const CANCEL_CODE = 0x7fff;
+/** Has the service close the session behind its answer. */
+export const HANG_UP_CODE = 0x7ffe;
 /** Hash, number of commands, last timer, and number of requests, as i32. */
 const SNAPSHOT_RECORD_LENGTH = 16;
 const NO_BYTES = new Uint8Array(0);
@@ -118,11 +121,15 @@ export class LedgerService implements ClusteredService {
     for (let at = COMMAND_HEADER_LENGTH; at + 4 <= length; at += 4) {
       this.#hash = mixWord(this.#hash, buffer.getInt32(offset + at, true));
     }
-    this.#onTimerCode(buffer.getInt32(offset + 8, true) >>> 16, timestamp);
+    const code = buffer.getInt32(offset + 8, true) >>> 16;
+    this.#onTimerCode(code, timestamp);
     this.#reply.setInt32(0, client, true);
     this.#reply.setInt32(4, sequence, true);
     this.#reply.setInt32(8, this.#count, true);
     session.offer(this.#reply, 0, this.#applyToRegisters(buffer, offset, length));
+    if (code === HANG_UP_CODE) {
+      this.#cluster?.closeSession(session.id);
+    }
     this.#chain?.onCommand(this.#count);
     this.#observer.onCommand(
       this.#position,
@@ -243,7 +250,7 @@ export class LedgerService implements ClusteredService {
       const wasPending = this.#cluster?.cancelTimer(id) ?? false;
       this.#hash = mixWord(this.#hash, wasPending ? 1 : 2);
       this.#operations.push({ kind: 'cancelled', id, wasPending });
-    } else if (code > 0) {
+    } else if (code > 0 && code !== HANG_UP_CODE) {
       const deadlineMs = timestamp + code;
       this.#lastTimerId = this.#count;
       this.#cluster?.scheduleTimer(this.#count, deadlineMs);

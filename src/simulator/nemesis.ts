@@ -115,10 +115,10 @@ export class Nemesis {
 
   /** Sets what holds for the whole run, and begins. */
   begin(): void {
-    const { clients, cluster, requesters, swarm, world } = this.#parts;
+    const { clients, cluster, intruders, requesters, swarm, world } = this.#parts;
     world.network.setAllLinks(swarm.link);
     // What clients send carries no checksum of its own; there the network's has to do.
-    for (const client of [...clients, ...requesters]) {
+    for (const client of [...clients, ...requesters, ...intruders]) {
       for (const { node } of cluster.members) {
         world.network.setLink(client.node, node, { corruptPerMillion: 0 });
         world.network.setLink(node, client.node, { corruptPerMillion: 0 });
@@ -293,6 +293,7 @@ export class Nemesis {
         break;
       case FaultClass.BitRot:
       case FaultClass.MisdirectedWrite:
+      case FaultClass.RottenSnapshot:
         this.#rot(fault);
         break;
       default:
@@ -448,13 +449,12 @@ export class Nemesis {
     decayLog(member, position, (before) => before.map((byte) => byte ^ mask), 1);
   }
 
-  /** Bytes of a log change by themselves, while its member runs or not. */
+  /** Bytes on a disk change by themselves, while its member runs or not. */
   #rot(fault: FaultClass): void {
     const member = this.#targets.pickMember();
-    const isRot = fault === FaultClass.BitRot;
-    const position = isRot ? this.damage.rot(member) : this.damage.misdirect(member);
-    if (position >= 0) {
-      this.#say(member.node, `${isRot ? 'rots' : 'takes a misdirected write'} at ${position}`);
+    const what = this.damage.strike(fault, member);
+    if (what !== undefined) {
+      this.#say(member.node, what);
     }
   }
 

@@ -36,6 +36,8 @@ export class ReadWorkload {
   readonly #client: number;
   readonly #random: Prng;
   readonly #lengthRandom: Prng;
+  /** One query in so many is longer than it has to be. */
+  readonly #queriesPerLong: number;
   readonly #parts: ReadParts;
   readonly #intervalNs: number;
   readonly #body = new Uint8Array(QUERY_LENGTH_MAX);
@@ -52,6 +54,7 @@ export class ReadWorkload {
     this.#client = client;
     this.#random = random;
     this.#lengthRandom = random.fork('lengths');
+    this.#queriesPerLong = random.fork('long queries').pick([25, 25, 1]);
     this.#parts = parts;
     this.#intervalNs = intervalNs;
     this.#queries = this.#makeClient();
@@ -113,10 +116,15 @@ export class ReadWorkload {
     }
   }
 
-  /** Most are short and share messages; some have one of their own, in one frame or in several. */
+  /**
+   * Most are short and share messages; some have one of their own, in one frame or in several. All
+   * of some clients' are long, which fill the room where queries wait.
+   */
   #drawLength(): number {
     const random = this.#lengthRandom;
-    return random.chance(1, 25) ? random.between(QUERY_LENGTH, QUERY_LENGTH_MAX) : QUERY_LENGTH;
+    return random.chance(1, this.#queriesPerLong)
+      ? random.between(QUERY_LENGTH, QUERY_LENGTH_MAX)
+      : QUERY_LENGTH;
   }
 
   #makeClient(): QueryClient {

@@ -32,6 +32,8 @@ export interface RequestOptions {
   readonly windowMax: number;
   /** Chance of a long request, in millionths. */
   readonly longPerMillion: number;
+  /** Chance that a copy of a request that has its reply is sent with the next, in millionths. */
+  readonly strayPerMillion: number;
 }
 
 export interface RequesterParts {
@@ -52,6 +54,9 @@ export class SimulatedRequester {
   readonly #random: Prng;
   readonly #view = new DataView(new ArrayBuffer(LONG_LENGTH_MAX));
   #client: ExactlyOnceClient | undefined;
+  readonly #strayRandom: Prng;
+  /** Client and request of the last reply. */
+  #replied = { clientId: -1, requestId: 0 };
   #nextNs = 0;
   /** Requests made: the sequence of the last one, and the client's id of it. */
   madeCount = 0;
@@ -63,6 +68,7 @@ export class SimulatedRequester {
     this.#parts = parts;
     this.#options = options;
     this.#random = parts.world.random.fork(`requester ${id}`);
+    this.#strayRandom = parts.world.random.fork(`strays of requester ${id}`);
     this.node = parts.world.addNode({ name: `requester ${id}` });
   }
 
@@ -106,6 +112,7 @@ export class SimulatedRequester {
     const sequence = view.getInt32(offset + 4, true);
     const order = view.getInt32(offset + 8, true);
     this.answeredSequence = Math.max(this.answeredSequence, reply.requestId);
+    this.#replied = { clientId: this.#client?.clientId ?? -1, requestId: reply.requestId };
     // Sequences are the client's own ids: what comes back has to be what was asked.
     const isOwn = requester === this.id && sequence === reply.requestId;
     const answered = { requester: this.id, sequence: reply.requestId, order: isOwn ? order : -1 };
@@ -127,6 +134,9 @@ export class SimulatedRequester {
     }
     this.#nextNs = nowNs + this.#random.below(2 * this.#options.intervalNs) + NS_PER_MS;
     const sequence = this.madeCount + 1;
+    if (this.#strayRandom.chance(this.#options.strayPerMillion, 1_000_000)) {
+      this.#sendStray(client);
+    }
     const bytes = this.#write(sequence);
     const result = client.request(bytes, nowNs);
     if (result !== sequence) {
@@ -138,14 +148,31 @@ export class SimulatedRequester {
     return 1;
   }
 
+  /**
+   * A retry that was long on its way, as from a queue between client and cluster: its client has
+   * had the reply since, and may have told that it needs it no more. It must not be executed.
+   */
+  #sendStray(client: ExactlyOnceClient): void {
+    const { clientId, requestId } = this.#replied;
+    if (clientId >= 0 && clientId === client.clientId) {
+      const numbers = { clientId, requestId, lowestUnansweredRequestId: requestId };
+      client.session?.offerRequest(numbers, this.#header(requestId));
+    }
+  }
+
+  #header(sequence: number): Uint8Array {
+    this.#view.setInt32(0, this.id, true);
+    this.#view.setInt32(4, sequence, true);
+    return new Uint8Array(this.#view.buffer, 0, REQUEST_HEADER_LENGTH);
+  }
+
   #write(sequence: number): Uint8Array {
     const isLong = this.#random.chance(this.#options.longPerMillion, 1_000_000);
     const longest = isLong ? LONG_LENGTH_MAX : SHORT_LENGTH_MAX;
     const length = this.#random.between(REQUEST_HEADER_LENGTH, longest);
     const bytes = new Uint8Array(this.#view.buffer, 0, length);
     bytes.fill(sequence & 0xff, REQUEST_HEADER_LENGTH);
-    this.#view.setInt32(0, this.id, true);
-    this.#view.setInt32(4, sequence, true);
+    this.#header(sequence);
     return bytes;
   }
 }

@@ -29,6 +29,8 @@ export interface SimulationCounts {
   reads: number;
   /** Ranges of logs that rotted or took a misdirected write. */
   rottenRanges: number;
+  /** Snapshots of which a bit flipped. */
+  rottenSnapshots: number;
   /** Operations on registers whose history was judged. */
   judgedOperations: number;
   /** Snapshots that members completed, and starts from one. */
@@ -79,6 +81,7 @@ export function emptyCounts(): SimulationCounts {
     retriesAnswered: 0,
     reads: 0,
     rottenRanges: 0,
+    rottenSnapshots: 0,
     judgedOperations: 0,
     snapshots: 0,
     snapshotLoads: 0,

@@ -134,8 +134,8 @@ export class Simulation {
     );
     const { clients } = this;
     this.requesters = this.#makeRequesters(arenas);
-    const { requesters } = this;
     this.intruders = this.#makeIntruders(arenas);
+    const { intruders, requesters } = this;
     const { operatorIntervalNs: intervalNs } = this.swarm;
     this.operator = new Operator({ world, cluster, timeline, intervalNs });
     const shutdownParts = { world, cluster, timeline, judge };
@@ -149,6 +149,7 @@ export class Simulation {
       cluster,
       clients,
       requesters,
+      intruders,
       swarm: this.swarm,
       timeline,
       committedEnd,
@@ -298,9 +299,14 @@ export class Simulation {
   #onRecovered(memberId: number, directory: RecoveredDirectory): void {
     const { health } = directory;
     this.judges.onRecovered(memberId, directory);
-    const newest = directory.snapshots.index.snapshots.at(-1);
+    const { snapshot: used, snapshots } = directory;
+    // One that has rotted may still be whole where it counts: a bit behind its end has flipped.
+    const newest = snapshots.index.snapshots.findLast(
+      ({ recordingId }) =>
+        recordingId === used?.recordingId || !this.nemesis.damage.hasRotten(memberId, recordingId),
+    );
     const isWhole = health.kind !== 'corrupt';
-    this.judges.snapshots.onStart(memberId, isWhole ? newest : undefined, directory.snapshot);
+    this.judges.snapshots.onStart(memberId, isWhole ? newest : undefined, used);
     this.#counts.tornTails += health.kind === 'torn' ? 1 : 0;
     this.timeline.add(
       `member ${memberId}`,
@@ -459,8 +465,9 @@ export class Simulation {
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
     counts.timersFired = this.judges.services.firedTimerCount();
     counts.serviceMessages = this.judges.services.messages.receivedCount;
-    const { misdirectedWrites, rottenRanges } = this.nemesis.damage.counts;
+    const { misdirectedWrites, rottenRanges, rottenSnapshots } = this.nemesis.damage.counts;
     counts.rottenRanges = rottenRanges + misdirectedWrites;
+    counts.rottenSnapshots = rottenSnapshots;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     counts.requests = this.judges.requests.executedCount;
     counts.reads = this.clients.reduce((sum, one) => sum + one.readCount, 0);

@@ -46,6 +46,7 @@ export const FaultClass = {
   FullDisk: 'full disk',
   BitRot: 'bit rot',
   MisdirectedWrite: 'misdirected write',
+  RottenSnapshot: 'rotten snapshot',
   ClientCut: 'client cut',
   SlowLinks: 'slow links',
   NarrowLinks: 'narrow links',
@@ -65,11 +66,12 @@ export const LastingTrouble = {
 } as const;
 export type LastingTrouble = (typeof LastingTrouble)[keyof typeof LastingTrouble];
 
-/** Faults that damage the recorded log at rest. */
+/** Faults that damage the recorded log, or what stands for it, at rest. */
 const ROTTING: readonly FaultClass[] = [
   FaultClass.DamagedLog,
   FaultClass.BitRot,
   FaultClass.MisdirectedWrite,
+  FaultClass.RottenSnapshot,
 ];
 
 /** What a seed decided. */
@@ -253,7 +255,9 @@ export const NO_REQUESTS: RequestOptions = {
   retryIntervalNs: NS_PER_SECOND,
   windowMax: 64,
   longPerMillion: 0,
+  strayPerMillion: 0,
 };
+
 function drawWorkload(random: Prng): WorkloadOptions {
   const clientCount = random.between(1, 3);
   return {
@@ -265,6 +269,7 @@ function drawWorkload(random: Prng): WorkloadOptions {
     registerPerMillion: random.fork('registers').pick([0, 200_000, 600_000]),
     timerPerMillion: random.fork('timers').pick([0, 50_000, 500_000]),
     readIntervalNs: random.fork('reads').pick([0, 30, 150]) * NS_PER_MS,
+    hangUpPerMillion: random.fork('hang ups').pick([0, 0, 2_000, 10_000]),
     windowLength: random.fork('window').pick([4 * KIB, 16 * KIB, 16 * KIB]),
   };
 }
@@ -278,6 +283,7 @@ export function drawRequests(random: Prng): RequestOptions {
     retryIntervalNs: random.pick([20, 200, 1_000]) * NS_PER_MS,
     windowMax: random.pick([1, 16, 64]),
     longPerMillion: random.pick([0, 100_000]),
+    strayPerMillion: random.fork('strays').pick([0, 10_000]),
   };
 }
 
@@ -290,7 +296,7 @@ function drawMessages(random: Prng): MessageOptions {
     hopsMax: random.pick([0, 2, 10]),
     messagesPerLong: random.pick([0, 25]),
     // A limit that a burst of commands reaches, or none that anything does.
-    pendingCountMax: random.pick([10, 10_000]),
+    pendingCountMax: random.pick([4, 10_000]),
   };
 }
 

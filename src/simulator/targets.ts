@@ -1,6 +1,7 @@
 // targets.ts: whom the nemesis strikes.
 
 import { MemberRole } from '../consensus/election-state.js';
+import type { Intruder } from './intruder.js';
 import type { Prng } from './prng.js';
 import type { SimulatedRequester } from './request-workload.js';
 import type { SimulatedCluster, SimulatedMember } from './simulated-cluster.js';
@@ -16,6 +17,7 @@ export interface NemesisParts {
   readonly cluster: SimulatedCluster;
   readonly clients: readonly SimulatedClient[];
   readonly requesters: readonly SimulatedRequester[];
+  readonly intruders: readonly Intruder[];
   readonly swarm: Swarm;
   readonly timeline: Timeline;
   /** End of what is known to be committed. */

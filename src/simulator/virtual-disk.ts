@@ -189,6 +189,12 @@ export class VirtualDisk {
     entry.decay(position, bytes);
   }
 
+  /** Whether something of a file would be lost with the power. */
+  hasUnsynced(path: string): boolean {
+    const entry = this.tree.find(path);
+    return entry instanceof VirtualFile && entry.hasUnsynced;
+  }
+
   /** What has rotted in a file and was not written again. */
   decays(path: string): readonly Decay[] {
     const entry = this.tree.find(path);

@@ -9,6 +9,7 @@ import { type Acknowledged, CLIENT_COUNT_MAX } from './invariants/acknowledged.j
 import {
   CANCEL_CODE,
   COMMAND_HEADER_LENGTH,
+  HANG_UP_CODE,
   REGISTER_REPLY_LENGTH,
   REPLY_LENGTH,
 } from './ledger-service.js';
@@ -53,6 +54,8 @@ export interface WorkloadOptions {
   readonly longPerMillion: number;
   /** Chance that a command schedules or cancels a timer, in millionths. */
   readonly timerPerMillion: number;
+  /** Chance that a command has the service close the session, in millionths; 0 when not given. */
+  readonly hangUpPerMillion?: number;
   /** Window of a client for what the leader sends it; a small one fills while it does not read. */
   readonly windowLength?: number;
   /** Waits as long as a client does by default; otherwise it gives up soon, and starts anew. */
@@ -108,6 +111,7 @@ export class SimulatedClient {
   readonly #options: WorkloadOptions;
   readonly #random: Prng;
   readonly #timerRandom: Prng;
+  readonly #hangUpRandom: Prng;
   readonly #registers: RegisterClient;
   readonly #reads: ClientReads;
   readonly #source: CommandSource | undefined;
@@ -135,6 +139,7 @@ export class SimulatedClient {
     this.#options = options;
     this.#random = parts.world.random.fork(`client ${id}`);
     this.#timerRandom = parts.world.random.fork(`timers of client ${id}`);
+    this.#hangUpRandom = parts.world.random.fork(`hang ups of client ${id}`);
     const registerRandom = parts.world.random.fork(`registers of client ${id}`);
     const { registerPerMillion } = options;
     this.#registers = new RegisterClient(id, registerRandom, parts.world, registerPerMillion);
@@ -283,7 +288,7 @@ export class SimulatedClient {
     const length = this.#drawLength(lengthMax, register);
     this.#view.setInt32(0, this.id + this.sessionCount * CLIENT_COUNT_MAX, true);
     this.#view.setInt32(4, sequence, true);
-    this.#view.setInt32(8, length + this.#drawTimerCode() * 2 ** 16, true);
+    this.#view.setInt32(8, length + this.#drawCode() * 2 ** 16, true);
     this.#bytes.fill(sequence & 0xff, COMMAND_HEADER_LENGTH, length);
     if (register !== undefined) {
       writeRegisterCommand(this.#view, COMMAND_HEADER_LENGTH, register);
@@ -295,6 +300,12 @@ export class SimulatedClient {
   onApplied(): void {
     this.#outstanding = Math.max(0, this.#outstanding - 1);
     this.answeredSequence = this.sentCount;
+  }
+
+  #drawCode(): number {
+    const { hangUpPerMillion = 0 } = this.#options;
+    const isLast = this.#hangUpRandom.chance(hangUpPerMillion, 1_000_000);
+    return isLast ? HANG_UP_CODE : this.#drawTimerCode();
   }
 
   #drawTimerCode(): number {

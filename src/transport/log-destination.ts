@@ -80,6 +80,9 @@ class RecordedBytes {
 /** Status messages of a receiver that is ahead of its destination, until it is believed. */
 const AHEAD_COUNT_MIN = 2;
 
+/** NAKs of one range that the follower has by its own account, until it is not believed. */
+const OUTLIVED_COUNT_MAX = 8;
+
 /** Sends the log to one follower. */
 export class LogDestination extends StreamSender {
   readonly memberId: number;
@@ -98,6 +101,9 @@ export class LogDestination extends StreamSender {
   #boundaryIndex = 0;
   #lastBoundary = Number.NEGATIVE_INFINITY;
   #startPosition: Position;
+  /** The last range that could not be read and that the follower has, and how often in a row. */
+  #outlivedStart: Position = -1;
+  #outlivedCount = 0;
   /** Status messages since the start that were ahead of what was sent. */
   #aheadCount = 0;
   /** Waits for a read of the recording. */
@@ -140,6 +146,7 @@ export class LogDestination extends StreamSender {
     this.#repairs.length = 0;
     this.#boundaries.fill(-1);
     this.#lastBoundary = Number.NEGATIVE_INFINITY;
+    this.#outlivedStart = -1;
     this.closeReaders();
   }
 
@@ -280,13 +287,18 @@ export class LogDestination extends StreamSender {
 
   /** Whether bytes at a position are in memory; starts or awaits the read when not. */
   #isReadable(bytes: RecordedBytes, position: Position): boolean {
-    const available = bytes.read(position, this.recordedPosition, this.medium.releasedBytes());
+    const available = this.#read(bytes, position);
     if (available < 0) {
-      this.#failSource(`the recording cannot be read at ${position}`);
-      return false;
+      this.#failSource(unreadable(position));
     }
-    this.isReading ||= available === 0;
     return available > 0;
+  }
+
+  /** Position bytes in memory; 0 while they are read, -1 when they cannot be. */
+  #read(bytes: RecordedBytes, position: Position): number {
+    const available = bytes.read(position, this.recordedPosition, this.medium.releasedBytes());
+    this.isReading ||= available === 0;
+    return available;
   }
 
   /** Sends one datagram of recorded frames: the position's advance; 0 when it could not. */
@@ -362,13 +374,16 @@ export class LogDestination extends StreamSender {
     let count = 0;
     while (bytes !== undefined && this.#repairs.length > 0) {
       const repair = this.#repairs[0] as Repair;
-      // What the follower has by now may be purged from the recording, and is not read.
-      if (repair.position >= repair.end || repair.end <= this.consumedPosition) {
+      if (repair.position >= repair.end) {
         this.#repairs.shift();
         bytes.remaining = 0;
         continue;
       }
-      if (!this.#isReadable(bytes, repair.position)) {
+      const available = this.#read(bytes, repair.position);
+      if (available < 0) {
+        this.#onRepairFailed(repair);
+      }
+      if (available <= 0) {
         break;
       }
       const advance = this.#repairBlock(bytes, repair);
@@ -379,6 +394,23 @@ export class LogDestination extends StreamSender {
       count++;
     }
     return count;
+  }
+
+  /**
+   * A NAK may be seconds old, or the range has come by itself meanwhile: what the follower has may
+   * be purged, and is not sent again. A follower that goes on asking for the very same range does
+   * not have it, whatever an old status message of an earlier image has said.
+   */
+  #onRepairFailed({ position, start }: Repair): void {
+    this.#outlivedCount = start === this.#outlivedStart ? this.#outlivedCount + 1 : 1;
+    this.#outlivedStart = start;
+    if (position >= this.neededPosition() || this.#outlivedCount > OUTLIVED_COUNT_MAX) {
+      this.#failSource(unreadable(position));
+      return;
+    }
+    hit(Mark.DestinationRepairOutlived);
+    this.context.counters.naksRefused++;
+    this.#repairs.shift();
   }
 
   /** Steps over frames before the range, and sends those in it. */
@@ -406,4 +438,8 @@ export class LogDestination extends StreamSender {
     bytes.consume(advance, 0);
     return advance;
   }
+}
+
+function unreadable(position: Position): string {
+  return `the recording cannot be read at ${position}`;
 }

@@ -407,17 +407,9 @@ export class StreamSender {
       return;
     }
     counters.naksReceived++;
-    const asked = this.#positionOf(nak.termId(), nak.termOffset());
-    const end = Math.min(asked + nak.rangeLength(), this.senderPosition);
-    // A NAK that was long on its way asks for what its receiver has said since that it has. The
-    // recording may no longer hold that.
-    const start = Math.max(asked, this.consumedPosition);
-    if (asked < 0 || start >= end) {
-      hit(Mark.SenderNakRefused);
-      counters.naksRefused++;
-      return;
-    }
-    if (start < this.log.geometry.position) {
+    const start = this.#positionOf(nak.termId(), nak.termOffset());
+    const end = Math.min(start + nak.rangeLength(), this.senderPosition);
+    if (start < this.log.geometry.position || start >= end) {
       this.refuseNak(start, end);
       return;
     }
@@ -426,7 +418,7 @@ export class StreamSender {
     }
   }
 
-  /** A range that starts below this buffer. */
+  /** A range below the start of this buffer, or that was never sent. */
   protected refuseNak(_start: Position, _end: Position): void {
     this.context.counters.naksRefused++;
   }

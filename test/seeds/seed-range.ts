@@ -20,6 +20,7 @@ const RARE = [
   'tornTails',
   'diskFailures',
   'rottenRanges',
+  'rottenSnapshots',
   'repairs',
   'timersFired',
   'lostDirectories',
