@@ -3,11 +3,11 @@
 //   npm run simulate:long -- --minutes 60             seeds go on where the ledger ends
 //   npm run simulate:long -- --minutes 5 --dry        without a line in the ledger
 //
-// Each processor runs batches of seeds one after another. By processor time nearly half are of the
-// profiles `swarm` and `storm`, a third is hours of `sparse`, in which bad luck is minutes apart,
-// and the rest is `quiet`, in which a slow leak would show. At the end one line
-// is added to test/simulation/ledger.jsonl. What is left unreached must be explained in
-// test/simulation/unreached-marks.json.
+// Each processor runs batches of seeds one after another. By processor time more than half are of
+// the profiles `swarm` and `storm`, in which everything rare has to happen, a quarter is hours of
+// `sparse`, in which bad luck is minutes apart, and the rest is `quiet`, in which a slow leak would
+// show. At the end one line is added to test/simulation/ledger.jsonl. What is left unreached must be
+// explained in test/simulation/unreached-marks.json.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
@@ -23,10 +23,10 @@ const SECONDS_PER_HOUR = 3_600;
 const HOURS_FOR_ALL_MARKS = 20;
 /** What a worker runs in turn. Seeds count for each profile alone. */
 const BATCHES = [
-  ...batches(2, { profile: 'swarm', seeds: 10 }),
+  ...batches(3, { profile: 'swarm', seeds: 10 }),
   ...batches(1, { profile: 'sparse', seeds: 2 }),
   ...batches(1, { profile: 'quiet', seeds: 4, args: ['--seconds', '18000'] }),
-  ...batches(2, { profile: 'swarm', seeds: 10 }),
+  ...batches(3, { profile: 'swarm', seeds: 10 }),
   ...batches(1, { profile: 'sparse', seeds: 2 }),
   ...batches(1, { profile: 'storm', seeds: 2 }),
 ];

@@ -354,6 +354,34 @@ test('terms that begin beyond the recovered log are dropped from the recording l
   t.end();
 });
 
+test('an entry of the recording log that a crash left half written is dropped, and told of', (t) => {
+  const arena = makeArena();
+  const { disk, image } = directoryWith(
+    arena,
+    (log) => log.until(9000, 100),
+    (log) => log.position,
+  );
+  const end = image.position;
+  runOn(disk, function* (storage): StorageTask<void> {
+    const reading = yield* readRecordingLog(storage);
+    const log = yield* RecordingLog.open(storage, reading.kind === 'found' ? reading.entries : []);
+    yield* log.append(4, end, 0);
+  });
+  disk.damage('recording.log').fill(0, 64 + 40, 128);
+  const found = recover(disk, arena);
+  t.equal(found.appendPosition, end, 'the log is whole');
+  t.deepEqual(
+    found.recordingLog.entries().map((entry) => entry.leadershipTermId),
+    [0],
+    'the term before is the last',
+  );
+  t.match(
+    found.warnings.join(),
+    /recording.log ended in a torn entry behind 1 valid ones: dropped/,
+  );
+  t.end();
+});
+
 test('a recovered position survives the next power cut, though it was only cached', (t) => {
   const arena = makeArena();
   const { disk, image } = directoryWith(

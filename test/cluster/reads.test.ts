@@ -2,9 +2,11 @@
 
 import test from 'tape';
 import { ErrorCode, PawlError } from '../../src/errors.js';
+import { Mark, markHits } from '../../src/marks.js';
 import type { Cluster, ClusteredService } from '../../src/service/clustered-service.js';
+import { SERVICE_THREAD } from '../../src/simulator/simulated-cluster.js';
 import { MS, SECOND } from './cluster-fixture.js';
-import { type Found, type Reader, ReadsFixture, RegisterService } from './reads-fixture.js';
+import { type Found, type Reader, ReadsFixture, RegisterService, wake } from './reads-fixture.js';
 
 function valueIn(found: Found | PawlError | undefined): number {
   if (found === undefined || found instanceof PawlError) {
@@ -298,6 +300,25 @@ test('queries of all sizes up to the longest are answered', (t) => {
   fixture.ask(reader);
   fixture.await(() => reader.answers.has(id), 'one that is too long ends');
   t.equal(codeIn(reader.answers.get(id)), ErrorCode.MessageTooLong);
+  fixture.close();
+  t.end();
+});
+
+test('queries that find no room at a service that stalls are asked again, and all are answered', (t) => {
+  const fixture = new ReadsFixture(undefined, { member: { threads: 'dedicated' } });
+  const leader = fixture.start();
+  const reader = fixture.reader();
+  fixture.write(reader, 7);
+  const refused = markHits()[Mark.RemoteQueryRefused] ?? 0;
+  leader.node.process?.threads.find(({ name }) => name === SERVICE_THREAD)?.stall(200 * MS);
+  const body = new Uint8Array(4_000);
+  const nowNs = reader.node.process?.clock.nowNs() ?? 0;
+  const ids = Array.from({ length: 500 }, () => reader.queries.query(body, nowNs));
+  wake(reader.node);
+  fixture.await(() => ids.every((id) => reader.answers.has(id)), 'all have an outcome');
+  const values = ids.map((id) => valueIn(reader.answers.get(id)));
+  t.deepEqual(new Set(values), new Set([7]), 'which is the answer');
+  t.ok((markHits()[Mark.RemoteQueryRefused] ?? 0) > refused, 'and some found no room at first');
   fixture.close();
   t.end();
 });
