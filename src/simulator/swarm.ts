@@ -160,7 +160,7 @@ export function drawRun(random: Prng, isStorm: boolean): Swarm {
     durability,
     isRecorderInline: durability === 'page-cache' && random.fork('inline').chance(2, 3),
     isServiceDedicated: random.fork('service thread').chance(1, 3),
-    shadowEvery: random.fork('shadows').pick([0, 0, 1, 2]),
+    shadowEvery: random.fork('shadows').pick([0, 1, 1, 2]),
     segmentTerms: random.pick([1, 1, 2, 4]),
     mtuLength: random.pick([1408, 1408, 1408, 512, 4096]),
     ...limits,
@@ -223,7 +223,7 @@ function drawOperations(random: Prng) {
 /** Whole clusters end seldom: what else a run has goes on meanwhile, or waits for them. */
 function drawShutdownInterval(random: Prng): number {
   const intervalNs = random.pick([8, 20]) * NS_PER_SECOND;
-  return random.chance(1, 8) ? intervalNs : 0;
+  return random.chance(1, 5) ? intervalNs : 0;
 }
 
 function drawSnapshots(random: Prng) {

@@ -354,7 +354,7 @@ test('terms that begin beyond the recovered log are dropped from the recording l
   t.end();
 });
 
-test('an entry of the recording log that a crash left half written is dropped, and told of', (t) => {
+test('a half written entry of the recording log is dropped, and told of', (t) => {
   const arena = makeArena();
   const { disk, image } = directoryWith(
     arena,

@@ -162,8 +162,11 @@ test('limits are of what is open, in number and in bytes', (t) => {
 
 // --- against a twin ---
 
+const COUNT_MAX = 300;
+const BYTES_MAX = 20_000;
+
 interface Twin {
-  readonly body: string;
+  readonly body: { readonly text: string; readonly size: number };
   readonly deadlineNs: number;
   attempts: number;
   againNs: number;
@@ -173,91 +176,129 @@ interface Twin {
 
 type Step = readonly [kind: number, choice: number, length: number];
 
-/** Plays the same steps to both; an error names the first difference. */
-function play(steps: readonly Step[]): void {
-  const pending = new PendingQueries(300, 20_000);
-  const twins = new Map<number, Twin>();
-  let nowNs = 0;
-  const chosen = (choice: number): number | undefined => [...twins.keys()][choice % twins.size];
-  const agree = (isEqual: boolean, what: string): void => {
-    if (!isEqual) {
-      throw new Error(what);
-    }
-  };
-  const noteSent = (sent: readonly Sent[]): void => {
-    for (const [queryId, body] of sent) {
-      const twin = twins.get(queryId);
-      agree(twin?.isDue === true && twin.body === body, `query ${queryId} is sent as it was`);
-      Object.assign(twin as Twin, {
-        attempts: (twin as Twin).attempts + 1,
-        againNs: nowNs + RETRY_NS,
-        isBusy: false,
-        isDue: false,
-      });
-    }
-  };
-  for (const [kind, choice, length] of steps) {
-    nowNs += choice % 7;
+function agree(isEqual: boolean, what: string): void {
+  if (!isEqual) {
+    throw new Error(what);
+  }
+}
+
+/** The queries and their twins, to which the same is done; an error names the first difference. */
+class TwinQueries {
+  readonly #pending = new PendingQueries(COUNT_MAX, BYTES_MAX);
+  readonly #twins = new Map<number, Twin>();
+  #nowNs = 0;
+
+  play([kind, choice, length]: Step): void {
+    this.#nowNs += choice % 7;
     if (kind < 50) {
-      const body = new Uint8Array(length).fill(choice);
-      const deadlineNs = nowNs + 50 + (choice % 5) * 200;
-      const byteCount = [...twins.values()].reduce(
-        (sum, twin) => sum + (twin.body === '' ? 0 : twin.body.split(' ').length),
-        0,
-      );
-      const hasRoom = twins.size < 300 && (byteCount === 0 || byteCount + length <= 20_000);
-      const queryId = pending.add(body, deadlineNs);
-      agree(queryId > 0 === hasRoom, 'limits are the same');
-      if (queryId > 0) {
-        const times = { deadlineNs, attempts: 0, againNs: 0 };
-        twins.set(queryId, { body: body.join(' '), ...times, isBusy: false, isDue: true });
-      }
+      this.#ask(choice, length);
     } else if (kind < 80) {
-      const queryId = chosen(choice);
-      if (queryId !== undefined) {
-        agree(pending.remove(queryId), 'an open query is removed');
-        twins.delete(queryId);
-      }
+      this.#remove(choice);
     } else if (kind < 90) {
-      noteSent(sendOne(pending, nowNs, choice % 2 === 0 ? DATAGRAM : 60) ?? []);
+      const lengthMax = choice % 2 === 0 ? DATAGRAM : 60;
+      this.#noteSent(sendOne(this.#pending, this.#nowNs, lengthMax) ?? []);
     } else if (kind < 93) {
-      noteSent(send(pending, nowNs));
-      agree(![...twins.values()].some((twin) => twin.isDue), 'all that was due is sent');
+      this.#noteSent(send(this.#pending, this.#nowNs));
+      agree(![...this.#twins.values()].some((twin) => twin.isDue), 'all that was due is sent');
     } else if (kind < 95) {
-      pending.sendAgain();
-      for (const twin of twins.values()) {
-        twin.isDue = true;
-      }
+      this.#sendAgain();
     } else if (kind < 97) {
-      const queryId = chosen(choice);
-      const twin = twins.get(queryId ?? -1);
-      if (queryId !== undefined && twin !== undefined && twin.attempts > 0) {
-        pending.onBusy(queryId, nowNs + 20);
-        Object.assign(twin, { isBusy: true, againNs: nowNs + 20 });
-      }
+      this.#refuse(choice);
     } else {
-      const expired: number[] = [];
-      pending.look(nowNs, (queryId) => {
-        expired.push(queryId);
-        pending.remove(queryId);
-      });
-      for (const [queryId, twin] of twins) {
-        if (twin.deadlineNs <= nowNs) {
-          agree(expired.includes(queryId), `query ${queryId} expires`);
-          twins.delete(queryId);
-        } else {
-          twin.isDue ||= twin.attempts > 0 && twin.againNs <= nowNs;
-        }
+      this.#look();
+    }
+    const { count } = this.#pending;
+    agree(count === this.#twins.size, `${count} are open, and not ${this.#twins.size}`);
+  }
+
+  /** All that is known of both is the same. */
+  compare(): void {
+    for (const [queryId, { attempts, isBusy }] of this.#twins) {
+      const history = this.#pending.historyOf(queryId);
+      const isEqual = history.attempts === attempts && history.isBusy === isBusy;
+      agree(isEqual, `the story of ${queryId}`);
+    }
+    const ids = this.#pending.ids().sort((one, other) => one - other);
+    agree(ids.join() === [...this.#twins.keys()].join(), 'the same queries are open');
+  }
+
+  #chosen(choice: number): number | undefined {
+    return [...this.#twins.keys()][choice % this.#twins.size];
+  }
+
+  #ask(choice: number, length: number): void {
+    const body = new Uint8Array(length).fill(choice);
+    const deadlineNs = this.#nowNs + 50 + (choice % 5) * 200;
+    const byteCount = [...this.#twins.values()].reduce((sum, { body: { size } }) => sum + size, 0);
+    const isSmall = byteCount === 0 || byteCount + length <= BYTES_MAX;
+    const hasRoom = this.#twins.size < COUNT_MAX && isSmall;
+    const queryId = this.#pending.add(body, deadlineNs);
+    agree(queryId > 0 === hasRoom, 'limits are the same');
+    if (queryId > 0) {
+      const times = { deadlineNs, attempts: 0, againNs: 0 };
+      const copy = { text: body.join(' '), size: length };
+      this.#twins.set(queryId, { body: copy, ...times, isBusy: false, isDue: true });
+    }
+  }
+
+  #remove(choice: number): void {
+    const queryId = this.#chosen(choice);
+    if (queryId !== undefined) {
+      agree(this.#pending.remove(queryId), 'an open query is removed');
+      this.#twins.delete(queryId);
+    }
+  }
+
+  #noteSent(sent: readonly Sent[]): void {
+    const againNs = this.#nowNs + RETRY_NS;
+    for (const [queryId, body] of sent) {
+      const twin = this.#twins.get(queryId);
+      agree(twin?.isDue === true && twin.body.text === body, `query ${queryId} is sent as it was`);
+      const { attempts } = twin as Twin;
+      Object.assign(twin as Twin, { attempts: attempts + 1, againNs, isBusy: false, isDue: false });
+    }
+  }
+
+  #sendAgain(): void {
+    this.#pending.sendAgain();
+    for (const twin of this.#twins.values()) {
+      twin.isDue = true;
+    }
+  }
+
+  #refuse(choice: number): void {
+    const queryId = this.#chosen(choice);
+    const twin = this.#twins.get(queryId ?? -1);
+    if (queryId !== undefined && twin !== undefined && twin.attempts > 0) {
+      const againNs = this.#nowNs + 20;
+      this.#pending.onBusy(queryId, againNs);
+      Object.assign(twin, { isBusy: true, againNs });
+    }
+  }
+
+  #look(): void {
+    const expired: number[] = [];
+    this.#pending.look(this.#nowNs, (queryId) => {
+      expired.push(queryId);
+      this.#pending.remove(queryId);
+    });
+    for (const [queryId, twin] of this.#twins) {
+      if (twin.deadlineNs <= this.#nowNs) {
+        agree(expired.includes(queryId), `query ${queryId} expires`);
+        this.#twins.delete(queryId);
+      } else {
+        twin.isDue ||= twin.attempts > 0 && twin.againNs <= this.#nowNs;
       }
     }
-    agree(pending.count === twins.size, `${pending.count} are open, and not ${twins.size}`);
   }
-  for (const [queryId, { attempts, isBusy }] of twins) {
-    const history = pending.historyOf(queryId);
-    agree(history.attempts === attempts && history.isBusy === isBusy, `the story of ${queryId}`);
+}
+
+function play(steps: readonly Step[]): void {
+  const twins = new TwinQueries();
+  for (const step of steps) {
+    twins.play(step);
   }
-  const ids = pending.ids().sort((one, other) => one - other);
-  agree(ids.join() === [...twins.keys()].join(), 'the same queries are open');
+  twins.compare();
 }
 
 test('whatever is asked, sent, answered and forgotten, each query is what its twin is', (t) => {

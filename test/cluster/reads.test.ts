@@ -304,7 +304,7 @@ test('queries of all sizes up to the longest are answered', (t) => {
   t.end();
 });
 
-test('queries that find no room at a service that stalls are asked again, and all are answered', (t) => {
+test('queries that find no room at a stalled service are asked again, and answered', (t) => {
   const fixture = new ReadsFixture(undefined, { member: { threads: 'dedicated' } });
   const leader = fixture.start();
   const reader = fixture.reader();

@@ -236,7 +236,7 @@ for (const isOld of [false, true]) {
   });
 }
 
-test('a NAK that comes late, for what its follower has and the recording no longer, is refused', (t) => {
+test('a late NAK, for what is purged since its follower has it, is refused', (t) => {
   const fixture = new LogFixture({ followers: 2 });
   const { counters } = fixture.transport;
   const late = follower(fixture, 1);
@@ -277,7 +277,7 @@ test('a NAK that comes late, for what its follower has and the recording no long
   t.end();
 });
 
-test('what a follower may still need is never what it has: the rest may be purged at any time', (t) => {
+test('what no follower needs may be purged at any time', (t) => {
   const fixture = new LogFixture({ followers: 2 });
   follower(fixture, 0).join(fixture.publication, 0);
   const late = follower(fixture, 1);
