@@ -63,6 +63,21 @@ function fillAndPurge(world: SnapshotWorld, client: TestClient): void {
   throw new Error(`nothing was purged: ${running.map(firstSegment).join()}`);
 }
 
+/** Has some members take a snapshot, while another one is away. */
+function takeOn(
+  { fixture }: SnapshotWorld,
+  leader: SimulatedMember,
+  members: readonly SimulatedMember[],
+): void {
+  const before = fixture.status(leader).snapshotPosition;
+  leader.member?.requestSnapshot();
+  fixture.wakeAll();
+  fixture.await(
+    () => members.every((one) => fixture.status(one).snapshotPosition > before),
+    'they have the next snapshot',
+  );
+}
+
 test('the log before the oldest kept snapshot is purged, and members restart without it', (t) => {
   const world = startSnapshots(PURGING);
   const { fixture } = world;
@@ -161,18 +176,52 @@ test('the log behind a snapshot that is being given away waits for who gets it',
   const given = fixture.status(leader).snapshotPosition;
   for (let round = 0; round < 4; round++) {
     sendMessages(world, client, 20_000 + round * 300, 300, 600);
-    const before = fixture.status(leader).snapshotPosition;
-    leader.member?.requestSnapshot();
-    fixture.wakeAll();
-    fixture.await(
-      () => others.every((one) => fixture.status(one).snapshotPosition > before),
-      'both have the next snapshot',
-    );
+    takeOn(world, leader, others);
   }
   t.ok(firstSegment(leader) <= given, 'four snapshots later the log behind the given one is there');
   fixture.world.network.heal();
   fixture.await(() => services.size === 3 && areEqual(world), 'the sleeper has the same state');
   t.equal(installs.count, 1, 'it was given one snapshot');
+  fixture.close();
+  t.end();
+});
+
+test('a snapshot whose giver has died makes room for that of the next leader at once', (t) => {
+  const world = startSnapshots(PURGING);
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  fixture.start();
+  const client = startClient(world);
+  sendMessages(world, client, 0, 20);
+  const sleeper = fixture.followers()[0] as SimulatedMember;
+  sleeper.node.kill();
+  services.delete(sleeper.memberId);
+  fillAndPurge(world, client);
+  const leader = fixture.awaitLeader();
+  fixture.cluster.start(sleeper);
+  fixture.await(
+    () => (fixture.status(leader).counters.snapshotBlocksSent ?? 0) > 0,
+    'the leader sends a snapshot',
+  );
+  const others = fixture.cluster.members.filter((one) => one !== sleeper);
+  for (const { node } of others) {
+    fixture.world.network.block(node, sleeper.node);
+    fixture.world.network.block(sleeper.node, node);
+  }
+  const blockedNs = fixture.world.nowNs;
+  // The next leader has two others.
+  for (let round = 0; round < 2; round++) {
+    sendMessages(world, client, 20_000 + round * 300, 300, 600);
+    takeOn(world, leader, others);
+  }
+  t.ok(fixture.world.nowNs - blockedNs < SECOND, 'the sleeper does not give up by itself');
+  leader.node.kill();
+  fixture.world.network.heal();
+  const diedNs = fixture.world.nowNs;
+  t.equal(installs.count, 0, 'the sleeper has a part of a snapshot');
+  fixture.await(() => installs.count === 1, 'the sleeper has the snapshot of the next leader');
+  const tookNs = fixture.world.nowNs - diedNs;
+  t.ok(tookNs < 3 * SECOND, `${tookNs / MS} ms after the death of the last one`);
   fixture.close();
   t.end();
 });

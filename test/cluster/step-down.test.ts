@@ -111,3 +111,27 @@ test('a follower that cannot be sent the recorded log is tried again and reporte
   t.equal(warnings.length, 2, 'what fails again after it went well is told again');
   t.end();
 });
+
+test('log that was sent and not consumed is not purged: what got lost is asked for again', (t) => {
+  const needed = new Map([
+    [1, 4_096],
+    [2, 1_024],
+  ]);
+  const publication = {
+    setQuorumSize: () => undefined,
+    addDestination: () => undefined,
+    isDestinationConnected: (memberId: number) => memberId === 1,
+    destinationNeeded: (memberId: number) => needed.get(memberId),
+    destinationPosition: () => 8_192,
+    position: () => 8_192,
+  };
+  const transport = { addLogPublication: () => publication } as unknown as Transport;
+  const recorder = { start: () => undefined } as unknown as RecorderProxy;
+  const config = concludeClusterConfig({ members: MEMBERS }, { memberId: 0 });
+  const ignore = (): void => undefined;
+  const log = new LeaderLog(transport, config, recorder, {} as BlockSource, ignore, ignore);
+  t.equal(log.lowestNeededPosition(), Number.POSITIVE_INFINITY, 'nobody needs what nobody sends');
+  log.open(1, 0, 7);
+  t.equal(log.lowestNeededPosition(), 4_096, 'by the follower that listens');
+  t.end();
+});
