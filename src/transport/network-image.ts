@@ -48,9 +48,9 @@ const NEWS_SHARE = 16;
 const STRANGE_SETUP_COUNT_MAX = 3;
 /**
  * NAKs for the first bytes of an image before it is given up: the source cannot answer them, for a
- * damaged SETUP named a position at which no frame starts.
+ * damaged SETUP named a position at which no frame starts. At their pace so many take a second.
  */
-const JOIN_NAK_COUNT_MAX = 100;
+const JOIN_NAK_COUNT_MAX = 16;
 
 /** What an image needs to know of its subscription. */
 export interface ImageOwner {

@@ -1,7 +1,13 @@
 // How streams end, come back, share sockets and wait for them, and what is left: nothing.
 
 import test from 'tape';
-import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
+import {
+  BACK_PRESSURED,
+  CLOSED,
+  FRAME_ALIGNMENT,
+  NOT_CONNECTED,
+  SETUP_TERM_OFFSET_OFFSET,
+} from '../../assembly/layout/frame.js';
 import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
 import type { Image } from '../../src/transport/image.js';
 import type { Subscription, SubscriptionOptions } from '../../src/transport/subscription.js';
@@ -9,6 +15,8 @@ import {
   Collector,
   Fixture,
   type FixtureOptions,
+  FrameType,
+  frameTypeOf,
   MILLISECOND_NS,
   message,
   SECOND_NS,
@@ -324,6 +332,45 @@ test('an idle connected pair repeats itself ever more seldom, and sends nothing 
   t.ok(after - before <= 46, 'at most 29 heartbeats and 17 status messages in 10 seconds');
   t.ok(after - before >= 36, 'and not fewer than 24 and 12');
   t.ok(turns < 150, 'few turns: an idle transport sleeps');
+  fixture.close();
+  t.end();
+});
+
+test('an image that a damaged announcement opened where no frame starts is soon given up', (t) => {
+  const { fixture, publication, subscription } = pair();
+  fixture.until(() => publication.isConnected);
+  for (let index = 0; index < 10; index++) {
+    publication.offer(message(index, 100), 0, 100);
+  }
+  fixture.run(100 * MILLISECOND_NS);
+  subscription.close();
+  fixture.run(100 * MILLISECOND_NS);
+  let damagedCount = 0;
+  fixture.network.filter = (datagram) => {
+    if (frameTypeOf(datagram) === FrameType.Setup && damagedCount === 0) {
+      damagedCount++;
+      const view = new DataView(datagram.bytes.buffer);
+      view.setInt32(SETUP_TERM_OFFSET_OFFSET, publication.position() - FRAME_ALIGNMENT, true);
+    }
+    return 1;
+  };
+  const again = fixture.receiver.addSubscription(CHANNEL, STREAM_ID);
+  t.ok(
+    fixture.until(() => again.images.length === 1, 2 * SECOND_NS),
+    'an image opens',
+  );
+  t.equal(damagedCount, 1, 'at a wrong position');
+  const collector = new Collector();
+  let lastNs = fixture.nowNs;
+  const isHeard = fixture.until(() => {
+    if (fixture.nowNs - lastNs >= MILLISECOND_NS) {
+      lastNs = fixture.nowNs;
+      publication.offer(message(0, 100), 0, 100);
+    }
+    again.poll(collector.onFragment, 100);
+    return collector.messages.length > 0;
+  }, 2 * SECOND_NS);
+  t.ok(isHeard, 'within two seconds messages arrive again');
   fixture.close();
   t.end();
 });
