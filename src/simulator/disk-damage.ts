@@ -115,6 +115,11 @@ export class DiskDamage {
     return newest;
   }
 
+  /** Whether any snapshot of a member has ever rotted. */
+  hasRottenSnapshot(memberId: number): boolean {
+    return this.#rottenSnapshots.has(memberId);
+  }
+
   /** Whether a snapshot of a member has rotted. */
   hasRotten(memberId: number, recordingId: number): boolean {
     return this.#rottenSnapshots.get(memberId)?.has(recordingId) === true;

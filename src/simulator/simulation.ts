@@ -192,8 +192,7 @@ export class Simulation {
   #makeCluster(arenas: ArenaPool): SimulatedCluster {
     const { durability, memberCount, mtuLength, scrubCycleMs, segmentTerms } = this.swarm;
     const { egressBufferLengthMax, sessionCountMax, sessionTimeoutMs } = this.swarm;
-    const { logRetention, snapshotIntervalLength, snapshotIntervalMs } = this.swarm;
-    const { queryCountMax } = this.swarm;
+    const { logRetention, queryCountMax, snapshotIntervalLength, snapshotIntervalMs } = this.swarm;
     const logTermLength = 64 * 1024;
     return new SimulatedCluster({
       world: this.world,
@@ -408,13 +407,16 @@ export class Simulation {
     const { memberId } = member;
     const code = error instanceof PawlError ? error.code : undefined;
     const isStorage = code === ErrorCode.StorageFailed || code === ErrorCode.StorageFull;
-    if (code === ErrorCode.StorageFull && this.nemesis.fullMembers.has(memberId)) {
+    const { damage, fullMembers } = this.nemesis;
+    if (code === ErrorCode.StorageFull && fullMembers.has(memberId)) {
       return;
     }
     this.timeline.add(member.node.name, `ends: ${describeError(error)}`);
-    if (code === ErrorCode.SnapshotInstalled) {
-      // It starts again, as every member that ends.
-      this.#counts.installs++;
+    const isInstalled = code === ErrorCode.SnapshotInstalled;
+    const isRotten = code === ErrorCode.SnapshotInvalid && damage.hasRottenSnapshot(memberId);
+    // It starts again, as every member that ends. Rot may come between its check and its loading.
+    if (isInstalled || isRotten) {
+      this.#counts.installs += isInstalled ? 1 : 0;
       this.liveness.onRestarting();
       return;
     }
