@@ -113,7 +113,12 @@ export class ServiceAgent implements Agent {
       },
       wants: (position) => {
         this.#freezeNs = this.#nowNs();
-        return channel.snapshotWanted.get() === position;
+        const isWanted = channel.snapshotWanted.get() === position;
+        if (isWanted) {
+          // The engine wants another one: it has given up the last. State is frozen once at a time.
+          this.#dropSnapshot();
+        }
+        return isWanted;
       },
       offer: (section) => this.#onSnapshot(section),
     };
@@ -152,8 +157,7 @@ export class ServiceAgent implements Agent {
   }
 
   close(): void {
-    this.#writing?.section.close();
-    this.#writing = undefined;
+    this.#dropSnapshot();
     this.#service.close();
   }
 
@@ -269,7 +273,6 @@ export class ServiceAgent implements Agent {
     const logPosition = this.#snapshots.wantedPosition;
     this.#outbox.beginSnapshot(logPosition, this.#nowNs() - this.#freezeNs);
     this.#hasBegunSnapshot = true;
-    this.#writing?.section.close();
     const takenBefore = this.#channel.snapshotTaken.get();
     this.#writing = { section, logPosition, takenBefore, sentLength: 0 };
   }
@@ -286,8 +289,7 @@ export class ServiceAgent implements Agent {
   #writeSnapshot(nowNs: number): number {
     const writing = this.#writing;
     if (writing !== undefined && this.#channel.snapshotUseless.get() >= writing.logPosition) {
-      this.#writing = undefined;
-      writing.section.close();
+      this.#dropSnapshot();
       return 1;
     }
     if (writing === undefined || !this.#canWriteSnapshot() || nowNs < this.#nextSnapshotNs) {
@@ -299,10 +301,15 @@ export class ServiceAgent implements Agent {
       writing.sentLength += headLength + (length ?? 0);
     };
     if (writing.section.write(write, SNAPSHOT_STEP_LENGTH)) {
-      writing.section.close();
-      this.#writing = undefined;
+      this.#dropSnapshot();
       this.#outbox.endSnapshot();
     }
     return 1;
+  }
+
+  /** Lets go of the state that is being written, all of it or no more of it. */
+  #dropSnapshot(): void {
+    this.#writing?.section.close();
+    this.#writing = undefined;
   }
 }

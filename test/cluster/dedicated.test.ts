@@ -4,8 +4,12 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import test from 'tape';
+import { recordingIdOf } from '../../src/archive/snapshot-recording.js';
 import { MARK_NAMES, Mark, markHits } from '../../src/marks.js';
+import { StorageResult } from '../../src/ports/storage.js';
+import { SnapshotMap } from '../../src/service/snapshot-map.js';
 import { SERVICE_THREAD, type SimulatedMember } from '../../src/simulator/simulated-cluster.js';
+import { OperationKind } from '../../src/simulator/storage-operation.js';
 import {
   ClusterFixture,
   echoService,
@@ -185,6 +189,59 @@ test('a client that owes more than its buffer loses its session alike on all mem
   t.ok(hits(Mark.OutboxOverflow) > overflowed, 'the outbox gave it up');
   t.equal(new Set([...told.values()].map((lines) => lines.join())).size, 1, 'states are equal');
   t.equal(told.get(0)?.at(-1)?.startsWith('close'), true);
+  fixture.close();
+  t.end();
+});
+
+test('a service that has not heard that its snapshot was given up can take the next one', (t) => {
+  const fixture = new ClusterFixture({
+    member: { threads: 'dedicated' },
+    service: () => {
+      // More than the ring and the window take at once: the map stands still for a while.
+      const map = new SnapshotMap<number, Uint8Array>();
+      for (let key = 0; key < 300; key++) {
+        map.set(key, new Uint8Array(4 * KIB).fill(key));
+      }
+      return {
+        ...echoService(),
+        onTakeSnapshot: (snapshot) =>
+          snapshot.offerView(
+            map.snapshot((_key, value, output) => output.offer(value, 0, value.length)),
+          ),
+      };
+    },
+  });
+  const leader = fixture.start();
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  const follower = fixture.followers()[0] as SimulatedMember;
+  let refusedCount = 0;
+  follower.node.disk.faultHook = ({ kind, path }) => {
+    if (kind !== OperationKind.Write || recordingIdOf(path) <= 0) {
+      return undefined;
+    }
+    if (refusedCount++ === 0) {
+      stall(follower, SERVICE_THREAD, 500 * MS);
+    }
+    return { result: StorageResult.NoSpace };
+  };
+  leader.member?.requestSnapshot();
+  fixture.wakeAll();
+  fixture.await(() => refusedCount > 0, 'there is no room for it');
+  follower.node.disk.faultHook = undefined;
+  fixture.await(() => fixture.status(leader).snapshotPosition > 0, 'the others have the snapshot');
+  fixture.send(client, messageOf(1, 1_000));
+  leader.member?.requestSnapshot();
+  fixture.wakeAll();
+  const before = fixture.status(leader).snapshotPosition;
+  fixture.await(
+    () => fixture.cluster.members.every((one) => fixture.status(one).snapshotPosition > before),
+    'all have the next one',
+  );
+  t.ok(
+    fixture.warnings.some((one) => /was given up/.test(one)),
+    'after one was given up',
+  );
   fixture.close();
   t.end();
 });
