@@ -21,6 +21,8 @@ export interface ReadGuard {
   isPurged(position: Position): boolean;
   /** Whether it is being looked at, or waits for repair. */
   isInDoubt(position: Position): boolean;
+  /** Where the first damage at or behind a position is; Infinity for none. */
+  firstDamaged(position: Position): Position;
 }
 
 /** A reader whose failures are looked into. */
@@ -43,7 +45,12 @@ export class CheckedReader implements RecordedLog, BlockReader {
 
   /** As LogReader: -1 also while the place is in doubt. Ask again in a later duty cycle. */
   read(position: Position, limit: Position): number {
-    const available = this.#reader.read(position, limit);
+    // What a repair has written can be read before it is durable, and must not be relied on.
+    const end = Math.min(limit, this.#guard.firstDamaged(position));
+    if (end <= position && position < limit) {
+      return -1;
+    }
+    const available = this.#reader.read(position, end);
     const failure = this.#reader.failure;
     if (available > 0) {
       this.#alarmCount = 0;

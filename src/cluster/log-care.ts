@@ -163,6 +163,10 @@ export class LogCare implements ReadGuard {
     return this.#scrubber.isInDoubt(position);
   }
 
+  firstDamaged(position: Position): Position {
+    return this.damage.firstFrom(position);
+  }
+
   // --- other members ---
 
   /** Takes a request of another member. False when it is dropped. */

@@ -128,6 +128,7 @@ test('a place that cannot be read although nothing is wrong there ends the membe
     {
       suspect: (position) => suspected.push(position),
       isInDoubt: () => false,
+      firstDamaged: () => Number.POSITIVE_INFINITY,
       isPurged: () => false,
     },
     (error) => errors.push(`${error.code} ${error.message}`),
@@ -137,6 +138,45 @@ test('a place that cannot be read although nothing is wrong there ends the membe
   }
   t.ok(suspected.length > 0, 'it is looked into first');
   t.match(String(errors[0]), /^LOG_CORRUPT .*cannot be read back at position 640: no valid frame/);
+  t.end();
+});
+
+test('what a repair has written is not read before it is durable', (t) => {
+  const reads: number[][] = [];
+  const reader = {
+    address: 0,
+    failure: undefined,
+    read: (position: number, limit: number) => {
+      reads.push([position, limit]);
+      return limit - position;
+    },
+    reset: () => undefined,
+    close: () => undefined,
+  };
+  const damage = new DamageList([{ from: 640, to: 1280 }]);
+  const checked = new CheckedReader(
+    reader as unknown as LogReader,
+    {
+      suspect: () => t.fail('nothing is wrong that is not known'),
+      isInDoubt: (position) => damage.covers(position),
+      firstDamaged: (position) => damage.firstFrom(position),
+      isPurged: () => false,
+    },
+    (error) => t.fail(error.message),
+  );
+  t.equal(checked.read(320, 9_600), 320, 'what lies before is there');
+  t.equal(checked.read(640, 9_600), -1, 'the damaged range is not, though it could be read');
+  t.equal(checked.read(960, 9_600), -1);
+  t.equal(checked.read(640, 640), 0, 'nothing is asked for');
+  damage.remove(640, 960);
+  t.equal(checked.read(640, 9_600), 320, 'a block of it is durable');
+  damage.remove(960, 1_280);
+  t.equal(checked.read(960, 9_600), 8_640, 'all of it is');
+  t.deepEqual(
+    reads.map(([position, limit]) => `${position} to ${limit}`),
+    ['320 to 640', '640 to 640', '640 to 960', '960 to 9600'],
+    'nothing else was read',
+  );
   t.end();
 });
 
@@ -151,6 +191,7 @@ test('a member that cannot read a block says so, and looks into the place itself
     guard: {
       suspect: (position) => suspected.push(position),
       isInDoubt: () => false,
+      firstDamaged: () => Number.POSITIVE_INFINITY,
       isPurged: () => false,
     },
     makeReader: () => reader,
