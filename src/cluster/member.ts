@@ -141,6 +141,8 @@ export class Member implements Agent {
   readonly #tasks: StorageTasks;
   readonly #services: Services;
   #running: MemberParts | undefined;
+  /** Stays when the member is closed: whoever ordered a shutdown asks what became of it. */
+  #shutdown: MemberParts['shutdown'] | undefined;
   #failure: PawlError | undefined;
   #role: Role = 'follower';
   #isStarted = false;
@@ -272,8 +274,8 @@ export class Member implements Agent {
       snapshotsServed: running?.schedule.servedCount ?? 0,
       snapshotServedPosition: running?.schedule.servedPosition ?? 0,
       suspensionPosition: running?.control.position ?? 0,
-      shutdownPosition: running?.shutdown.position ?? -1,
-      shutdownAcknowledged: running?.shutdown.acknowledged ?? [],
+      shutdownPosition: this.#shutdown?.position ?? -1,
+      shutdownAcknowledged: this.#shutdown?.acknowledged ?? [],
     };
   }
 
@@ -302,7 +304,7 @@ export class Member implements Agent {
       isIngressOpen: running?.module.isIngressOpen ?? false,
       isHandingOver: running?.election.isHandingOver() ?? false,
       isSuspended: running?.control.isSuspended ?? false,
-      shutdownState: running?.shutdown.state ?? ShutdownState.None,
+      shutdownState: this.#shutdown?.state ?? ShutdownState.None,
       leadershipTermId: running?.election.leadershipTermId() ?? -1,
       leaderMemberId: running?.election.leaderMemberId() ?? -1,
       appendPosition: running?.module.appendPosition() ?? 0,
@@ -473,6 +475,7 @@ export class Member implements Agent {
         this.#failure = error;
       },
     });
+    this.#shutdown = this.#running.shutdown;
     if (this.#isLeaving) {
       this.#running.election.leave(nowNs);
     }

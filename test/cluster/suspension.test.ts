@@ -195,9 +195,13 @@ test('a shutdown ends all members at one position, with a snapshot of it', (t) =
     t.equal(append, position, 'the log ends there');
     t.equal(snapshot, position, 'and there is the snapshot');
   }
+  const { member } = leader;
   for (const one of fixture.cluster.members) {
     one.node.stop();
   }
+  t.equal(member?.status().shutdownState, 'ended', 'who asks when it is closed is told so');
+  t.equal(member?.orders().shutdownPosition, position, 'and where');
+  t.deepEqual(member?.orders().shutdownAcknowledged.length, 2, 'and by whom it was acknowledged');
   fixture.cluster.startAll();
   fixture.await(() => client.newLeaders.length > 0, 'the client finds the cluster again');
   fixture.send(client, messageOf(77));
