@@ -3,11 +3,11 @@
 //   npm run simulate:long -- --minutes 60             seeds go on where the ledger ends
 //   npm run simulate:long -- --minutes 5 --dry        without a line in the ledger
 //
-// Each processor runs batches of seeds one after another. By processor time more than half are of
-// the profiles `swarm` and `storm`, in which everything rare has to happen, a quarter is hours of
-// `sparse`, in which bad luck is minutes apart, and the rest is `quiet`, in which a slow leak would
-// show. At the end one line is added to test/simulation/ledger.jsonl. What is left unreached must
-// be explained in test/simulation/unreached-marks.json.
+// Each processor runs batches of seeds one after another: sixty of `swarm` and two of `storm`, in
+// which everything rare has to happen, then four hours of `sparse`, in which bad luck is minutes
+// apart, and twenty of `quiet`, in which a slow leak would show. At the end one line is added to
+// test/simulation/ledger.jsonl. What is left unreached must be explained in
+// test/simulation/unreached-marks.json.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';

@@ -115,9 +115,9 @@ export class DiskDamage {
     return newest;
   }
 
-  /** Whether any snapshot of a member has ever rotted. */
-  hasRottenSnapshot(memberId: number): boolean {
-    return this.#rottenSnapshots.has(memberId);
+  /** A member has lost all snapshots; its next ones have the same numbers. */
+  forgetSnapshots(memberId: number): void {
+    this.#rottenSnapshots.delete(memberId);
   }
 
   /** Whether a snapshot of a member has rotted. */

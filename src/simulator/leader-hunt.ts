@@ -111,10 +111,7 @@ export class LeaderHunt {
     const { cluster, world } = this.#parts;
     const candidate = (): SimulatedMember | undefined =>
       cluster.members.find((member) => roleOf(member) === MemberRole.Candidate);
-    const leader = this.#targets.leader();
-    if (leader !== undefined) {
-      this.#end(leader, EndKind.Kill);
-    }
+    this.#killLeader();
     this.#when(
       () => candidate() !== undefined,
       () => {
@@ -143,10 +140,7 @@ export class LeaderHunt {
 
   /** A member is elected, and its disk does nothing more: it has to make room for another one. */
   #hangNewLeader(): void {
-    const old = this.#targets.leader();
-    if (old !== undefined) {
-      this.#end(old, EndKind.Kill);
-    }
+    const old = this.#killLeader();
     const successor = (): SimulatedMember | undefined =>
       this.#leaders().find((member) => member !== old);
     this.#when(
@@ -167,10 +161,7 @@ export class LeaderHunt {
 
   /** A leader ends, and in the election a member ends while what it records of it is not synced. */
   #endInRecord(): void {
-    const leader = this.#targets.leader();
-    if (leader !== undefined) {
-      this.#end(leader, EndKind.Kill);
-    }
+    this.#killLeader();
     const path = this.#random.pick(ELECTION_RECORDS);
     const writer = (): SimulatedMember | undefined =>
       this.#parts.cluster.members.find(({ node }) => node.disk.hasUnsynced(path));
@@ -203,6 +194,15 @@ export class LeaderHunt {
       );
     };
     next();
+  }
+
+  /** Ends the leader of now, if there is one, and returns it. */
+  #killLeader(): SimulatedMember | undefined {
+    const leader = this.#targets.leader();
+    if (leader !== undefined) {
+      this.#end(leader, EndKind.Kill);
+    }
+    return leader;
   }
 
   /** The leader, its clients and a minority on one side, all others on the other. */

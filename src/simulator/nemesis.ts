@@ -422,6 +422,7 @@ export class Nemesis {
     member.node.kill();
     this.onLostDirectory?.(member.memberId);
     member.node.disk.reformat();
+    this.damage.forgetSnapshots(member.memberId);
   }
 
   /** A byte of the log rots, where the next start looks: the member must notice and say so. */

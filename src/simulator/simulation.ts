@@ -132,10 +132,9 @@ export class Simulation {
       (_, index) =>
         new SimulatedClient(index, parts, this.swarm.workload, application?.commandsOf(index)),
     );
-    const { clients } = this;
     this.requesters = this.#makeRequesters(arenas);
     this.intruders = this.#makeIntruders(arenas);
-    const { intruders, requesters } = this;
+    const { clients, intruders, requesters } = this;
     const { operatorIntervalNs: intervalNs } = this.swarm;
     this.operator = new Operator({ world, cluster, timeline, intervalNs });
     const shutdownParts = { world, cluster, timeline, judge };
@@ -413,7 +412,8 @@ export class Simulation {
     }
     this.timeline.add(member.node.name, `ends: ${describeError(error)}`);
     const isInstalled = code === ErrorCode.SnapshotInstalled;
-    const isRotten = code === ErrorCode.SnapshotInvalid && damage.hasRottenSnapshot(memberId);
+    const start = this.judges.snapshots.startOf(memberId);
+    const isRotten = code === ErrorCode.SnapshotInvalid && damage.hasRotten(memberId, start);
     // It starts again, as every member that ends. Rot may come between its check and its loading.
     if (isInstalled || isRotten) {
       this.#counts.installs += isInstalled ? 1 : 0;

@@ -78,6 +78,32 @@ function takeOn(
   );
 }
 
+/** A member that slept while the log was purged, and is cut off in the middle of a snapshot. */
+function cutOffInstall() {
+  const world = startSnapshots(PURGING);
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  fixture.start();
+  const client = startClient(world);
+  sendMessages(world, client, 0, 20);
+  const sleeper = fixture.followers()[0] as SimulatedMember;
+  sleeper.node.kill();
+  services.delete(sleeper.memberId);
+  fillAndPurge(world, client);
+  const leader = fixture.awaitLeader();
+  fixture.cluster.start(sleeper);
+  fixture.await(
+    () => (fixture.status(leader).counters.snapshotBlocksSent ?? 0) > 0,
+    'the leader sends a snapshot',
+  );
+  const others = fixture.cluster.members.filter((one) => one !== sleeper);
+  for (const { node } of others) {
+    fixture.world.network.block(node, sleeper.node);
+    fixture.world.network.block(sleeper.node, node);
+  }
+  return { client, installs, leader, others, world };
+}
+
 test('the log before the oldest kept snapshot is purged, and members restart without it', (t) => {
   const world = startSnapshots(PURGING);
   const { fixture } = world;
@@ -152,27 +178,8 @@ test('a member that slept while the log was purged is given a snapshot and the r
 });
 
 test('the log behind a snapshot that is being given away waits for who gets it', (t) => {
-  const world = startSnapshots(PURGING);
+  const { client, installs, leader, others, world } = cutOffInstall();
   const { fixture, services } = world;
-  const installs = restartInstalled(world);
-  fixture.start();
-  const client = startClient(world);
-  sendMessages(world, client, 0, 20);
-  const sleeper = fixture.followers()[0] as SimulatedMember;
-  sleeper.node.kill();
-  services.delete(sleeper.memberId);
-  fillAndPurge(world, client);
-  const leader = fixture.awaitLeader();
-  fixture.cluster.start(sleeper);
-  fixture.await(
-    () => (fixture.status(leader).counters.snapshotBlocksSent ?? 0) > 0,
-    'the leader sends a snapshot',
-  );
-  const others = fixture.cluster.members.filter((one) => one !== sleeper);
-  for (const { node } of others) {
-    fixture.world.network.block(node, sleeper.node);
-    fixture.world.network.block(sleeper.node, node);
-  }
   const given = fixture.status(leader).snapshotPosition;
   for (let round = 0; round < 4; round++) {
     sendMessages(world, client, 20_000 + round * 300, 300, 600);
@@ -187,27 +194,8 @@ test('the log behind a snapshot that is being given away waits for who gets it',
 });
 
 test('a snapshot whose giver has died makes room for that of the next leader at once', (t) => {
-  const world = startSnapshots(PURGING);
-  const { fixture, services } = world;
-  const installs = restartInstalled(world);
-  fixture.start();
-  const client = startClient(world);
-  sendMessages(world, client, 0, 20);
-  const sleeper = fixture.followers()[0] as SimulatedMember;
-  sleeper.node.kill();
-  services.delete(sleeper.memberId);
-  fillAndPurge(world, client);
-  const leader = fixture.awaitLeader();
-  fixture.cluster.start(sleeper);
-  fixture.await(
-    () => (fixture.status(leader).counters.snapshotBlocksSent ?? 0) > 0,
-    'the leader sends a snapshot',
-  );
-  const others = fixture.cluster.members.filter((one) => one !== sleeper);
-  for (const { node } of others) {
-    fixture.world.network.block(node, sleeper.node);
-    fixture.world.network.block(sleeper.node, node);
-  }
+  const { client, installs, leader, others, world } = cutOffInstall();
+  const { fixture } = world;
   const blockedNs = fixture.world.nowNs;
   // The next leader has two others.
   for (let round = 0; round < 2; round++) {

@@ -29,6 +29,32 @@ function areAllAtTail(fixture: LogFixture): boolean {
   return fixture.followers.every((each) => each.position === tail);
 }
 
+/** Whether a datagram brings log to a follower. */
+function isDataTo(late: Follower, datagram: Datagram): boolean {
+  const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
+  return isData && datagram.to.port === 9100 + late.memberId;
+}
+
+/** A long log that a follower has received; returns what it has asked for again on the way. */
+function naksOf(fixture: LogFixture, late: Follower): readonly Datagram[] {
+  const naks: Datagram[] = [];
+  fixture.network.filter = (datagram) => {
+    if (frameTypeOf(datagram) === FrameType.Nak) {
+      naks.push(datagram);
+    }
+    const isLost = naks.length === 0 && isDataTo(late, datagram) && fixture.entropy.below(5) === 0;
+    return isLost ? 0 : 1;
+  };
+  fixture.startAll();
+  fixture.appendBytes(50_000, 777);
+  fixture.until(() => naks.length > 0, SECOND_NS);
+  fixture.appendBytes(400_000, 777);
+  if (!fixture.until(() => areAllAtTail(fixture))) {
+    throw new Error('the followers lack a part of the log');
+  }
+  return naks;
+}
+
 test('the log reaches every follower byte for byte', (t) => {
   const fixture = new LogFixture({ followers: 2 });
   fixture.startAll();
@@ -212,9 +238,7 @@ for (const isOld of [false, true]) {
     follower(fixture, 0).join(fixture.publication, 0);
     const late = follower(fixture, 1);
     fixture.network.filter = (datagram) => {
-      const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
-      const isLate = datagram.to.port === 9100 + late.memberId;
-      return isData && isLate && fixture.entropy.below(5) === 0 ? 0 : 1;
+      return isDataTo(late, datagram) && fixture.entropy.below(5) === 0 ? 0 : 1;
     };
     if (!isOld) {
       late.join(fixture.publication, 0);
@@ -240,26 +264,8 @@ test('a late NAK, for what is purged since its follower has it, is refused', (t)
   const fixture = new LogFixture({ followers: 2 });
   const { counters } = fixture.transport;
   const late = follower(fixture, 1);
-  const naks: Datagram[] = [];
-  fixture.network.filter = (datagram) => {
-    if (frameTypeOf(datagram) === FrameType.Nak) {
-      naks.push(datagram);
-    }
-    const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
-    const isLate = datagram.to.port === 9100 + late.memberId;
-    return isData && isLate && naks.length === 0 && fixture.entropy.below(5) === 0 ? 0 : 1;
-  };
-  fixture.startAll();
-  fixture.appendBytes(50_000, 777);
-  t.ok(
-    fixture.until(() => naks.length > 0, SECOND_NS),
-    'something is asked for again',
-  );
-  fixture.appendBytes(400_000, 777);
-  t.ok(
-    fixture.until(() => areAllAtTail(fixture)),
-    'the followers have it all',
-  );
+  const naks = naksOf(fixture, late);
+  t.ok(naks.length > 0, 'something was asked for again, and has come');
   fixture.recording.purgedPosition = fixture.publication.oldestPosition();
   const refused = counters.naksRefused;
   for (const nak of naks) {
@@ -287,9 +293,7 @@ test('what no follower needs may be purged at any time', (t) => {
     if (isOld) {
       held.push(datagram);
     }
-    const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
-    const isLate = datagram.to.port === 9100 + late.memberId;
-    return isData && isLate && fixture.entropy.below(5) === 0 ? 0 : 1;
+    return isDataTo(late, datagram) && fixture.entropy.below(5) === 0 ? 0 : 1;
   };
   t.ok(fixture.appendBytes(1_500_000, 777), 'a long log');
   late.join(fixture.publication, 0);
@@ -322,10 +326,9 @@ test('what comes by itself while it is being read again is read no more', (t) =>
   const { counters } = fixture.transport;
   const held: Datagram[] = [];
   network.filter = (datagram) => {
-    const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
-    const isLate = datagram.to.port === 9100 + late.memberId;
     // The last one before a frame that is remembered: nothing before that frame is needed then.
-    const isHeld = isData && isLate && held.length === 0 && termOffsetOf(datagram) > 60_000;
+    const isLast = isDataTo(late, datagram) && termOffsetOf(datagram) > 60_000;
+    const isHeld = isLast && held.length === 0;
     if (isHeld) {
       held.push(datagram);
     }
@@ -364,23 +367,7 @@ test('what comes by itself while it is being read again is read no more', (t) =>
 test('a follower that asks on for what it said to have is told that it cannot be had', (t) => {
   const fixture = new LogFixture({ followers: 2 });
   const late = follower(fixture, 1);
-  const naks: Datagram[] = [];
-  fixture.network.filter = (datagram) => {
-    if (frameTypeOf(datagram) === FrameType.Nak) {
-      naks.push(datagram);
-    }
-    const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
-    const isLate = datagram.to.port === 9100 + late.memberId;
-    return isData && isLate && naks.length === 0 && fixture.entropy.below(5) === 0 ? 0 : 1;
-  };
-  fixture.startAll();
-  fixture.appendBytes(50_000, 777);
-  fixture.until(() => naks.length > 0, SECOND_NS);
-  fixture.appendBytes(400_000, 777);
-  t.ok(
-    fixture.until(() => areAllAtTail(fixture)),
-    'the followers have it all',
-  );
+  const naks = naksOf(fixture, late);
   fixture.recording.purgedPosition = fixture.publication.destinationNeeded(late.memberId);
   let count = 0;
   for (; count < 20 && fixture.publication.destinationFailure(2) === undefined; count++) {

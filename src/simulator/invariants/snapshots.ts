@@ -10,6 +10,8 @@ import type { Judge } from './judge.js';
 export class Snapshots {
   readonly #judge: Judge;
   readonly #first = new Map<number, string>();
+  /** By member: recording of the snapshot from which it started last. */
+  readonly #started = new Map<number, number>();
   /** Snapshots that members completed. */
   takenCount = 0;
   /** Starts from a snapshot. */
@@ -36,6 +38,11 @@ export class Snapshots {
     }
   }
 
+  /** Recording of the snapshot from which a member started last; 0 for none. */
+  startOf(memberId: number): number {
+    return this.#started.get(memberId) ?? 0;
+  }
+
   /**
    * A member has started from `used`; `newest` is what its record named last, undefined when its
    * log is damaged and may end before it.
@@ -46,6 +53,7 @@ export class Snapshots {
     used: SnapshotEntry | undefined,
   ): void {
     this.loadedCount += used === undefined ? 0 : 1;
+    this.#started.set(memberId, used?.recordingId ?? 0);
     if (newest !== undefined && newest.logPosition !== used?.logPosition) {
       this.#judge.report(
         'I-10',
