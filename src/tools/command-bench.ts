@@ -46,6 +46,7 @@ interface ClusterFlags extends SharedFlags {
   readonly rates: readonly number[];
   readonly durability: 'fsync' | 'page-cache';
   readonly threads: 'shared' | 'dedicated';
+  readonly logRetention: 'all' | 'snapshots';
   readonly floor?: boolean;
   readonly directory?: string;
 }
@@ -346,6 +347,12 @@ export function addBenchCommand(program: Command): void {
       'shared, or dedicated: each service on a thread of its own',
       wordOption(['shared', 'dedicated']),
       'shared',
+    )
+    .option(
+      '--log-retention <policy>',
+      'snapshots purges the log behind one each 64 MiB, all keeps it',
+      wordOption(['snapshots', 'all']),
+      'snapshots',
     )
     .option('--floor', 'measure the floor in turn with the closed loop, and print the ratio')
     .option('--directory <dir>', 'where the data lies meanwhile (default: a temporary directory)');

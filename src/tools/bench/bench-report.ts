@@ -151,7 +151,9 @@ export function sessionsText(result: SessionsBenchResult, environment: Environme
 export function clusterText(result: ClusterBenchResult, environment: Environment): string {
   const lines = [
     '',
-    `${result.nodes} members, durability ${result.durability}; ${mediumText(result)}`,
+    `${result.nodes} members, durability ${result.durability}, log ` +
+      `${result.logRetention === 'all' ? 'kept whole' : 'purged behind snapshots'}; ` +
+      mediumText(result),
   ];
   if (result.runs.length > 0) {
     lines.push(
