@@ -194,6 +194,8 @@ export class OwnLog {
     this.terms.truncate(cut.basePosition, cut.termId);
     this.durable = cut.basePosition;
     this.appended = cut.basePosition;
+    // What was damaged behind the cut is gone, and what will stand there is another log.
+    this.damaged = this.damaged < cut.basePosition ? this.damaged : Number.POSITIVE_INFINITY;
     this.currentPhase = LogPhase.Stopped;
   }
 

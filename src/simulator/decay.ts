@@ -13,16 +13,38 @@ export interface Decay {
   readonly rotten: Uint8Array;
 }
 
-/** The decays of one file. They do not overlap. */
+/** Reads bytes of the file. Returns how many there are. */
+type Read = (position: number, target: Uint8Array) => number;
+
+/**
+ * The decays of one file. They do not overlap, and each is written again as a whole or not at all:
+ * whoever writes the file splits them where the write begins and ends.
+ */
 export class DecayList {
-  readonly #decays: Decay[] = [];
+  #decays: Decay[] = [];
 
   get isEmpty(): boolean {
     return this.#decays.length === 0;
   }
 
-  add(decay: Decay): void {
-    this.#decays.push(decay);
+  /** @param atomicLength what a power cut keeps or loses as a whole, bytes. */
+  add({ position, truth, rotten }: Decay, atomicLength: number): void {
+    const end = position + truth.length;
+    for (let from = position; from < end; ) {
+      const to = Math.min(end, from + atomicLength - (from % atomicLength));
+      this.#decays.push(partOf({ position, truth, rotten }, from, to));
+      from = to;
+    }
+  }
+
+  /** From here on the file is about to be written otherwise than before here. */
+  splitAt(position: number): void {
+    this.#decays = this.#decays.flatMap((decay) => {
+      const end = decay.position + decay.truth.length;
+      return decay.position < position && position < end
+        ? [partOf(decay, decay.position, position), partOf(decay, position, end)]
+        : [decay];
+    });
   }
 
   /** Puts the truth in the place of what rotted and was not written again, in bytes read. */
@@ -31,26 +53,33 @@ export class DecayList {
       const from = Math.max(position, decay.position);
       const to = Math.min(position + length, decay.position + decay.truth.length);
       if (from < to) {
-        const rotten = decay.rotten.subarray(from - decay.position, to - decay.position);
+        const { truth, rotten } = partOf(decay, from, to);
         const start = offset + from - position;
         if (isEqualAt(target, start, rotten)) {
-          target.set(decay.truth.subarray(from - decay.position, to - decay.position), start);
+          target.set(truth, start);
         }
       }
     }
   }
 
-  /** Those that still read as rotten; the others are forgotten. */
-  alive(read: (position: number, target: Uint8Array) => number): readonly Decay[] {
-    for (let index = this.#decays.length - 1; index >= 0; index--) {
-      const { position, rotten } = this.#decays[index] as Decay;
-      const now = new Uint8Array(rotten.length);
-      if (read(position, now) < now.length || !isEqualAt(now, 0, rotten)) {
-        this.#decays.splice(index, 1);
-      }
-    }
+  /** Those that still read as rotten in one of the ways to read; the others are forgotten. */
+  alive(...reads: readonly Read[]): readonly Decay[] {
+    this.#decays = this.#decays.filter(({ position, rotten }) =>
+      reads.some((read) => {
+        const now = new Uint8Array(rotten.length);
+        return read(position, now) === now.length && isEqualAt(now, 0, rotten);
+      }),
+    );
     return this.#decays;
   }
+}
+
+function partOf({ position, truth, rotten }: Decay, from: number, to: number): Decay {
+  return {
+    position: from,
+    truth: truth.subarray(from - position, to - position),
+    rotten: rotten.subarray(from - position, to - position),
+  };
 }
 
 function isEqualAt(target: Uint8Array, start: number, bytes: Uint8Array): boolean {

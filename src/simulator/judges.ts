@@ -76,7 +76,8 @@ export class Judges {
     this.acknowledged = new Acknowledged(judge);
     this.history = new HistoryJudge(judge);
     this.snapshots = new Snapshots(judge);
-    this.requests = new Requests(judge, world);
+    this.#logOrder = new LogOrder(judge, disks.length);
+    this.requests = new Requests(judge, world, () => this.#logOrder.latestMs);
     this.suspension = new Suspension(judge);
     this.services = new JudgedServices(judge, world, this, messages);
     this.committed = new CommittedLog(judge, disks, geometry, isDurable);
@@ -84,7 +85,6 @@ export class Judges {
     this.promises = new Promises(judge, disks.length);
     this.#members = members;
     this.limits = new Limits(judge, disks.length);
-    this.#logOrder = new LogOrder(judge, disks.length);
     this.#wire = new Wire(disks.length, {
       votes: this.votes,
       committed: this.committed,

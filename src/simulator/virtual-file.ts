@@ -157,6 +157,7 @@ export class VirtualFile {
       this.#pageCount += this.newPageCount(position, bytes.length);
     }
     this.#length = Math.max(this.#length, end);
+    this.#splitDecays(position, end);
     this.#records.push({ position, end, bytes, lengthAfter: this.#length });
     forEachPage(position, bytes.length, (page, inPage, done, run) => {
       this.#pageForWrite(page).set(bytes.subarray(done, done + run), inPage);
@@ -171,6 +172,7 @@ export class VirtualFile {
   setLength(length: number): void {
     const before = this.#length;
     this.#length = length;
+    this.#splitDecays(length, before);
     const position = Math.min(length, before);
     this.#records.push({ position, end: before, bytes: undefined, lengthAfter: length });
     if (length >= before) {
@@ -255,12 +257,22 @@ export class VirtualFile {
       }
     });
     this.#pageCount = -1;
-    this.#decayed.add({ position, truth, rotten: rotten.slice() });
+    this.#decayed.add({ position, truth, rotten: rotten.slice() }, SECTOR_LENGTH);
   }
 
   /** What has rotted and was not written again. */
   decays(): readonly Decay[] {
-    return this.#decayed.alive((position, target) => this.read(position, target, 0, target.length));
+    return this.#decayed.alive(
+      (position, target) => this.read(position, target, 0, target.length),
+      (position, target) => this.readDurable(position, target, 0, target.length),
+    );
+  }
+
+  #splitDecays(from: number, to: number): void {
+    if (!this.#decayed.isEmpty) {
+      this.#decayed.splitAt(from);
+      this.#decayed.splitAt(to);
+    }
   }
 
   #forgetRecords(): void {

@@ -11,6 +11,7 @@ import {
 import { ClusterActionRequestEncoder } from '../../src/protocol/codecs/cluster-action-request.js';
 import { ClusterAction } from '../../src/protocol/codecs/enumerations.js';
 import { SessionMessageHeaderEncoder } from '../../src/protocol/codecs/session-message-header.js';
+import { REPLY_LIMITS } from '../../src/service/reply-cache.js';
 import { Acknowledged } from '../../src/simulator/invariants/acknowledged.js';
 import { Judge } from '../../src/simulator/invariants/judge.js';
 import { Limits } from '../../src/simulator/invariants/limits.js';
@@ -18,6 +19,7 @@ import { LogOrder } from '../../src/simulator/invariants/log-order.js';
 import { JUDGE_NAMES, judgeMessage } from '../../src/simulator/invariants/names.js';
 import { Progress, type Seen } from '../../src/simulator/invariants/progress.js';
 import { Promises } from '../../src/simulator/invariants/promises.js';
+import { Requests } from '../../src/simulator/invariants/requests.js';
 import { SentLog } from '../../src/simulator/invariants/sent-log.js';
 import {
   type SeenMessage,
@@ -46,6 +48,17 @@ const GOOD: Seen = {
   appendPosition: 960,
   truncationCount: 1,
 };
+
+/** A request is executed and another one dropped, log time moving on in between. */
+function dropReply(judge: Judge, passedMs: number): void {
+  let logTimeMs = 1_000;
+  const requests = new Requests(judge, { nowNs: 0 }, () => logTimeMs);
+  requests.onMade(0, 1, SECOND);
+  requests.onExecuted({ requester: 0, sequence: 1, order: 1 }, 96);
+  requests.onMade(0, 2, SECOND);
+  logTimeMs += passedMs;
+  requests.onFailed(0, 2, 'REPLY_DROPPED');
+}
 
 type Spoil = (simulation: Simulation) => void;
 
@@ -258,6 +271,11 @@ const BAD: readonly (readonly [string, string, () => Judge])[] = [
       }),
   ],
   [
+    'a reply that was dropped although log time did not pass what is retained',
+    'I-12',
+    () => judged((judge) => dropReply(judge, REPLY_LIMITS.clientAgeMaxMs - 1)),
+  ],
+  [
     'a queue beyond its limit',
     'I-13',
     () => judged((judge) => new Limits(judge, MEMBERS).onUse(2, 'pending answers', 129, 128)),
@@ -390,6 +408,7 @@ test('what is good trips nobody', (t) => {
   promises.onRecovered(1, false, 5, 0);
   promises.onRecovered(1, true, 5, 0);
   new Limits(judge, MEMBERS).onUse(2, 'pending answers', 128, 128);
+  dropReply(judge, REPLY_LIMITS.clientAgeMaxMs);
   const messages = new ServiceMessages(judge);
   const observers = [0, 1].map((memberId) => messages.observe(memberId, 0));
   for (const observer of observers) {

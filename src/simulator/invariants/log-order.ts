@@ -21,11 +21,17 @@ interface Seen {
 export class LogOrder {
   readonly #judge: Judge;
   readonly #seen: Seen[];
+  #latestMs = 0;
   readonly #openEvent = new SessionOpenEventDecoder();
 
   constructor(judge: Judge, memberCount: number) {
     this.#judge = judge;
     this.#seen = Array.from({ length: memberCount }, () => nothing());
+  }
+
+  /** The greatest time of an event that any member was given. */
+  get latestMs(): number {
+    return this.#latestMs;
   }
 
   /** A member's process starts: its service begins at position 0. */
@@ -65,6 +71,7 @@ export class LogOrder {
       );
     }
     seen.timestampMs = timestampMs;
+    this.#latestMs = Math.max(this.#latestMs, timestampMs);
   }
 
   onSessionOpened(memberId: number, sessionId: number, position: number): void {

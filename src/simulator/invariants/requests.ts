@@ -5,6 +5,7 @@
 // defines it; that others do the same there is seen by their state hashes. A request that was
 // executed at two positions of the log was executed twice.
 
+import { REPLY_LIMITS } from '../../service/reply-cache.js';
 import type { TimeSource } from '../virtual-clock.js';
 import type { Judge } from './judge.js';
 
@@ -21,19 +22,30 @@ export interface ExecutedRequest {
   readonly order: number;
 }
 
+interface OpenRequest {
+  readonly deadlineNs: number;
+  /** Log time of its requester's last execution, or of the log, when it was made. */
+  readonly lastExecutedMs: number;
+}
+
 /** Requests that were made, executed and answered. */
 export class Requests {
   readonly #judge: Judge;
   readonly #time: TimeSource;
   readonly #executed = new Map<string, { readonly position: number; readonly order: number }>();
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, OpenRequest>();
+  readonly #logTimeMs: () => number;
+  /** Log time at which a request of each requester was executed last. */
+  readonly #lastExecutedMs = new Map<number, number>();
   #definedPosition = 0;
   #answeredCount = 0;
   #unknownCount = 0;
 
-  constructor(judge: Judge, time: TimeSource) {
+  /** @param logTimeMs the greatest time of the log that any service has been given. */
+  constructor(judge: Judge, time: TimeSource, logTimeMs: () => number) {
     this.#judge = judge;
     this.#time = time;
+    this.#logTimeMs = logTimeMs;
   }
 
   get executedCount(): number {
@@ -64,11 +76,13 @@ export class Requests {
       );
     }
     this.#executed.set(key, { position, order });
+    this.#lastExecutedMs.set(requester, this.#logTimeMs());
   }
 
   /** A requester makes a request, whose outcome it is to have by then. */
   onMade(requester: number, sequence: number, deadlineNs: number): void {
-    this.#open.set(keyOf(requester, sequence), deadlineNs);
+    const lastExecutedMs = this.#lastExecutedMs.get(requester) ?? this.#logTimeMs();
+    this.#open.set(keyOf(requester, sequence), { deadlineNs, lastExecutedMs });
   }
 
   onAnswer({ order, requester, sequence }: ExecutedRequest, position: number): void {
@@ -92,11 +106,14 @@ export class Requests {
   /** A requester is told that its request has no answer. */
   onFailed(requester: number, sequence: number, code: string): void {
     const key = keyOf(requester, sequence);
+    const request = this.#open.get(key);
     this.#end(key);
     if (code === 'OUTCOME_UNKNOWN') {
       this.#unknownCount++;
     } else if (code !== 'TIMEOUT') {
-      this.#judge.report('I-12', `request ${key} ends in ${code}`);
+      if (code !== 'REPLY_DROPPED' || !this.#mayBeForgotten(request)) {
+        this.#judge.report('I-12', `request ${key} ends in ${code}`);
+      }
     } else if (this.#executed.has(key)) {
       this.#judge.report('I-12', `request ${key} was executed, and its client never sent it`);
     }
@@ -104,12 +121,18 @@ export class Requests {
 
   /** The run goes on: whoever waits for an outcome beyond its deadline waits for ever. */
   check(): void {
-    for (const [key, deadlineNs] of this.#open) {
+    for (const [key, { deadlineNs }] of this.#open) {
       if (this.#time.nowNs > deadlineNs + LATE_LIMIT_NS) {
         this.#judge.report('I-12', `request ${key} has no outcome by its deadline`);
         this.#open.delete(key);
       }
     }
+  }
+
+  /** A wall clock that jumps may take log time past what is retained for a client. */
+  #mayBeForgotten(request: OpenRequest | undefined): boolean {
+    const ageMs = this.#logTimeMs() - (request?.lastExecutedMs ?? this.#logTimeMs());
+    return ageMs >= REPLY_LIMITS.clientAgeMaxMs;
   }
 
   #end(key: string): void {
