@@ -9,6 +9,7 @@ export {
 } from './client/cluster-client.js';
 export type { CredentialsSupplier } from './client/credentials.js';
 export type { ExactlyOnceOptions } from './client/exactly-once-client.js';
+export { OfferResult } from './client/offer-result.js';
 export type { QueryOptions } from './client/query-client.js';
 export type { QueryAnswer, QueryRequestOptions } from './client/query-shell.js';
 export type { RequestClientOptions } from './client/request-client.js';

@@ -135,7 +135,7 @@ export class ClusterClient {
   /**
    * Sends a message to the leader, at most once.
    *
-   * @returns a positive stream position, or NOT_CONNECTED, BACK_PRESSURED, ADMIN_ACTION or CLOSED.
+   * @returns a positive stream position, or an OfferResult, which is negative.
    * @throws PawlError MESSAGE_TOO_LONG.
    */
   offer(buffer: Uint8Array, offset: number, length: number): number {

@@ -43,7 +43,10 @@ const SIGNAL_BASE = 128;
 /** One line per code, for help texts. */
 export const EXIT_CODE_TEXTS: readonly (readonly [number, string])[] = [
   [ExitCode.Ok, 'done, or left cleanly'],
-  [ExitCode.Unexpected, 'unexpected error (please report it)'],
+  [
+    ExitCode.Unexpected,
+    'unexpected error (please report it), time over, or a cluster that is not well',
+  ],
   [ExitCode.Usage, 'wrong command line, or a history that cannot be read'],
   [ExitCode.Configuration, 'wrong or unsafe configuration'],
   [ExitCode.Directory, 'data directory not born, foreign, already born, or in use'],

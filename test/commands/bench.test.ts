@@ -6,6 +6,7 @@ import type { FailoverBenchResult } from '../../src/tools/bench/failover-bench.j
 import type { FloorResult } from '../../src/tools/bench/floor-bench.js';
 import type { ReadsBenchResult } from '../../src/tools/bench/reads-bench.js';
 import type { RestartBenchResult } from '../../src/tools/bench/restart-bench.js';
+import type { SessionsBenchResult } from '../../src/tools/bench/sessions-bench.js';
 import type { SnapshotBenchResult } from '../../src/tools/bench/snapshot-bench.js';
 import type { TransferBenchResult } from '../../src/tools/bench/transfer-bench.js';
 import { runCli } from './cli.js';
@@ -146,4 +147,18 @@ test('bench reads sets queries beside reads through the log, in one JSON object'
     t.ok(roundsPerRead > 0 && roundsPerRead <= 1.5, 'a round for a read at most, but for repeats');
   }
   t.equal(result.holds, result.ratio >= 5, 'the verdict is that of the ratio');
+});
+
+test('bench sessions prints what idle sessions cost, in one JSON object', async (t) => {
+  const { code, stdout, stderr } = await runCli(
+    ...['bench', 'sessions', '--json', '--counts', '4,12', '--rate', '200', '--seconds', '0.3'],
+    ...['--durability', 'page-cache'],
+  );
+  t.equal(code, 0, stderr);
+  const result = JSON.parse(stdout) as SessionsBenchResult;
+  t.equal(result.stoppedBy, undefined);
+  t.deepEqual(
+    result.runs.map(({ sessions }) => sessions),
+    [4, 12],
+  );
 });
