@@ -27,8 +27,8 @@ export const THROUGHPUT_RATIO_MIN = 0.5;
 const WINDOW_LENGTH = 4 * MIB;
 const STREAM_TERM_LENGTH = 8 * MIB;
 /**
- * Where the log is purged behind snapshots: as a cluster that runs for long does it, so that what is
- * measured is not how fast a machine finds memory for its page cache.
+ * Where the log is purged behind snapshots: as a cluster that runs for long does it, so that what
+ * is measured is not how fast a machine finds memory for its page cache.
  */
 const SNAPSHOT_INTERVAL_LENGTH = 64 * MIB;
 const SEGMENT_LENGTH = 64 * MIB;
