@@ -40,6 +40,7 @@ export const Mark = {
   CandidacyVoteTooLate: nextMark(),
   CandidacyRefused: nextMark(),
   LeaderDiskTooSlowToBegin: nextMark(),
+  LeaderLogOpeningGivenUp: nextMark(),
   LeaderQuorumLost: nextMark(),
   LeaderOwnDiskStalled: nextMark(),
   LeaderCanvassAnswered: nextMark(),

@@ -272,6 +272,7 @@ export class ConsensusEffects implements ElectionEffects {
   stopLog(): void {
     const { recorder } = this.#member;
     assert(!this.#isStopping, 'the log is stopped once at a time');
+    // An opening ends here, whatever it waited for: a tail that nobody can mend never gets a time.
     this.#opening?.tailTime.close();
     this.#opening = undefined;
     this.#joining = undefined;
@@ -327,6 +328,7 @@ export class ConsensusEffects implements ElectionEffects {
       recorder.stop();
       return 1;
     }
+    assert(this.#wasRecording || !leaderLog.isOpen, 'a log that is published is recorded');
     this.#isStopping = false;
     logPublisher.setLog(0);
     leaderLog.close();

@@ -3,8 +3,8 @@
 // Consensus does no I/O. Messages leave through the send effects; disk and log work is asked for
 // and answered later by the `on...` call named beside it. An answer may come at once, from within
 // the effect: it is only noted, and acted upon by the next doWork. At most one log operation
-// (stopLog, truncateLog, appendTermEntry, openLeaderLog) is outstanding at any time; joinLog
-// answers nothing.
+// (stopLog, truncateLog, appendTermEntry, openLeaderLog) is outstanding at any time: a stopLog
+// takes the place of an openLeaderLog, which is answered no more. joinLog answers nothing.
 
 import type { LeadershipTermId, Position } from '../position.js';
 import type { ElectionState, MemberRole } from './election-state.js';
@@ -177,7 +177,8 @@ export interface ElectionEffects {
   persistNodeState(state: NodeState, sequence: number): void;
   /**
    * Stop recording; a leader also closes the log publication, a follower its subscription to the
-   * log. Answered by onLogStopped with the final durable position, after which nothing is written.
+   * log. An openLeaderLog that was not answered is given up. Answered by onLogStopped with the
+   * final durable position, after which nothing is written.
    */
   stopLog(): void;
   /**

@@ -153,7 +153,7 @@ export class LeaderTerm {
   doWork(nowNs: number, servicePosition: Position): string | undefined {
     const tracker = this.tracker;
     if (tracker === undefined) {
-      if (nowNs < this.startedNs + this.context.config.leaderTimeoutNs) {
+      if (!this.isDiskStalled(nowNs)) {
         return undefined;
       }
       hit(Mark.LeaderDiskTooSlowToBegin);
@@ -195,9 +195,15 @@ export class LeaderTerm {
     return Math.min(announceNs, diskNs, heartbeatNs, quorumNs, askedNs);
   }
 
-  /** Whether the recorder has had bytes to make durable for a leader timeout, without progress. */
+  /**
+   * Whether the recorder has had bytes to make durable for a leader timeout, without progress, or
+   * the term has not begun in that time: its entry was not written, or the log could not be read.
+   */
   isDiskStalled(nowNs: number): boolean {
     const { config, log } = this.context;
+    if (!this.isOpen()) {
+      return nowNs >= this.startedNs + config.leaderTimeoutNs;
+    }
     const isBehind = log.appendPosition() > log.durablePosition();
     return isBehind && nowNs >= this.diskProgressNs + config.leaderTimeoutNs;
   }

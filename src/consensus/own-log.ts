@@ -5,6 +5,7 @@
 // outstanding. This class keeps that straight, so that no state of the election has to.
 
 import { assert } from '../assert.js';
+import { hit, Mark } from '../marks.js';
 import type { LeadershipTermId, Position } from '../position.js';
 import type { ElectionEffects, LogJoin, RecoveredState } from './election-effects.js';
 import type { LogEnd } from './log-end.js';
@@ -19,6 +20,8 @@ export const LogPhase = {
   Truncating: 3,
   AppendingEntry: 4,
   OpeningLeaderLog: 5,
+  /** An opening is given up before it was answered: nothing was recorded in it. */
+  GivingUpOpening: 6,
 } as const;
 export type LogPhase = (typeof LogPhase)[keyof typeof LogPhase];
 
@@ -32,7 +35,6 @@ export class OwnLog {
   private readonly effects: LogEffects;
   private readonly terms: TermEntries;
   private currentPhase: LogPhase = LogPhase.Stopped;
-  private stopWanted = false;
   private durable: Position;
   private appended: Position;
   // Invariant: never falls; what is below is never truncated (B13).
@@ -117,13 +119,19 @@ export class OwnLog {
     return this.eventEnd;
   }
 
-  /** Stops recording, now or when the operation under way is done. Repeating it changes nothing. */
+  /**
+   * Stops recording, or gives up to open the log: that waits for a tail that can be read, and may
+   * do so for ever. A cut or an entry that is under way ends by itself. Repeating it changes
+   * nothing.
+   */
   stop(): void {
     if (this.currentPhase === LogPhase.Recording) {
       this.currentPhase = LogPhase.Stopping;
       this.effects.stopLog();
     } else if (this.currentPhase === LogPhase.OpeningLeaderLog) {
-      this.stopWanted = true;
+      hit(Mark.LeaderLogOpeningGivenUp);
+      this.currentPhase = LogPhase.GivingUpOpening;
+      this.effects.stopLog();
     }
   }
 
@@ -182,8 +190,10 @@ export class OwnLog {
   }
 
   onStopped(durablePosition: Position): void {
-    assert(this.currentPhase === LogPhase.Stopping, 'a stop was asked for');
+    const isGivenUp = this.currentPhase === LogPhase.GivingUpOpening;
+    assert(isGivenUp || this.currentPhase === LogPhase.Stopping, 'a stop was asked for');
     assert(durablePosition >= this.durable, `the durable ${this.durable} is not taken back`);
+    assert(!isGivenUp || durablePosition === this.durable, 'a log that never opened grew');
     this.durable = durablePosition;
     this.appended = durablePosition;
     this.currentPhase = LogPhase.Stopped;
@@ -212,10 +222,6 @@ export class OwnLog {
     this.eventEnd = eventEndPosition;
     this.appended = Math.max(this.appended, eventEndPosition);
     this.currentPhase = LogPhase.Recording;
-    if (this.stopWanted) {
-      this.stopWanted = false;
-      this.stop();
-    }
   }
 
   private takePending(phase: LogPhase): TermEntry {

@@ -205,6 +205,49 @@ test('damage in a tail that the cluster does not have is cut with it', (t) => {
   t.end();
 });
 
+test('a new leader whose own tail has rotted gives way, and follows without a restart', (t) => {
+  const fixture = new ClusterFixture();
+  const leader = fixture.start();
+  sendAndAwait(fixture, 50);
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  const followers = fixture.followers();
+  for (const { node } of followers) {
+    node.kill();
+  }
+  for (let value = 0; value < 30; value++) {
+    fixture.send(client, messageOf(value, 1000));
+  }
+  fixture.await(() => fixture.status(leader).state === 'CANVASS', 'it leads no more');
+  client.node.kill();
+  fixture.run(SECOND);
+  const { commitPosition, durablePosition, leadershipTermId } = fixture.status(leader);
+  t.equal(leadershipTermId, -1, 'it stands in no term');
+  t.ok(durablePosition > commitPosition + 10 * KIB, `${commitPosition} to ${durablePosition}`);
+  // It rots while the member runs, and nobody else has it.
+  spoil(leader, commitPosition, durablePosition);
+  for (const follower of followers) {
+    fixture.cluster.start(follower);
+  }
+  const isOpening = () => fixture.status(leader).state === 'LEADER_LOG_REPLICATION';
+  fixture.await(isOpening, 'it has the most log, and is elected');
+  fixture.await(() => fixture.status(leader).counters.damagedRanges === 1, 'it finds the damage');
+  const next = fixture.awaitLeader();
+  t.notEqual(next.memberId, leader.memberId, 'it could not begin its term');
+  awaitEqualServices(fixture);
+  t.equal(fixture.status(leader).state, 'CLOSED', 'it follows');
+  t.equal(fixture.status(leader).counters.damagedRanges, 0, 'what was damaged is cut');
+  const third = followers.find((one) => one !== next) as SimulatedMember;
+  third.node.kill();
+  sendAndAwait(fixture, 10);
+  next.node.kill();
+  fixture.cluster.start(third);
+  fixture.awaitLeader();
+  t.ok(fixture.status(leader).isVoting, 'and its vote counts');
+  fixture.close();
+  t.end();
+});
+
 test('requests for repair that cannot be are counted and dropped', (t) => {
   const fixture = new ClusterFixture();
   const leader = fixture.start();

@@ -103,6 +103,52 @@ test('a candidate asks when its own vote is durable and leads with a bare quorum
   t.end();
 });
 
+test('a leader whose log does not open in time gives it up, and then answers as any other', (t) => {
+  const bench = new Bench();
+  bench.stand();
+  bench.election.onVote(1, 0, 4, true, 3, 960, bench.nowNs);
+  bench.work(0);
+  bench.election.onTermEntryAppended();
+  bench.work(0);
+  t.deepEqual(bench.take(), ['entry 4 960', 'open 4 960']);
+  bench.work(600 * MS);
+  const givenUp = bench.take();
+  t.deepEqual(
+    givenUp.filter((call) => !call.startsWith('transfer')),
+    ['stop '],
+  );
+  t.equal(bench.election.state(), ElectionState.Canvass);
+  bench.request(5, 4, 960);
+  t.deepEqual(bench.take(), [], 'its log end is not final yet');
+  bench.election.onLogStopped(960);
+  bench.request(5, 4, 960);
+  t.deepEqual(bench.take(), ['persist']);
+  bench.persisted();
+  t.deepEqual(bench.take(), ['vote 1 5 4 960 true']);
+  t.end();
+});
+
+test('a leader whose log did not open in time lets the others stand first', (t) => {
+  const bench = new Bench();
+  bench.stand();
+  bench.election.onVote(1, 0, 4, true, 3, 960, bench.nowNs);
+  bench.work(0);
+  bench.election.onTermEntryAppended();
+  bench.work(0);
+  bench.work(600 * MS);
+  bench.election.onLogStopped(960);
+  bench.take();
+  const standsNs = bench.nowNs + 600 * MS;
+  while (!bench.take().includes('persist')) {
+    bench.election.onCanvassPosition(1, 3, 960, 4, bench.nowNs);
+    bench.election.onCanvassPosition(2, 3, 960, 4, bench.nowNs);
+    bench.work(10 * MS);
+  }
+  t.ok(bench.nowNs >= standsNs, `it stands at ${bench.nowNs / MS} ms, by ${standsNs / MS}`);
+  t.equal(bench.election.candidateTermId(), 5);
+  t.end();
+});
+
 test('a vote that arrives after the ballot has ended is not counted', (t) => {
   // A process that slept in its ballot may find votes that their givers have since lost.
   const bench = new Bench();

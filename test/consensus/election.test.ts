@@ -157,6 +157,34 @@ test('a leader that was cut off steps down and its tail is cut when it returns',
   t.end();
 });
 
+test('a new leader that cannot read its own tail gives up, and another one cuts it', (t) => {
+  const virtual = settled(3);
+  const old = virtual.member(lead(virtual));
+  const others = virtual.members.filter((member) => member !== old);
+  for (const other of others) {
+    other.crash();
+  }
+  virtual.run(LEADER_TIMEOUT + 150 * MS);
+  const { committedPosition } = virtual.checker;
+  t.ok(old.disk.log.end() > committedPosition, 'it has a tail that nobody else has');
+  old.unreadablePosition = committedPosition;
+  for (const other of others) {
+    other.start();
+  }
+  const isOpening = () => old.election?.state() === ElectionState.LeaderLogReplication;
+  t.ok(virtual.run(FAIL_OVER, isOpening), 'it has the most log, and is elected');
+  const termId = virtual.checker.greatestTerm();
+  electsWithin(t, virtual, LEADER_TIMEOUT + FAIL_OVER, 'one whose log can be read');
+  t.notEqual(virtual.leader()?.memberId, old.memberId);
+  t.ok(
+    virtual.run(FAIL_OVER, () => virtual.isSettled()),
+    'the other follows without a restart',
+  );
+  t.ok(virtual.checker.greatestTerm() <= termId + 2, 'it did not win again and again');
+  t.ok(virtual.checker.truncations > 0, 'the tail was cut');
+  t.end();
+});
+
 test('an old leader that wakes up commits nothing and follows the new one', (t) => {
   // P4: a stopped process finds itself deposed at first contact.
   const virtual = settled(3);

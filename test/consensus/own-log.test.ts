@@ -2,14 +2,25 @@
 
 import test from 'tape';
 import type { RecoveredState } from '../../src/consensus/election-effects.js';
-import { OwnLog } from '../../src/consensus/own-log.js';
+import { LogPhase, OwnLog } from '../../src/consensus/own-log.js';
 import { MEMBER_NULL, POSITION_NULL, type Position, TERM_NULL } from '../../src/position.js';
 
 const DURABLE = 6_400;
 const TERM = 3;
 
+/** A log, and what it asked for. */
+interface AskedLog {
+  readonly log: OwnLog;
+  readonly asked: string[];
+}
+
 /** The log of a start that found it damaged from a position on. */
 function damagedLog(damagedPosition: Position): OwnLog {
+  return recoveredLog(damagedPosition).log;
+}
+
+function recoveredLog(damagedPosition = Number.POSITIVE_INFINITY): AskedLog {
+  const asked: string[] = [];
   const recovered: RecoveredState = {
     nodeState: {
       candidateTermId: TERM,
@@ -24,13 +35,24 @@ function damagedLog(damagedPosition: Position): OwnLog {
     incarnation: 1n,
     damagedPosition,
   };
-  return new OwnLog(recovered, {
-    stopLog: () => undefined,
-    truncateLog: () => undefined,
-    appendTermEntry: () => undefined,
-    openLeaderLog: () => undefined,
-    joinLog: () => undefined,
+  const log = new OwnLog(recovered, {
+    stopLog: () => asked.push('stop'),
+    truncateLog: () => asked.push('truncate'),
+    appendTermEntry: () => asked.push('entry'),
+    openLeaderLog: () => asked.push('open'),
+    joinLog: () => asked.push('join'),
   });
+  return { log, asked };
+}
+
+/** The log of a leader that is about to open, and what is asked for from then on. */
+function openingLog(): AskedLog {
+  const { log, asked } = recoveredLog();
+  log.appendEntry(TERM + 1, DURABLE);
+  log.onTermEntryAppended();
+  log.openLeaderLog(TERM + 1);
+  asked.length = 0;
+  return { log, asked };
 }
 
 function cut(log: OwnLog, position: Position): void {
@@ -70,5 +92,37 @@ test('damage before a cut stays', (t) => {
   const log = damagedLog(3_200);
   cut(log, 4_800);
   t.equal(log.soundPosition(), 3_200);
+  t.end();
+});
+
+test('a log that has not opened yet is stopped at once, and ends where it ended', (t) => {
+  const { log, asked } = openingLog();
+  log.stop();
+  log.stop();
+  t.deepEqual(asked, ['stop'], 'the opening is given up, once');
+  t.equal(log.phase(), LogPhase.GivingUpOpening);
+  t.notOk(log.isStopped(), 'what was begun for it may still be under way');
+  log.onStopped(DURABLE);
+  t.deepEqual(log.end(), { termId: TERM + 1, position: DURABLE });
+  t.throws(() => log.onLeaderLogOpened(7, DURABLE + 96), /was asked for/, 'it opens no more');
+  t.end();
+});
+
+test('a log that was opened in the very turn that stops it is stopped like any other', (t) => {
+  const { log, asked } = openingLog();
+  log.onLeaderLogOpened(7, DURABLE + 96);
+  log.stop();
+  t.deepEqual(asked, ['stop']);
+  log.onStopped(DURABLE + 96);
+  t.deepEqual(log.end(), { termId: TERM + 1, position: DURABLE + 96 }, 'its event is in it');
+  t.end();
+});
+
+test('an opening that was given up has recorded nothing', (t) => {
+  const { log } = openingLog();
+  log.stop();
+  t.notOk(log.onProgress(DURABLE + 96, DURABLE + 96), 'no recorder speaks of it');
+  t.equal(log.durablePosition(), DURABLE);
+  t.throws(() => log.onStopped(DURABLE + 96), /never opened/);
   t.end();
 });

@@ -2,15 +2,10 @@
 
 import { assert } from '../../src/assert.js';
 import { Election } from '../../src/consensus/election.js';
-import type {
-  ElectionEffects,
-  KnownIncarnation,
-  LogJoin,
-  MemberId,
-  NodeState,
-} from '../../src/consensus/election-effects.js';
+import type { ElectionEffects, MemberId, NodeState } from '../../src/consensus/election-effects.js';
 import { electionStateName, MemberRole } from '../../src/consensus/election-state.js';
 import type { VirtualCluster } from './virtual-cluster.js';
+import { type Life, newLife } from './virtual-life.js';
 import { type Frame, VirtualLog } from './virtual-log.js';
 import { type Disk, messageEffects } from './virtual-messages.js';
 
@@ -19,22 +14,6 @@ const FRAMES_PER_SEND_MAX = 16;
 const LOG_HEARTBEAT_NS = 100_000_000;
 const WAKE_MIN_NS = 20_000;
 
-/** What one life of a process has in memory. */
-interface Life {
-  readonly epoch: number;
-  /** The log as the process sees it: the durable part and what is behind it. */
-  readonly log: VirtualLog;
-  join: LogJoin | undefined;
-  session: number;
-  ledTermId: number;
-  readonly destinations: Map<MemberId, number>;
-  logHeartbeatNs: number;
-  isSyncing: boolean;
-  /** Disk work under way: a crash may still let the first of it happen. */
-  pending: { apply: () => void; done: () => void }[];
-  consumed: number;
-}
-
 export class VirtualMember {
   readonly memberId: MemberId;
   readonly disk: Disk;
@@ -42,6 +21,8 @@ export class VirtualMember {
   isPaused = false;
   /** The disk answers nothing while it hangs. */
   isDiskHung = false;
+  /** The log cannot be read from here on: no log opens whose tail that is. A cut takes it away. */
+  unreadablePosition = Number.POSITIVE_INFINITY;
   private readonly cluster: VirtualCluster;
   private life: Life | undefined;
   private epoch = 0;
@@ -90,18 +71,7 @@ export class VirtualMember {
     this.isPaused = false;
     this.isDiskHung = false;
     this.inbox = [];
-    this.life = {
-      epoch: this.epoch,
-      log: new VirtualLog(this.disk.log.frames),
-      join: undefined,
-      session: 0,
-      ledTermId: -1,
-      destinations: new Map(),
-      logHeartbeatNs: 0,
-      isSyncing: false,
-      pending: [],
-      consumed: this.disk.commitPosition,
-    };
+    this.life = newLife(this.epoch, this.disk);
     this.election = new Election(
       this.cluster.config(this.memberId),
       {
@@ -336,7 +306,10 @@ export class VirtualMember {
       () => {
         const directory = `${this.memberId}/${this.disk.incarnation}`;
         this.cluster.checker.onNodeState(directory, this.disk.nodeState, state);
-        this.disk.nodeState = { ...state, incarnations: state.incarnations.map(cloneIncarnation) };
+        this.disk.nodeState = {
+          ...state,
+          incarnations: state.incarnations.map((known) => ({ ...known })),
+        };
       },
       () => this.election?.onNodeStatePersisted(sequence),
     );
@@ -346,6 +319,7 @@ export class VirtualMember {
     const end = life.log.end();
     life.join = undefined;
     life.session = 0;
+    life.ledTermId = -1;
     life.destinations.clear();
     this.diskWork(
       life,
@@ -363,6 +337,9 @@ export class VirtualMember {
       life,
       () => {
         this.disk.log.truncate(position);
+        if (position <= this.unreadablePosition) {
+          this.unreadablePosition = Number.POSITIVE_INFINITY;
+        }
         this.disk.entries = this.disk.entries.filter((entry) => entry.termId <= lastTermId);
       },
       () => {
@@ -462,12 +439,14 @@ export class VirtualMember {
         const life = live();
         assert(life.log.end() === basePosition, 'the log opens at its end');
         assert(this.disk.log.end() === basePosition, 'and all of it is durable');
+        life.ledTermId = termId;
         cluster.events.after(1000, () => {
-          if (this.life !== life || this.election === undefined) {
+          const isWanted = this.life === life && life.ledTermId === termId;
+          const isReadable = basePosition <= this.unreadablePosition;
+          if (!isWanted || !isReadable || this.election === undefined) {
             return;
           }
           life.session = from * 100_000 + ++this.sessions + epoch * 100;
-          life.ledTermId = termId;
           life.destinations.clear();
           this.appendFrame(life, termId, NLT_EVENT_LENGTH);
           this.election.onLeaderLogOpened(life.session, life.log.end());
@@ -490,8 +469,4 @@ export class VirtualMember {
       },
     };
   }
-}
-
-function cloneIncarnation(known: KnownIncarnation): KnownIncarnation {
-  return { ...known };
 }
