@@ -205,6 +205,7 @@ export const Mark = {
   SenderBlocked: nextMark(),
   DestinationSkipsAhead: nextMark(),
   DestinationSendsRecorded: nextMark(),
+  DestinationOvertakenAgain: nextMark(),
   DestinationSourceFailed: nextMark(),
   DestinationRepairsFromRecording: nextMark(),
   DestinationNakRefused: nextMark(),

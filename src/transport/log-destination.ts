@@ -5,6 +5,7 @@
 // answered from the same two places.
 
 import { DATA_HEADER_LENGTH } from '../../assembly/layout/frame.js';
+import { assert } from '../assert.js';
 import { hit, Mark } from '../marks.js';
 import { SEND_FAILED } from '../ports/network.js';
 import { type Position, termOffsetAt } from '../position.js';
@@ -33,6 +34,8 @@ class RecordedBytes {
   #reader: BlockReader | undefined;
   /** Bytes the socket had taken after the last send from here: they must be free before a read. */
   #sentMark = 0;
+  /** Where in the log the bytes at the address lie. */
+  position: Position = -1;
   address = 0;
   /** Position bytes left at the address. */
   remaining = 0;
@@ -45,14 +48,23 @@ class RecordedBytes {
     return this.#reader !== undefined;
   }
 
-  /** Position bytes there are; 0 while a read is under way or the socket holds the last ones. */
+  /**
+   * Position bytes there are from a position on; 0 while a read is under way or the socket holds
+   * the last ones.
+   */
   read(position: Position, limit: Position, releasedBytes: number): number {
+    if (this.remaining > 0 && position !== this.position) {
+      // The stream went on from the term buffers before these were sent, and comes back for others.
+      hit(Mark.DestinationOvertakenAgain);
+      this.remaining = 0;
+    }
     if (this.remaining === 0 && releasedBytes >= this.#sentMark) {
       this.#reader ??= this.#source.open();
       const available = this.#reader.read(position, limit);
       if (available <= 0) {
         return available;
       }
+      this.position = position;
       this.address = this.#reader.address;
       this.remaining = available;
     }
@@ -61,6 +73,7 @@ class RecordedBytes {
 
   /** Steps over frames; `sentBytes` tells when the socket will have released them. */
   consume(advance: number, sentBytes: number): void {
+    this.position += advance;
     this.address += advance;
     this.remaining = Math.max(0, this.remaining - advance);
     this.#sentMark = sentBytes;
@@ -305,6 +318,7 @@ export class LogDestination extends StreamSender {
   #sendBlock(bytes: RecordedBytes, position: Position, room: number): number {
     const { arena, scratch } = this.context;
     const { termLength, sessionId, streamId } = this.log.geometry;
+    assert(bytes.position === position, 'what is sent from a recording lies where it belongs');
     const lengthMax = Math.min(room, termLength - termOffsetAt(position, termLength));
     const length = arena.core.nextBlockBytes(bytes.address, bytes.remaining, lengthMax, scratch);
     if (length === 0) {

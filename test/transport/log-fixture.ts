@@ -8,8 +8,9 @@ import type { LogPublication } from '../../src/transport/log-publication.js';
 import type { Subscription } from '../../src/transport/subscription.js';
 import { Transport } from '../../src/transport/transport.js';
 import type { TransportConfig } from '../../src/transport/transport-config.js';
-import { MemoryNetwork } from '../support/memory-network.js';
+import { type Datagram, MemoryNetwork } from '../support/memory-network.js';
 import { SeededEntropy } from '../support/seeded-entropy.js';
+import { FrameType, frameTypeOf, isHeartbeat } from './transport-fixture.js';
 
 export const LOG_STREAM_ID = 100;
 export const LOG_SESSION_ID = -77;
@@ -314,4 +315,23 @@ export class LogFixture {
       follower.transport.close();
     }
   }
+}
+
+export function follower(fixture: LogFixture, index: number): Follower {
+  const found = fixture.followers[index];
+  if (found === undefined) {
+    throw new Error(`there is no follower ${index}`);
+  }
+  return found;
+}
+
+export function areAllAtTail(fixture: LogFixture): boolean {
+  const tail = fixture.publication.position();
+  return fixture.followers.every((each) => each.position === tail);
+}
+
+/** Whether a datagram brings log to a follower. */
+export function isDataTo(late: Follower, datagram: Datagram): boolean {
+  const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
+  return isData && datagram.to.port === 9100 + late.memberId;
 }

@@ -3,7 +3,15 @@
 import test from 'tape';
 import { BACK_PRESSURED, DATA_TERM_OFFSET_OFFSET } from '../../assembly/layout/frame.js';
 import type { Datagram } from '../support/memory-network.js';
-import { endpointOf, type Follower, LogFixture, TERM_LENGTH } from './log-fixture.js';
+import {
+  areAllAtTail,
+  endpointOf,
+  type Follower,
+  follower,
+  isDataTo,
+  LogFixture,
+  TERM_LENGTH,
+} from './log-fixture.js';
 import {
   FrameType,
   frameTypeOf,
@@ -12,27 +20,8 @@ import {
   SECOND_NS,
 } from './transport-fixture.js';
 
-function follower(fixture: LogFixture, index: number): Follower {
-  const found = fixture.followers[index];
-  if (found === undefined) {
-    throw new Error(`there is no follower ${index}`);
-  }
-  return found;
-}
-
 function termOffsetOf({ bytes }: Datagram): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getInt32(DATA_TERM_OFFSET_OFFSET, true);
-}
-
-function areAllAtTail(fixture: LogFixture): boolean {
-  const tail = fixture.publication.position();
-  return fixture.followers.every((each) => each.position === tail);
-}
-
-/** Whether a datagram brings log to a follower. */
-function isDataTo(late: Follower, datagram: Datagram): boolean {
-  const isData = frameTypeOf(datagram) === FrameType.Data && !isHeartbeat(datagram);
-  return isData && datagram.to.port === 9100 + late.memberId;
 }
 
 /** A long log that a follower has received; returns what it has asked for again on the way. */
