@@ -72,10 +72,16 @@ export class MemberEngine {
   readonly #storage: NodeStorage;
   readonly #recorder: NodeRecorder;
   readonly #shadow: NodeShadow | undefined;
+  /** Resolves when the lock of the directory is released. */
+  readonly #unlocked: Promise<void>;
+  #resolveUnlocked: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: MemberEngineOptions) {
     this.#options = options;
+    this.#unlocked = new Promise((resolve) => {
+      this.#resolveUnlocked = resolve;
+    });
     const { arena, clock, directory, idle, services, wakeCell } = options;
     const config = concludeClusterConfig(options.cluster, options.member);
     const loop = new EventLoop({
@@ -198,16 +204,21 @@ export class MemberEngine {
     };
   }
 
-  /** Resolves when everything that it held is free again. */
+  /** Resolves when it is closed and everything that it held is free again. */
   async released(): Promise<void> {
-    await Promise.all([this.#recorder.stopped(), this.#shadow?.stopped()]);
+    await Promise.all([this.#unlocked, this.#shadow?.stopped()]);
   }
 
-  /** Leaves the cluster cleanly and ends. */
+  /** Leaves the cluster cleanly and ends. One that is closed is waited for until it is released. */
   async stop(): Promise<void> {
-    if (this.#isClosed) {
-      return;
+    if (!this.#isClosed) {
+      await this.#leave();
+      this.close(undefined);
     }
+    await this.released();
+  }
+
+  async #leave(): Promise<void> {
     const { clock } = this.#options;
     this.#member.leave(clock.nowNs());
     this.#loop.wake();
@@ -216,11 +227,9 @@ export class MemberEngine {
       await new Promise((resolve) => setTimeout(resolve, LEAVE_POLL_MS));
       this.#loop.wake();
     }
-    this.close(undefined);
-    await this.released();
   }
 
-  /** Ends as it is. Idempotent. */
+  /** Ends as it is; what it holds of the directory is released later. Idempotent. */
   close(error: unknown): void {
     if (this.#isClosed) {
       return;
@@ -230,8 +239,20 @@ export class MemberEngine {
     this.#recorder.close();
     this.#member.close();
     this.#network.close();
-    this.#storage.end();
+    this.#storage.closeFiles();
+    void this.#unlock();
     this.#options.onEnd(error);
+  }
+
+  /**
+   * The recorder's thread may have a write, a sync or its last mark in hand: who had the directory
+   * now would recover it beneath that. It ends after it, or with the process, and the lock too. A
+   * shadow writes no file: the lock does not wait for a callback that may never return.
+   */
+  async #unlock(): Promise<void> {
+    await this.#recorder.stopped();
+    this.#storage.end();
+    this.#resolveUnlocked?.();
   }
 }
 

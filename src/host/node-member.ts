@@ -124,9 +124,12 @@ export interface RunningMember {
    * @throws PawlError LIMIT_EXCEEDED or TIMEOUT saying why it did not come to that.
    */
   transferLeadership(targetMemberId: number): Promise<number>;
-  /** Leaves the cluster cleanly and ends. */
+  /** Leaves the cluster cleanly and ends; resolves when its directory is free for another. */
   stop(): Promise<void>;
-  /** Resolves when the member has ended: with the error that ended it, or undefined. */
+  /**
+   * Resolves when the member has ended: with the error that ended it, or undefined. The directory
+   * may be locked a moment longer, until the last write is done: `stop` waits for that.
+   */
   readonly closed: Promise<unknown>;
 }
 

@@ -319,12 +319,17 @@ export class NodeStorage implements Storage {
     return this.#completions.poll(handler, limit);
   }
 
-  /** Closes all files and releases all locks. Background syncs end by themselves. */
-  end(): void {
-    this.#isClosed = true;
+  /** Closes all files. Locks are held on: others may still write below the directory. */
+  closeFiles(): void {
     for (const file of [...this.#files.keys()]) {
       this.close(file);
     }
+  }
+
+  /** Closes all files and releases all locks. Background syncs end by themselves. */
+  end(): void {
+    this.#isClosed = true;
+    this.closeFiles();
     for (const lock of this.#locks.splice(0)) {
       lock.release();
     }
