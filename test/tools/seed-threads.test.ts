@@ -11,7 +11,7 @@ import type { ScriptedPlan } from './fixtures/scripted-worker.js';
 const FAILING = new URL('./fixtures/failing-seeds-worker.ts', import.meta.url);
 const SCRIPTED = new URL('./fixtures/scripted-worker.ts', import.meta.url);
 
-type Script = Pick<ScriptedPlan, 'late' | 'endless' | 'throwing' | 'leaving'>;
+type Script = Pick<ScriptedPlan, 'late' | 'endless' | 'throwing' | 'leaving' | 'failing'>;
 
 /** Runs six seeds of a script, and returns what was passed on and told. */
 async function runScript(jobs: number, script: Script) {
@@ -80,6 +80,14 @@ test('a seed that takes long holds up no thread, and the reports stay in order',
     ...[1, 2, 3, 4, 5].map((count) => `${count} ended, 0 failed, 0 passed on`),
     '6 ended, 0 failed, 6 passed on',
   ]);
+});
+
+test('seeds are minimised until three are known to have failed', async (t) => {
+  const { reports } = await runScript(1, { failing: [12, 13, 14, 15, 16] });
+  t.deepEqual(
+    reports.map(({ violation }) => violation?.invariant),
+    [undefined, 'told', 'told', 'told', 'untold', 'untold'],
+  );
 });
 
 test('a seed that throws fails by its number, and the other threads end', async (t) => {
