@@ -67,7 +67,7 @@ function nextSeeds(lines) {
 function runBatch(batch, firstSeed) {
   const { args, profile, seeds } = batch;
   const all = ['bin/pawl.js', 'simulate', '--profile', profile, '--json', '--seeds', `${seeds}`];
-  all.push('--first-seed', `${firstSeed}`, ...args);
+  all.push('--jobs', '1', '--first-seed', `${firstSeed}`, ...args);
   return new Promise((resolve) => {
     const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';

@@ -19,14 +19,9 @@ export {
   type Operation,
 } from './linearizability/history.js';
 export { type ReadHistory, type ReadOptions, readHistory } from './linearizability/history-text.js';
-export {
-  diagramOfSeed,
-  type RunSeedsOptions,
-  type RunSeedsResult,
-  replayCommand,
-  runSeeds,
-  type SeedFailure,
-} from './runner.js';
+export { diagramOfSeed, type RunSeedsOptions, runSeeds } from './runner.js';
+export { replayCommand } from './seed-run.js';
+export type { RunSeedsResult, SeedFailure } from './seed-sums.js';
 export { ArenaPool } from './simulated-cluster.js';
 export { Simulation, type SimulationOptions, type SimulationResult } from './simulation.js';
 export type { SimulationCounts } from './simulation-counts.js';

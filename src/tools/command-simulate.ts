@@ -1,6 +1,7 @@
 // command-simulate.ts: `pawl simulate` runs seeds in the simulator and prints the sums.
 
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { ExitCode } from '../host/exit-codes.js';
 import {
@@ -12,6 +13,9 @@ import {
   type RunSeedsResult,
   runSeeds,
 } from '../simulator/index.js';
+import { isEachTold, type RunSeedsOptions } from '../simulator/runner.js';
+import { planSeeds, type SeedPlan, type SeedReport } from '../simulator/seed-run.js';
+import { SeedSums } from '../simulator/seed-sums.js';
 import {
   integerListOption,
   integerOption,
@@ -20,6 +24,8 @@ import {
   wordOption,
 } from './options.js';
 import { grouped, printJson, printLine, progressOf } from './output.js';
+import { SeedProgress } from './seed-progress.js';
+import { runOnThreads } from './seed-threads.js';
 import { sourceCommit } from './source-commit.js';
 
 const SEED_MAX = 2 ** 32 - 1;
@@ -28,6 +34,9 @@ const SEED_COUNT_MAX = 1_000_000;
 const SWARM_SEED_COUNT = 100;
 /** Simulated seconds that may be asked for: eleven days. */
 const SECONDS_MAX = 1_000_000;
+const JOBS_MAX = 1_024;
+const MS_PER_SECOND = 1_000;
+const NS_PER_SECOND = 1_000_000_000;
 
 interface SimulateFlags {
   readonly seeds?: number;
@@ -40,6 +49,7 @@ interface SimulateFlags {
   readonly onlyFaults?: readonly number[];
   readonly without?: readonly LastingTrouble[];
   readonly minimize: boolean;
+  readonly jobs?: number;
   readonly verbose?: boolean;
   readonly json?: boolean;
 }
@@ -50,7 +60,7 @@ function faultListOption(text: string): readonly number[] {
 }
 
 /** The sums, for people. */
-function resultText(result: RunSeedsResult): string {
+function resultText(result: RunSeedsResult, jobs: number): string {
   const { failures } = result;
   const names = [
     ['elections', result.elections],
@@ -64,7 +74,8 @@ function resultText(result: RunSeedsResult): string {
   ] as const;
   return [
     `${grouped(result.seeds)} seeds, ${grouped(result.simulatedSeconds)} simulated seconds in ` +
-      `${result.wallSeconds.toFixed(1)} s, ${grouped(result.events)} events`,
+      `${result.wallSeconds.toFixed(1)} s with ${jobs} ${jobs === 1 ? 'job' : 'jobs'}, ` +
+      `${grouped(result.events)} events`,
     names.map(([name, count]) => `${grouped(count)} ${name}`).join(', '),
     `${grouped(result.eventsPerSecond)} events and ` +
       `${grouped(result.simulatedSecondsPerSecond)} simulated seconds per second`,
@@ -77,39 +88,76 @@ function resultText(result: RunSeedsResult): string {
   ].join('\n');
 }
 
-function simulate(flags: SimulateFlags): void {
-  const { json: isJson, mermaid, minimize, ...options } = flags;
+/** How many threads run seeds. What is looked at runs on the thread of the command. */
+function jobsOf({ jobs, mermaid, trace }: SimulateFlags, plan: SeedPlan): number {
+  const isLookedAt = trace === true || mermaid !== undefined;
+  return isLookedAt ? 1 : Math.min(jobs ?? availableParallelism(), plan.count);
+}
+
+/** What `runSeeds` does, on several threads. */
+async function runSeedsOnThreads(
+  options: RunSeedsOptions,
+  plan: SeedPlan,
+  jobs: number,
+): Promise<RunSeedsResult> {
+  const { onSeed, print } = options;
+  const startMs = performance.now();
+  const sums = new SeedSums(isEachTold(options));
+  const onReport = (report: SeedReport): void => {
+    for (const line of sums.add(report)) {
+      print?.(line);
+    }
+  };
+  await runOnThreads({ plan, jobs, onReport, ...(onSeed === undefined ? {} : { onSeed }) });
+  return sums.result((performance.now() - startMs) / MS_PER_SECOND);
+}
+
+async function simulate(flags: SimulateFlags): Promise<void> {
+  const { json: isJson, mermaid, minimize, ...chosen } = flags;
   const progress = progressOf(isJson === true);
-  const isSwarm = options.profile === 'swarm';
-  const result = runSeeds({
+  const isSwarm = chosen.profile === 'swarm';
+  const choice = {
     ...(isSwarm ? { seeds: SWARM_SEED_COUNT } : {}),
-    ...options,
+    ...chosen,
     minimizeRuns: minimize ? MINIMIZE_RUNS_MAX : 0,
+  };
+  const plan = planSeeds(choice);
+  const jobs = jobsOf(flags, plan);
+  const nowMs = (): number => performance.now();
+  const print = (line: string): void => void process.stderr.write(`${line}\n`);
+  const options: RunSeedsOptions = {
+    ...choice,
     print: (line) => progress.step(line),
-    wallClockMs: () => performance.now(),
-  });
+    onSeed: new SeedProgress({ seedCount: plan.count, nowMs, print }).onSeed,
+    wallClockMs: nowMs,
+  };
+  const result = jobs === 1 ? runSeeds(options) : await runSeedsOnThreads(options, plan, jobs);
   if (result.failures.length > 0) {
     progress.step(`commit ${sourceCommit()}`);
   }
   if (mermaid !== undefined) {
-    writeDiagram(mermaid, flags, result);
+    writeDiagram(mermaid, flags, plan, result);
     progress.step(`the diagram is in ${mermaid}`);
   }
   if (isJson === true) {
-    printJson({ ...result, commit: sourceCommit() });
+    printJson({ ...result, jobs, commit: sourceCommit() });
   } else {
-    printLine(resultText(result));
+    printLine(resultText(result, jobs));
   }
   process.exitCode = result.failures.length === 0 ? ExitCode.Ok : ExitCode.Invariant;
 }
 
-/** The diagram of the failing seed, or of the seed that was asked for. */
-function writeDiagram(path: string, flags: SimulateFlags, result: RunSeedsResult): void {
-  const told = result.failures.find((failure) => failure.story !== undefined);
-  const diagram =
-    told?.story?.diagram ??
-    diagramOfSeed({ ...flags, seed: result.failures[0]?.seed ?? flags.seed ?? flags.firstSeed });
-  writeFileSync(path, diagram);
+/** The diagram of the failing seed, or of the seed that was asked for, as long as it ran. */
+function writeDiagram(
+  path: string,
+  flags: SimulateFlags,
+  { first, safetyNs }: SeedPlan,
+  { failures }: RunSeedsResult,
+): void {
+  const told = failures.find((failure) => failure.story !== undefined);
+  const seed = failures[0]?.seed ?? first;
+  const seconds = safetyNs === undefined ? {} : { seconds: safetyNs / NS_PER_SECOND };
+  writeFileSync(path, told?.story?.diagram ?? diagramOfSeed({ ...flags, ...seconds, seed }));
 }
 
 export function addSimulateCommand(program: Command): void {
@@ -117,9 +165,9 @@ export function addSimulateCommand(program: Command): void {
     .command('simulate')
     .summary('run whole clusters on a virtual network and disk')
     .description(
-      'Run whole clusters in one thread over a virtual clock, network and disk, with faults ' +
-        'drawn from a seed, and check after every event that nothing promised is broken. A seed ' +
-        'repeats its run exactly.',
+      'Run whole clusters, each on one thread, over a virtual clock, network and disk, with ' +
+        'faults drawn from a seed, and check after every event that nothing promised is broken. ' +
+        'A seed repeats its run exactly, whatever else runs.',
     )
     .option(
       '--seeds <n>',
@@ -153,6 +201,12 @@ export function addSimulateCommand(program: Command): void {
       wordListOption(Object.values(LastingTrouble)),
     )
     .option('--no-minimize', 'do not look for the fewest faults with which a seed still fails')
+    .option(
+      '--jobs <n>',
+      'how many seeds run at once, each on a thread (default: one for each processor; always 1 ' +
+        'with --seed, --trace or --mermaid)',
+      integerOption(1, JOBS_MAX),
+    )
     .option('--verbose', 'print a line for each seed')
     .option('--json', 'print one JSON object on the standard output, progress on the other')
     .action(simulate);

@@ -50,7 +50,7 @@ function testJob(name: string, files: string): Job {
 /** Seeds run from the sources, because it is their coverage that is wanted. */
 function simulationJob(profile: string): Job {
   const flags = ['--seeds', String(SEEDS_PER_JOB), '--seconds', String(FAULT_SECONDS), '--json'];
-  const args = ['src/tools/main.ts', 'simulate', '--profile', profile, ...flags];
+  const args = ['src/tools/main.ts', 'simulate', '--jobs', '1', '--profile', profile, ...flags];
   return { name: `${profile} seeds`, args };
 }
 
