@@ -57,7 +57,7 @@ export class LeaderSessions {
   readonly #endedForService = new Set<number>();
   readonly #givenUp = new Set<number>();
   #leadershipTermId = -1;
-  /** Log time at which ingress opened. */
+  /** Log time at which ingress opened, or went on after it was held back. */
   #openedMs = 0;
   #checkedMs = 0;
 
@@ -96,7 +96,7 @@ export class LeaderSessions {
     }
   }
 
-  /** Whether a session's client has sent anything in this term since ingress opened. */
+  /** Whether a session's client has sent anything in this term since ingress opened or went on. */
   isHeard(id: number): boolean {
     return this.#arena.core.sessionLastActivityMs(this.table, id) > this.#openedMs;
   }
@@ -231,6 +231,8 @@ export class LeaderSessions {
 
   /** Ingress was held back: nobody's silence of that time counts. */
   restartTimes(nowMs: number): void {
+    // Nobody has been heard by that.
+    this.#openedMs = nowMs;
     for (const { id } of this.#applied.values()) {
       this.#arena.core.sessionTouch(this.table, id, nowMs);
     }

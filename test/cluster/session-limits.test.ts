@@ -136,6 +136,18 @@ test('a leader forgets with its term whom it gave up, and not what services have
   t.end();
 });
 
+test('a client that sent nothing since a resumption is not taken for one that was heard', (t) => {
+  const { applied, details, sessions } = sessionsAlone({ sessionTimeoutMs: 1_000 });
+  applied.open({ ...details('10.9.0.1', 1), id: 1, openedPosition: 1 });
+  sessions.startTerm(0);
+  sessions.openIngress(0);
+  sessions.restartTimes(5_000);
+  t.equal(sessions.isHeard(1), false);
+  sessions.touch(1, 5_950);
+  t.equal(sessions.isHeard(1), true);
+  t.end();
+});
+
 test('a client that was stopped for longer than its session lives is told that it expired', (t) => {
   const fixture = new ClusterFixture({ cluster: { sessionTimeoutMs: 1_500 } });
   fixture.start();
