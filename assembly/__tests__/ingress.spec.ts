@@ -92,7 +92,7 @@ describe('ingressBatch', () => {
     message(image, 1, TERM, 3, 10);
     message(image, 5, TERM, 1, 10);
     const limit = logTail(image);
-    expect<i32>(ingressBatch(image, 0, limit, table, log, TERM, 777, 100, out)).toBe(1);
+    expect<i32>(ingressBatch(image, 0, limit, table, log, TERM, 777, 100, 1, out)).toBe(1);
     expect<i32>(load<i32>(out, 8)).toBe(1, 'control');
     expect<i32>(load<i32>(out, 12)).toBe(3, 'closing, old term, unknown');
     expect<f64>(load<f64>(out)).toBe(4 * 96);
@@ -114,12 +114,31 @@ describe('ingressBatch', () => {
     message(image, 1, TERM, 1, 100);
     message(image, 1, TERM, 1, 100);
     logSetPublisherLimit(log, 200);
-    expect<i32>(ingressBatch(image, 0, 384, table, log, TERM, 1, 100, out)).toBe(1);
+    expect<i32>(ingressBatch(image, 0, 384, table, log, TERM, 1, 100, 1, out)).toBe(1);
     expect<i32>(load<i32>(out, 8)).toBe(2);
     expect<f64>(load<f64>(out)).toBe(192);
     logSetPublisherLimit(log, 4096);
-    expect<i32>(ingressBatch(image, 192, 384, table, log, TERM, 1, 100, out)).toBe(1);
+    expect<i32>(ingressBatch(image, 192, 384, table, log, TERM, 1, 100, 1, out)).toBe(1);
     expect<i32>(load<i32>(out, 8)).toBe(0);
+  });
+
+  it('marks the session of a frame that waits as active, and appends nothing out of turn', () => {
+    const image = logAt(0, 0, 0);
+    const log = logAt(1, 0, 0);
+    const table = newTable(8);
+    const out = slab(3);
+    sessionPut(table, 1, 1, 0);
+    message(image, 1, TERM, 3, 100);
+    message(image, 1, TERM, 1, 100);
+    expect<i32>(ingressBatch(image, 0, 384, table, log, TERM, 50, 100, 0, out)).toBe(0);
+    expect<i32>(load<i32>(out, 8)).toBe(2);
+    expect<i32>(load<i32>(out, 12)).toBe(1, 'what is rejected needs no room');
+    expect<f64>(load<f64>(out)).toBe(192);
+    expect<f64>(logTail(log)).toBe(0);
+    expect<f64>(sessionLastActivityMs(table, 1)).toBe(50);
+    logSetPublisherLimit(log, 0);
+    expect<i32>(ingressBatch(image, 192, 384, table, log, TERM, 60, 100, 1, out)).toBe(0);
+    expect<f64>(sessionLastActivityMs(table, 1)).toBe(60);
   });
 
   it('handles at most as many frames as it is told', () => {
@@ -131,7 +150,7 @@ describe('ingressBatch', () => {
     for (let i = 0; i < 5; i++) {
       message(image, 1, TERM, <f64>(i % 2), 0);
     }
-    expect<i32>(ingressBatch(image, 0, 320, table, log, TERM, 1, 3, out)).toBe(1);
+    expect<i32>(ingressBatch(image, 0, 320, table, log, TERM, 1, 3, 1, out)).toBe(1);
     expect<i32>(load<i32>(out, 8)).toBe(3);
     expect<i32>(load<i32>(out, 12)).toBe(2);
     expect<f64>(load<f64>(out)).toBe(192);

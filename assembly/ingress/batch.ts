@@ -122,6 +122,7 @@ function handleFrame(
   logMeta: usize,
   leadershipTerm: i64,
   nowMs: i64,
+  mayAppend: bool,
 ): i32 {
   const payload = frame + DATA_HEADER_LENGTH;
   const payloadLength = frameLength - DATA_HEADER_LENGTH;
@@ -135,10 +136,11 @@ function handleFrame(
   if (term != leadershipTerm || slotState(slot) != SESSION_STATE_OPEN) {
     return FRAME_REJECTED;
   }
-  if (!appendStamped(logMeta, payload, payloadLength, term, id, nowMs)) {
+  // Who waits for room in the log is not silent.
+  store<i64>(slot, nowMs, SESSION_SLOT_ACTIVITY_OFFSET);
+  if (!mayAppend || !appendStamped(logMeta, payload, payloadLength, term, id, nowMs)) {
     return INGRESS_STOP_BACK_PRESSURED;
   }
-  store<i64>(slot, nowMs, SESSION_SLOT_ACTIVITY_OFFSET);
   return FRAME_APPENDED;
 }
 
@@ -146,6 +148,8 @@ function handleFrame(
  * Moves session messages of an ingress image in [from, limit) into the log.
  *
  * Returns how many were appended. `frameLimit` bounds the frames handled, appended or rejected.
+ * With `mayAppend` 0 the batch stops at the first message that it would append, as if the log had
+ * no room: what there is belongs to others.
  */
 export function ingressBatch(
   imageMeta: usize,
@@ -156,6 +160,7 @@ export function ingressBatch(
   leadershipTermId: f64,
   timestamp: f64,
   frameLimit: i32,
+  mayAppend: i32,
   out: usize,
 ): i32 {
   const termLength = termLengthOf(imageMeta);
@@ -190,7 +195,7 @@ export function ingressBatch(
         stop = INGRESS_STOP_FRAME_LIMIT;
         break;
       }
-      const outcome = handleFrame(frame, frameLength, table, logMeta, term, nowMs);
+      const outcome = handleFrame(frame, frameLength, table, logMeta, term, nowMs, mayAppend != 0);
       if (outcome >= 0) {
         stop = outcome;
         break;

@@ -318,13 +318,23 @@ function ingressCase(): BenchCase {
     unit: BURST,
     wasm: (count) => {
       for (let i = 0; i < count; i++) {
-        sink += core.ingressBatch(image.meta, 0, limit, table, log.meta, 7, i, BURST, out);
+        sink += core.ingressBatch(image.meta, 0, limit, table, log.meta, 7, i, BURST, 1, out);
         log.turn(core.logTail(log.meta));
       }
     },
     twin: (count) => {
       for (let i = 0; i < count; i++) {
-        const batch = ingressTwin(imageTwin.log, 0, limit, sessions, logTwin.log, 7, i, BURST);
+        const batch = ingressTwin(
+          imageTwin.log,
+          0,
+          limit,
+          sessions,
+          logTwin.log,
+          7,
+          i,
+          BURST,
+          true,
+        );
         sink += batch.appended;
         logTwin.turn(logTwin.log.tail);
       }

@@ -173,7 +173,12 @@ export class ClientOrders {
       return 'rejected';
     }
     const id = this.#closeRequest.wrapAndApplyHeader(view, offset).clusterSessionId();
-    const isTaken = !Number.isSafeInteger(id) || this.#parts.sessions.closeByClient(id, timestamp);
+    const { sessions } = this.#parts;
+    const isTaken = !Number.isSafeInteger(id) || sessions.closeByClient(id, timestamp);
+    if (!isTaken) {
+      // It waits for room in the log, as a message would: its session does not time out meanwhile.
+      sessions.touch(id, timestamp);
+    }
     return isTaken ? 'taken' : 'back-pressured';
   }
 

@@ -326,6 +326,7 @@ export class ConsensusModule {
     }
     if (control.takeResumed()) {
       sessions.restartTimes(nowMs);
+      admission.restartTimes(nowMs);
     }
     let appended = control.doWork(nowMs) + sessions.doWork(nowMs, control.isHeld);
     if (!control.isHeld) {

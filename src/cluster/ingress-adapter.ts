@@ -3,6 +3,11 @@
 // Whole session messages go from image to log inside core.wasm, in batches. What is left to
 // TypeScript is rare: connects, closes, keep-alives, and messages longer than a datagram. A member
 // that does not lead answers connects with a redirect and drops the rest, counted.
+//
+// The log's room goes to the clients in line. When it is too little for the next message of one,
+// those behind it append nothing in that turn, however short their messages are. The next turn
+// begins with that client again until it has had its share, and then with the one behind it. What
+// needs no room, as queries do, waits for nobody.
 
 import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
@@ -16,6 +21,7 @@ import {
   IngressStop,
   SessionTableState,
 } from '../memory/core.js';
+import type { Position } from '../position.js';
 import { RequestHeaderDecoder } from '../protocol/codecs/request-header.js';
 import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
@@ -35,6 +41,8 @@ import type { QueryIngress } from './query-ingress.js';
 
 /** Messages that one image may bring in one duty cycle, so that none starves another. */
 const FRAME_LIMIT = 1_024;
+/** Bytes that the first in line may bring before the next is first, while the log has no room. */
+const SHARE_LENGTH = 16 * 1024;
 const FRAME_HEADER_LENGTH = 32;
 const FLAGS_OFFSET = 5;
 const ALIGNMENT_MASK = 31;
@@ -81,6 +89,15 @@ export class IngressAdapter {
   #timestamp = 0;
   #nowNs = 0;
   #isStalled = false;
+  // Where the next turn begins: with this image, or with what took its place when it has ended.
+  #nextPlace = 0;
+  #nextImage: Image | undefined;
+  /** Bytes that it has brought since it is the first in line. */
+  #nextLength = 0;
+  /** Whether the log has had room for everything so far in this turn. */
+  #hasRoom = true;
+  /** Bytes that the image that is polled has brought into the log in this turn. */
+  #length = 0;
   /** Messages of unknown sessions or other terms, or not understood; dropped. */
   rejectedCount = 0;
   /** Whether the last poll stopped at its limit of frames. */
@@ -106,6 +123,9 @@ export class IngressAdapter {
   /** A client's stream ended. */
   onUnavailableImage(image: Image): void {
     this.#sources.delete(image);
+    if (this.#nextImage === image) {
+      this.#nextImage = undefined;
+    }
   }
 
   /** Takes ingress as the leader. Returns frames handled. */
@@ -115,10 +135,7 @@ export class IngressAdapter {
     this.#parts.queries.beginTurn(term.leadershipTermId, timestamp);
     this.#timestamp = timestamp;
     this.#nowNs = nowNs;
-    let work = 0;
-    for (const image of this.#subscription.images) {
-      work += this.#pollImage(image, term);
-    }
+    const work = this.#pollInLine(term);
     if (work > 0) {
       term.publication.flushNeeded();
     }
@@ -131,6 +148,36 @@ export class IngressAdapter {
     this.#redirect = redirect;
     this.#nowNs = nowNs;
     return this.#subscription.poll(this.#onFollowerFragment, FRAME_LIMIT);
+  }
+
+  /** Polls all images, and sees who is the first in the next turn. */
+  #pollInLine(term: IngressTerm): number {
+    const { images } = this.#subscription;
+    const count = images.length;
+    if (count === 0) {
+      return 0;
+    }
+    const known = this.#nextImage === undefined ? -1 : images.indexOf(this.#nextImage);
+    const first = (known >= 0 ? known : this.#nextPlace) % count;
+    const lengthBefore = known >= 0 ? this.#nextLength : 0;
+    let next = first + 1;
+    let work = 0;
+    this.#hasRoom = true;
+    this.#nextLength = 0;
+    for (let index = 0; index < count; index++) {
+      const place = (first + index) % count;
+      const hadRoom = this.#hasRoom;
+      this.#length = index === 0 ? lengthBefore : 0;
+      work += this.#pollImage(images[place] as Image, term);
+      if (hadRoom && !this.#hasRoom) {
+        const hasHadShare = this.#length >= SHARE_LENGTH;
+        next = hasHadShare ? place + 1 : place;
+        this.#nextLength = hasHadShare ? 0 : this.#length;
+      }
+    }
+    this.#nextPlace = next % count;
+    this.#nextImage = images[this.#nextPlace];
+    return work;
   }
 
   #pollImage(image: Image, term: IngressTerm): number {
@@ -150,17 +197,20 @@ export class IngressAdapter {
         term.leadershipTermId,
         this.#timestamp,
         FRAME_LIMIT - frames,
+        this.#hasRoom ? 1 : 0,
         this.#area,
       );
       const rejected = i32[(this.#area + INGRESS_REJECTED_OFFSET) >> 2] as number;
       const stop = i32[(this.#area + INGRESS_STOP_OFFSET) >> 2] as number;
       const end = f64[(this.#area + INGRESS_END_OFFSET) >> 3] as number;
       this.rejectedCount += rejected;
+      this.#length += count > 0 ? end - image.position : 0;
       work += count + rejected;
       frames += count + rejected + 1;
       image.advance(end);
       if (stop === IngressStop.BackPressured) {
         hit(Mark.IngressBackPressured);
+        this.#hasRoom = false;
         this.backPressureCount++;
       }
       if (stop === IngressStop.FrameLimit || frames >= FRAME_LIMIT) {
@@ -231,6 +281,7 @@ export class IngressAdapter {
       // Taken again, in order, before anything else of this client.
       source.stalled = new Uint8Array(view.buffer, view.byteOffset + offset, length).slice();
       this.#isStalled = true;
+      this.#hasRoom = false;
       this.backPressureCount++;
     }
   }
@@ -238,6 +289,7 @@ export class IngressAdapter {
   #appendStalled(source: Source): boolean {
     const bytes = source.stalled as Uint8Array;
     if (!this.#handle(new DataView(bytes.buffer), 0, bytes.length)) {
+      this.#hasRoom = false;
       return false;
     }
     source.stalled = undefined;
@@ -293,7 +345,20 @@ export class IngressAdapter {
       length - headLength,
     );
     this.#arena.core.sessionTouch(this.#sessions.table, sessionId, this.#timestamp);
-    return this.#log.appendMessage(term.leadershipTermId, sessionId, this.#timestamp, body) >= 0;
+    const { leadershipTermId } = term;
+    return (
+      this.#hasRoom &&
+      this.#isAppended(
+        this.#log.appendMessage(leadershipTermId, sessionId, this.#timestamp, body),
+        length,
+      )
+    );
+  }
+
+  /** Whether an append found room: where it ended, and what it is counted as. */
+  #isAppended(end: Position, length: number): boolean {
+    this.#length += end >= 0 ? length : 0;
+    return end >= 0;
   }
 
   /** An exactly-once request. Which it is, and whether it was there before, is judged at apply. */
@@ -307,7 +372,9 @@ export class IngressAdapter {
     }
     const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length);
     this.#arena.core.sessionTouch(this.#sessions.table, sessionId, this.#timestamp);
-    return this.#log.appendRequest(this.#timestamp, bytes) >= 0;
+    return (
+      this.#hasRoom && this.#isAppended(this.#log.appendRequest(this.#timestamp, bytes), length)
+    );
   }
 
   /** The open session that a request of this term names; -1 when there is none. */

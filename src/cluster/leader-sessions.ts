@@ -1,7 +1,8 @@
 // leader-sessions.ts: what a leader does for sessions: opens, closes and times them out.
 //
 // It has an opinion about sessions before the log has: an open or a close that is appended and not
-// yet committed. That opinion lives here and in the session table, and ends with the term.
+// yet committed. That opinion lives here and in the session table, and ends with the term. What
+// services ask for does not: it follows from the log, and whoever leads carries it out.
 
 import { assert } from '../assert.js';
 import { hit, Mark } from '../marks.js';
@@ -52,9 +53,11 @@ export class LeaderSessions {
   readonly #opening = new Map<string, number>();
   readonly #openingOfHost = new CountByName();
   readonly #closing = new Set<number>();
-  readonly #closeReasons = new Map<number, number>();
+  // To be closed: for services, as every member knows; and by the judgement of this leader alone.
+  readonly #endedForService = new Set<number>();
+  readonly #givenUp = new Set<number>();
   #leadershipTermId = -1;
-  /** Log time at which ingress opened. */
+  /** Log time at which ingress opened, or went on after it was held back. */
   #openedMs = 0;
   #checkedMs = 0;
 
@@ -93,7 +96,7 @@ export class LeaderSessions {
     }
   }
 
-  /** Whether a session's client has sent anything in this term since ingress opened. */
+  /** Whether a session's client has sent anything in this term since ingress opened or went on. */
   isHeard(id: number): boolean {
     return this.#arena.core.sessionLastActivityMs(this.table, id) > this.#openedMs;
   }
@@ -103,6 +106,7 @@ export class LeaderSessions {
     this.#opening.clear();
     this.#openingOfHost.clear();
     this.#closing.clear();
+    this.#givenUp.clear();
     this.#arena.core.sessionTableInitialize(this.table, this.#capacity);
   }
 
@@ -175,9 +179,20 @@ export class LeaderSessions {
     return this.#close(id, timestamp, CloseReason.ClientAction);
   }
 
-  /** Remembers that a session is to be closed; the event is appended by the next duty cycle. */
-  requestClose(id: number, reason: number): void {
-    this.#closeReasons.set(id, reason);
+  /**
+   * A service ends a session, on every member alike. Whoever leads appends the event, now or in a
+   * later term.
+   */
+  endForService(id: number): void {
+    this.#endedForService.add(id);
+  }
+
+  /**
+   * This leader ends a session whose client is silent, or does not take what it is sent. Another leader has not
+   * seen that, nor has this one in another term: it is forgotten when the term ends first.
+   */
+  giveUp(id: number): void {
+    this.#givenUp.add(id);
   }
 
   /** The log opened a session. */
@@ -201,7 +216,8 @@ export class LeaderSessions {
   /** The log closed a session. */
   onClosed(id: number, detail: string): void {
     this.#closing.delete(id);
-    this.#closeReasons.delete(id);
+    this.#endedForService.delete(id);
+    this.#givenUp.delete(id);
     if (this.#leadershipTermId >= 0) {
       this.#arena.core.sessionRemove(this.table, id);
       this.#egress.disconnect(id, detail);
@@ -215,6 +231,8 @@ export class LeaderSessions {
 
   /** Ingress was held back: nobody's silence of that time counts. */
   restartTimes(nowMs: number): void {
+    // Nobody has been heard by that.
+    this.#openedMs = nowMs;
     for (const { id } of this.#applied.values()) {
       this.#arena.core.sessionTouch(this.table, id, nowMs);
     }
@@ -226,17 +244,23 @@ export class LeaderSessions {
    * @param isHeld whether ingress is held back, so that clients cannot show that they live.
    */
   doWork(nowMs: number, isHeld = false): number {
-    let work = 0;
-    for (const [id, reason] of this.#closeReasons) {
-      if (this.#applied.get(id) === undefined) {
-        this.#closeReasons.delete(id);
-      } else if (!this.#closing.has(id) && this.#close(id, nowMs, reason)) {
-        work++;
-      }
-    }
+    let work = this.#closeAll(this.#endedForService, nowMs, CloseReason.ServiceAction);
+    work += this.#closeAll(this.#givenUp, nowMs, CloseReason.Timeout);
     if (!isHeld && nowMs - this.#checkedMs >= TIMEOUT_CHECK_INTERVAL_MS) {
       this.#checkedMs = nowMs;
       work += this.#closeIdle(nowMs);
+    }
+    return work;
+  }
+
+  #closeAll(ids: Set<number>, nowMs: number, reason: number): number {
+    let work = 0;
+    for (const id of ids) {
+      if (this.#applied.get(id) === undefined) {
+        ids.delete(id);
+      } else if (!this.#closing.has(id) && this.#close(id, nowMs, reason)) {
+        work++;
+      }
     }
     return work;
   }
@@ -249,7 +273,7 @@ export class LeaderSessions {
       const isIdle = lastMs >= 0 && nowMs - lastMs > this.#config.sessionTimeoutMs;
       if (isIdle && !this.#closing.has(session.id)) {
         hit(Mark.SessionTimedOut);
-        this.#closeReasons.set(session.id, CloseReason.Timeout);
+        this.giveUp(session.id);
         work++;
       }
     }

@@ -17,7 +17,6 @@ import type { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
 import type { Clock } from '../ports/clock.js';
 import type { Entropy } from '../ports/entropy.js';
-import { CloseReason } from '../protocol/codecs/enumerations.js';
 import { formatIngressEndpoints, ingressEndpointsOf } from '../protocol/member-endpoints.js';
 import { CONSENSUS_STREAM_ID, INGRESS_STREAM_ID } from '../protocol/streams.js';
 import { messageLengthMax } from '../transport/log-memory.js';
@@ -280,8 +279,8 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
   const { arena, config, transport } = inputs;
   const applied = new AppliedSessions();
   const egress = new Egress(transport, config, {
-    onOverflow: (id) => sessions.requestClose(id, CloseReason.Timeout),
-    onCloseRequest: (id) => sessions.requestClose(id, CloseReason.ServiceAction),
+    onOverflow: (id) => sessions.giveUp(id),
+    onCloseRequest: (id) => sessions.endForService(id),
     isHeard: (id) => sessions.isHeard(id),
   });
   const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);

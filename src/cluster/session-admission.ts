@@ -32,7 +32,8 @@ class Handshake implements SessionProxy {
   readonly sessionId: number;
   readonly details: SessionDetails;
   readonly address: string;
-  readonly startedMs: number;
+  /** From when on its time runs. */
+  startedMs: number;
   stage: Stage = Stage.Connected;
   encodedChallenge: Uint8Array = NOBODY;
   encodedPrincipal: Uint8Array = NOBODY;
@@ -129,6 +130,13 @@ export class SessionAdmission {
     }
     for (const handshake of [...this.#handshakes.values()]) {
       this.#end(handshake);
+    }
+  }
+
+  /** Ingress was held back: answers to challenges wait in it, and nobody is late. */
+  restartTimes(nowMs: number): void {
+    for (const handshake of this.#handshakes.values()) {
+      handshake.startedMs = nowMs;
     }
   }
 

@@ -313,7 +313,9 @@ export interface CoreExports {
   sessionTouch(table: number, clusterSessionId: number, nowMs: number): number;
   /**
    * Moves whole, unfragmented SessionMessageHeader frames of an ingress image into the log: checks
-   * schema, term and session, stamps leadershipTermId, clusterSessionId, timestamp, appends.
+   * schema, term and session, stamps leadershipTermId, clusterSessionId, timestamp, appends. With
+   * `mayAppend` 0 it stops at the first message that it would append, as if the log had no room.
+   * The session of a message that waits for room is active.
    */
   ingressBatch(
     imageMeta: number,
@@ -324,6 +326,7 @@ export interface CoreExports {
     leadershipTermId: number,
     timestamp: number,
     frameLimit: number,
+    mayAppend: number,
     out: number,
   ): number;
 }

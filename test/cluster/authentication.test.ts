@@ -2,8 +2,9 @@
 
 import test from 'tape';
 import type { AuthorisationService } from '../../src/cluster/authenticator.js';
+import { ControlResult, type SuspensionAction } from '../../src/cluster/cluster-control.js';
 import { ErrorCode, PawlError } from '../../src/errors.js';
-import { AdminResponseCode } from '../../src/protocol/codecs/enumerations.js';
+import { AdminResponseCode, ClusterAction } from '../../src/protocol/codecs/enumerations.js';
 import type { ClusteredService } from '../../src/service/clustered-service.js';
 import { ClusterFixture, type FixtureOptions, MS, messageOf, SECOND } from './cluster-fixture.js';
 import { SecretAuthenticator, secretOf, silentAbout } from './secrets.js';
@@ -131,6 +132,65 @@ test('a handshake that is not brought to an end is given up, and the client hear
   t.match(String((client.closed as Error).message), /not authenticated within 1000 ms/);
   t.equal(fixture.status(leader).counters.handshakesTimedOut, 1);
   t.equal(authenticator.pendingCount, 0);
+  fixture.close();
+  t.end();
+});
+
+test('a suspension that is longer than a handshake may be rejects nobody who has answered', (t) => {
+  const { authenticators, fixture } = guarded({ cluster: { handshakeTimeoutMs: 1_000 } });
+  const leader = fixture.start();
+  const orderOf = (action: SuspensionAction) => {
+    t.equal(leader.member?.orderSuspension(action), ControlResult.Ordered);
+    fixture.wakeAll();
+  };
+  const anna = secretOf('anna');
+  const client = fixture.connect({
+    credentials: {
+      encodedCredentials: () => anna.encodedCredentials(),
+      onChallenge: (challenge) => {
+        // Its answer comes to a leader that takes nothing any more.
+        orderOf(ClusterAction.Suspend);
+        return anna.onChallenge(challenge);
+      },
+    },
+  });
+  fixture.await(() => fixture.status(leader).isSuspended, 'the cluster is suspended');
+  fixture.run(3 * SECOND);
+  t.notOk(client.isConnected, 'the answer waits in its stream');
+  t.equal(authenticators.get(leader.memberId)?.pendingCount, 1, 'and the handshake for it');
+  orderOf(ClusterAction.Resume);
+  fixture.await(() => client.isConnected || client.closed !== undefined, 'there is a verdict');
+  t.equal(client.closed, undefined);
+  t.ok(client.isConnected, 'the client is let in');
+  t.equal(fixture.status(leader).counters.handshakesTimedOut, 0);
+  fixture.close();
+  t.end();
+});
+
+test('a handshake that nobody ends is given up after a suspension, in its own time', (t) => {
+  const { authenticators, fixture } = guarded({ cluster: { handshakeTimeoutMs: 1_000 } });
+  const leader = fixture.start();
+  const client = fixture.connect({
+    credentials: {
+      encodedCredentials: () => new TextEncoder().encode('anna'),
+      onChallenge: () => {
+        client.node.kill();
+        return undefined;
+      },
+    },
+  });
+  const pendingCount = () => authenticators.get(leader.memberId)?.pendingCount;
+  fixture.await(() => client.node.process === undefined, 'the client is challenged, and gone');
+  for (const action of [ClusterAction.Suspend, ClusterAction.Resume]) {
+    leader.member?.orderSuspension(action);
+    fixture.wakeAll();
+    const isSuspended = action === ClusterAction.Suspend;
+    fixture.await(() => fixture.status(leader).isSuspended === isSuspended, 'the order is applied');
+    fixture.run(isSuspended ? 3 * SECOND : 900 * MS);
+    t.equal(pendingCount(), 1, 'the handshake is under way');
+  }
+  fixture.run(300 * MS);
+  t.equal(pendingCount(), 0, 'and is not any more');
   fixture.close();
   t.end();
 });

@@ -1,15 +1,17 @@
 // session-limits.test.ts: limits of sessions, their storms, and clients that come too late.
 
 import test from 'tape';
-import { concludeClusterConfig } from '../../src/cluster/cluster-config.js';
+import { type ClusterConfig, concludeClusterConfig } from '../../src/cluster/cluster-config.js';
 import { AppliedSessions } from '../../src/cluster/cluster-session.js';
 import type { Egress } from '../../src/cluster/egress.js';
 import { LeaderSessions, OpenResult } from '../../src/cluster/leader-sessions.js';
 import type { LogPublisher } from '../../src/cluster/log-publisher.js';
 import { responseHost } from '../../src/cluster/response-channel.js';
 import { ErrorCode, PawlError } from '../../src/errors.js';
+import { Mark, markHits } from '../../src/marks.js';
 import { Arena } from '../../src/memory/arena.js';
-import { SERVICE_THREAD } from '../../src/simulator/simulated-cluster.js';
+import { CloseReason } from '../../src/protocol/codecs/enumerations.js';
+import { SERVICE_THREAD, type SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import { ClusterFixture, MS, messageOf, SECOND, type TestClient } from './cluster-fixture.js';
 
 const MIB = 1024 * 1024;
@@ -26,29 +28,44 @@ test('an address counts as one, however it is written', (t) => {
   t.end();
 });
 
-test('sessions of one address are limited, counted from the log and what is appended', (t) => {
+/** A leader's sessions alone: what they append, and a log that takes it or not. */
+function sessionsAlone(settings: Partial<ClusterConfig> = {}) {
   const config = concludeClusterConfig(
     { members: '0,10.0.0.1:1,10.0.0.1:2,10.0.0.1:3,10.0.0.1:4,10.0.0.1:5', sessionCountMax: 8 },
     { memberId: 0, insecure: true },
   );
   const applied = new AppliedSessions();
-  let tail = 0;
+  const closes: (readonly [id: number, reason: number])[] = [];
   const log = {
-    tail: () => tail,
+    end: 0,
+    isFull: false,
+    tail: () => log.end,
     appendSessionOpen: () => {
-      tail += 64;
-      return tail;
+      log.end += 64;
+      return log.end;
+    },
+    appendSessionClose: (_term: number, id: number, _time: number, reason: number) => {
+      if (log.isFull) {
+        return -1;
+      }
+      closes.push([id, reason]);
+      return log.appendSessionOpen();
     },
   };
-  const egress = { connect: () => undefined, confirm: () => undefined, hasRoom: () => true };
+  const egress = {
+    connect: () => undefined,
+    reconnect: () => undefined,
+    confirm: () => undefined,
+    disconnect: () => undefined,
+    hasRoom: () => true,
+  };
   const sessions = new LeaderSessions(
     Arena.create(16 * MIB),
-    { ...config, sessionCountPerAddressMax: 2 },
+    { ...config, ...settings },
     applied,
     egress as unknown as Egress,
     log as unknown as LogPublisher,
   );
-  sessions.startTerm(0);
   const details = (host: string, port: number) => ({
     correlationIdHigh: 0,
     correlationIdLow: port,
@@ -56,6 +73,12 @@ test('sessions of one address are limited, counted from the log and what is appe
     responseChannel: `aeron:udp?endpoint=${host}:${port}`,
     encodedPrincipal: new Uint8Array(0),
   });
+  return { applied, closes, details, log, sessions };
+}
+
+test('sessions of one address are limited, counted from the log and what is appended', (t) => {
+  const { applied, details, sessions } = sessionsAlone({ sessionCountPerAddressMax: 2 });
+  sessions.startTerm(0);
   t.equal(sessions.open(details('10.9.0.1', 1), 0), OpenResult.Accepted);
   t.equal(sessions.open(details('10.9.0.1', 2), 0), OpenResult.Accepted);
   t.equal(sessions.open(details('10.9.0.1', 3), 0), OpenResult.AddressLimitReached);
@@ -66,6 +89,62 @@ test('sessions of one address are limited, counted from the log and what is appe
   t.equal(sessions.open(details('10.9.0.1', 3), 0), OpenResult.AddressLimitReached, 'still two');
   applied.close(0);
   t.equal(sessions.open(details('10.9.0.1', 3), 0), OpenResult.Accepted, 'one has ended');
+  t.end();
+});
+
+test('a leader forgets with its term whom it gave up, and not what services have asked for', (t) => {
+  const { applied, closes, details, log, sessions } = sessionsAlone({ sessionTimeoutMs: 1_000 });
+  for (const id of [1, 2, 3, 4]) {
+    applied.open({ ...details('10.9.0.1', id), id, openedPosition: id });
+  }
+  sessions.startTerm(0);
+  sessions.openIngress(0);
+  log.isFull = true;
+  sessions.giveUp(1);
+  sessions.endForService(2);
+  sessions.giveUp(2);
+  sessions.touch(4, 1_000);
+  sessions.doWork(1_500);
+  sessions.doWork(1_600);
+  sessions.endForService(3);
+  t.deepEqual(closes, [], 'the log has had no room, and session 3 has timed out');
+  sessions.endTerm();
+  log.isFull = false;
+  sessions.startTerm(2);
+  sessions.openIngress(5_000);
+  sessions.doWork(5_100);
+  const { ServiceAction, Timeout } = CloseReason;
+  const sorted = () => [...closes].sort(([one], [other]) => one - other);
+  t.deepEqual(sorted(), [
+    [2, ServiceAction],
+    [3, ServiceAction],
+  ]);
+  sessions.endTerm();
+  // What was appended is lost with the term.
+  sessions.startTerm(4);
+  sessions.openIngress(6_000);
+  closes.length = 0;
+  sessions.doWork(6_100);
+  t.deepEqual(
+    sorted().map(([id]) => id),
+    [2, 3],
+    'it is appended again',
+  );
+  sessions.giveUp(1);
+  sessions.doWork(6_200);
+  t.deepEqual(closes.at(-1), [1, Timeout]);
+  t.end();
+});
+
+test('a client that sent nothing since a resumption is not taken for one that was heard', (t) => {
+  const { applied, details, sessions } = sessionsAlone({ sessionTimeoutMs: 1_000 });
+  applied.open({ ...details('10.9.0.1', 1), id: 1, openedPosition: 1 });
+  sessions.startTerm(0);
+  sessions.openIngress(0);
+  sessions.restartTimes(5_000);
+  t.equal(sessions.isHeard(1), false);
+  sessions.touch(1, 5_950);
+  t.equal(sessions.isHeard(1), true);
   t.end();
 });
 
@@ -100,6 +179,43 @@ test('a follower, too, tells a client that the log has closed its session', (t) 
   fixture.world.network.heal();
   fixture.await(() => client.closed !== undefined, 'the client was told');
   t.equal(codeOf(client), ErrorCode.SessionExpired);
+  fixture.close();
+  t.end();
+});
+
+test('a leader that gave a session up and lost its term has no hand in it when it leads again', (t) => {
+  const fixture = new ClusterFixture({ cluster: { sessionTimeoutMs: 1_500 } });
+  const leader = fixture.start();
+  const [one, other] = fixture.followers() as [SimulatedMember, SimulatedMember];
+  const client = fixture.connect();
+  fixture.await(() => client.isConnected, 'the client is connected');
+  const { network } = fixture.world;
+  network.block(client.node, leader.node);
+  const before = markHits()[Mark.SessionTimedOut] ?? 0;
+  const isGivenUp = () => (markHits()[Mark.SessionTimedOut] ?? 0) > before;
+  fixture.await(isGivenUp, 'the leader has not heard the client for too long');
+  for (const { node } of [one, other]) {
+    network.block(leader.node, node);
+    network.block(node, leader.node);
+  }
+  const isLeader = (member: SimulatedMember) => fixture.status(member).isIngressOpen;
+  fixture.await(() => isLeader(one) || isLeader(other), 'another one leads');
+  t.ok(
+    fixture.status(leader).appendPosition > fixture.status(leader).commitPosition,
+    'that the session ends is in the log of the former leader alone',
+  );
+  network.heal();
+  fixture.await(() => client.newLeaders.length === 1, 'the client has found the next leader');
+  const next = isLeader(one) ? one : other;
+  fixture.await(() => fixture.status(leader).role === 'follower', 'the former one follows it');
+  fixture.run(2 * SECOND);
+  t.equal(next.member?.transferLeadership(leader.memberId, fixture.world.nowNs), 0);
+  fixture.wakeAll();
+  fixture.await(() => isLeader(leader), 'the former leader leads again');
+  fixture.await(() => client.newLeaders.length === 2 || client.closed !== undefined, 'it is heard');
+  t.equal(client.closed, undefined, 'the session lasts: its client was there all the time');
+  fixture.send(client, messageOf(1));
+  fixture.await(() => client.received.length === 1, 'its message came back');
   fixture.close();
   t.end();
 });

@@ -100,7 +100,7 @@ class IngressFixture {
   }
 
   /** One batch on both sides; the twin's answer, or undefined when they disagree. */
-  batch(frameLimit: number, nowMs = NOW_MS): Outcome | undefined {
+  batch(frameLimit: number, nowMs = NOW_MS, mayAppend = true): Outcome | undefined {
     const { core, view } = this.arena;
     const limit = this.image.twin.tail;
     const appended = core.ingressBatch(
@@ -112,6 +112,7 @@ class IngressFixture {
       LEADERSHIP_TERM,
       nowMs,
       frameLimit,
+      mayAppend ? 1 : 0,
       this.#out,
     );
     const found: Outcome = {
@@ -131,6 +132,7 @@ class IngressFixture {
       LEADERSHIP_TERM,
       nowMs,
       frameLimit,
+      mayAppend,
     );
     this.#from = found.end;
     const keys = ['appended', 'rejected', 'end', 'stop', 'frameLength'] as const;
@@ -190,7 +192,7 @@ test('an ingress batch does what its twin does, message for message', (t) => {
           fixture.image.abort(claim, 64);
         }
       } else {
-        const outcome = fixture.batch(step, NOW_MS + step);
+        const outcome = fixture.batch(step, NOW_MS + step, step % 4 !== 3);
         isEqual &&= outcome !== undefined;
         if (outcome?.stop === IngressStop.Control) {
           fixture.skip(outcome);

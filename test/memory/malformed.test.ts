@@ -374,6 +374,7 @@ test('an ingress batch over noise neither traps nor leaves its image', (t) => {
       1,
       2,
       frameLimit,
+      1,
       out,
     );
     const end = view.getFloat64(out + INGRESS_END_OFFSET, true);

@@ -60,6 +60,7 @@ export function ingressTwin(
   leadershipTermId: number,
   nowMs: number,
   frameLimit: number,
+  mayAppend: boolean,
 ): TwinBatch {
   const batch: TwinBatch = { appended: 0, rejected: 0, end: from, stop: DRAINED, frameLength: 0 };
   while (batch.end < limit) {
@@ -78,11 +79,12 @@ export function ingressTwin(
       const session = sessions.get(readId(image.view, at + 48));
       if (readId(image.view, at + 40) !== leadershipTermId || session?.state !== 1) {
         batch.rejected++;
-      } else if (appendStamped(log, image, at, length, nowMs)) {
-        session.lastActivityMs = nowMs;
-        batch.appended++;
       } else {
-        return { ...batch, stop: BACK_PRESSURED };
+        session.lastActivityMs = nowMs;
+        if (!mayAppend || !appendStamped(log, image, at, length, nowMs)) {
+          return { ...batch, stop: BACK_PRESSURED };
+        }
+        batch.appended++;
       }
     }
     batch.end += align(length);
