@@ -240,7 +240,7 @@ export class EventLoop {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    // Settles the pending wait, so that nothing refers to this loop any more.
-    this.#wakeCell?.signal();
+    // Nothing refers to this loop any more when the pending wait is over.
+    this.#wakeCell?.release();
   }
 }

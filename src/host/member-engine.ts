@@ -245,12 +245,13 @@ export class MemberEngine {
   }
 
   /**
-   * The recorder's thread may have a write, a sync or its last mark in hand: who had the directory
-   * now would recover it beneath that. It ends after it, or with the process, and the lock too. A
+   * The recorder's thread may have a write, a sync or its last mark in hand, and a file may be on
+   * its way out: who had the directory now would recover it beneath that. It ends after it, or with
+   * the process, and the lock too. A
    * shadow writes no file: the lock does not wait for a callback that may never return.
    */
   async #unlock(): Promise<void> {
-    await this.#recorder.stopped();
+    await Promise.all([this.#recorder.stopped(), this.#storage.removed()]);
     this.#storage.end();
     this.#resolveUnlocked?.();
   }

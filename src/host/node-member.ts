@@ -16,10 +16,10 @@ import { processGuard } from './callback-guard.js';
 import type { ShutdownOutcome } from './cluster-orders.js';
 import { openDataDirectory } from './data-directory.js';
 import { DedicatedMember } from './dedicated-member.js';
-import { isInstalled } from './engine-messages.js';
 import type { IdleStrategy } from './event-loop.js';
 import type { MemberEvent } from './member-engine.js';
 import { type MemberLife, SharedMember } from './member-life.js';
+import { MemberLives } from './member-lives.js';
 
 export { LEAVE_TIMEOUT_MS, type MemberEvent } from './member-engine.js';
 
@@ -151,71 +151,54 @@ export function runMember(options: NodeMemberOptions): RunningMember {
   return new NodeMember(options);
 }
 
-/**
- * A member over its lives in this process: one that has installed a snapshot ends, and starts again
- * from it.
- */
 class NodeMember implements RunningMember {
-  readonly closed: Promise<unknown>;
-  readonly #options: NodeMemberOptions;
-  #life: ServedLife;
-  #isStopping = false;
+  readonly #lives: MemberLives<ServedLife>;
 
   constructor(options: NodeMemberOptions) {
-    this.#options = options;
-    this.#life = new ServedLife(options);
-    this.closed = this.#follow();
+    this.#lives = new MemberLives(
+      () => new ServedLife(options),
+      ({ message }) => options.onEvent?.({ event: 'warning', message }),
+    );
+  }
+
+  get closed(): Promise<unknown> {
+    return this.#lives.closed;
   }
 
   status(): NodeMemberStatus {
-    return this.#life.status();
+    return this.#lives.current.status();
   }
 
   freshStatus(): Promise<NodeMemberStatus> {
-    return this.#life.freshStatus();
+    return this.#lives.current.freshStatus();
   }
 
   requestSnapshot(): void {
-    this.#life.life.requestSnapshot();
+    this.#lives.current.life.requestSnapshot();
   }
 
   transferLeadership(targetMemberId: number): Promise<number> {
-    return this.#life.life.transferLeadership(targetMemberId);
+    return this.#lives.current.life.transferLeadership(targetMemberId);
   }
 
   takeSnapshot(timeoutMs = ORDER_TIMEOUT_MS): Promise<number> {
-    return this.#life.life.takeSnapshot(timeoutMs);
+    return this.#lives.current.life.takeSnapshot(timeoutMs);
   }
 
   suspend(): Promise<number> {
-    return this.#life.life.suspend();
+    return this.#lives.current.life.suspend();
   }
 
   resume(): Promise<number> {
-    return this.#life.life.resume();
+    return this.#lives.current.life.resume();
   }
 
   shutdown(timeoutMs = ORDER_TIMEOUT_MS): Promise<ShutdownOutcome> {
-    return this.#life.life.shutdown(timeoutMs);
+    return this.#lives.current.life.shutdown(timeoutMs);
   }
 
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    await this.#life.life.stop();
-  }
-
-  /** Resolves with what ended the last life. */
-  async #follow(): Promise<unknown> {
-    for (;;) {
-      const { life } = this.#life;
-      const error = await life.closed;
-      if (!isInstalled(error) || this.#isStopping) {
-        return error;
-      }
-      this.#options.onEvent?.({ event: 'warning', message: (error as Error).message });
-      await life.released();
-      this.#life = new ServedLife(this.#options);
-    }
+  stop(): Promise<void> {
+    return this.#lives.stop();
   }
 }
 

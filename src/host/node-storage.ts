@@ -3,8 +3,9 @@
 // Operations run inside the call that submits them, and their completions wait for the next poll: a
 // synchronous call costs a quarter of a round trip through Node's thread pool, and does not queue
 // behind other work there. The calling duty cycle pays for it. That is why the recorder, which
-// syncs, runs in a worker of its own where durability is `fsync`. Only `syncBackground` and `lock`
-// go on while the duty cycle does.
+// syncs, runs in a worker of its own where durability is `fsync`. What may take long goes on while
+// the duty cycle does: `syncBackground`, `syncDirectory`, `remove` (a segment that goes takes tens
+// of milliseconds with it) and `lock`; not where no event loop runs between duty cycles.
 //
 // While a background sync of a file runs, later operations on that file take effect at once, but
 // their completions wait behind its completion, as the port promises; its close waits as well.
@@ -26,14 +27,12 @@ import {
 } from '../ports/storage.js';
 import { CompletionQueue } from './completion-queue.js';
 import { FileLock, type FileLockOptions, LockedError } from './file-lock.js';
+import { assertRange, notAFile, type StorageFileSystem, SyncError } from './storage-calls.js';
 import { resultOfError } from './storage-errors.js';
+import { checkedPath, isPlainName } from './storage-paths.js';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
-/** A relative path of plain names: what can be written the same way on every file system. */
-const PATH_PATTERN = /^[\w.-]+(?:\/[\w.-]+)*$/;
-const NAME_PATTERN = /^[\w.-]+$/;
-const PATH_LENGTH_MAX = 1024;
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = nodeFs.constants;
 /** A symbolic link in the place of a file is refused; a pipe there does not stop the process. */
@@ -44,25 +43,6 @@ const OPEN_FLAGS: Record<OpenMode, number> = {
   [OpenMode.Create]: O_RDWR | O_CREAT | O_EXCL | SAFE_FLAGS,
   [OpenMode.WriteOrCreate]: O_RDWR | O_CREAT | SAFE_FLAGS,
 };
-
-/** The calls that this port makes; tests make single ones fail. */
-export type StorageFileSystem = Pick<
-  typeof nodeFs,
-  | 'closeSync'
-  | 'fdatasync'
-  | 'fdatasyncSync'
-  | 'fstatSync'
-  | 'fsyncSync'
-  | 'ftruncateSync'
-  | 'mkdirSync'
-  | 'openSync'
-  | 'readdirSync'
-  | 'readSync'
-  | 'renameSync'
-  | 'statfsSync'
-  | 'unlinkSync'
-  | 'writeSync'
->;
 
 /** How a NodeStorage is tied to its thread. */
 export interface NodeStorageOptions {
@@ -103,6 +83,8 @@ export class NodeStorage implements Storage {
   /** Value of the operation that ran last. */
   #value = 0;
   #isPoisoned = false;
+  #removalCount = 0;
+  #onRemoved: (() => void) | undefined;
   #isClosed = false;
   #lastFailure: Error | undefined;
 
@@ -125,6 +107,11 @@ export class NodeStorage implements Storage {
   }
   get openFileCount(): number {
     return this.#files.size;
+  }
+
+  /** Whether an operation may go on while the duty cycle does. */
+  get #mayGoOn(): boolean {
+    return this.#options.background !== false && !this.#isPoisoned;
   }
 
   open(path: string, mode: OpenMode): Ticket {
@@ -215,7 +202,7 @@ export class NodeStorage implements Storage {
   }
 
   syncBackground(file: FileHandle): Ticket {
-    if (this.#options.background === false || this.#isPoisoned) {
+    if (!this.#mayGoOn) {
       return this.sync(file);
     }
     const open = this.#fileOf(file);
@@ -261,10 +248,21 @@ export class NodeStorage implements Storage {
   }
 
   remove(path: string): Ticket {
-    return this.#run(true, () => {
-      this.#fs.unlinkSync(this.#resolve(path));
-      return 0;
+    const resolved = this.#resolve(path);
+    if (!this.#mayGoOn) {
+      return this.#run(true, () => {
+        this.#fs.unlinkSync(resolved);
+        return 0;
+      });
+    }
+    const ticket = this.#nextTicket();
+    this.#removalCount++;
+    this.#fs.unlink(resolved, (error) => {
+      this.#removalCount--;
+      this.#complete(ticket, error === null ? StorageResult.Ok : this.#failed(error), 0);
+      this.#onRemoved?.();
     });
+    return ticket;
   }
 
   makeDirectory(path: string): Ticket {
@@ -281,7 +279,7 @@ export class NodeStorage implements Storage {
     const result = this.#attempt(false, () => {
       const all = this.#fs.readdirSync(this.#resolveDirectory(directory));
       // Plain ASCII, so that the order of code units is the order of bytes.
-      names = all.filter((name) => NAME_PATTERN.test(name)).sort();
+      names = all.filter(isPlainName).sort();
       return names.length;
     });
     this.#complete(ticket, result, this.#value, names);
@@ -289,18 +287,12 @@ export class NodeStorage implements Storage {
   }
 
   syncDirectory(directory: string): Ticket {
-    return this.#run(true, () => {
-      // Windows cannot open a directory, and makes names durable with the file.
-      if (process.platform !== 'win32') {
-        const descriptor = this.#fs.openSync(this.#resolveDirectory(directory), O_RDONLY);
-        try {
-          this.#poisonOnFailure(() => this.#fs.fsyncSync(descriptor));
-        } finally {
-          this.#fs.closeSync(descriptor);
-        }
-      }
-      return 0;
-    });
+    const path = this.#resolveDirectory(directory);
+    // Windows cannot open a directory, and makes names durable with the file.
+    if (process.platform === 'win32') {
+      return this.#run(true, () => 0);
+    }
+    return this.#mayGoOn ? this.#syncNames(path) : this.#run(true, () => this.#syncNamesNow(path));
   }
 
   freeSpace(): Ticket {
@@ -324,6 +316,22 @@ export class NodeStorage implements Storage {
     for (const file of [...this.#files.keys()]) {
       this.close(file);
     }
+  }
+
+  /**
+   * Resolves when no file is being removed any more: whoever had the directory before that could
+   * lose one that it has just made.
+   */
+  removed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onRemoved = () => {
+        if (this.#removalCount === 0) {
+          this.#onRemoved = undefined;
+          resolve();
+        }
+      };
+      this.#onRemoved();
+    });
   }
 
   /** Closes all files and releases all locks. Background syncs end by themselves. */
@@ -383,17 +391,49 @@ export class NodeStorage implements Storage {
     }
   }
 
+  #syncNamesNow(path: string): number {
+    const descriptor = this.#fs.openSync(path, O_RDONLY);
+    try {
+      this.#poisonOnFailure(() => this.#fs.fsyncSync(descriptor));
+    } finally {
+      this.#fs.closeSync(descriptor);
+    }
+    return 0;
+  }
+
+  #syncNames(path: string): Ticket {
+    let descriptor = -1;
+    const ticket = this.#nextTicket();
+    const result = this.#attempt(true, () => {
+      descriptor = this.#fs.openSync(path, O_RDONLY);
+      return 0;
+    });
+    if (result !== StorageResult.Ok) {
+      this.#complete(ticket, result, 0);
+      return ticket;
+    }
+    this.#fs.fsync(descriptor, (error) => {
+      this.#fs.closeSync(descriptor);
+      this.#complete(ticket, this.#syncResult(error), 0);
+    });
+    return ticket;
+  }
+
   #startSync(open: OpenFile, ticket: Ticket): void {
     open.deferred ??= [];
     this.#fs.fdatasync(open.descriptor, (error) => {
-      if (error !== null && error !== undefined) {
-        this.#isPoisoned = true;
-        this.#lastFailure = error;
-      }
-      const result = this.#isPoisoned ? StorageResult.InputOutput : StorageResult.Ok;
-      this.#complete(ticket, result, 0);
+      this.#complete(ticket, this.#syncResult(error), 0);
       this.#resume(open);
     });
+  }
+
+  /** A sync in the background has ended. */
+  #syncResult(error: Error | null | undefined): StorageResult {
+    if (error !== null && error !== undefined) {
+      this.#isPoisoned = true;
+      this.#lastFailure = error;
+    }
+    return this.#isPoisoned ? StorageResult.InputOutput : StorageResult.Ok;
   }
 
   /** Completes what waited behind a background sync, up to the next one. */
@@ -451,39 +491,10 @@ export class NodeStorage implements Storage {
   }
 
   #resolve(path: string): string {
-    const isPlain = PATH_PATTERN.test(path) && path.length <= PATH_LENGTH_MAX;
-    const isBelow = path.split('/').every((name) => name !== '.' && name !== '..');
-    assert(isPlain && isBelow, `paths are relative and made of plain names: '${path}'`);
-    return join(this.#directory, path);
+    return join(this.#directory, checkedPath(path));
   }
 
   #resolveDirectory(directory: string): string {
     return directory === '' ? this.#directory : this.#resolve(directory);
   }
-}
-
-/** A sync that failed, whatever the errno: no space is no better than a broken device here. */
-class SyncError extends Error {
-  readonly code: string;
-
-  constructor(cause: unknown) {
-    super(`sync failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    this.name = 'SyncError';
-    this.code = (cause as NodeJS.ErrnoException).code ?? '';
-  }
-}
-
-function notAFile(path: string): Error {
-  const error: NodeJS.ErrnoException = new Error(`${path} is not a regular file`);
-  error.code = 'EISDIR';
-  return error;
-}
-
-function assertRange(position: number, buffer: Uint8Array, offset: number, length: number): void {
-  assert(Number.isSafeInteger(position) && position >= 0, 'a file position is an integer from 0');
-  assert(
-    Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0,
-    'a range of bytes is made of integers from 0',
-  );
-  assert(offset + length <= buffer.length, 'a range of bytes lies within its buffer');
 }

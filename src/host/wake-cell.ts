@@ -60,6 +60,15 @@ export class WakeCell {
   }
 
   /**
+   * Ends whoever waits on the cell, also the wait of a thread that something else has woken since:
+   * it would hold on to what it was to call.
+   */
+  release(): void {
+    Atomics.add(this.cells, this.index, 1);
+    Atomics.notify(this.cells, this.index);
+  }
+
+  /**
    * Blocks this thread until a signal comes that is newer than the noted sequence.
    *
    * @param timeoutMs longest sleep; Infinity for no limit.

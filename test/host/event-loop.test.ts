@@ -297,3 +297,21 @@ test('a signal wakes a sleeping loop, and none is lost between looking and sleep
   t.ok(agent.callCount < 70, `${agent.callCount} turns for 27 pairs of signals`);
   t.end();
 });
+
+test('a loop that ends leaves no wait behind, whatever has woken it last', async (t) => {
+  const wakeCell = WakeCell.create();
+  const waiterCount = () => Atomics.notify(wakeCell.cells, wakeCell.index);
+  const loop = loopOf(t, { wakeCell });
+  const agent = new ScriptedAgent();
+  loop.add(agent);
+  await until(() => agent.callCount === 1, 'the loop has looked for work');
+  await rounds(5);
+  agent.work = () => {
+    loop.close();
+    return 0;
+  };
+  loop.wake();
+  await until(() => loop.isClosed, 'the loop has ended in a turn that no signal began');
+  t.equal(waiterCount(), 0, 'nobody waits on its cell');
+  t.end();
+});

@@ -5,11 +5,8 @@ import { join } from 'node:path';
 import test, { type Test } from 'tape';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import { openDataDirectory } from '../../src/host/data-directory.js';
-import {
-  NodeStorage,
-  type NodeStorageOptions,
-  type StorageFileSystem,
-} from '../../src/host/node-storage.js';
+import { NodeStorage, type NodeStorageOptions } from '../../src/host/node-storage.js';
+import type { StorageFileSystem } from '../../src/host/storage-calls.js';
 import { resultOfError } from '../../src/host/storage-errors.js';
 import {
   type Completion,
@@ -159,29 +156,34 @@ test('only this user may enter and read what is created', (t) => {
   t.end();
 });
 
-test('names are made, listed in order, renamed, removed and synced', (t) => {
-  const h = harnessOf(t);
-  t.equal(h.now(h.storage.makeDirectory('folder')).result, StorageResult.Ok);
-  t.equal(h.now(h.storage.makeDirectory('folder')).result, StorageResult.AlreadyExists);
-  for (const name of ['b', 'a-2', 'a-10', 'Z', '_x']) {
-    h.open(`folder/${name}`, OpenMode.Create);
-  }
-  nodeFs.writeFileSync(join(h.storage.directory, 'folder', 'not ours+'), '');
-  const listed = h.now(h.storage.list('folder'));
-  t.deepEqual(listed.names, ['Z', '_x', 'a-10', 'a-2', 'b']);
-  t.equal(h.now(h.storage.rename('folder/b', 'folder/Z')).result, StorageResult.Ok);
-  t.equal(h.now(h.storage.rename('folder/b', 'folder/Z')).result, StorageResult.NotFound);
-  t.equal(h.now(h.storage.remove('folder/_x')).result, StorageResult.Ok);
-  t.equal(h.now(h.storage.syncDirectory('folder')).result, StorageResult.Ok);
-  t.equal(h.now(h.storage.syncDirectory('')).result, StorageResult.Ok);
-  t.equal(h.now(h.storage.syncDirectory('nowhere')).result, StorageResult.NotFound);
-  t.notOk(h.storage.isPoisoned, 'a directory that is not there was not synced, nor lost');
-  t.deepEqual(h.now(h.storage.list('folder')).names, ['Z', 'a-10', 'a-2']);
-  t.deepEqual(h.now(h.storage.list('')).names, ['folder']);
-  t.equal(h.now(h.storage.list('folder/Z')).result, StorageResult.Denied, 'ENOTDIR');
-  t.ok(h.now(h.storage.freeSpace()).value > 0);
-  t.end();
-});
+for (const background of [true, false]) {
+  const where = background ? 'while the duty cycle goes on' : 'at once';
+  test(`names are made, listed in order, renamed, removed and synced ${where}`, async (t) => {
+    const h = harnessOf(t, { background });
+    const done = (ticket: Ticket) => (background ? h.later(ticket) : h.now(ticket));
+    t.equal(h.now(h.storage.makeDirectory('folder')).result, StorageResult.Ok);
+    t.equal(h.now(h.storage.makeDirectory('folder')).result, StorageResult.AlreadyExists);
+    for (const name of ['b', 'a-2', 'a-10', 'Z', '_x']) {
+      h.open(`folder/${name}`, OpenMode.Create);
+    }
+    nodeFs.writeFileSync(join(h.storage.directory, 'folder', 'not ours+'), '');
+    const listed = h.now(h.storage.list('folder'));
+    t.deepEqual(listed.names, ['Z', '_x', 'a-10', 'a-2', 'b']);
+    t.equal(h.now(h.storage.rename('folder/b', 'folder/Z')).result, StorageResult.Ok);
+    t.equal(h.now(h.storage.rename('folder/b', 'folder/Z')).result, StorageResult.NotFound);
+    t.equal((await done(h.storage.remove('folder/_x'))).result, StorageResult.Ok);
+    t.equal((await done(h.storage.remove('folder/_x'))).result, StorageResult.NotFound);
+    t.equal((await done(h.storage.syncDirectory('folder'))).result, StorageResult.Ok);
+    t.equal((await done(h.storage.syncDirectory(''))).result, StorageResult.Ok);
+    t.equal((await done(h.storage.syncDirectory('nowhere'))).result, StorageResult.NotFound);
+    t.notOk(h.storage.isPoisoned, 'a directory that is not there was not synced, nor lost');
+    t.deepEqual(h.now(h.storage.list('folder')).names, ['Z', 'a-10', 'a-2']);
+    t.deepEqual(h.now(h.storage.list('')).names, ['folder']);
+    t.equal(h.now(h.storage.list('folder/Z')).result, StorageResult.Denied, 'ENOTDIR');
+    t.ok(h.now(h.storage.freeSpace()).value > 0);
+    t.end();
+  });
+}
 
 test('paths leave the directory neither by dots nor from the root nor by a link', (t) => {
   const h = harnessOf(t);
@@ -276,7 +278,7 @@ for (const [name, replaced, failingSync] of SYNC_FAILURES) {
         },
       ]),
     );
-    const h = harnessOf(t, { fileSystem: fileSystemWith(counted) });
+    const h = harnessOf(t, { fileSystem: fileSystemWith(counted), background: false });
     const file = h.open('a', OpenMode.Create);
     h.now(h.storage.write(file, 0, BYTES, 0, 10));
     t.equal(h.now(failingSync(h.storage, file)).result, StorageResult.InputOutput);
@@ -373,6 +375,48 @@ test('a background sync that failed takes the writes behind it with it', (t) => 
   t.equal(h.now(length).value, 10, 'what was read stays true');
   t.equal(held.length, 1, 'no second sync was tried');
   t.ok(h.storage.isPoisoned);
+  t.end();
+});
+
+test('a background sync of a directory that failed poisons every later change', (t) => {
+  const held: SyncDone[] = [];
+  const fsync = ((_descriptor: number, done: SyncDone) => {
+    held.push(done);
+  }) as unknown as typeof nodeFs.fsync;
+  const h = harnessOf(t, { fileSystem: fileSystemWith({ fsync }) });
+  const file = h.open('a', OpenMode.Create);
+  const sync = h.storage.syncDirectory('');
+  t.equal(h.now(h.storage.write(file, 0, BYTES, 0, 10)).result, StorageResult.Ok, 'files go on');
+  t.equal(h.of(sync), undefined);
+  held[0]?.(failure('EIO'));
+  t.equal(h.now(sync).result, StorageResult.InputOutput);
+  t.match(h.storage.lastFailure?.message ?? '', /made by a test/);
+  t.equal(h.now(h.storage.syncDirectory('')).result, StorageResult.InputOutput);
+  t.equal(h.now(h.storage.remove('a')).result, StorageResult.InputOutput);
+  t.equal(held.length, 1, 'no second sync was tried');
+  t.end();
+});
+
+test('a removal goes on while the duty cycle does, and the lock waits for it', async (t) => {
+  const held: (() => void)[] = [];
+  const unlink = ((path: string, done: SyncDone) => {
+    held.push(() => nodeFs.unlink(path, done));
+  }) as unknown as typeof nodeFs.unlink;
+  const h = harnessOf(t, { fileSystem: fileSystemWith({ unlink }) });
+  h.open('a', OpenMode.Create);
+  const removal = h.storage.remove('a');
+  t.equal(h.of(removal), undefined);
+  let isRemoved = false;
+  const removed = h.storage.removed().then(() => {
+    isRemoved = true;
+  });
+  await h.later(h.storage.syncDirectory(''));
+  t.notOk(isRemoved, 'it is still on its way out');
+  held[0]?.();
+  t.equal((await h.later(removal)).result, StorageResult.Ok);
+  await removed;
+  t.deepEqual(nodeFs.readdirSync(h.storage.directory), []);
+  await h.storage.removed();
   t.end();
 });
 

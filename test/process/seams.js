@@ -114,6 +114,7 @@ function patchFiles() {
     return delayMs > 0 ? void setTimeout(start, delayMs) : start();
   };
   fs.renameSync = (from, to) => atCall(String(to), () => real.renameSync(from, to));
+  fs.unlink = (path, done) => atCall(String(path), () => real.unlink(path, done));
   fs.unlinkSync = (path) => atCall(String(path), () => real.unlinkSync(path));
   syncBuiltinESMExports();
 }
