@@ -1,11 +1,11 @@
 // Seeds on several threads come to what they come to on one, also when seeds fail or threads die.
 
-import './fixtures/failing-simulation.js';
 import test from 'tape';
 import { type RunSeedsResult, runSeeds } from '../../src/simulator/index.js';
 import { lostSeed, planSeeds, type SeedReport } from '../../src/simulator/seed-run.js';
 import { SeedSums } from '../../src/simulator/seed-sums.js';
 import { runOnThreads } from '../../src/tools/seed-threads.js';
+import { failEveryThirdSeed } from './fixtures/failing-simulation.js';
 import type { ScriptedPlan } from './fixtures/scripted-worker.js';
 
 const FAILING = new URL('./fixtures/failing-seeds-worker.ts', import.meta.url);
@@ -42,6 +42,7 @@ function seedsOf(reports: readonly SeedReport[]): readonly number[] {
 }
 
 test('seeds that fail on threads are added up, minimised and told as on one thread', async (t) => {
+  t.teardown(failEveryThirdSeed());
   const choice = { seeds: 13, profile: 'quiet', seconds: 0.2, minimizeRuns: 6 };
   const alone: string[] = [];
   const ofOne = runSeeds({ ...choice, verbose: true, print: (line) => alone.push(line) });
