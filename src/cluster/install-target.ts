@@ -35,6 +35,11 @@ export interface InstallTargetParts {
   /** Greatest version that each service reads, by service id. */
   readonly snapshotVersions: () => readonly number[];
   readonly leaderMemberId: () => MemberId;
+  /**
+   * End of the log as consensus knows it, and so of all that may have been acknowledged. The
+   * recorder's own position is another: 0 before the first recording of a life, and of what was cut
+   * away since behind the last.
+   */
   readonly durablePosition: () => Position;
   readonly allocateRecordingId: () => number;
   send(to: MemberId, request: SnapshotPartRequest): void;

@@ -373,7 +373,7 @@ function assembleConsensus(
     CONSENSUS_STREAM_ID,
     { checksum: 'required', windowLength: config.member.windowLength },
   );
-  const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
+  const installs = assembleInstalls(inputs, snapshots, election, publisher);
   const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, services });
   const { logCare } = log;
   const outputs = new Outputs({
@@ -408,7 +408,6 @@ function assembleConsensus(
 
 function assembleInstalls(
   inputs: AssemblyInputs,
-  log: LogParts,
   snapshots: SnapshotParts,
   election: Election,
   publisher: ConsensusPublisher,
@@ -432,7 +431,7 @@ function assembleInstalls(
     requestLength: Math.min(SNAPSHOT_CHUNK_LENGTH, config.member.windowLength / 4),
     snapshotVersions: () => services.snapshotVersions,
     leaderMemberId: () => election.leaderMemberId(),
-    durablePosition: () => log.recorder.durablePosition(),
+    durablePosition: () => election.durablePosition(),
     allocateRecordingId: () => snapshots.taker.allocateRecordingId(),
     send: (to, request) => publisher.snapshotRequest(to, request),
     onWarning: (message) => inputs.onWarning(message),
