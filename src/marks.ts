@@ -143,6 +143,7 @@ export const Mark = {
   PollerReadsArchive: nextMark(),
   SnapshotByShadow: nextMark(),
   ShadowStartsEarlier: nextMark(),
+  InstallOvertakenByLog: nextMark(),
   SharedLogOverrun: nextMark(),
   SharedLogAsks: nextMark(),
   OutboxWaits: nextMark(),

@@ -432,6 +432,7 @@ function assembleInstalls(
     snapshotVersions: () => services.snapshotVersions,
     leaderMemberId: () => election.leaderMemberId(),
     durablePosition: () => election.durablePosition(),
+    sealLogBelow: (position) => election.ownLog.sealBelow(position),
     allocateRecordingId: () => snapshots.taker.allocateRecordingId(),
     send: (to, request) => publisher.snapshotRequest(to, request),
     onWarning: (message) => inputs.onWarning(message),
