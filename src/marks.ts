@@ -144,6 +144,7 @@ export const Mark = {
   SnapshotByShadow: nextMark(),
   ShadowStartsEarlier: nextMark(),
   InstallOvertakenByLog: nextMark(),
+  InstallOffersEarlier: nextMark(),
   SharedLogOverrun: nextMark(),
   SharedLogAsks: nextMark(),
   OutboxWaits: nextMark(),

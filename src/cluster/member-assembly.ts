@@ -421,6 +421,8 @@ function assembleInstalls(
     sendOffer: (to, entry) => publisher.snapshotOffer(to, election.leadershipTermId(), entry),
     sendBlock: (to, position, offset, address, length) =>
       publisher.snapshotBlock(to, position, offset, address, length),
+    requestSnapshot: () => snapshots.schedule.request(),
+    onWarning: (message) => inputs.onWarning(message),
   });
   snapshots.given.source = source;
   const target = new InstallTarget({
