@@ -143,6 +143,8 @@ export const Mark = {
   PollerReadsArchive: nextMark(),
   SnapshotByShadow: nextMark(),
   ShadowStartsEarlier: nextMark(),
+  InstallOvertakenByLog: nextMark(),
+  InstallOffersEarlier: nextMark(),
   SharedLogOverrun: nextMark(),
   SharedLogAsks: nextMark(),
   OutboxWaits: nextMark(),

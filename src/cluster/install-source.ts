@@ -1,14 +1,16 @@
 // install-source.ts: gives members a snapshot for the log that this one has purged.
 //
-// A member that asks for log before the beginning of this one's is offered the newest snapshot, and
-// asks for it piece by piece. One chunk a member is held; what is sent waits for the member's
-// window.
+// A member that asks for log before the beginning of this one's is offered the newest snapshot that
+// can be read, as far as is known, and asks for it piece by piece. One chunk a member is held; what
+// is sent waits for the member's window. What has rotted since it was written is found on the way:
+// then an earlier snapshot is offered, and a new one is asked for.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import { readSnapshotChunk } from '../archive/snapshot-reader.js';
 import { SNAPSHOT_CHUNK_LENGTH, type SnapshotEntry } from '../archive/snapshot-recording.js';
 import type { StorageTasks } from '../archive/storage-task.js';
 import type { MemberId } from '../consensus/election-effects.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 
@@ -37,6 +39,9 @@ export interface InstallSourceParts {
     address: number,
     length: number,
   ): boolean;
+  /** A snapshot is wanted in place of one that cannot be read. */
+  requestSnapshot(): void;
+  onWarning(message: string): void;
 }
 
 /** One member that is being served. */
@@ -48,6 +53,9 @@ interface Serving {
   isReading: boolean;
   isFailed: boolean;
   isGone: boolean;
+  /** Hash of the bytes from the first on to here, as they were read. */
+  hash: number;
+  hashedTo: number;
   /** What is still to be sent: [next, end). */
   next: number;
   end: number;
@@ -58,6 +66,12 @@ interface Serving {
 export class InstallSource {
   readonly #parts: InstallSourceParts;
   readonly #serving = new Map<MemberId, Serving>();
+  /** Recordings that could not be read when they were last tried. */
+  readonly #unreadable = new Set<number>();
+  /** Those of them that an operator has heard of. */
+  readonly #told = new Set<number>();
+  /** Snapshots that could not be read. */
+  unreadableCount = 0;
   /** Snapshots that were offered, and pieces that were sent. */
   offerCount = 0;
   blockCount = 0;
@@ -82,11 +96,27 @@ export class InstallSource {
 
   /** A member needs log that is purged here. */
   offer(to: MemberId): void {
-    const newest = this.#parts.directory.snapshots.index.snapshots.at(-1);
-    if (newest !== undefined) {
+    const entry = this.#bestEntry();
+    if (entry !== undefined) {
       this.offerCount++;
-      this.#parts.sendOffer(to, newest);
+      this.#parts.sendOffer(to, entry);
     }
+  }
+
+  /** The newest snapshot that is not known to be unreadable, and with the log behind it. */
+  #bestEntry(): SnapshotEntry | undefined {
+    const { logStartPosition, snapshots } = this.#parts.directory.snapshots.index;
+    const given = snapshots.filter((entry) => entry.logPosition >= logStartPosition);
+    const readable = given.filter((entry) => !this.#unreadable.has(entry.recordingId));
+    if (readable.length === 0) {
+      // What could not be read may be readable by now. If it is not, the others have their turn.
+      this.#unreadable.clear();
+      return given.at(-1);
+    }
+    if (readable.at(-1) !== given.at(-1)) {
+      hit(Mark.InstallOffersEarlier);
+    }
+    return readable.at(-1);
   }
 
   /** A member asks for a part. False when it cannot be one. */
@@ -95,8 +125,8 @@ export class InstallSource {
     const entry = this.#parts.directory.snapshots.index.snapshots.find(
       (one) => one.logPosition === logPosition,
     );
-    if (entry === undefined) {
-      // It is gone, or was never here: a newer one is there instead.
+    if (entry === undefined || this.#unreadable.has(entry.recordingId)) {
+      // It is gone, was never here, or cannot be read: there is another one instead.
       this.offer(from);
       return true;
     }
@@ -178,10 +208,15 @@ export class InstallSource {
     const end = (failure: string | undefined): void => {
       serving.isReading = false;
       serving.chunkStart = chunkStart;
-      // What rotted since it was written is not given to anybody: another member has it.
-      serving.isFailed = failure !== undefined;
       if (serving.isGone) {
         arena.release(chunk, SNAPSHOT_CHUNK_LENGTH);
+        return;
+      }
+      const reason = failure ?? this.#checkHash(serving);
+      // What rotted since it was written is not given to anybody.
+      serving.isFailed = reason !== undefined;
+      if (reason !== undefined) {
+        this.#onUnreadable(entry, reason);
       }
     };
     tasks.run(
@@ -189,6 +224,49 @@ export class InstallSource {
       end,
       (error) => end(error.message),
     );
+  }
+
+  /**
+   * Goes on with the hash of the whole, as long as one chunk follows the other: of the padding
+   * between frames it alone tells whether that is what was written.
+   */
+  #checkHash(serving: Serving): string | undefined {
+    const { chunk, chunkStart, entry } = serving;
+    if (chunkStart === 0) {
+      serving.hash = 0;
+      serving.hashedTo = 0;
+    }
+    if (chunkStart !== serving.hashedTo) {
+      return undefined;
+    }
+    const length = Math.min(SNAPSHOT_CHUNK_LENGTH, entry.length - chunkStart);
+    serving.hash = this.#parts.arena.core.crc32c(chunk, length, serving.hash);
+    serving.hashedTo += length;
+    const isAsWritten = serving.hashedTo < entry.length || serving.hash >>> 0 === entry.hash;
+    return isAsWritten ? undefined : 'its bytes are not those that were written';
+  }
+
+  /** The operator is told of each once, and a new snapshot is asked for. */
+  #onUnreadable({ logPosition, recordingId }: SnapshotEntry, reason: string): void {
+    const { directory, onWarning, requestSnapshot } = this.#parts;
+    const named = new Set(directory.snapshots.index.snapshots.map((entry) => entry.recordingId));
+    for (const id of this.#told) {
+      if (!named.has(id)) {
+        this.#told.delete(id);
+        this.#unreadable.delete(id);
+      }
+    }
+    this.#unreadable.add(recordingId);
+    if (!this.#told.has(recordingId)) {
+      this.#told.add(recordingId);
+      this.unreadableCount++;
+      onWarning(
+        `the snapshot at position ${logPosition} (recording ${recordingId}) cannot be given to ` +
+          `another member: ${reason}. An earlier one is given where there is one, and a new one ` +
+          'is taken; if this happens again, replace the disk',
+      );
+      requestSnapshot();
+    }
   }
 
   #servingOf(to: MemberId, entry: SnapshotEntry): Serving {
@@ -206,6 +284,8 @@ export class InstallSource {
       isReading: false,
       isFailed: false,
       isGone: false,
+      hash: 0,
+      hashedTo: 0,
       next: 0,
       end: 0,
       askedNs: 0,

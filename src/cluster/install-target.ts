@@ -17,6 +17,7 @@ import { checkSnapshot } from '../archive/snapshot-services.js';
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
 import type { MemberId } from '../consensus/election-effects.js';
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 import type { SnapshotPartRequest } from './install-source.js';
@@ -35,7 +36,14 @@ export interface InstallTargetParts {
   /** Greatest version that each service reads, by service id. */
   readonly snapshotVersions: () => readonly number[];
   readonly leaderMemberId: () => MemberId;
+  /**
+   * End of the log as consensus knows it, and so of all that may have been acknowledged. The
+   * recorder's own position is another: 0 before the first recording of a life, and of what was cut
+   * away since behind the last.
+   */
   readonly durablePosition: () => Position;
+  /** See OwnLog.sealBelow. */
+  readonly sealLogBelow: (position: Position) => boolean;
   readonly allocateRecordingId: () => number;
   send(to: MemberId, request: SnapshotPartRequest): void;
   onWarning(message: string): void;
@@ -47,6 +55,8 @@ export interface InstallTargetParts {
 interface Install {
   readonly entry: SnapshotEntry;
   readonly chunk: number;
+  /** End of the log when the snapshot was offered. */
+  readonly logEnd: Position;
   /** Bytes that are written; what is received beyond lies in the chunk. */
   written: number;
   received: number;
@@ -88,6 +98,7 @@ export class InstallTarget {
     this.#install = {
       entry: { ...entry, recordingId: allocateRecordingId() },
       chunk: arena.allocate(SNAPSHOT_CHUNK_LENGTH),
+      logEnd: durablePosition(),
       written: 0,
       received: 0,
       isWriting: false,
@@ -152,7 +163,12 @@ export class InstallTarget {
     if (install === undefined || install.isWriting) {
       return 0;
     }
-    if (nowNs - install.progressNs >= INSTALL_STALL_TIMEOUT_NS) {
+    const isLogComing = this.#parts.durablePosition() > install.logEnd;
+    if (isLogComing) {
+      // The leader of today has the log that was missing: with it the member need not start again.
+      hit(Mark.InstallOvertakenByLog);
+    }
+    if (isLogComing || nowNs - install.progressNs >= INSTALL_STALL_TIMEOUT_NS) {
       this.#abandon(install);
       return 1;
     }
@@ -257,7 +273,7 @@ export class InstallTarget {
   }
 
   *#makeValid(entry: SnapshotEntry): StorageTask<string | undefined> {
-    const { arena, directory, durablePosition, snapshotVersions, tasks } = this.#parts;
+    const { arena, directory, sealLogBelow, snapshotVersions, tasks } = this.#parts;
     const { geometry, snapshots: manifest } = directory;
     const versions = snapshotVersions();
     const check = yield* checkSnapshot(tasks.storage, arena, geometry, entry, versions);
@@ -266,7 +282,9 @@ export class InstallTarget {
       this.#refusedPosition = check.isWhole ? entry.logPosition : this.#refusedPosition;
       return check.reason;
     }
-    if (entry.logPosition <= durablePosition()) {
+    // The log may go on being recorded, on another thread even, while the record is written. From
+    // here until this life ends nothing of it is acknowledged that the snapshot would take away.
+    if (!sealLogBelow(entry.logPosition)) {
       return 'the log has come beyond it meanwhile';
     }
     yield* manifest.write({ logStartPosition: entry.logPosition, snapshots: [entry] });

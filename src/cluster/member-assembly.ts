@@ -373,7 +373,7 @@ function assembleConsensus(
     CONSENSUS_STREAM_ID,
     { checksum: 'required', windowLength: config.member.windowLength },
   );
-  const installs = assembleInstalls(inputs, log, snapshots, election, publisher);
+  const installs = assembleInstalls(inputs, snapshots, election, publisher);
   const shutdown = new Shutdown({ ...snapshots, ...log, config, election, publisher, services });
   const { logCare } = log;
   const outputs = new Outputs({
@@ -408,7 +408,6 @@ function assembleConsensus(
 
 function assembleInstalls(
   inputs: AssemblyInputs,
-  log: LogParts,
   snapshots: SnapshotParts,
   election: Election,
   publisher: ConsensusPublisher,
@@ -422,6 +421,8 @@ function assembleInstalls(
     sendOffer: (to, entry) => publisher.snapshotOffer(to, election.leadershipTermId(), entry),
     sendBlock: (to, position, offset, address, length) =>
       publisher.snapshotBlock(to, position, offset, address, length),
+    requestSnapshot: () => snapshots.schedule.request(),
+    onWarning: (message) => inputs.onWarning(message),
   });
   snapshots.given.source = source;
   const target = new InstallTarget({
@@ -432,7 +433,8 @@ function assembleInstalls(
     requestLength: Math.min(SNAPSHOT_CHUNK_LENGTH, config.member.windowLength / 4),
     snapshotVersions: () => services.snapshotVersions,
     leaderMemberId: () => election.leaderMemberId(),
-    durablePosition: () => log.recorder.durablePosition(),
+    durablePosition: () => election.durablePosition(),
+    sealLogBelow: (position) => election.ownLog.sealBelow(position),
     allocateRecordingId: () => snapshots.taker.allocateRecordingId(),
     send: (to, request) => publisher.snapshotRequest(to, request),
     onWarning: (message) => inputs.onWarning(message),

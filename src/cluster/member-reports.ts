@@ -90,6 +90,8 @@ export function careCounters(running: MemberParts | undefined): Record<string, n
     snapshotsByShadow: running?.shadow?.takenCount ?? 0,
     snapshotsOffered: running?.installs.source.offerCount ?? 0,
     snapshotBlocksSent: running?.installs.source.blockCount ?? 0,
+    snapshotsUnreadable: running?.installs.source.unreadableCount ?? 0,
+    snapshotsAbandoned: running?.installs.target.abandonedCount ?? 0,
     segmentsPurged: running?.purger.purgedSegmentCount ?? 0,
     lowSpaceCount: running?.diskWatch.lowCount ?? 0,
     lowSpaceTransfers: running?.diskWatch.transferCount ?? 0,

@@ -129,9 +129,9 @@ export class Election {
     return this.context.record.isVoting();
   }
 
-  /** Nothing records and no operation on the log is under way. */
-  isLogStopped(): boolean {
-    return this.context.log.isStopped();
+  /** Whether nothing records and no operation is under way; and how the log is sealed. */
+  get ownLog(): Pick<OwnLog, 'isStopped' | 'sealBelow'> {
+    return this.context.log;
   }
 
   /** Flags for a hello that the agent sends by itself, first on a new publication. */

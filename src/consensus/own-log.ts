@@ -35,6 +35,8 @@ export class OwnLog {
   private readonly effects: LogEffects;
   private readonly terms: TermEntries;
   private currentPhase: LogPhase = LogPhase.Stopped;
+  // Invariant: once true, `durable` rises no more in this life.
+  private isSealed = false;
   private durable: Position;
   private appended: Position;
   // Invariant: never falls; what is below is never truncated (B13).
@@ -135,6 +137,19 @@ export class OwnLog {
     }
   }
 
+  /**
+   * A snapshot of a position is about to take the place of this log, which ends below it: for the
+   * rest of this life the end rises no more, whatever is recorded. All that a member acknowledges,
+   * counts for a commit or reports of its log is this end, so nothing that it has promised is taken
+   * away, wherever the recorder runs and however far it comes. Only the next life undoes it.
+   *
+   * @returns false, and nothing is changed, when the log has come to the position.
+   */
+  sealBelow(position: Position): boolean {
+    this.isSealed ||= this.durable < position;
+    return this.durable < position;
+  }
+
   truncate(position: Position, lastTermId: LeadershipTermId): void {
     assert(this.isStopped(), 'a log is cut only while nothing is recorded');
     assert(
@@ -175,7 +190,9 @@ export class OwnLog {
 
   /** Takes the progress of the recorder; true when the durable position moved. */
   onProgress(durablePosition: Position, appendPosition: Position): boolean {
-    if (this.currentPhase !== LogPhase.Recording && this.currentPhase !== LogPhase.Stopping) {
+    const isRecorded =
+      this.currentPhase === LogPhase.Recording || this.currentPhase === LogPhase.Stopping;
+    if (!isRecorded || this.isSealed) {
       return false;
     }
     const moved = durablePosition > this.durable;
@@ -194,6 +211,10 @@ export class OwnLog {
     assert(isGivenUp || this.currentPhase === LogPhase.Stopping, 'a stop was asked for');
     assert(durablePosition >= this.durable, `the durable ${this.durable} is not taken back`);
     assert(!isGivenUp || durablePosition === this.durable, 'a log that never opened grew');
+    if (this.isSealed && durablePosition > this.durable) {
+      // Its end is not what is told of it: it does not count as stopped in this life.
+      return;
+    }
     this.durable = durablePosition;
     this.appended = durablePosition;
     this.currentPhase = LogPhase.Stopped;

@@ -31,6 +31,7 @@ export interface FixtureOptions {
   readonly seed?: number;
   readonly memberCount?: number;
   readonly delayNs?: number;
+  readonly isRecorderInline?: boolean;
   readonly cluster?: Partial<ClusterSettings>;
   readonly member?: Partial<MemberSettings>;
   readonly service?: (memberId: number) => ClusteredService;
@@ -83,6 +84,7 @@ export class ClusterFixture {
       world: this.world,
       memberCount: options.memberCount ?? 3,
       arenas,
+      isRecorderInline: options.isRecorderInline ?? false,
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
       member: { threads: DEFAULT_THREADS, ...options.member },
       events: (memberId) => ({

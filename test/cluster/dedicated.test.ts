@@ -24,7 +24,7 @@ const KIB = 1024;
 const STORIES = [
   ...['reads', 'sessions', 'timers', 'requests', 'snapshots', 'snapshot-install', 'divergence'],
   ...['service-messages', 'services', 'services-install', 'suspension', 'authentication'],
-  ...['low-space', 'retention', 'session-limits', 'back-pressure'],
+  ...['low-space', 'retention', 'session-limits', 'back-pressure', 'install-fence'],
 ];
 const TAPE = fileURLToPath(new URL('../../node_modules/tape/bin/tape', import.meta.url));
 

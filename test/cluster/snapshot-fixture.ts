@@ -1,10 +1,11 @@
 // snapshot-fixture.ts: a cluster whose service takes snapshots, and what tests ask of it.
 
+import type { RecoveredDirectory } from '../../src/archive/member-directory.js';
 import type { SnapshotEntry } from '../../src/archive/snapshot-recording.js';
 import type { Cluster, ClusteredService } from '../../src/service/clustered-service.js';
 import type { SnapshotImage, SnapshotPublication } from '../../src/service/snapshot-publication.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
-import { ClusterFixture, messageOf } from './cluster-fixture.js';
+import { ClusterFixture, type FixtureOptions, messageOf } from './cluster-fixture.js';
 
 /** Keeps every message, and schedules a timer for each that asks for one. */
 export class KeepingService implements ClusteredService {
@@ -79,7 +80,9 @@ export interface SnapshotWorld {
 }
 
 export function startSnapshots(
-  options: ConstructorParameters<typeof ClusterFixture>[0] = {},
+  options: FixtureOptions & {
+    onRecovered?: (memberId: number, directory: RecoveredDirectory) => void;
+  } = {},
 ): SnapshotWorld {
   const services = new Map<number, KeepingService>();
   const taken = new Map<number, SnapshotEntry[]>();
@@ -96,6 +99,7 @@ export function startSnapshots(
       },
       events: (memberId) => ({
         onSnapshot: (entry) => taken.set(memberId, [...(taken.get(memberId) ?? []), entry]),
+        onRecovered: (directory) => options.onRecovered?.(memberId, directory),
       }),
     }),
   } as SnapshotWorld;

@@ -2,11 +2,15 @@
 // rest of the log.
 
 import test from 'tape';
-import { segmentBases } from '../../src/archive/log-geometry.js';
-import { ErrorCode, PawlError } from '../../src/errors.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
-import type { TestClient } from './cluster-fixture.js';
 import { MS, SECOND } from './cluster-fixture.js';
+import {
+  fillAndPurge,
+  firstSegment,
+  PURGING,
+  restartInstalled,
+  startClient,
+} from './install-fixture.js';
 import {
   areEqual,
   type SnapshotWorld,
@@ -14,54 +18,6 @@ import {
   startSnapshots,
   takeSnapshot,
 } from './snapshot-fixture.js';
-
-const PURGING = {
-  member: { logRetention: 'snapshots', snapshotCountKept: 2 },
-} as const;
-
-/** Starts members again that have installed a snapshot. Returns how many did. */
-function restartInstalled(world: SnapshotWorld): { count: number } {
-  const installs = { count: 0 };
-  for (const member of world.fixture.cluster.members) {
-    member.node.onFatal = (_process, error) => {
-      if (error instanceof PawlError && error.code === ErrorCode.SnapshotInstalled) {
-        installs.count++;
-        world.fixture.world.schedule(world.fixture.world.nowNs + MS, undefined, () =>
-          world.fixture.cluster.start(member),
-        );
-        return;
-      }
-      throw error;
-    };
-  }
-  return installs;
-}
-
-/** Base of the first segment of a member's log. */
-function firstSegment(member: SimulatedMember): number {
-  return segmentBases(member.node.disk.listCached(''))[0] ?? -1;
-}
-
-function startClient(world: SnapshotWorld): TestClient {
-  const client = world.fixture.connect();
-  world.fixture.await(() => client.isConnected, 'the client is connected');
-  return client;
-}
-
-/** Messages and snapshots until the members that run have purged their first segments. */
-function fillAndPurge(world: SnapshotWorld, client: TestClient): void {
-  const running = world.fixture.cluster.members.filter((one) => one.member !== undefined);
-  // A follower that is silent for so long is not waited for.
-  world.fixture.run(6 * SECOND);
-  for (let round = 0; round < 10; round++) {
-    sendMessages(world, client, 1_000 + round * 200, 200, 600);
-    takeSnapshot(world);
-    if (running.every((one) => firstSegment(one) > 0)) {
-      return;
-    }
-  }
-  throw new Error(`nothing was purged: ${running.map(firstSegment).join()}`);
-}
 
 /** Has some members take a snapshot, while another one is away. */
 function takeOn(

@@ -116,7 +116,7 @@ test('when the leader leaves, the next one leads without waiting for a timeout',
   const startNs = virtual.now();
   t.ok(virtual.run(4 * STATUS_INTERVAL, hasNext), `${(virtual.now() - startNs) / MS} ms`);
   t.equal(old.election?.state(), ElectionState.Left);
-  t.ok(old.election?.isLogStopped());
+  t.ok(old.election?.ownLog.isStopped());
   t.end();
 });
 

@@ -126,3 +126,53 @@ test('an opening that was given up has recorded nothing', (t) => {
   t.throws(() => log.onStopped(DURABLE + 96), /never opened/);
   t.end();
 });
+
+test('a log that is sealed ends where it did, whatever is recorded and wherever it stops', (t) => {
+  const log = damagedLog(DURABLE);
+  log.onRepaired();
+  log.join({
+    leaderMemberId: 1,
+    termId: TERM,
+    logTermId: TERM,
+    logSessionId: 9,
+    position: DURABLE,
+    limitPosition: POSITION_NULL,
+  });
+  t.ok(log.onProgress(DURABLE + 320, DURABLE + 640), 'it moves');
+  t.notOk(log.sealBelow(DURABLE + 320), 'it has come so far');
+  t.ok(log.onProgress(DURABLE + 640, DURABLE + 640), 'and so it moves on');
+  t.ok(log.sealBelow(DURABLE + 672), 'it ends below that');
+  t.notOk(log.onProgress(DURABLE + 960, DURABLE + 960), 'it moves no more');
+  log.onCommitted(DURABLE + 960);
+  t.deepEqual(
+    [log.soundPosition(), log.durablePosition(), log.appendPosition(), log.committedPosition()],
+    [DURABLE + 640, DURABLE + 640, DURABLE + 640, DURABLE + 640],
+  );
+  log.stop();
+  log.onStopped(DURABLE + 960);
+  t.equal(log.soundPosition(), DURABLE + 640, 'what was recorded meanwhile is not told either');
+  t.notOk(log.isStopped(), 'nor is its end');
+  t.end();
+});
+
+test('a log that is sealed and has not grown can be stopped and cut', (t) => {
+  const log = damagedLog(DURABLE);
+  t.ok(log.sealBelow(DURABLE + 32), 'it ends below that');
+  cut(log, 3_200);
+  t.equal(log.end().position, 3_200, 'the cut counts');
+  log.appendEntry(TERM + 1, 3_200);
+  log.onTermEntryAppended();
+  log.join({
+    leaderMemberId: 1,
+    termId: TERM + 1,
+    logTermId: TERM + 1,
+    logSessionId: 9,
+    position: 3_200,
+    limitPosition: POSITION_NULL,
+  });
+  t.notOk(log.onProgress(DURABLE + 320, DURABLE + 320), 'it does not grow again');
+  log.stop();
+  log.onStopped(3_200);
+  t.equal(log.end().position, 3_200, 'its end is told');
+  t.end();
+});

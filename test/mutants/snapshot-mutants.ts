@@ -21,7 +21,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
       },
       {
         file: INSTALL_TARGET,
-        find: '    if (entry.logPosition <= durablePosition()) {\n',
+        find: '    if (!sealLogBelow(entry.logPosition)) {\n',
         replace: '    if (entry.logPosition < 0) {\n',
       },
       {
