@@ -100,10 +100,10 @@ function* findArchive(storage: Storage, arena: Arena, chunk: number): StorageTas
   }
   const { geometry } = yield* readCatalog(storage);
   const index = yield* readRecordsOfPromises(storage);
-  const records = yield* readRecords(storage);
+  const { logStartPosition } = index;
+  const records = yield* readRecords(storage, { logStartPosition, snapshotPosition: 0 });
   const { entries, mark } = records;
   const bases = yield* listSegments(storage);
-  const { logStartPosition } = index;
   const walked = { arena, geometry, entries, mark, verifyFrom: 'start', logStartPosition } as const;
   const log = yield* examineLog(storage, walked, chunk, bases, false);
   if (log.health.kind === 'corrupt') {
