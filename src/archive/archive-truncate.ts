@@ -25,6 +25,7 @@ import { type FoundRecords, readRecords } from './record-recovery.js';
 import { countTermsToKeep, RecordingLog, type TermEntry } from './recording-log.js';
 import { giveUpPromises } from './restore.js';
 import { EMPTY_INDEX, readSnapshotIndex, type SnapshotIndex } from './snapshot-manifest.js';
+import { problemWithoutIndex } from './snapshot-recovery.js';
 import type { StorageTask } from './storage-task.js';
 import { truncateLog } from './truncate.js';
 
@@ -123,11 +124,14 @@ function* readRecordsOfPromises(storage: Storage): StorageTask<SnapshotIndex> {
   const mark = yield* readDurableMark(storage);
   const nodeState = yield* readNodeState(storage);
   const index = yield* readSnapshotIndex(storage);
-  if (mark.kind !== 'found' || nodeState.kind !== 'found' || index.kind === 'lost') {
+  const isIndexLost =
+    index.kind === 'lost' ||
+    (index.kind === 'missing' && (yield* problemWithoutIndex(storage, index.kind)) !== undefined);
+  if (mark.kind !== 'found' || nodeState.kind !== 'found' || isIndexLost) {
     const names = [
       ...(mark.kind === 'found' ? [] : ['durable-mark.dat']),
       ...(nodeState.kind === 'found' ? [] : ['node-state.dat']),
-      ...(index.kind === 'lost' ? ['snapshots.dat'] : []),
+      ...(isIndexLost ? ['snapshots.dat'] : []),
     ];
     throw startFirst(ErrorCode.RecordCorrupt, `${names.join(' and ')} cannot be read`);
   }

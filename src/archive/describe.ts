@@ -21,6 +21,7 @@ import { readRecordingLog, type TermEntry, termEntryAt } from './recording-log.j
 import { EMPTY_INDEX, readSnapshotIndex, type SnapshotIndex } from './snapshot-manifest.js';
 import { verifySnapshot } from './snapshot-reader.js';
 import type { SnapshotEntry } from './snapshot-recording.js';
+import { problemWithoutIndex } from './snapshot-recovery.js';
 import { checkCompletion, closeFile, openFile, type StorageTask } from './storage-task.js';
 
 /** A segment file of the log. */
@@ -162,7 +163,11 @@ function* describeTerms(storage: Storage, problems: string[]): StorageTask<reado
 
 function* describeIndex(storage: Storage, problems: string[]): StorageTask<SnapshotIndex> {
   const reading = yield* readSnapshotIndex(storage);
-  if (reading.kind === 'lost') {
+  const problem =
+    reading.kind === 'found' ? undefined : yield* problemWithoutIndex(storage, reading.kind);
+  if (problem !== undefined) {
+    problems.push(problem.message);
+  } else if (reading.kind === 'lost') {
     problems.push('snapshots.dat is damaged: no snapshot is known, nor where the log begins');
   } else if (reading.kind === 'found' && reading.isDamaged) {
     problems.push('snapshots.dat has a damaged slot');

@@ -19,8 +19,7 @@ import {
   INITIAL_MARK,
   readDurableMark,
 } from './durable-mark.js';
-import { listSegments } from './log-cut.js';
-import { checkGeometry, type LogGeometry, segmentFileName } from './log-geometry.js';
+import { checkGeometry, type LogGeometry, segmentBases, segmentFileName } from './log-geometry.js';
 import { removeSegmentsBefore } from './log-purge.js';
 import { type LogHealth, type RecoveredLog, recoverLog } from './log-recovery.js';
 import { initialNodeState, NodeStateFile } from './node-state-file.js';
@@ -28,7 +27,7 @@ import { type FoundRecords, giveUpVoteWithMark, readRecords } from './record-rec
 import { RecordingLog } from './recording-log.js';
 import { beginLogAt, isInstallUnfinished } from './snapshot-install.js';
 import type { SnapshotManifest } from './snapshot-manifest.js';
-import type { SnapshotEntry } from './snapshot-recording.js';
+import { recordingIdOf, type SnapshotEntry } from './snapshot-recording.js';
 import { type FoundSnapshots, findSnapshots, openSnapshots } from './snapshot-recovery.js';
 import { checkCompletion, type StorageTask } from './storage-task.js';
 
@@ -131,7 +130,7 @@ export function* bootstrapDirectory(
  * Opens a member's directory and recovers what it knows.
  *
  * @throws PawlError DIRECTORY_IN_USE, DIRECTORY_NOT_BORN, DIRECTORY_FOREIGN, CONFIGURATION_INVALID,
- *   RECORD_CORRUPT, STORAGE_FULL, STORAGE_FAILED.
+ *   RECORD_CORRUPT, SNAPSHOT_INVALID, STORAGE_FULL, STORAGE_FAILED.
  */
 export function* openDirectory(
   storage: Storage,
@@ -184,15 +183,19 @@ function* finishInstall(
   }
 }
 
-/** Recovers the log from the snapshot on; all of it where no mark says what of it was synced. */
+/**
+ * Recovers the log from the snapshot on; all of it where no mark says what of it was synced, or no
+ * record where it begins.
+ */
 function* recoverKnownLog(
   storage: Storage,
   { arena, verifyFrom }: OpenOptions,
   geometry: LogGeometry,
   { entries, isMarkFound, mark }: FoundRecords,
-  { index, usable }: FoundSnapshots,
+  { index, isIndexFound, usable }: FoundSnapshots,
 ): StorageTask<RecoveredLog> {
   const { logStartPosition } = index;
+  const isPartKnown = isMarkFound && isIndexFound;
   if (!isMarkFound && mark.durablePosition > 0) {
     // What is below the position that the snapshot proves may be in the page cache alone.
     yield* noteDamage(storage);
@@ -202,7 +205,7 @@ function* recoverKnownLog(
     geometry,
     entries,
     mark,
-    verifyFrom: isMarkFound ? (usable?.logPosition ?? verifyFrom ?? 'mark') : 'start',
+    verifyFrom: isPartKnown ? (usable?.logPosition ?? verifyFrom ?? 'mark') : 'start',
     logStartPosition,
   });
 }
@@ -291,12 +294,17 @@ function* refuseUnlessBlank(storage: Storage): StorageTask<void> {
       'environment',
     );
   }
-  const base = (yield* listSegments(storage))[0];
-  if (base !== undefined) {
+  const listed = yield storage.list('');
+  checkCompletion(listed, 'list the data directory');
+  const base = segmentBases(listed.names)[0];
+  const recording = listed.names.find((name) => recordingIdOf(name) > 0);
+  const held = base === undefined ? recording : segmentFileName(base);
+  if (held !== undefined) {
+    const what = base === undefined ? 'a snapshot' : 'a log segment';
     throw new PawlError(
       ErrorCode.DirectoryForeign,
-      `the data directory has no ${BIRTH_PATH} but holds ${segmentFileName(base)}, a log ` +
-        'segment: restore the file, or use an empty directory',
+      `the data directory has no ${BIRTH_PATH} but holds ${held}, ${what}: restore the file, or ` +
+        'use an empty directory',
       'environment',
     );
   }
