@@ -13,10 +13,15 @@ import { listSegments } from './log-cut.js';
 import type { LogGeometry } from './log-geometry.js';
 import { purgePosition, removeSegmentsBefore } from './log-purge.js';
 import { takeLock } from './member-directory.js';
-import { readSnapshotIndex, type SnapshotIndex, SnapshotManifest } from './snapshot-manifest.js';
+import {
+  EMPTY_INDEX,
+  readSnapshotIndex,
+  type SnapshotIndex,
+  SnapshotManifest,
+} from './snapshot-manifest.js';
 import { verifySnapshot } from './snapshot-reader.js';
 import type { SnapshotEntry } from './snapshot-recording.js';
-import { removeRecordings } from './snapshot-recovery.js';
+import { problemWithoutIndex, removeRecordings } from './snapshot-recovery.js';
 import type { StorageTask } from './storage-task.js';
 
 /** What was given up, or would be. */
@@ -121,7 +126,14 @@ function* readIndex(storage: Storage): StorageTask<SnapshotIndex> {
       'corruption',
     );
   }
-  return reading.kind === 'found' ? reading.index : { logStartPosition: 0, snapshots: [] };
+  if (reading.kind === 'missing') {
+    const problem = yield* problemWithoutIndex(storage, reading.kind);
+    if (problem !== undefined) {
+      throw problem;
+    }
+    return EMPTY_INDEX;
+  }
+  return reading.index;
 }
 
 function* checkUsable(

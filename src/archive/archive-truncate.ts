@@ -25,6 +25,7 @@ import { type FoundRecords, readRecords } from './record-recovery.js';
 import { countTermsToKeep, RecordingLog, type TermEntry } from './recording-log.js';
 import { giveUpPromises } from './restore.js';
 import { EMPTY_INDEX, readSnapshotIndex, type SnapshotIndex } from './snapshot-manifest.js';
+import { problemWithoutIndex } from './snapshot-recovery.js';
 import type { StorageTask } from './storage-task.js';
 import { truncateLog } from './truncate.js';
 
@@ -100,10 +101,10 @@ function* findArchive(storage: Storage, arena: Arena, chunk: number): StorageTas
   }
   const { geometry } = yield* readCatalog(storage);
   const index = yield* readRecordsOfPromises(storage);
-  const records = yield* readRecords(storage);
+  const { logStartPosition } = index;
+  const records = yield* readRecords(storage, { logStartPosition, snapshotPosition: 0 });
   const { entries, mark } = records;
   const bases = yield* listSegments(storage);
-  const { logStartPosition } = index;
   const walked = { arena, geometry, entries, mark, verifyFrom: 'start', logStartPosition } as const;
   const log = yield* examineLog(storage, walked, chunk, bases, false);
   if (log.health.kind === 'corrupt') {
@@ -123,11 +124,14 @@ function* readRecordsOfPromises(storage: Storage): StorageTask<SnapshotIndex> {
   const mark = yield* readDurableMark(storage);
   const nodeState = yield* readNodeState(storage);
   const index = yield* readSnapshotIndex(storage);
-  if (mark.kind !== 'found' || nodeState.kind !== 'found' || index.kind === 'lost') {
+  const isIndexLost =
+    index.kind === 'lost' ||
+    (index.kind === 'missing' && (yield* problemWithoutIndex(storage, index.kind)) !== undefined);
+  if (mark.kind !== 'found' || nodeState.kind !== 'found' || isIndexLost) {
     const names = [
       ...(mark.kind === 'found' ? [] : ['durable-mark.dat']),
       ...(nodeState.kind === 'found' ? [] : ['node-state.dat']),
-      ...(index.kind === 'lost' ? ['snapshots.dat'] : []),
+      ...(isIndexLost ? ['snapshots.dat'] : []),
     ];
     throw startFirst(ErrorCode.RecordCorrupt, `${names.join(' and ')} cannot be read`);
   }

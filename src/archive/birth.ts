@@ -25,7 +25,7 @@ export const BIRTH_PATH = 'birth.dat';
 const BIRTH_TEMPORARY_PATH = 'birth.tmp';
 
 /** Version of the layout of a data directory. */
-export const DIRECTORY_VERSION = 1;
+export const DIRECTORY_VERSION = 2;
 
 const BIRTH_MAGIC = 0x42574150; // "PAWB"
 const VERSION_OFFSET = 4;

@@ -10,16 +10,18 @@ import { OpenMode, type Storage } from '../ports/storage.js';
 import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
 import { type Birth, readBirth } from './birth.js';
 import { type CatalogEntry, readCatalog } from './catalog.js';
-import { type DurableMark, INITIAL_MARK, readDurableMark } from './durable-mark.js';
+import { type DurableMark, type DurableMarkReading, readDurableMark } from './durable-mark.js';
 import { listSegments } from './log-cut.js';
 import { segmentFileName } from './log-geometry.js';
 import { examineLog, type LogHealth, type LogRecoveryOptions } from './log-recovery.js';
 import { CHUNK_SCRATCH_LENGTH, WALK_CHUNK_LENGTH } from './log-walk.js';
 import { type NodeState, readNodeState } from './node-state-file.js';
+import { provenMark } from './record-recovery.js';
 import { readRecordingLog, type TermEntry, termEntryAt } from './recording-log.js';
 import { EMPTY_INDEX, readSnapshotIndex, type SnapshotIndex } from './snapshot-manifest.js';
 import { verifySnapshot } from './snapshot-reader.js';
 import type { SnapshotEntry } from './snapshot-recording.js';
+import { problemWithoutIndex } from './snapshot-recovery.js';
 import { checkCompletion, closeFile, openFile, type StorageTask } from './storage-task.js';
 
 /** A segment file of the log. */
@@ -70,7 +72,7 @@ export function* describeDirectory(
   const problems: string[] = [];
   const birth = yield* orProblem(readBirth(storage), problems);
   // The mark before the log: a log that grows meanwhile is never shorter than a mark read before.
-  const mark = yield* describeMark(storage, problems);
+  const markReading = yield* describeMark(storage, problems);
   const catalog = yield* orProblem(readCatalog(storage), problems);
   const nodeState = yield* describeNodeState(storage, problems);
   const terms = yield* describeTerms(storage, problems);
@@ -79,7 +81,9 @@ export function* describeDirectory(
   const segments = yield* describeSegments(storage);
   const snapshots =
     catalog === undefined ? [] : yield* describeSnapshots(storage, arena, catalog, index, problems);
-  const found = { entries: terms, mark: mark ?? INITIAL_MARK, logStartPosition };
+  const newest = snapshots.findLast((snapshot) => snapshot.problem === undefined);
+  const proven = { logStartPosition, snapshotPosition: newest?.logPosition ?? 0 };
+  const found = { entries: terms, mark: provenMark(markReading, proven), logStartPosition };
   const log =
     catalog === undefined
       ? undefined
@@ -91,7 +95,7 @@ export function* describeDirectory(
     catalog,
     nodeState,
     terms,
-    mark,
+    mark: markReading.kind === 'found' ? markReading.mark : undefined,
     segments,
     logStartPosition,
     snapshots,
@@ -115,16 +119,14 @@ function* orProblem<T>(part: StorageTask<T>, problems: string[]): StorageTask<T 
   }
 }
 
-function* describeMark(storage: Storage, problems: string[]): StorageTask<DurableMark | undefined> {
+function* describeMark(storage: Storage, problems: string[]): StorageTask<DurableMarkReading> {
   const reading = yield* readDurableMark(storage);
   if (reading.kind !== 'found') {
     problems.push(`durable-mark.dat is ${reading.kind}`);
-    return undefined;
-  }
-  if (reading.isDamaged) {
+  } else if (reading.isDamaged) {
     problems.push('durable-mark.dat has a damaged slot');
   }
-  return reading.mark;
+  return reading;
 }
 
 function* describeNodeState(
@@ -161,7 +163,11 @@ function* describeTerms(storage: Storage, problems: string[]): StorageTask<reado
 
 function* describeIndex(storage: Storage, problems: string[]): StorageTask<SnapshotIndex> {
   const reading = yield* readSnapshotIndex(storage);
-  if (reading.kind === 'lost') {
+  const problem =
+    reading.kind === 'found' ? undefined : yield* problemWithoutIndex(storage, reading.kind);
+  if (problem !== undefined) {
+    problems.push(problem.message);
+  } else if (reading.kind === 'lost') {
     problems.push('snapshots.dat is damaged: no snapshot is known, nor where the log begins');
   } else if (reading.kind === 'found' && reading.isDamaged) {
     problems.push('snapshots.dat has a damaged slot');

@@ -32,7 +32,8 @@ export const SLOT_PAYLOAD_LENGTH_MAX = 480;
 
 /** Nobody writes so often; what says more was never written here, and could not be counted on. */
 const SEQUENCE_MAX = 2 ** 52;
-const SLOT_VERSION = 1;
+/** Version of a record's layout unless its format names another. */
+const FIRST_VERSION = 1;
 const VERSION_OFFSET = 4;
 const SEQUENCE_OFFSET = 8;
 const PAYLOAD_OFFSET = 16;
@@ -45,6 +46,8 @@ export interface DoubleSlotFormat {
   readonly magic: number;
   /** Bytes of the payload, at most SLOT_PAYLOAD_LENGTH_MAX. */
   readonly payloadLength: number;
+  /** Version of the payload's layout, default 1. A slot of another one is not valid. */
+  readonly version?: number;
 }
 
 /** What a double-slot file was found to hold. */
@@ -193,7 +196,7 @@ function encodeSlot(
   slot.fill(0);
   const view = new DataView(slot.buffer);
   view.setUint32(0, format.magic, true);
-  view.setUint32(VERSION_OFFSET, SLOT_VERSION, true);
+  view.setUint32(VERSION_OFFSET, format.version ?? FIRST_VERSION, true);
   writeInt64(view, SEQUENCE_OFFSET, sequence);
   slot.set(new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength), PAYLOAD_OFFSET);
   view.setUint32(CHECKSUM_OFFSET, recordChecksum(slot, 0, CHECKSUM_OFFSET), true);
@@ -210,7 +213,7 @@ function slotSequence(bytes: Uint8Array, slot: number, format: DoubleSlotFormat)
   const isValid =
     view.getUint32(CHECKSUM_OFFSET, true) === recordChecksum(bytes, start, CHECKSUM_OFFSET) &&
     view.getUint32(0, true) === format.magic &&
-    view.getUint32(VERSION_OFFSET, true) === SLOT_VERSION &&
+    view.getUint32(VERSION_OFFSET, true) === (format.version ?? FIRST_VERSION) &&
     sequence > 0 &&
     sequence <= SEQUENCE_MAX &&
     sequence % 2 === slot;

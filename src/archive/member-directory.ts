@@ -12,22 +12,22 @@ import { type Storage, StorageResult } from '../ports/storage.js';
 import { type LeadershipTermId, type Position, TERM_NULL } from '../position.js';
 import { BIRTH_PATH, type Birth, type Opaque64, readBirth, writeBirth } from './birth.js';
 import { readCatalog, writeCatalog } from './catalog.js';
+import { noteDamage } from './damage-note.js';
 import {
   type DurableMark,
   DurableMarkFile,
   INITIAL_MARK,
   readDurableMark,
 } from './durable-mark.js';
-import { listSegments } from './log-cut.js';
-import { checkGeometry, type LogGeometry, segmentFileName } from './log-geometry.js';
+import { checkGeometry, type LogGeometry, segmentBases, segmentFileName } from './log-geometry.js';
 import { removeSegmentsBefore } from './log-purge.js';
 import { type LogHealth, type RecoveredLog, recoverLog } from './log-recovery.js';
 import { initialNodeState, NodeStateFile } from './node-state-file.js';
-import { type FoundRecords, readRecords } from './record-recovery.js';
+import { type FoundRecords, giveUpVoteWithMark, readRecords } from './record-recovery.js';
 import { RecordingLog } from './recording-log.js';
-import { beginLogAt, isInstallPending } from './snapshot-install.js';
+import { beginLogAt, isInstallUnfinished } from './snapshot-install.js';
 import type { SnapshotManifest } from './snapshot-manifest.js';
-import type { SnapshotEntry } from './snapshot-recording.js';
+import { recordingIdOf, type SnapshotEntry } from './snapshot-recording.js';
 import { type FoundSnapshots, findSnapshots, openSnapshots } from './snapshot-recovery.js';
 import { checkCompletion, type StorageTask } from './storage-task.js';
 
@@ -130,7 +130,7 @@ export function* bootstrapDirectory(
  * Opens a member's directory and recovers what it knows.
  *
  * @throws PawlError DIRECTORY_IN_USE, DIRECTORY_NOT_BORN, DIRECTORY_FOREIGN, CONFIGURATION_INVALID,
- *   RECORD_CORRUPT, STORAGE_FULL, STORAGE_FAILED.
+ *   RECORD_CORRUPT, SNAPSHOT_INVALID, STORAGE_FULL, STORAGE_FAILED.
  */
 export function* openDirectory(
   storage: Storage,
@@ -145,19 +145,15 @@ export function* openDirectory(
   const appVersionsMax = options.snapshotVersionsMax ?? NO_VERSIONS;
   const newest = yield* findSnapshots(storage, options.arena, geometry, { appVersionsMax });
   const { logStartPosition } = newest.index;
+  if (newest.usable === undefined && logStartPosition > 0) {
+    throw noSnapshotLeft(logStartPosition, newest.warnings);
+  }
   yield* finishInstall(storage, options.arena, geometry, newest);
-  const records = yield* readRecords(storage);
-  const { mark } = records;
-  const log = yield* recoverLog(storage, {
-    arena: options.arena,
-    geometry,
-    entries: records.entries,
-    mark,
-    verifyFrom: newest.usable?.logPosition ?? options.verifyFrom ?? 'mark',
-    logStartPosition,
-  });
+  const snapshotPosition = newest.usable?.logPosition ?? 0;
+  const records = yield* readRecords(storage, { logStartPosition, snapshotPosition });
+  const log = yield* recoverKnownLog(storage, options, geometry, records, newest);
   const limits = { appVersionsMax, logPositionMax: log.appendPosition };
-  const isBeyond = (newest.usable?.logPosition ?? 0) > log.appendPosition;
+  const isBeyond = snapshotPosition > log.appendPosition;
   const found = isBeyond ? yield* findSnapshots(storage, options.arena, geometry, limits) : newest;
   if (found.usable === undefined && logStartPosition > 0) {
     throw noSnapshotLeft(logStartPosition, found.warnings);
@@ -165,7 +161,10 @@ export function* openDirectory(
   return yield* writeBack(storage, birth, geometry, records, log, found);
 }
 
-/** A snapshot was installed, and the log does not begin there yet. */
+/**
+ * A snapshot was installed, and the log does not begin there yet. A vote that does not count
+ * without the mark is given up first, for the mark is written anew.
+ */
 function* finishInstall(
   storage: Storage,
   arena: Arena,
@@ -173,13 +172,42 @@ function* finishInstall(
   found: FoundSnapshots,
 ): StorageTask<void> {
   const reading = yield* readDurableMark(storage);
-  const durablePosition = reading.kind === 'found' ? reading.mark.durablePosition : 0;
+  if (reading.kind !== 'found') {
+    yield* giveUpVoteWithMark(storage);
+  }
   const { index, usable } = found;
-  if (usable !== undefined && isInstallPending(index, durablePosition)) {
+  if (usable !== undefined && (yield* isInstallUnfinished(storage, index, usable, reading))) {
     yield* beginLogAt(storage, arena, geometry, usable);
   } else if (index.logStartPosition > 0) {
     yield* removeSegmentsBefore(storage, index.logStartPosition, geometry);
   }
+}
+
+/**
+ * Recovers the log from the snapshot on; all of it where no mark says what of it was synced, or no
+ * record where it begins.
+ */
+function* recoverKnownLog(
+  storage: Storage,
+  { arena, verifyFrom }: OpenOptions,
+  geometry: LogGeometry,
+  { entries, isMarkFound, mark }: FoundRecords,
+  { index, isIndexFound, usable }: FoundSnapshots,
+): StorageTask<RecoveredLog> {
+  const { logStartPosition } = index;
+  const isPartKnown = isMarkFound && isIndexFound;
+  if (!isMarkFound && mark.durablePosition > 0) {
+    // What is below the position that the snapshot proves may be in the page cache alone.
+    yield* noteDamage(storage);
+  }
+  return yield* recoverLog(storage, {
+    arena,
+    geometry,
+    entries,
+    mark,
+    verifyFrom: isPartKnown ? (usable?.logPosition ?? verifyFrom ?? 'mark') : 'start',
+    logStartPosition,
+  });
 }
 
 /** Writes and syncs what was found, and what follows from it. */
@@ -266,12 +294,17 @@ function* refuseUnlessBlank(storage: Storage): StorageTask<void> {
       'environment',
     );
   }
-  const base = (yield* listSegments(storage))[0];
-  if (base !== undefined) {
+  const listed = yield storage.list('');
+  checkCompletion(listed, 'list the data directory');
+  const base = segmentBases(listed.names)[0];
+  const recording = listed.names.find((name) => recordingIdOf(name) > 0);
+  const held = base === undefined ? recording : segmentFileName(base);
+  if (held !== undefined) {
+    const what = base === undefined ? 'a snapshot' : 'a log segment';
     throw new PawlError(
       ErrorCode.DirectoryForeign,
-      `the data directory has no ${BIRTH_PATH} but holds ${segmentFileName(base)}, a log ` +
-        'segment: restore the file, or use an empty directory',
+      `the data directory has no ${BIRTH_PATH} but holds ${held}, ${what}: restore the file, or ` +
+        'use an empty directory',
       'environment',
     );
   }

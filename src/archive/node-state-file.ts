@@ -5,12 +5,13 @@
 // well as in the election, because a broken vote is two leaders (B1, B7, B8).
 //
 // Payload: 0 candidateTermId i64 | 8 votedForMemberId i32 | 12 voting i32 | 16 admittedTermId i64
-//          24 count i32 | 28 count times {memberId i32, incarnation u64}
+//          24 count i32 | 28 count times {memberId i32, incarnation u64, admittedTermId i64,
+//          admittedPosition i64}
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Storage } from '../ports/storage.js';
-import { MEMBER_NULL, TERM_NULL } from '../position.js';
+import { MEMBER_NULL, POSITION_NULL, TERM_NULL } from '../position.js';
 import { readInt64, writeInt64 } from '../protocol/encoding.js';
 import { type Opaque64, readOpaque64, writeOpaque64 } from './birth.js';
 import { DoubleSlotFile, type DoubleSlotFormat, readDoubleSlot } from './double-slot-file.js';
@@ -19,8 +20,8 @@ import type { StorageTask } from './storage-task.js';
 /** Queue of the writes of node-state.dat. */
 export const NODE_STATE_QUEUE = 'node-state';
 export const NODE_STATE_PATH = 'node-state.dat';
-/** Members whose incarnation can be remembered. */
-export const KNOWN_INCARNATION_COUNT_MAX = 32;
+/** Members whose incarnation can be remembered: as many as a slot has room for. */
+export const KNOWN_INCARNATION_COUNT_MAX = 16;
 
 const CANDIDATE_TERM_OFFSET = 0;
 const VOTED_FOR_OFFSET = 8;
@@ -28,19 +29,28 @@ const VOTING_OFFSET = 12;
 const ADMITTED_TERM_OFFSET = 16;
 const COUNT_OFFSET = 24;
 const INCARNATIONS_OFFSET = 28;
-const INCARNATION_ENTRY_LENGTH = 12;
+const INCARNATION_ENTRY_LENGTH = 28;
+const ENTRY_INCARNATION_OFFSET = 4;
+const ENTRY_ADMITTED_TERM_OFFSET = 12;
+const ENTRY_ADMITTED_POSITION_OFFSET = 20;
 const PAYLOAD_LENGTH = INCARNATIONS_OFFSET + KNOWN_INCARNATION_COUNT_MAX * INCARNATION_ENTRY_LENGTH;
 
 const FORMAT: DoubleSlotFormat = {
   path: NODE_STATE_PATH,
   magic: 0x4e574150, // "PAWN"
+  // Version 1 did not say when an incarnation was admitted.
+  version: 2,
   payloadLength: PAYLOAD_LENGTH,
 };
 
-/** Incarnation of a member, as first heard. */
+/** Incarnation of a member: the first one heard, or the one that was admitted last. */
 export interface KnownIncarnation {
   readonly memberId: number;
   readonly incarnation: Opaque64;
+  /** Latest term in which it is known to have been admitted; TERM_NULL for none. */
+  readonly admittedTermId: number;
+  /** Position that its admission in that term named; POSITION_NULL when it is not known. */
+  readonly admittedPosition: number;
 }
 
 /** What a member must not forget. */
@@ -144,7 +154,9 @@ function encodeNodeState(state: NodeState): DataView {
   if (incarnations.length > KNOWN_INCARNATION_COUNT_MAX) {
     throw new PawlError(
       ErrorCode.LimitExceeded,
-      `${incarnations.length} incarnations to remember: at most ${KNOWN_INCARNATION_COUNT_MAX}`,
+      `${incarnations.length} incarnations to remember: at most ${KNOWN_INCARNATION_COUNT_MAX}; ` +
+        'use the member ids of members that are gone again, or let this member join anew from an ' +
+        'empty directory',
     );
   }
   writeInt64(view, CANDIDATE_TERM_OFFSET, state.candidateTermId);
@@ -155,7 +167,9 @@ function encodeNodeState(state: NodeState): DataView {
   incarnations.forEach((known, index) => {
     const offset = INCARNATIONS_OFFSET + index * INCARNATION_ENTRY_LENGTH;
     view.setInt32(offset, known.memberId, true);
-    writeOpaque64(view, offset + 4, known.incarnation);
+    writeOpaque64(view, offset + ENTRY_INCARNATION_OFFSET, known.incarnation);
+    writeInt64(view, offset + ENTRY_ADMITTED_TERM_OFFSET, known.admittedTermId);
+    writeInt64(view, offset + ENTRY_ADMITTED_POSITION_OFFSET, known.admittedPosition);
   });
   return view;
 }
@@ -173,8 +187,15 @@ function decodeNodeState(view: DataView): NodeState | undefined {
   const incarnations: KnownIncarnation[] = [];
   for (let index = 0; index < count; index++) {
     const offset = INCARNATIONS_OFFSET + index * INCARNATION_ENTRY_LENGTH;
-    const memberId = view.getInt32(offset, true);
-    incarnations.push({ memberId, incarnation: readOpaque64(view, offset + 4) });
+    incarnations.push({
+      memberId: view.getInt32(offset, true),
+      incarnation: readOpaque64(view, offset + ENTRY_INCARNATION_OFFSET),
+      admittedTermId: readInt64(view, offset + ENTRY_ADMITTED_TERM_OFFSET),
+      admittedPosition: readInt64(view, offset + ENTRY_ADMITTED_POSITION_OFFSET),
+    });
+  }
+  if (!incarnations.every(isKnownWhen)) {
+    return undefined;
   }
   return {
     candidateTermId,
@@ -183,6 +204,14 @@ function decodeNodeState(view: DataView): NodeState | undefined {
     admittedTermId,
     incarnations,
   };
+}
+
+function isKnownWhen({ admittedTermId, admittedPosition }: KnownIncarnation): boolean {
+  return (
+    isTermOrNull(admittedTermId) &&
+    Number.isSafeInteger(admittedPosition) &&
+    admittedPosition >= POSITION_NULL
+  );
 }
 
 function isTermOrNull(termId: number): boolean {

@@ -3,7 +3,9 @@
 // The recording is written as it comes and verified as a whole. Then one record names it as the
 // only snapshot and its position as the start of the log: from there on the former log counts for
 // nothing. What is left of it is removed by the next start, which finds that the mark, and so the
-// log, ends before the log begins. A crash at any point leaves the old member or the new one.
+// log, ends before the log begins. Where the mark cannot be read, the terms tell: only a log that
+// does not know the term of the snapshot is the former one. A crash at any point leaves the old
+// member or the new one.
 
 import { assert } from '../assert.js';
 import type { Arena } from '../memory/arena.js';
@@ -13,10 +15,16 @@ import { type Position, TERM_NULL } from '../position.js';
 import { SnapshotTermDecoder } from '../protocol/codecs/snapshot-term.js';
 import { TemplateId } from '../protocol/codecs/template-ids.js';
 import { messageTemplateId } from '../protocol/message-header.js';
-import { DurableMarkFile, INITIAL_MARK, readDurableMark } from './durable-mark.js';
+import {
+  DurableMarkFile,
+  type DurableMarkReading,
+  INITIAL_MARK,
+  readDurableMark,
+} from './durable-mark.js';
 import { listSegments, makeZeroSegment } from './log-cut.js';
 import { type LogGeometry, segmentBaseOf, segmentFileName } from './log-geometry.js';
-import { RecordingLog, type TermEntry } from './recording-log.js';
+import { corrupt } from './record-recovery.js';
+import { RecordingLog, readRecordingLog, type TermEntry } from './recording-log.js';
 import type { SnapshotIndex } from './snapshot-manifest.js';
 import { readSnapshotChunk } from './snapshot-reader.js';
 import {
@@ -83,8 +91,44 @@ function* writePiece(
 /** Whether a record names an installed snapshot whose log the member does not have yet. */
 export function isInstallPending(index: SnapshotIndex, durablePosition: Position): boolean {
   const { logStartPosition, snapshots } = index;
-  const isInstalled = snapshots.some((entry) => entry.logPosition === logStartPosition);
+  // A later one was taken of a log that went on from here.
+  const isInstalled = snapshots.at(-1)?.logPosition === logStartPosition;
   return logStartPosition > 0 && isInstalled && durablePosition < logStartPosition;
+}
+
+/**
+ * Whether the log on the disk is the one before the install of a snapshot, and is to go.
+ *
+ * @throws PawlError RECORD_CORRUPT when neither mark nor terms can tell.
+ */
+export function* isInstallUnfinished(
+  storage: Storage,
+  index: SnapshotIndex,
+  entry: SnapshotEntry,
+  reading: DurableMarkReading,
+): StorageTask<boolean> {
+  const isFound = reading.kind === 'found';
+  if (!isInstallPending(index, isFound ? reading.mark.durablePosition : 0)) {
+    return false;
+  }
+  if (isFound && !reading.isDamaged) {
+    return true;
+  }
+  const terms = yield* readRecordingLog(storage);
+  if (terms.kind !== 'found' || terms.entries.some((term) => isTermOf(entry, term))) {
+    return false;
+  }
+  if (terms.isTorn) {
+    throw corrupt('durable-mark.dat is damaged and recording.log ends in an entry that is torn');
+  }
+  return true;
+}
+
+function isTermOf(entry: SnapshotEntry, term: TermEntry): boolean {
+  return (
+    term.leadershipTermId === entry.leadershipTermId &&
+    term.termBaseLogPosition === entry.termBaseLogPosition
+  );
 }
 
 /**

@@ -2,12 +2,14 @@
 //
 // A snapshot counts when the record names it and every byte of it is what was written. One that is
 // damaged, or newer than this program or its service, is passed over: an older one and a longer
-// replay of the log give the same state. Files that no record names are what a crash left.
+// replay of the log give the same state. Files that no record names are what a crash left; those
+// that a record which cannot be read may have named are not touched.
 
+import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import type { Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
-import type { LogGeometry } from './log-geometry.js';
+import { type LogGeometry, segmentBases } from './log-geometry.js';
 import {
   EMPTY_INDEX,
   readSnapshotIndex,
@@ -21,6 +23,8 @@ import { checkCompletion, type StorageTask, syncNames } from './storage-task.js'
 /** What was found of snapshots. */
 export interface FoundSnapshots {
   readonly index: SnapshotIndex;
+  /** False when there was none that could be read, and nothing that it may have named. */
+  readonly isIndexFound: boolean;
   /** The newest that can be used; undefined for a replay of the whole log. */
   readonly usable: SnapshotEntry | undefined;
   /** Versions of the states in it, by service id. */
@@ -36,7 +40,66 @@ export interface SnapshotLimits {
   readonly logPositionMax?: Position;
 }
 
-/** Reads the record, and finds the newest snapshot that is whole. Nothing is changed. */
+/**
+ * What only the record can tell of: snapshots, or a log whose beginning is gone. Undefined when
+ * there is neither, as before the first start is done.
+ */
+interface UnnamedFiles {
+  /** In words. */
+  readonly what: string;
+  /** The log is there from its first segment. */
+  readonly isLogWhole: boolean;
+}
+
+/**
+ * Why nothing may be done without the record; undefined when there is nothing that a record that
+ * cannot be read may have named.
+ */
+export function* problemWithoutIndex(
+  storage: Storage,
+  kind: 'missing' | 'lost',
+): StorageTask<PawlError | undefined> {
+  const unnamed = yield* findUnnamed(storage);
+  return unnamed === undefined ? undefined : recordLost(kind, unnamed);
+}
+
+function* findUnnamed(storage: Storage): StorageTask<UnnamedFiles | undefined> {
+  const listed = yield storage.list('');
+  checkCompletion(listed, 'list the data directory');
+  const { names } = listed;
+  const recording = names.filter((name) => recordingIdOf(name) > 0).sort()[0];
+  const base = segmentBases(names)[0];
+  if (recording !== undefined) {
+    return { what: `${recording} is there`, isLogWhole: base === 0 };
+  }
+  return base === undefined || base === 0
+    ? undefined
+    : { what: `the log begins at ${base}`, isLogWhole: false };
+}
+
+function recordLost(kind: 'missing' | 'lost', { what, isLogWhole }: UnnamedFiles): PawlError {
+  const replay = isLogWhole
+    ? '; or, as the log is there from its first segment, move the snapshots (<id>-<base>.rec, ' +
+      'ids from 1) out of the directory and start it again: it replays all of the log'
+    : '';
+  return new PawlError(
+    ErrorCode.RecordCorrupt,
+    `${textOf(kind)}, and ${what}: which snapshots are whole, and where the log begins, is not ` +
+      'known without it. Nothing was changed. Let the member join anew from an empty directory' +
+      replay,
+    'corruption',
+  );
+}
+
+function textOf(kind: 'missing' | 'lost'): string {
+  return `snapshots.dat is ${kind === 'missing' ? 'missing' : 'damaged'}`;
+}
+
+/**
+ * Reads the record, and finds the newest snapshot that is whole. Nothing is changed.
+ *
+ * @throws PawlError RECORD_CORRUPT when it cannot be read and may have named what is there.
+ */
 export function* findSnapshots(
   storage: Storage,
   arena: Arena,
@@ -45,12 +108,19 @@ export function* findSnapshots(
 ): StorageTask<FoundSnapshots> {
   const reading = yield* readSnapshotIndex(storage);
   const warnings: string[] = [];
+  const isIndexFound = reading.kind === 'found';
+  if (!isIndexFound) {
+    const problem = yield* problemWithoutIndex(storage, reading.kind);
+    if (problem !== undefined) {
+      throw problem;
+    }
+  }
   if (reading.kind === 'lost') {
     warnings.push('snapshots.dat is damaged: no snapshot is known');
-  } else if (reading.kind === 'found' && reading.isDamaged) {
+  } else if (isIndexFound && reading.isDamaged) {
     warnings.push('snapshots.dat had a damaged slot: the other one is used');
   }
-  const index = reading.kind === 'found' ? reading.index : EMPTY_INDEX;
+  const index = isIndexFound ? reading.index : EMPTY_INDEX;
   for (const entry of [...index.snapshots].reverse()) {
     const refused = refusalOf(entry, limits);
     const check =
@@ -58,14 +128,14 @@ export function* findSnapshots(
         ? yield* checkSnapshot(storage, arena, geometry, entry, limits.appVersionsMax)
         : { reason: refused, isWhole: true };
     if ('appVersions' in check) {
-      return { index, usable: entry, appVersions: check.appVersions, warnings };
+      return { index, isIndexFound, usable: entry, appVersions: check.appVersions, warnings };
     }
     warnings.push(
       `the snapshot at position ${entry.logPosition} (recording ${entry.recordingId}) is not ` +
         `used: ${check.reason}`,
     );
   }
-  return { index, usable: undefined, appVersions: [], warnings };
+  return { index, isIndexFound, usable: undefined, appVersions: [], warnings };
 }
 
 function refusalOf(entry: SnapshotEntry, limits: SnapshotLimits): string | undefined {

@@ -411,9 +411,9 @@ function toRecord(state: NodeState): NodeStateRecord {
     votedForMemberId: state.votedForMemberId,
     voting: state.voting,
     admittedTermId: state.admittedTermId,
-    incarnations: state.incarnations.map(({ memberId, incarnation }) => ({
-      memberId,
-      incarnation: toHalves(incarnation),
+    incarnations: state.incarnations.map((known) => ({
+      ...known,
+      incarnation: toHalves(known.incarnation),
     })),
   };
 }

@@ -15,9 +15,9 @@ export function recoveredState(directory: RecoveredDirectory): RecoveredState {
   return {
     nodeState: {
       ...nodeState.state,
-      incarnations: nodeState.state.incarnations.map(({ memberId, incarnation }) => ({
-        memberId,
-        incarnation: toOpaque64(incarnation),
+      incarnations: nodeState.state.incarnations.map((known) => ({
+        ...known,
+        incarnation: toOpaque64(known.incarnation),
       })),
     },
     termEntries: recordingLog.entries().map((entry) => ({

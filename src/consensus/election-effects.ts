@@ -44,6 +44,13 @@ export interface KnownIncarnation {
   readonly memberId: MemberId;
   /** Opaque 64 bits, compared as unsigned. */
   readonly incarnation: bigint;
+  /** Latest term in which it is known to have been admitted; TERM_NULL for none. */
+  readonly admittedTermId: LeadershipTermId;
+  /**
+   * Position that its admission in that term named: a later one of that term names a greater.
+   * POSITION_NULL for none, and where the directory itself told of its admission.
+   */
+  readonly admittedPosition: Position;
 }
 
 /** The record in node-state.dat: one atomic write, because its parts rely on one another (B2). */

@@ -3,7 +3,9 @@
 // A member that lost its directory does not know what it promised with the old one. So each
 // directory has a random incarnation, the first one heard of a member is remembered durably, and
 // another one later is a *learner*: it receives the log, but its votes and positions do not count
-// until a leader has admitted it. Nothing counts of a member that has not introduced itself.
+// until a leader has admitted it. When that was is remembered with it: a directory that was
+// admitted before is a former one, and what its successor acknowledged is not in it. Nothing
+// counts of a member that has not introduced itself.
 
 import { hit, Mark } from '../marks.js';
 import { type LeadershipTermId, POSITION_NULL, type Position, TERM_NULL } from '../position.js';
@@ -11,6 +13,7 @@ import type { ConsensusConfig } from './consensus-config.js';
 import {
   HELLO_FLAG_LEAVING,
   HELLO_FLAG_VOTING,
+  type KnownIncarnation,
   type MemberHello,
   type MemberId,
   RefusalReason,
@@ -33,9 +36,6 @@ interface Peer {
   incarnation: bigint | undefined;
   /** The last two hellos agree: one that a former directory sent long ago may come alone. */
   isConfirmed: boolean;
-  admittedTermId: LeadershipTermId;
-  /** Position named by the last admission in that term: a later one names a greater. */
-  admittedPosition: Position;
   isVoting: boolean;
   isLeaving: boolean;
   isRefused: boolean;
@@ -61,8 +61,6 @@ export class MemberTable {
         this.peers.set(memberId, {
           incarnation: undefined,
           isConfirmed: false,
-          admittedTermId: TERM_NULL,
-          admittedPosition: POSITION_NULL,
           isVoting: false,
           isLeaving: false,
           isRefused: false,
@@ -139,15 +137,15 @@ export class MemberTable {
     position: Position,
   ): void {
     const peer = this.peers.get(memberId);
-    if (peer === undefined || !isNotEarlier(peer, termId, position)) {
+    const known = this.record.knownIncarnation(memberId);
+    if (peer === undefined || (known !== undefined && isEarlier(termId, position, known))) {
       return;
     }
-    peer.admittedTermId = termId;
-    peer.admittedPosition = position;
     const admitted = BigInt.asUintN(64, incarnation);
     peer.isForeign = peer.incarnation !== undefined && peer.incarnation !== admitted;
     peer.expected = peer.isForeign ? admitted : undefined;
-    this.remember(memberId, peer, admitted);
+    const admission = { admittedTermId: termId, admittedPosition: position };
+    this.remember(peer, { memberId, incarnation: admitted, ...admission });
   }
 
   /** An acknowledgement says as well whether its sender has a vote. */
@@ -166,18 +164,19 @@ export class MemberTable {
   }
 
   private judgeIncarnation(memberId: MemberId, peer: Peer, admittedTermId: LeadershipTermId): void {
-    const known = this.record.incarnationOf(memberId);
-    const isAdmittedLater = admittedTermId > peer.admittedTermId && peer.isVoting;
+    const incarnation = peer.incarnation as bigint;
+    const known = this.record.knownIncarnation(memberId);
+    const isAdmittedLater = admittedTermId > (known?.admittedTermId ?? TERM_NULL);
     if (known === undefined || isAdmittedLater) {
-      // A leader gave this directory its vote while this member was not listening.
-      if (admittedTermId > peer.admittedTermId) {
+      // A leader gave this directory its vote while this member was not listening. Whether it still
+      // has it, or lost it again: those that were admitted before have less.
+      if (isAdmittedLater) {
         hit(Mark.MembershipAdmittedLater);
-        peer.admittedTermId = admittedTermId;
-        peer.admittedPosition = POSITION_NULL;
       }
       peer.isForeign = false;
-      this.remember(memberId, peer, peer.incarnation as bigint);
-    } else if (known !== peer.incarnation) {
+      const admission = { admittedTermId, admittedPosition: POSITION_NULL };
+      this.remember(peer, { memberId, incarnation, ...admission });
+    } else if (known.incarnation !== incarnation) {
       hit(Mark.MembershipForeign);
       peer.isForeign = true;
     } else if (peer.expected === peer.incarnation) {
@@ -186,9 +185,14 @@ export class MemberTable {
     peer.expected = peer.expected === peer.incarnation ? undefined : peer.expected;
   }
 
-  private remember(memberId: MemberId, peer: Peer, incarnation: bigint): void {
-    if (this.record.incarnationOf(memberId) !== incarnation) {
-      peer.recordSequence = this.record.rememberIncarnation(memberId, incarnation);
+  private remember(peer: Peer, next: KnownIncarnation): void {
+    const known = this.record.knownIncarnation(next.memberId);
+    const isKnown =
+      known?.incarnation === next.incarnation &&
+      known.admittedTermId === next.admittedTermId &&
+      known.admittedPosition === next.admittedPosition;
+    if (!isKnown) {
+      peer.recordSequence = this.record.rememberIncarnation(next);
     }
   }
 
@@ -210,8 +214,9 @@ export class MemberTable {
   }
 }
 
-function isNotEarlier(peer: Peer, termId: LeadershipTermId, position: Position): boolean {
-  return termId === peer.admittedTermId
-    ? position >= peer.admittedPosition
-    : termId > peer.admittedTermId;
+/** Whether an admission came before the one that is known. */
+function isEarlier(termId: LeadershipTermId, position: Position, known: KnownIncarnation): boolean {
+  return termId === known.admittedTermId
+    ? position < known.admittedPosition
+    : termId < known.admittedTermId;
 }

@@ -10,7 +10,7 @@ import type { KnownIncarnation, MemberId, NodeState } from './election-effects.j
 /** The durable record of one member. Every change goes through here, with its rule. */
 export class NodeRecord {
   private readonly persist: (state: NodeState, sequence: number) => void;
-  private readonly incarnations = new Map<MemberId, bigint>();
+  private readonly incarnations = new Map<MemberId, KnownIncarnation>();
   // Invariant: never falls (B8).
   private candidateTerm: LeadershipTermId;
   // Invariant: changes only with a greater candidate term, or from nobody (B7).
@@ -36,7 +36,8 @@ export class NodeRecord {
     this.hasVote = recovered.voting;
     this.admittedTerm = recovered.admittedTermId;
     for (const known of recovered.incarnations) {
-      this.incarnations.set(known.memberId, BigInt.asUintN(64, known.incarnation));
+      const incarnation = BigInt.asUintN(64, known.incarnation);
+      this.incarnations.set(known.memberId, { ...known, incarnation });
     }
   }
 
@@ -71,7 +72,7 @@ export class NodeRecord {
     return this.admittedTerm;
   }
 
-  incarnationOf(memberId: MemberId): bigint | undefined {
+  knownIncarnation(memberId: MemberId): KnownIncarnation | undefined {
     return this.incarnations.get(memberId);
   }
 
@@ -129,8 +130,9 @@ export class NodeRecord {
     return this.voteSequence;
   }
 
-  rememberIncarnation(memberId: MemberId, incarnation: bigint): number {
-    this.incarnations.set(memberId, incarnation);
+  /** Remembers one directory of a member, in place of the one before. */
+  rememberIncarnation(known: KnownIncarnation): number {
+    this.incarnations.set(known.memberId, known);
     return this.write();
   }
 
@@ -148,16 +150,12 @@ export class NodeRecord {
 
   private write(): number {
     this.requestedSequence++;
-    const incarnations: KnownIncarnation[] = [];
-    for (const [memberId, incarnation] of this.incarnations) {
-      incarnations.push({ memberId, incarnation });
-    }
     const state: NodeState = {
       candidateTermId: this.candidateTerm,
       votedForMemberId: this.votedFor,
       voting: this.hasVote,
       admittedTermId: this.admittedTerm,
-      incarnations: incarnations.sort((a, b) => a.memberId - b.memberId),
+      incarnations: [...this.incarnations.values()].sort((a, b) => a.memberId - b.memberId),
     };
     this.persist(state, this.requestedSequence);
     return this.requestedSequence;

@@ -67,7 +67,8 @@ function meetOthers(disk: MemoryDisk): void {
   runOn(disk, function* (storage): StorageTask<void> {
     const reading = yield* readNodeState(storage);
     if (reading.kind === 'found') {
-      const incarnations = [{ memberId: 0, incarnation: { high: 1, low: 2 } }];
+      const known = { memberId: 0, incarnation: { high: 1, low: 2 } };
+      const incarnations = [{ ...known, admittedTermId: 3, admittedPosition: 4096 }];
       const state = { ...reading.state, incarnations };
       const file = yield* NodeStateFile.open(storage, state, reading.sequence);
       yield* file.close();

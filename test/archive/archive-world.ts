@@ -133,6 +133,11 @@ export class LogImage {
     return this.#frame(1, length, (fill * 7 + 1) & 0xff);
   }
 
+  /** Appends a data frame with these bytes as its payload. */
+  message(payload: Uint8Array): this {
+    return this.#frame(1, HEADER_LENGTH + payload.length, 0, payload);
+  }
+
   /** Appends padding to the end of the term, or of a length. */
   pad(length = TERM_LENGTH - (this.position % TERM_LENGTH)): this {
     return this.#frame(0, length, 0);
@@ -157,7 +162,7 @@ export class LogImage {
     return this;
   }
 
-  #frame(type: number, length: number, fill: number): this {
+  #frame(type: number, length: number, fill: number, payload?: Uint8Array): this {
     const { u8, view, core } = this.#arena;
     const at = this.#scratch;
     const headerOnly = type === 0;
@@ -172,6 +177,7 @@ export class LogImage {
     view.setInt32(at + 28, this.leadershipTermId | 0, true);
     if (!headerOnly) {
       u8.fill(fill, at + HEADER_LENGTH, at + length);
+      u8.set(payload ?? [], at + HEADER_LENGTH);
     }
     view.setUint32(at + 24, core.frameChecksum(at, length), true);
     const stored = headerOnly ? HEADER_LENGTH : length;

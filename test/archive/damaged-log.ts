@@ -2,6 +2,7 @@
 
 import { DurableMarkFile, readDurableMark } from '../../src/archive/durable-mark.js';
 import { RecordingLog } from '../../src/archive/recording-log.js';
+import { EMPTY_INDEX, SnapshotManifest } from '../../src/archive/snapshot-manifest.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';
 import type { Arena } from '../../src/memory/arena.js';
 import type { MemoryDisk, MemoryStorage } from '../support/memory-storage.js';
@@ -31,7 +32,15 @@ export function setMark(
   });
 }
 
-/** A directory with one leadership term and a log. */
+/** Makes the record of snapshots, as the first start does. */
+export function setNoSnapshots(disk: MemoryDisk): void {
+  runOn(disk, function* (storage): StorageTask<void> {
+    const manifest = yield* SnapshotManifest.open(storage, EMPTY_INDEX);
+    yield* manifest.close();
+  });
+}
+
+/** A directory with one leadership term and a log, and no snapshot. */
 export function directoryWith(
   arena: Arena,
   build: (image: LogImage) => void,
@@ -43,6 +52,7 @@ export function directoryWith(
   setTerms(disk, [[0, 0]]);
   image.writeTo(disk);
   setMark(disk, mark(image));
+  setNoSnapshots(disk);
   image.close();
   return { disk, image };
 }

@@ -13,6 +13,7 @@ import {
 import { readDurableMark } from '../../src/archive/durable-mark.js';
 import {
   initialNodeState,
+  KNOWN_INCARNATION_COUNT_MAX,
   type NodeState,
   NodeStateFile,
   readNodeState,
@@ -179,7 +180,12 @@ test('a vote is old or new after a crash at any point, and survives once it is w
   const before: NodeState = {
     ...initialNodeState(true),
     candidateTermId: 3,
-    incarnations: [{ memberId: 2, incarnation: { high: 1, low: 0xffffffff } }],
+    incarnations: Array.from({ length: KNOWN_INCARNATION_COUNT_MAX }, (_, memberId) => ({
+      memberId,
+      incarnation: { high: 1, low: 0xffffffff - memberId },
+      admittedTermId: memberId - 1,
+      admittedPosition: memberId === 0 ? -1 : 2 ** 52 + memberId,
+    })),
   };
   const vote: NodeState = { ...before, candidateTermId: 4, votedForMemberId: 2 };
   const disk = new MemoryDisk();

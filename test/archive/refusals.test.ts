@@ -1,7 +1,7 @@
 // What the archive refuses, and what it says then: each message names what was found.
 
 import test from 'tape';
-import { readBirth } from '../../src/archive/birth.js';
+import { DIRECTORY_VERSION, readBirth } from '../../src/archive/birth.js';
 import { describeDirectory } from '../../src/archive/describe.js';
 import { checkGeometry } from '../../src/archive/log-geometry.js';
 import { openDirectory } from '../../src/archive/member-directory.js';
@@ -27,6 +27,7 @@ import {
 import { truncateLog } from '../../src/archive/truncate.js';
 import { PawlError } from '../../src/errors.js';
 import { OpenMode, StorageResult } from '../../src/ports/storage.js';
+import { POSITION_NULL, TERM_NULL } from '../../src/position.js';
 import { MemoryDisk, MemoryStorage } from '../support/memory-storage.js';
 import {
   bootstrap,
@@ -60,11 +61,11 @@ test('a directory of another version, or whose log is there without its birth, i
   const newer = disk.clone();
   const bytes = newer.damage('birth.dat');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  view.setUint32(4, 2, true);
+  view.setUint32(4, DIRECTORY_VERSION + 1, true);
   view.setUint32(40, recordChecksum(bytes, 0, 40), true);
   t.match(
     thrown(() => runOn(newer, readBirth)),
-    /^DIRECTORY_FOREIGN .* version 2/,
+    /^DIRECTORY_FOREIGN .* version 3, this program reads version 2/,
   );
   const headless = disk.clone();
   headless.delete('birth.dat');
@@ -108,6 +109,8 @@ test('more incarnations than the record holds are refused before anything is wri
   const incarnations = Array.from({ length: KNOWN_INCARNATION_COUNT_MAX + 1 }, (_, memberId) => ({
     memberId,
     incarnation: { high: 0, low: memberId + 1 },
+    admittedTermId: TERM_NULL,
+    admittedPosition: POSITION_NULL,
   }));
   const { disk } = bornDisk();
   const before = disk.contents();
@@ -120,7 +123,7 @@ test('more incarnations than the record holds are refused before anything is wri
   };
   t.match(
     thrown(() => runOn(disk, write)),
-    /^LIMIT_EXCEEDED usage 33 incarnations to remember: at most 32/,
+    /^LIMIT_EXCEEDED usage 17 incarnations to remember: at most 16;/,
   );
   t.equal(runOn(disk, readNodeState).kind, 'found', 'the record is whole');
   t.equal(before.size, disk.contents().size);
@@ -134,6 +137,41 @@ test('a record with more incarnations than it has room for is lost', (t) => {
   view.setInt32(512 + 16 + 24, KNOWN_INCARNATION_COUNT_MAX + 1, true);
   view.setUint32(512 + 508, recordChecksum(bytes, 512, 508), true);
   t.equal(runOn(disk, readNodeState).kind, 'lost');
+  t.end();
+});
+
+test('a record that says of an incarnation what no admission can be is lost', (t) => {
+  const incarnation = { memberId: 0, incarnation: { high: 0, low: 1 } };
+  for (const [admittedTermId, admittedPosition] of [
+    [-2, 0],
+    [0, -2],
+  ] as const) {
+    const { disk } = bornDisk();
+    const known = { ...incarnation, admittedTermId, admittedPosition };
+    runOn(disk, (storage) =>
+      NodeStateFile.create(storage, { ...initialNodeState(true), incarnations: [known] }),
+    );
+    t.equal(runOn(disk, readNodeState).kind, 'lost');
+  }
+  t.end();
+});
+
+test('a directory of the layout before is refused, and its vote not read as one of this', (t) => {
+  const { disk } = bornDisk();
+  const birth = disk.damage('birth.dat');
+  new DataView(birth.buffer, birth.byteOffset).setUint32(4, 1, true);
+  new DataView(birth.buffer, birth.byteOffset).setUint32(40, recordChecksum(birth, 0, 40), true);
+  const vote = disk.damage('node-state.dat');
+  const view = new DataView(vote.buffer, vote.byteOffset);
+  view.setUint32(512 + 4, 1, true);
+  view.setUint32(512 + 508, recordChecksum(vote, 512, 508), true);
+  const before = disk.contents();
+  t.match(
+    thrown(() => recover(disk, arena)),
+    /^DIRECTORY_FOREIGN environment .*layout version 1, this program reads version 2/,
+  );
+  t.equal(runOn(disk, readNodeState).kind, 'lost');
+  t.deepEqual(disk.contents(), before, 'nothing of it was changed');
   t.end();
 });
 

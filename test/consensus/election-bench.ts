@@ -21,8 +21,8 @@ export const RECOVERED: RecoveredState = {
     voting: true,
     admittedTermId: -1,
     incarnations: [
-      { memberId: 1, incarnation: 1n },
-      { memberId: 2, incarnation: 2n },
+      { memberId: 1, incarnation: 1n, admittedTermId: -1, admittedPosition: -1 },
+      { memberId: 2, incarnation: 2n, admittedTermId: -1, admittedPosition: -1 },
     ],
   },
   termEntries: [{ termId: 3, basePosition: 0 }],

@@ -4,6 +4,7 @@ import { concludeConsensusConfig } from '../../src/consensus/consensus-config.js
 import {
   HELLO_FLAG_LEAVING,
   HELLO_FLAG_VOTING,
+  type KnownIncarnation,
   type MemberHello,
   type NodeState,
   RefusalReason,
@@ -39,6 +40,11 @@ const HELLO: MemberHello = {
   flags: HELLO_FLAG_VOTING,
 };
 
+/** What is remembered of member 1. */
+function known(incarnation: bigint, admittedTermId = -1, admittedPosition = -1): KnownIncarnation {
+  return { memberId: 1, incarnation, admittedTermId, admittedPosition };
+}
+
 function table(recovered: Partial<NodeState> = {}): {
   members: MemberTable;
   record: NodeRecord;
@@ -54,7 +60,7 @@ test('a member is unknown until its first hello, and counts once that is durable
   t.equal(members.standingOf(1), MemberStanding.Unknown);
   t.equal(members.onHello(HELLO), undefined);
   t.equal(members.standingOf(1), MemberStanding.Learner, 'remembered, but not durably');
-  t.deepEqual(written.at(-1)?.incarnations, [{ memberId: 1, incarnation: 11n }]);
+  t.deepEqual(written.at(-1)?.incarnations, [known(11n)]);
   record.onPersisted(1);
   t.equal(members.standingOf(1), MemberStanding.Voter);
   t.equal(members.standingOf(5), MemberStanding.Unknown, 'one that is not configured');
@@ -80,7 +86,7 @@ for (const [what, change, reason] of REFUSED) {
 
 test('another incarnation of a known member does not count and is told so', (t) => {
   // B12, B22: a new directory does not know what the old one promised.
-  const { members } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  const { members } = table({ incarnations: [known(11n)] });
   t.equal(members.onHello({ ...HELLO, incarnation: 12n }), RefusalReason.Incarnation);
   t.equal(members.standingOf(1), MemberStanding.Learner);
   t.equal(
@@ -94,18 +100,18 @@ test('another incarnation of a known member does not count and is told so', (t) 
 });
 
 test('a new incarnation counts once a leader has admitted it', (t) => {
-  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  const { members, record } = table({ incarnations: [known(11n)] });
   members.onHello({ ...HELLO, incarnation: 12n, flags: 0 });
   members.onAdmitted(1, 12n, 4, 100);
   members.onHello({ ...HELLO, incarnation: 12n });
   record.onPersisted(1);
   t.equal(members.standingOf(1), MemberStanding.Voter);
-  t.equal(record.incarnationOf(1), 12n);
+  t.equal(record.knownIncarnation(1)?.incarnation, 12n);
   t.end();
 });
 
 test('a leader may admit a second new incarnation of a member in the same term', (t) => {
-  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  const { members, record } = table({ incarnations: [known(11n)] });
   members.onHello({ ...HELLO, incarnation: 12n, flags: 0 });
   members.onAdmitted(1, 12n, 4, 100);
   members.onHello({ ...HELLO, incarnation: 13n, flags: 0 });
@@ -114,12 +120,16 @@ test('a leader may admit a second new incarnation of a member in the same term',
   members.onHello({ ...HELLO, incarnation: 13n, admittedTermId: 4 });
   record.onPersisted(2);
   t.equal(members.standingOf(1), MemberStanding.Voter);
-  t.equal(record.incarnationOf(1), 13n, 'the admission that came again late changes nothing');
+  t.equal(
+    record.knownIncarnation(1)?.incarnation,
+    13n,
+    'the admission that came again late changes nothing',
+  );
   t.end();
 });
 
 test('an admission may be heard before the first hello of the admitted directory', (t) => {
-  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  const { members, record } = table({ incarnations: [known(11n)] });
   members.onHello(HELLO);
   members.onAdmitted(1, 12n, 4, 100);
   record.onPersisted(1);
@@ -136,7 +146,7 @@ test('an admission may be heard before the first hello of the admitted directory
 });
 
 test('a member that was not listening learns of an admission from the admitted one', (t) => {
-  const { members, record } = table({ incarnations: [{ memberId: 1, incarnation: 11n }] });
+  const { members, record } = table({ incarnations: [known(11n)] });
   t.equal(members.onHello({ ...HELLO, incarnation: 12n, admittedTermId: 4 }), undefined);
   record.onPersisted(1);
   t.equal(members.standingOf(1), MemberStanding.Voter);
@@ -145,6 +155,62 @@ test('a member that was not listening learns of an admission from the admitted o
     RefusalReason.Incarnation,
     'a directory that was admitted before is an old copy',
   );
+  t.end();
+});
+
+test('what was admitted is remembered with its term and position, over a restart', (t) => {
+  const before = table({ incarnations: [known(11n, 3)] });
+  before.members.onHello({ ...HELLO, incarnation: 11n, admittedTermId: 3 });
+  before.members.onAdmitted(1, 13n, 7, 500);
+  t.deepEqual(before.written.at(-1)?.incarnations, [known(13n, 7, 500)]);
+  before.members.onAdmitted(1, 13n, 7, 500);
+  t.equal(before.written.length, 1, 'what is known is not written again');
+  const { members, record, written } = table(before.written.at(-1));
+  t.equal(
+    members.onHello({ ...HELLO, incarnation: 11n, admittedTermId: 3 }),
+    RefusalReason.Incarnation,
+    'a directory that was admitted before is a former one',
+  );
+  members.onAdmitted(1, 12n, 7, 400);
+  members.onAdmitted(1, 12n, 6, 900);
+  t.equal(written.length, 0, 'and so is one whose admission comes late');
+  t.equal(members.standingOf(1), MemberStanding.Learner);
+  members.onHello({ ...HELLO, incarnation: 13n, admittedTermId: 7 });
+  t.equal(members.standingOf(1), MemberStanding.Learner, 'a late hello of the known is no cure');
+  members.onAdmitted(1, 14n, 7, 600);
+  t.equal(record.knownIncarnation(1)?.incarnation, 14n, 'the next one of that term counts');
+  t.end();
+});
+
+test('a directory that tells of a later admission is remembered with it, vote or not', (t) => {
+  for (const flags of [0, HELLO_FLAG_VOTING]) {
+    const before = table({ incarnations: [known(13n)] });
+    before.members.onHello({ ...HELLO, flags, incarnation: 13n, admittedTermId: 7 });
+    t.deepEqual(before.written.at(-1)?.incarnations, [known(13n, 7)]);
+    const { members } = table(before.written.at(-1));
+    t.equal(
+      members.onHello({ ...HELLO, incarnation: 11n, admittedTermId: 3 }),
+      RefusalReason.Incarnation,
+    );
+    t.equal(members.standingOf(1), MemberStanding.Learner);
+  }
+  t.end();
+});
+
+test('a former directory counts no more once a later one was heard without its vote', (t) => {
+  const { members, record } = table({ incarnations: [known(12n, 5)] });
+  t.equal(
+    members.onHello({ ...HELLO, flags: 0, incarnation: 13n, admittedTermId: 7 }),
+    undefined,
+    'it lost its vote, and had acknowledged before that',
+  );
+  record.onPersisted(1);
+  t.equal(members.standingOf(1), MemberStanding.Learner);
+  t.equal(
+    members.onHello({ ...HELLO, incarnation: 12n, admittedTermId: 5 }),
+    RefusalReason.Incarnation,
+  );
+  t.equal(members.standingOf(1), MemberStanding.Learner);
   t.end();
 });
 

@@ -82,7 +82,11 @@ test('whatever is asked for, the written records keep one vote per term', (t) =>
           if (kind === 'join') node.joinTerm(termId);
           if (kind === 'lose') node.loseVote();
           if (kind === 'gain') node.gainVote(termId);
-          if (kind === 'remember') node.rememberIncarnation(memberId, BigInt(termId));
+          if (kind === 'remember') {
+            const incarnation = BigInt(termId);
+            const admission = { admittedTermId: termId, admittedPosition: -1 };
+            node.rememberIncarnation({ memberId, incarnation, ...admission });
+          }
         } catch (error) {
           if ((error as Error).name !== 'InvariantError') throw error;
         }

@@ -5,6 +5,7 @@
 
 import { describeDirectory } from '../../../src/archive/describe.js';
 import type { RecoveredDirectory } from '../../../src/archive/member-directory.js';
+import { KNOWN_INCARNATION_COUNT_MAX } from '../../../src/archive/node-state-file.js';
 import { recordChecksum } from '../../../src/archive/record-checksum.js';
 import { PawlError } from '../../../src/errors.js';
 import type { Arena } from '../../../src/memory/arena.js';
@@ -61,7 +62,11 @@ function checkRecovered(found: RecoveredDirectory, isDamaged: boolean): void {
   hold(commitPosition <= mark.durablePosition, 'what is committed is durable');
   const { candidateTermId, incarnations } = nodeState.state;
   hold(Number.isSafeInteger(candidateTermId) && candidateTermId >= -1, 'a candidate term is one');
-  hold(incarnations.length <= 32, 'incarnations are bounded');
+  hold(incarnations.length <= KNOWN_INCARNATION_COUNT_MAX, 'incarnations are bounded');
+  for (const { admittedTermId, admittedPosition } of incarnations) {
+    hold(Number.isSafeInteger(admittedTermId) && admittedTermId >= -1, 'an admission has a term');
+    hold(Number.isSafeInteger(admittedPosition) && admittedPosition >= -1, 'and a position');
+  }
   hold(!isDamaged || !nodeState.state.voting, 'a vote that was damaged does not count');
 }
 
