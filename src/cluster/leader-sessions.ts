@@ -40,15 +40,17 @@ export type OpenResult = (typeof OpenResult)[keyof typeof OpenResult];
 
 /** Sessions of a leader's term. */
 export class LeaderSessions {
-  /** Address of the session table that the ingress batch reads. */
-  readonly table: number;
+  /** Address of the session table that the ingress batch reads: another one when it has grown. */
+  table: number;
   readonly #arena: Arena;
   readonly #config: ClusterConfig;
   readonly #applied: AppliedSessions;
   readonly #egress: Egress;
   readonly #log: LogPublisher;
-  readonly #capacity: number;
-  readonly #tableLength: number;
+  // Room for twice the sessions that may be open, and for those that the log has opened all the
+  // same: sessionCountMax may have been lowered since.
+  #capacity: number;
+  #tableLength: number;
   // Opens that are appended and not yet applied, by who asked: a client asks again until answered.
   readonly #opening = new Map<string, number>();
   readonly #openingOfHost = new CountByName();
@@ -294,7 +296,28 @@ export class LeaderSessions {
   }
 
   #admit(id: number, nowMs: number): void {
-    const slot = this.#arena.core.sessionPut(this.table, id, SessionTableState.Open, nowMs);
-    assert(slot !== SESSION_TABLE_FULL, 'the session table holds twice sessionCountMax');
+    const { core } = this.#arena;
+    if (core.sessionPut(this.table, id, SessionTableState.Open, nowMs) === SESSION_TABLE_FULL) {
+      this.#grow();
+      const slot = core.sessionPut(this.table, id, SessionTableState.Open, nowMs);
+      assert(slot !== SESSION_TABLE_FULL, 'a table that has grown has room');
+    }
+  }
+
+  /** Goes on with a table of twice the room. */
+  #grow(): void {
+    const { core } = this.#arena;
+    const [former, formerLength] = [this.table, this.#tableLength];
+    this.#capacity *= 2;
+    this.#tableLength = core.sessionTableLength(this.#capacity);
+    this.table = this.#arena.allocate(this.#tableLength);
+    core.sessionTableInitialize(this.table, this.#capacity);
+    for (const { id } of this.#applied.values()) {
+      const state = core.sessionState(former, id);
+      if (state !== SessionTableState.Absent) {
+        core.sessionPut(this.table, id, state, core.sessionLastActivityMs(former, id));
+      }
+    }
+    this.#arena.release(former, formerLength);
   }
 }

@@ -93,6 +93,7 @@ export const IngressStop = {
 
 /** State of a session in the session table, as the batch path sees it. */
 export const SessionTableState = {
+  Absent: 0,
   /** Messages pass. */
   Open: 1,
   /** A close event is in the log: messages are rejected. */

@@ -58,6 +58,7 @@ function sessionsAlone(settings: Partial<ClusterConfig> = {}) {
     confirm: () => undefined,
     disconnect: () => undefined,
     hasRoom: () => true,
+    connectionCount: 0,
   };
   const sessions = new LeaderSessions(
     Arena.create(16 * MIB),
@@ -362,5 +363,26 @@ test('a leader that reads its log again connects to nobody whose session has end
   fixture.await(() => fixture.leader() === leader, 'its ingress opens when the service is there');
   t.equal(fixture.status(leader).sessionCount, 1);
   fixture.close();
+  t.end();
+});
+
+test('a leader takes all sessions of the log, also more than may be open by now', (t) => {
+  const count = 100;
+  const { applied, closes, details, sessions } = sessionsAlone({ sessionCountMax: 4 });
+  for (let id = 1; id <= count; id++) {
+    applied.open({ ...details('10.0.0.9', id), id, openedPosition: id });
+  }
+  sessions.startTerm(3);
+  sessions.openIngress(1_000);
+  t.ok(
+    [...applied.values()].every(({ id }) => sessions.touch(id, 2_000)),
+    'each may send',
+  );
+  t.ok(sessions.isHeard(1), 'and is heard');
+  t.equal(sessions.open(details('10.0.0.9', 101), 2_000), OpenResult.LimitReached);
+  sessions.doWork(60_000);
+  sessions.doWork(61_000);
+  t.equal(closes.length, count, 'who is silent is closed');
+  sessions.close();
   t.end();
 });

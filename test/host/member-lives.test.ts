@@ -59,7 +59,7 @@ async function turns(): Promise<void> {
   }
 }
 
-test('a life that has installed a snapshot is followed by another when it is released', async (t) => {
+test('a life that has installed a snapshot is followed when it is released', async (t) => {
   const { lives, reasons, member } = scripted();
   lives[0]?.end(installed());
   await turns();
