@@ -190,8 +190,9 @@ export class LeaderSessions {
   }
 
   /**
-   * This leader ends a session whose client is silent, or does not take what it is sent. Another leader has not
-   * seen that, nor has this one in another term: it is forgotten when the term ends first.
+   * This leader ends a session whose client is silent, or does not take what it is sent. Another
+   * leader has not seen that, nor has this one in another term: it is forgotten when the term ends
+   * first.
    */
   giveUp(id: number): void {
     this.#givenUp.add(id);

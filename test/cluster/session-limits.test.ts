@@ -93,7 +93,7 @@ test('sessions of one address are limited, counted from the log and what is appe
   t.end();
 });
 
-test('a leader forgets with its term whom it gave up, and not what services have asked for', (t) => {
+test('a leader forgets with its term whom it gave up, and not what services asked for', (t) => {
   const { applied, closes, details, log, sessions } = sessionsAlone({ sessionTimeoutMs: 1_000 });
   for (const id of [1, 2, 3, 4]) {
     applied.open({ ...details('10.9.0.1', id), id, openedPosition: id });
@@ -184,7 +184,7 @@ test('a follower, too, tells a client that the log has closed its session', (t) 
   t.end();
 });
 
-test('a leader that gave a session up and lost its term has no hand in it when it leads again', (t) => {
+test('a leader that gave a session up and lost its term leaves it be when it leads anew', (t) => {
   const fixture = new ClusterFixture({ cluster: { sessionTimeoutMs: 1_500 } });
   const leader = fixture.start();
   const [one, other] = fixture.followers() as [SimulatedMember, SimulatedMember];
