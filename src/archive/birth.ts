@@ -4,7 +4,7 @@
 // random incarnation tells a directory that was wiped or restored from the one its peers remember.
 //
 //   0 magic u32 | 4 version u32 | 8 clusterId i64 | 16 memberId i32 | 20 voting i32
-//  24 incarnation u64 | 32 configurationHash u64 | 40 crc32c u32
+//  24 incarnation u64 | 32 configurationHash u64 | 40 egressTermLength u32 | 44 crc32c u32
 
 import { ErrorCode, PawlError } from '../errors.js';
 import { OpenMode, type Storage } from '../ports/storage.js';
@@ -34,8 +34,12 @@ const MEMBER_ID_OFFSET = 16;
 const VOTING_OFFSET = 20;
 const INCARNATION_OFFSET = 24;
 const CONFIGURATION_HASH_OFFSET = 32;
-const CHECKSUM_OFFSET = 40;
-const BIRTH_LENGTH = 44;
+const EGRESS_TERM_LENGTH_OFFSET = 40;
+const CHECKSUM_OFFSET = 44;
+const BIRTH_LENGTH = 48;
+/** Longest record that is looked at: those of other versions may be longer or shorter. */
+const BIRTH_LENGTH_MAX = 512;
+const CHECKSUM_LENGTH = 4;
 
 /** An opaque 64-bit value as two unsigned 32-bit halves. */
 export interface Opaque64 {
@@ -53,6 +57,11 @@ export interface Birth {
   readonly incarnation: Opaque64;
   /** Hash of the cluster's configuration at birth. */
   readonly configurationHash: Opaque64;
+  /**
+   * The cluster's egressTermLength. What services are answered depends on it, and so does the state
+   * that a replay of the log gives: it is fixed for the life of the log.
+   */
+  readonly egressTermLength: number;
 }
 
 /** Reads an opaque 64-bit value. */
@@ -73,7 +82,7 @@ export function writeOpaque64(view: DataView, offset: number, value: Opaque64): 
  * @throws PawlError RECORD_CORRUPT, or DIRECTORY_FOREIGN for the layout of another version.
  */
 export function* readBirth(storage: Storage): StorageTask<Birth | undefined> {
-  const bytes = yield* readWholeFile(storage, BIRTH_PATH, OpenMode.Read, BIRTH_LENGTH);
+  const bytes = yield* readWholeFile(storage, BIRTH_PATH, OpenMode.Read, BIRTH_LENGTH_MAX);
   return bytes === undefined ? undefined : decodeBirth(bytes);
 }
 
@@ -99,24 +108,21 @@ function encodeBirth(birth: Birth): Uint8Array {
   view.setInt32(VOTING_OFFSET, birth.voting ? 1 : 0, true);
   writeOpaque64(view, INCARNATION_OFFSET, birth.incarnation);
   writeOpaque64(view, CONFIGURATION_HASH_OFFSET, birth.configurationHash);
+  view.setUint32(EGRESS_TERM_LENGTH_OFFSET, birth.egressTermLength, true);
   view.setUint32(CHECKSUM_OFFSET, recordChecksum(bytes, 0, CHECKSUM_OFFSET), true);
   return bytes;
 }
 
 function decodeBirth(bytes: Uint8Array): Birth {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const isWhole =
-    bytes.length === BIRTH_LENGTH &&
+  const end = bytes.length - CHECKSUM_LENGTH;
+  // What all versions share: the magic, the version behind it, and the crc at the end.
+  const isProven =
+    end >= VERSION_OFFSET + 4 &&
     view.getUint32(0, true) === BIRTH_MAGIC &&
-    view.getUint32(CHECKSUM_OFFSET, true) === recordChecksum(bytes, 0, CHECKSUM_OFFSET);
-  const clusterId = isWhole ? readInt64(view, CLUSTER_ID_OFFSET) : Number.NaN;
-  if (!Number.isSafeInteger(clusterId)) {
-    throw new PawlError(
-      ErrorCode.RecordCorrupt,
-      `${BIRTH_PATH} is damaged (${bytes.length} bytes, checksum wrong): this directory cannot ` +
-        'prove whose it is; let the member join anew from an empty directory',
-      'corruption',
-    );
+    view.getUint32(end, true) === recordChecksum(bytes, 0, end);
+  if (!isProven) {
+    throw damaged(bytes.length);
   }
   const version = view.getUint32(VERSION_OFFSET, true);
   if (version !== DIRECTORY_VERSION) {
@@ -127,11 +133,25 @@ function decodeBirth(bytes: Uint8Array): Birth {
       'environment',
     );
   }
+  const clusterId = end === CHECKSUM_OFFSET ? readInt64(view, CLUSTER_ID_OFFSET) : Number.NaN;
+  if (!Number.isSafeInteger(clusterId)) {
+    throw damaged(bytes.length);
+  }
   return {
     clusterId,
     memberId: view.getInt32(MEMBER_ID_OFFSET, true),
     voting: view.getInt32(VOTING_OFFSET, true) === 1,
     incarnation: readOpaque64(view, INCARNATION_OFFSET),
     configurationHash: readOpaque64(view, CONFIGURATION_HASH_OFFSET),
+    egressTermLength: view.getUint32(EGRESS_TERM_LENGTH_OFFSET, true),
   };
+}
+
+function damaged(length: number): PawlError {
+  return new PawlError(
+    ErrorCode.RecordCorrupt,
+    `${BIRTH_PATH} is damaged (${length} bytes, checksum wrong): this directory cannot prove ` +
+      'whose it is; let the member join anew from an empty directory',
+    'corruption',
+  );
 }

@@ -48,6 +48,8 @@ export interface BootstrapOptions extends DirectoryIdentity {
   /** True for a member that is born with its cluster, false for one that joins it blank. */
   readonly voting: boolean;
   readonly geometry: LogGeometry;
+  /** See Birth. */
+  readonly egressTermLength: number;
   readonly mtuLength: number;
   readonly entropy: Entropy;
   /** Wall clock, milliseconds. */
@@ -61,6 +63,8 @@ export interface OpenOptions extends DirectoryIdentity {
   readonly arena: Arena;
   /** What the configuration says; the log's own geometry, fixed at birth, must agree. */
   readonly geometry?: LogGeometry;
+  /** Likewise. */
+  readonly egressTermLength?: number;
   /** `mark`: verifies the last term below the mark; `start`: verifies the whole log. */
   readonly verifyFrom?: 'mark' | 'start';
   /**
@@ -108,6 +112,7 @@ export function* bootstrapDirectory(
   options: BootstrapOptions,
 ): StorageTask<Birth> {
   const { clusterId, memberId, configurationHash, voting, geometry, mtuLength } = options;
+  const { egressTermLength } = options;
   checkGeometry(geometry);
   if (options.lockHeld !== true) {
     yield* takeLock(storage);
@@ -121,7 +126,8 @@ export function* bootstrapDirectory(
   yield* recordingLog.close();
   yield* writeCatalog(storage, { geometry, mtuLength, startTimestampMs: options.wallMs });
   const incarnation = makeIncarnation(options.entropy);
-  const birth = { clusterId, memberId, voting, incarnation, configurationHash };
+  const identity = { clusterId, memberId, voting, incarnation, configurationHash };
+  const birth = { ...identity, egressTermLength };
   yield* writeBirth(storage, birth);
   return birth;
 }
@@ -141,7 +147,7 @@ export function* openDirectory(
   }
   const birth = yield* readOwnBirth(storage, options);
   const { geometry } = yield* readCatalog(storage);
-  checkConfigured(geometry, options.geometry);
+  checkConfigured(geometry, birth, options);
   const appVersionsMax = options.snapshotVersionsMax ?? NO_VERSIONS;
   const newest = yield* findSnapshots(storage, options.arena, geometry, { appVersionsMax });
   const { logStartPosition } = newest.index;
@@ -333,8 +339,17 @@ function* readOwnBirth(storage: Storage, identity: DirectoryIdentity): StorageTa
   return birth;
 }
 
-function checkConfigured(found: LogGeometry, configured: LogGeometry | undefined): void {
+function checkConfigured(found: LogGeometry, birth: Birth, options: OpenOptions): void {
+  const { egressTermLength, geometry: configured } = options;
   checkGeometry(found);
+  if (egressTermLength !== undefined && egressTermLength !== birth.egressTermLength) {
+    throw new PawlError(
+      ErrorCode.ConfigurationInvalid,
+      `egressTermLength is configured as ${egressTermLength} bytes, and the log was born with ` +
+        `${birth.egressTermLength}: what services were answered depends on it, so it is fixed ` +
+        "for the log's life; configure that",
+    );
+  }
   if (configured !== undefined && configured.termLength !== found.termLength) {
     throw new PawlError(
       ErrorCode.ConfigurationInvalid,

@@ -250,6 +250,16 @@ export function concludeClusterConfig(
   });
 }
 
+/** What a data directory is born with, and is opened with ever after. */
+export function fixedAtBirth(config: ClusterConfig) {
+  return {
+    clusterId: config.clusterId,
+    memberId: config.member.memberId,
+    geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
+    egressTermLength: config.egressTermLength,
+  };
+}
+
 function parse<T extends z.ZodType>(schema: T, value: unknown, name: string): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) {

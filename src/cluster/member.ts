@@ -24,7 +24,7 @@ import type { Position } from '../position.js';
 import type { Subscription } from '../transport/subscription.js';
 import { Transport } from '../transport/transport.js';
 import type { Authenticator, AuthorisationService } from './authenticator.js';
-import type { ClusterConfig } from './cluster-config.js';
+import { type ClusterConfig, fixedAtBirth } from './cluster-config.js';
 import { ControlResult, type SuspensionAction } from './cluster-control.js';
 import type { Divergence } from './divergence.js';
 import { assembleMember, type MemberParts, type RecorderRunner } from './member-assembly.js';
@@ -400,10 +400,8 @@ export class Member implements Agent {
     const { arena, config, storage } = this.#member;
     this.#tasks.run(
       openDirectory(storage, {
-        clusterId: config.clusterId,
-        memberId: config.member.memberId,
+        ...fixedAtBirth(config),
         arena,
-        geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
         lockHeld: this.#isBirthTried,
         // Damage is found before the member votes, not after.
         verifyFrom: 'start',
@@ -434,11 +432,9 @@ export class Member implements Agent {
     );
     this.#tasks.run(
       bootstrapDirectory(storage, {
-        clusterId: config.clusterId,
-        memberId: config.member.memberId,
+        ...fixedAtBirth(config),
         configurationHash: config.configurationHash,
         voting: false,
-        geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
         mtuLength: config.member.mtuLength,
         entropy,
         wallMs: clock.wallMs(),

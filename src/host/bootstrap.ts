@@ -5,6 +5,7 @@ import { bootstrapDirectory } from '../archive/member-directory.js';
 import {
   type ClusterSettings,
   concludeClusterConfig,
+  fixedAtBirth,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
 import { openDataDirectory } from './data-directory.js';
@@ -38,11 +39,9 @@ export async function bootstrapMember(options: BootstrapMemberOptions): Promise<
   const directory = openDataDirectory(options.directory, true);
   const birth = await runStorageTask(directory, (storage) =>
     bootstrapDirectory(storage, {
-      clusterId: config.clusterId,
-      memberId: config.member.memberId,
+      ...fixedAtBirth(config),
       configurationHash: config.configurationHash,
       voting: true,
-      geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
       mtuLength: config.member.mtuLength,
       entropy: new NodeEntropy(),
       wallMs: new NodeClock().wallMs(),

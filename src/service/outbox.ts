@@ -216,6 +216,8 @@ export class Outbox implements RelayedEgressSink, TimerListener, MessageListener
     if (!this.#queue.isEmpty && !this.#admit(sessionId, length)) {
       return;
     }
+    // Beyond the scratch lies the memory of others.
+    assert(length <= this.#scratchLength, 'what leaves for a client fits one record');
     this.#arena.u8.set(body, this.#scratch + fieldCount * FIELD_LENGTH);
     this.#put(type, length);
   }

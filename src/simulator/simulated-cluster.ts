@@ -22,6 +22,7 @@ import {
   type ClusterConfig,
   type ClusterSettings,
   concludeClusterConfig,
+  fixedAtBirth,
   type MemberSettings,
 } from '../cluster/cluster-config.js';
 import { Member, type MemberEvents, type RecorderRunner } from '../cluster/member.js';
@@ -159,11 +160,9 @@ export class SimulatedCluster {
           const tasks = new StorageTasks(ports.storage);
           tasks.run(
             bootstrapDirectory(ports.storage, {
-              clusterId: config.clusterId,
-              memberId: config.member.memberId,
+              ...fixedAtBirth(config),
               configurationHash: config.configurationHash,
               voting: true,
-              geometry: { termLength: config.logTermLength, segmentLength: config.segmentLength },
               mtuLength: config.member.mtuLength,
               entropy: ports.entropy,
               wallMs: ports.clock.wallMs(),

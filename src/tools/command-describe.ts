@@ -56,7 +56,8 @@ function birthText({ birth, nodeState }: DirectoryDescription): readonly string[
     `birth           member ${birth.memberId} of cluster ${birth.clusterId}, ` +
       `born ${birth.voting ? 'voting' : 'non-voting'}, ` +
       `incarnation ${hexadecimal(birth.incarnation)}`,
-    `configuration   hash ${hexadecimal(birth.configurationHash)}`,
+    `configuration   hash ${hexadecimal(birth.configurationHash)}, egress terms of ` +
+      `${grouped(birth.egressTermLength)} bytes`,
   ];
   if (nodeState === undefined) {
     return [...lines, 'vote            lost: the member starts without a vote'];

@@ -13,6 +13,7 @@ export const TERM_LENGTH = 64 * 1024;
 /** Two terms a segment. */
 export const GEOMETRY: LogGeometry = { termLength: TERM_LENGTH, segmentLength: 2 * TERM_LENGTH };
 export const IDENTITY = { clusterId: 7, memberId: 1 };
+export const EGRESS_TERM_LENGTH = 256 * 1024;
 export const CONFIGURATION_HASH = { high: 0xdeadbeef, low: 0x01020304 };
 
 const HEADER_LENGTH = 32;
@@ -89,6 +90,7 @@ export function bootstrap(storage: MemoryStorage, voting = true): StorageTask<Bi
     configurationHash: CONFIGURATION_HASH,
     voting,
     geometry: GEOMETRY,
+    egressTermLength: EGRESS_TERM_LENGTH,
     mtuLength: 1408,
     entropy: { nextUint32: () => next() },
     wallMs: 1_700_000_000_000,

@@ -104,6 +104,7 @@ for (const durability of ['fsync', 'page-cache'] as const) {
           configurationHash: CONFIGURATION_HASH,
           voting: true,
           geometry: GEOMETRY,
+          egressTermLength: 256 * 1024,
           mtuLength: 1408,
           entropy: { nextUint32: () => 5 },
           wallMs: 1,

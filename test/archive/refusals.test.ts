@@ -32,6 +32,7 @@ import { MemoryDisk, MemoryStorage } from '../support/memory-storage.js';
 import {
   bootstrap,
   bornDisk,
+  EGRESS_TERM_LENGTH,
   GEOMETRY,
   IDENTITY,
   makeArena,
@@ -62,7 +63,7 @@ test('a directory of another version, or whose log is there without its birth, i
   const bytes = newer.damage('birth.dat');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint32(4, DIRECTORY_VERSION + 1, true);
-  view.setUint32(40, recordChecksum(bytes, 0, 40), true);
+  view.setUint32(44, recordChecksum(bytes, 0, 44), true);
   t.match(
     thrown(() => runOn(newer, readBirth)),
     /^DIRECTORY_FOREIGN .* version 3, this program reads version 2/,
@@ -101,6 +102,15 @@ test('a geometry that cannot be, or is not that of the log, is refused with both
   t.match(
     openWith({ termLength: TERM_LENGTH, segmentLength: 4 * TERM_LENGTH }),
     /^CONFIGURATION_INVALID usage .*segment length is configured as 262144 .* born with 131072/,
+  );
+  t.match(
+    thrown(() =>
+      runOn(disk.clone(), (storage) =>
+        openDirectory(storage, { ...IDENTITY, arena, egressTermLength: EGRESS_TERM_LENGTH / 2 }),
+      ),
+    ),
+    /^CONFIGURATION_INVALID usage egressTermLength is configured as 131072 .* born with 262144/,
+    'what services were answered depends on it',
   );
   t.end();
 });
@@ -160,7 +170,7 @@ test('a directory of the layout before is refused, and its vote not read as one 
   const { disk } = bornDisk();
   const birth = disk.damage('birth.dat');
   new DataView(birth.buffer, birth.byteOffset).setUint32(4, 1, true);
-  new DataView(birth.buffer, birth.byteOffset).setUint32(40, recordChecksum(birth, 0, 40), true);
+  new DataView(birth.buffer, birth.byteOffset).setUint32(44, recordChecksum(birth, 0, 44), true);
   const vote = disk.damage('node-state.dat');
   const view = new DataView(vote.buffer, vote.byteOffset);
   view.setUint32(512 + 4, 1, true);

@@ -5,7 +5,7 @@ import test from 'tape';
 import { bootstrapDirectory } from '../../src/archive/member-directory.js';
 import type { RecorderProxy } from '../../src/archive/recorder-proxy.js';
 import { completeTask, StorageTasks } from '../../src/archive/storage-task.js';
-import { concludeClusterConfig } from '../../src/cluster/cluster-config.js';
+import { concludeClusterConfig, fixedAtBirth } from '../../src/cluster/cluster-config.js';
 import { AppliedSessions } from '../../src/cluster/cluster-session.js';
 import { Egress } from '../../src/cluster/egress.js';
 import { LeaderLog } from '../../src/cluster/leader-log.js';
@@ -69,11 +69,9 @@ function runUntilThrown(member: Member): string {
 function bornStorage(): MemoryStorage {
   const storage = new MemoryStorage();
   const born = bootstrapDirectory(storage, {
-    clusterId: CONFIG.clusterId,
-    memberId: 0,
+    ...fixedAtBirth(CONFIG),
     configurationHash: CONFIG.configurationHash,
     voting: true,
-    geometry: { termLength: CONFIG.logTermLength, segmentLength: CONFIG.segmentLength },
     mtuLength: 1408,
     entropy: new SeededEntropy(3),
     wallMs: 0,

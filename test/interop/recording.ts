@@ -115,6 +115,7 @@ class RecordingMember {
       configurationHash: { high: 1, low: 2 },
       voting: true,
       geometry: GEOMETRY,
+      egressTermLength: 256 * 1024,
       mtuLength: MTU_LENGTH,
       entropy: this.#entropy,
       wallMs: 1,

@@ -36,7 +36,7 @@ const CHECKED: Readonly<Record<string, { unit: number; checksumAt: number }>> = 
   'node-state.dat': { unit: 512, checksumAt: 508 },
   'durable-mark.dat': { unit: 512, checksumAt: 508 },
   'recording.log': { unit: 64, checksumAt: 60 },
-  'birth.dat': { unit: 44, checksumAt: 40 },
+  'birth.dat': { unit: 48, checksumAt: 44 },
 };
 
 /** Writes the checksums that the changed bytes should have, so that their content is looked at. */
