@@ -28,6 +28,7 @@ import {
 import {
   CLUSTER_SCHEMA_ID,
   SBE_BLOCK_LENGTH_OFFSET,
+  SBE_HEADER_LENGTH,
   SBE_SCHEMA_ID_OFFSET,
   SBE_TEMPLATE_ID_OFFSET,
   SESSION_MESSAGE_BLOCK_LENGTH,
@@ -56,13 +57,16 @@ import { findSlot, slotState } from './session-table';
 @inline
 function isSessionMessage(frame: usize, payloadLength: i32, payloadLengthMax: i32): bool {
   const payload = frame + DATA_HEADER_LENGTH;
+  // As decodeMessages has it. What is appended here is not looked at again before it is applied.
+  const blockLength = <i32>load<u16>(payload, SBE_BLOCK_LENGTH_OFFSET);
   return (
     load<u8>(frame, FRAME_VERSION_OFFSET) == <u8>FRAME_VERSION &&
     load<u8>(frame, FRAME_FLAGS_OFFSET) == <u8>DATA_FLAGS_UNFRAGMENTED &&
     load<u16>(frame, FRAME_TYPE_OFFSET) == <u16>FRAME_TYPE_DATA &&
     payloadLength >= SESSION_MESSAGE_LENGTH_MIN &&
     payloadLength <= payloadLengthMax &&
-    load<u16>(payload, SBE_BLOCK_LENGTH_OFFSET) >= <u16>SESSION_MESSAGE_BLOCK_LENGTH &&
+    blockLength >= SESSION_MESSAGE_BLOCK_LENGTH &&
+    SBE_HEADER_LENGTH + blockLength <= payloadLength &&
     load<u16>(payload, SBE_TEMPLATE_ID_OFFSET) == <u16>SESSION_MESSAGE_TEMPLATE_ID &&
     load<u16>(payload, SBE_SCHEMA_ID_OFFSET) == <u16>CLUSTER_SCHEMA_ID
   );

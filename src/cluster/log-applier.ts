@@ -16,6 +16,7 @@ import type { ClusterControl } from './cluster-control.js';
 import type { AppliedSessions, ClosedSession } from './cluster-session.js';
 import { type SnapshotEvent, snapshotEventOf } from './cluster-snapshot.js';
 import type { LeaderSessions } from './leader-sessions.js';
+import { isLogMessageValid } from './log-events.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
 
 const FRAGMENT_LIMIT = 8_192;
@@ -42,6 +43,8 @@ export class LogApplier {
   readonly #closes: (ClosedSession & { readonly position: Position })[] = [];
   #isIngressOpen = false;
   #nowMs = 0;
+  /** Messages without effect, here and in services, because they are not whole. */
+  invalidCount = 0;
   // Where frames start: the last one noted, and the one before, which is a while behind.
   #noted: Position;
   #behind: Position;
@@ -106,7 +109,12 @@ export class LogApplier {
 
   // Session state depends on events alone: the messages of clients are passed over unread.
   readonly #onEvent: FragmentHandler = (view, offset, length, _flags, position) => {
-    switch (messageTemplateId(view, offset, length)) {
+    const templateId = messageTemplateId(view, offset, length);
+    if (!isLogMessageValid(templateId, view, offset, length)) {
+      this.invalidCount++;
+      return;
+    }
+    switch (templateId) {
       case TemplateId.SessionOpenEvent:
         this.#onOpen(this.#openEvent.wrapAndApplyHeader(view, offset), position);
         break;

@@ -106,6 +106,7 @@ export interface MemberParts {
   readonly election: Election;
   readonly recorder: RecorderProxy;
   readonly applied: AppliedSessions;
+  readonly applier: LogApplier;
   readonly sessions: LeaderSessions;
   readonly egress: Egress;
   readonly responder: Responder;

@@ -97,5 +97,6 @@ export function careCounters(running: MemberParts | undefined): Record<string, n
     lowSpaceTransfers: running?.diskWatch.transferCount ?? 0,
     outputsCompared: running?.outputs.comparedCount ?? 0,
     divergences: running?.outputs.divergenceCount ?? 0,
+    logMessagesInvalid: running?.applier.invalidCount ?? 0,
   };
 }

@@ -1,5 +1,6 @@
 // log-event-reader.ts: what the events of the log say, for whoever applies them.
 
+import { isLogMessageValid } from '../cluster/log-events.js';
 import type { Position } from '../position.js';
 import { ClusterActionRequestDecoder } from '../protocol/codecs/cluster-action-request.js';
 import type { CloseReason } from '../protocol/codecs/enumerations.js';
@@ -34,7 +35,7 @@ export interface LogEventHandler {
     timestamp: number,
     position: Position,
   ): void;
-  /** The whole message of a request, header included. */
+  /** The whole message of a request, header included; header and block lie within it. */
   onRequest(view: DataView, offset: number, length: number): void;
   onSessionOpen(session: OpenedSession, timestamp: number): void;
   onSessionClose(id: number, timestamp: number, reason: CloseReason): void;
@@ -61,6 +62,8 @@ export class LogEventReader {
   readonly #serviceTimer = new ServiceTimerEventDecoder();
   readonly #serviceMessage = new ServiceMessageHeaderDecoder();
   readonly #actionEvent = new ClusterActionRequestDecoder();
+  /** Messages without effect, because they end before their block or variable data do. */
+  invalidCount = 0;
 
   constructor(handler: LogEventHandler) {
     this.#handler = handler;
@@ -68,7 +71,12 @@ export class LogEventReader {
 
   /** @param position of the log after the message. */
   onMessage(view: DataView, offset: number, length: number, position: Position): void {
-    switch (messageTemplateId(view, offset, length)) {
+    const templateId = messageTemplateId(view, offset, length);
+    if (!isLogMessageValid(templateId, view, offset, length)) {
+      this.invalidCount++;
+      return;
+    }
+    switch (templateId) {
       case TemplateId.SessionMessageHeader:
         this.#onLongMessage(view, offset, length, position);
         break;

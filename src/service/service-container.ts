@@ -127,6 +127,11 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
     return onTakeSnapshot === undefined ? -1 : (snapshotVersion ?? 0);
   }
 
+  /** Messages of the log that had no effect, because they are not whole. */
+  get invalidMessageCount(): number {
+    return this.#events.invalidCount;
+  }
+
   /** It takes what it is given at once. */
   readonly canLoad = true;
 

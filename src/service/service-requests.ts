@@ -56,7 +56,7 @@ export class ServiceRequests {
     this.#current.replyLengthMax = egress.messageLengthMax - HEADER_DIFFERENCE;
   }
 
-  /** What the header of a request says; the leader has checked that it is whole. */
+  /** What the header of a request says, whose block lies within the message. */
   decode(view: DataView, offset: number): LoggedRequest {
     const header = this.#header.wrapAndApplyHeader(view, offset);
     return {

@@ -6,12 +6,8 @@ import { join } from 'node:path';
 import { type LogGeometry, segmentBaseOf, segmentFileName } from '../archive/log-geometry.js';
 import { FrameType, LogCodec, type LogFrame } from '../codec/index.js';
 import { ErrorCode, PawlError } from '../errors.js';
-import { TemplateId } from '../protocol/codecs/template-ids.js';
-import {
-  MESSAGE_HEADER_LENGTH,
-  messageBlockLength,
-  messageTemplateId,
-} from '../protocol/message-header.js';
+import { SessionMessageHeaderDecoder } from '../protocol/codecs/session-message-header.js';
+import { MESSAGE_HEADER_LENGTH, messageBlockLength } from '../protocol/message-header.js';
 import { sequenceOf } from './load.js';
 
 const CHUNK_LENGTH = 4 * 1024 * 1024;
@@ -81,14 +77,14 @@ export function readCommittedLog(
   return { digest: hasher.digest(), frameCount, sequences };
 }
 
-/** Sequence number of a client's message; -1 for every other frame. */
+/** Sequence number of a client's message; -1 for every other frame, and what is not whole. */
 function clientSequence(frame: LogFrame): number {
   const { payload, type } = frame;
   if (type !== FrameType.Data) {
     return -1;
   }
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-  if (messageTemplateId(view, 0, payload.length) !== TemplateId.SessionMessageHeader) {
+  if (!SessionMessageHeaderDecoder.isValid(view, 0, payload.length)) {
     return -1;
   }
   return sequenceOf(view, MESSAGE_HEADER_LENGTH + messageBlockLength(view, 0));

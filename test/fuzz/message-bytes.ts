@@ -75,10 +75,19 @@ function varData(random: Prng, text: string | undefined): Uint8Array {
   return joined(length, bytes);
 }
 
+/** A block length that is not that of the table, or that ends where the message does. */
+function evilBlockLength(schema: MessageSchema, length: number, random: Prng): number {
+  const known = schema.blockLength;
+  const rest = length - HEADER_LENGTH;
+  const values = [0, known - 8, known - 1, known + 1, known + 8, rest - 1, rest, rest + 1, 65_535];
+  return Math.max(0, random.pick(values));
+}
+
 /**
  * Encodes a message.
  *
- * @param evilCount how many fields are set to a value that they should not have.
+ * @param evilCount how many fields are set to a value that they should not have. The length of the
+ *   block is one of them.
  * @param texts what variable data holds, by name; random bytes for others.
  */
 export function encodeMessage(
@@ -97,9 +106,14 @@ export function encodeMessage(
   for (const field of schema.fields) {
     writeField(view, HEADER_LENGTH + field.offset, field, values[field.name] ?? 0);
   }
-  for (let count = evilCount; count > 0 && schema.fields.length > 0; count--) {
-    const field = random.pick(schema.fields);
-    writeEvil(view, HEADER_LENGTH + field.offset, field, random);
+  let isBlockEvil = false;
+  for (let count = evilCount; count > 0; count--) {
+    const field = schema.fields[random.below(schema.fields.length + 1)];
+    if (field === undefined) {
+      isBlockEvil = true;
+    } else {
+      writeEvil(view, HEADER_LENGTH + field.offset, field, random);
+    }
   }
   const groups = schema.groups.map((group) => {
     const count = random.below(3);
@@ -110,5 +124,10 @@ export function encodeMessage(
     return head;
   });
   const tail = schema.varData.map(({ name }) => varData(random, texts[name]));
-  return joined(block, ...groups, ...tail);
+  const message = joined(block, ...groups, ...tail);
+  if (isBlockEvil) {
+    const blockLength = evilBlockLength(schema, message.length, random);
+    new DataView(message.buffer).setUint16(0, blockLength, true);
+  }
+  return message;
 }

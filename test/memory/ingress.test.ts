@@ -10,6 +10,8 @@ import {
   INGRESS_REJECTED_OFFSET,
   INGRESS_STOP_OFFSET,
   IngressStop,
+  MESSAGE_ENTRY_LENGTH,
+  scanAreaLength,
 } from '../../src/memory/core.js';
 import { LogPair, pattern, testArena } from './log-pair.js';
 import { PROPERTY_SETTINGS } from './property-settings.js';
@@ -18,6 +20,8 @@ import { align } from './twin/log-twin.js';
 
 const TERM_LENGTH = 64 * 1024;
 const LEADERSHIP_TERM = 2 ** 40 + 5;
+/** Frames of the messages of one property. */
+const FRAMES_MAX = 64;
 const NOW_MS = 1_800_000_000_000;
 const IMAGE_GEOMETRY = {
   termLength: TERM_LENGTH,
@@ -153,20 +157,34 @@ class IngressFixture {
   }
 }
 
-const message: fc.Arbitrary<Message> = fc.record({
-  schema: fc.oneof({ weight: 20, arbitrary: fc.constant(111) }, fc.constantFrom(0, 112)),
-  template: fc.oneof({ weight: 20, arbitrary: fc.constant(1) }, fc.constantFrom(3, 4, 5)),
-  blockLength: fc.oneof({ weight: 20, arbitrary: fc.constant(24) }, fc.constantFrom(16, 32)),
-  term: fc.oneof(
-    { weight: 10, arbitrary: fc.constant(LEADERSHIP_TERM) },
-    fc.constantFrom(0, LEADERSHIP_TERM - 1, LEADERSHIP_TERM + 2 ** 32, -1),
-  ),
-  session: fc.integer({ min: 0, max: 8 }),
-  bodyLength: fc.oneof(
-    { weight: 10, arbitrary: fc.nat(400) },
-    fc.constantFrom(1408 - 64, 1408 - 63, 3000, 5000),
-  ),
-});
+/** Lengths of a block: as it is, as it never is, and such that it ends where its message does. */
+const blockLengthIn = (bodyLength: number): fc.Arbitrary<number> =>
+  fc.oneof(
+    { weight: 20, arbitrary: fc.constant(24) },
+    { weight: 1, arbitrary: fc.constantFrom(0, 16, 23, 25, 32, 65_528, 65_535) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(-8, -1, 0, 1, 8).map((more) => 24 + bodyLength + more),
+    },
+  );
+
+const message: fc.Arbitrary<Message> = fc
+  .record({
+    schema: fc.oneof({ weight: 20, arbitrary: fc.constant(111) }, fc.constantFrom(0, 112)),
+    template: fc.oneof({ weight: 20, arbitrary: fc.constant(1) }, fc.constantFrom(3, 4, 5)),
+    term: fc.oneof(
+      { weight: 10, arbitrary: fc.constant(LEADERSHIP_TERM) },
+      fc.constantFrom(0, LEADERSHIP_TERM - 1, LEADERSHIP_TERM + 2 ** 32, -1),
+    ),
+    session: fc.integer({ min: 0, max: 8 }),
+    bodyLength: fc.oneof(
+      { weight: 10, arbitrary: fc.nat(400) },
+      fc.constantFrom(1408 - 64, 1408 - 63, 3000, 5000),
+    ),
+  })
+  .chain((fields) =>
+    blockLengthIn(fields.bodyLength).map((blockLength) => ({ ...fields, blockLength })),
+  );
 
 const steps = fc.array(
   fc.oneof(
@@ -235,6 +253,8 @@ test('what is not a whole session message is left to the slow path, at its own p
     ['another schema', { ...GOOD, schema: 112 }],
     ['another template', { ...GOOD, template: 5 }],
     ['a short block', { ...GOOD, blockLength: 16 }],
+    ['a block that ends behind the message', { ...GOOD, blockLength: 125 }],
+    ['a block beyond any message', { ...GOOD, blockLength: 65_535, bodyLength: 0 }],
     ['too long for a frame of the log', { ...GOOD, bodyLength: 1408 - 63 }],
     ['fragmented', { ...GOOD, bodyLength: 5000 }],
   ];
@@ -248,5 +268,45 @@ test('what is not a whole session message is left to the slow path, at its own p
     t.equal(fixture.frameAddress, fixture.image.base + 192, 'and says where it is');
     fixture.free();
   }
+  t.end();
+});
+
+/** How many frames lie in a log, and how many of them are decoded as session messages. */
+function decoded(fixture: IngressFixture): readonly [frames: number, messages: number] {
+  const { arena, log } = fixture;
+  const area = arena.allocate(scanAreaLength(FRAMES_MAX));
+  const entries = arena.allocate(FRAMES_MAX * MESSAGE_ENTRY_LENGTH);
+  const frames = arena.core.scan(log.log.meta, 0, log.twin.tail, FRAMES_MAX, area);
+  const messages = arena.core.decodeMessages(area, frames, TERM_LENGTH, 0, entries);
+  arena.release(area, scanAreaLength(FRAMES_MAX));
+  arena.release(entries, FRAMES_MAX * MESSAGE_ENTRY_LENGTH);
+  return [frames, messages];
+}
+
+test('what a batch has taken for a session message is one to those who read the log', (t) => {
+  let appendedCount = 0;
+  let controlCount = 0;
+  const property = fc.property(fc.array(message, { maxLength: 20 }), (messages) => {
+    const fixture = new IngressFixture();
+    for (const one of messages) {
+      fixture.image.append(encode(one));
+    }
+    let stop: number = IngressStop.Control;
+    while (stop === IngressStop.Control) {
+      const outcome = fixture.batch(FRAMES_MAX) as Outcome;
+      stop = outcome.stop;
+      appendedCount += outcome.appended;
+      if (stop === IngressStop.Control) {
+        controlCount++;
+        fixture.skip(outcome);
+      }
+    }
+    const [frames, decodedCount] = decoded(fixture);
+    fixture.free();
+    return frames === decodedCount;
+  });
+  t.doesNotThrow(() => fc.assert(property, PROPERTY_SETTINGS));
+  t.ok(appendedCount > 100, `${appendedCount} messages were appended`);
+  t.ok(controlCount > 100, `${controlCount} were left to the slow path`);
   t.end();
 });

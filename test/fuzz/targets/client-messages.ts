@@ -47,6 +47,7 @@ const CHANNELS = [
 class Hostile {
   readonly fixture = new ClusterFixture({ cluster: { sessionCountMax: 64 } });
   readonly good: TestClient;
+  #victim: TestClient;
   readonly #publications: ExclusivePublication[] = [];
   #transport: Transport | undefined;
   #sent = 0;
@@ -58,18 +59,18 @@ class Hostile {
     fixture.start();
     this.good = fixture.connect();
     fixture.await(() => this.good.isConnected, 'the good client is connected');
-    const victim = fixture.connect();
-    fixture.await(() => victim.isConnected, 'the client that is lied to is connected');
+    this.#victim = this.#connectVictim();
     this.#start();
     this.#rejectedBefore = this.rejected();
   }
 
   get values(): FieldValues {
-    const { client } = this.good;
+    const { client } = this.#victim;
     return {
       leadershipTermId: client?.leadershipTermId ?? 0,
-      // The good client's own session id is not guessed: the messages name the one beside it.
-      clusterSessionId: (client?.clusterSessionId ?? 0) + 32,
+      // The good client's session is nobody else's to name. The victim's is open, so what names it
+      // passes for its own.
+      clusterSessionId: client?.clusterSessionId ?? 0,
       leaderMemberId: client?.leaderMemberId ?? 0,
       responseStreamId: EGRESS_STREAM_ID_DEFAULT,
       version: 0x000300,
@@ -81,6 +82,14 @@ class Hostile {
       .map((one) => this.fixture.status(one).counters)
       .map(({ ingressRejected = 0, queriesRejected = 0 }) => ingressRejected + queriesRejected)
       .reduce((sum, count) => sum + count, 0);
+  }
+
+  /** A client in whose name the messages are sent. */
+  #connectVictim(): TestClient {
+    const { fixture } = this;
+    const victim = fixture.connect();
+    fixture.await(() => victim.isConnected, 'the client that is lied to is connected');
+    return victim;
   }
 
   #start(): void {
@@ -122,6 +131,10 @@ class Hostile {
     const result = publication.offer(bytes, 0, bytes.length);
     fixture.run(MS);
     hold(this.good.closed === undefined, `the good client keeps its session`);
+    if (this.#victim.closed !== undefined) {
+      this.#victim.node.kill();
+      this.#victim = this.#connectVictim();
+    }
     if (++this.#sent % INPUTS_PER_CHECK === 0) {
       this.#check();
     }

@@ -22,13 +22,15 @@ const FRAME_LIMIT = 3;
 
 function isSessionMessage(image: LogTwin, at: number, length: number, lengthMax: number): boolean {
   const { view } = image;
+  const blockLength = length >= 64 ? view.getUint16(at + 32, true) : 0;
   return (
     view.getUint8(at + 4) === 0 &&
     view.getUint8(at + 5) === 0xc0 &&
     view.getUint16(at + 6, true) === 1 &&
     length >= 64 &&
     length <= lengthMax &&
-    view.getUint16(at + 32, true) >= 24 &&
+    blockLength >= 24 &&
+    32 + 8 + blockLength <= length &&
     view.getUint16(at + 34, true) === 1 &&
     view.getUint16(at + 36, true) === 111
   );
