@@ -23,6 +23,17 @@ export const MEMBER_NULL = -1;
 export const TERM_LENGTH_MIN = 64 * 1024;
 export const TERM_LENGTH_MAX = 1024 * 1024 * 1024;
 
+/** The largest position there is: beyond it a number holds no multiple of 32 exactly. */
+export const POSITION_MAX = Number.MAX_SAFE_INTEGER - 31;
+
+/**
+ * No stream of terms of such a length reaches beyond this position, and every stream starts below
+ * it: a term's distance from the initial term is an i32, and positions are exact.
+ */
+export function positionLimit(termLength: number): Position {
+  return Math.min(termLength * 2 ** 31, POSITION_MAX);
+}
+
 /** Checks that a value that came from outside is an integer within the exact range of a number. */
 export function checkSafeInteger(value: number, name: string): number {
   if (!Number.isSafeInteger(value)) {

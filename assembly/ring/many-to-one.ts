@@ -3,6 +3,9 @@
 // A producer moves the tail by compare and swap, marks its record with a negative length, copies,
 // and publishes by turning the length positive. The consumer indexes records in batches and zeroes
 // them at release, because a producer must find zeroes where it claims.
+//
+// Length and type of a record are one word, and change together: whoever unblocks a record and its
+// producer may come to it at once, and the one that is late must change nothing.
 
 import {
   SCAN_END_OFFSET,
@@ -32,6 +35,13 @@ import {
 @inline
 function alignRecord(length: i32): i32 {
   return (length + (RECORD_ALIGNMENT - 1)) & ~(RECORD_ALIGNMENT - 1);
+}
+
+/** The header of a record as one word. */
+// @ts-ignore: decorator
+@inline
+function recordWord(length: i32, typeId: i32): i64 {
+  return (<i64>typeId << 32) | <i64>(<u32>length);
 }
 
 /** Makes an empty ring. `ring` names RING_DESCRIPTOR_LENGTH + capacity bytes. */
@@ -64,8 +74,7 @@ function claim(ring: usize, capacity: i32, required: i32): i64 {
     if (found == tail) {
       if (padding > 0) {
         const record = ring + RING_DESCRIPTOR_LENGTH + <usize>(<i32>tail & mask);
-        store<i32>(record, RECORD_TYPE_PADDING, RECORD_TYPE_OFFSET);
-        atomic.store<i32>(record, padding);
+        atomic.cmpxchg<i64>(record, 0, recordWord(padding, RECORD_TYPE_PADDING));
       }
       return tail + <i64>padding;
     }
@@ -87,8 +96,10 @@ export function ringWrite(ring: usize, typeId: i32, source: usize, length: i32):
     return 0;
   }
   const record = ring + RING_DESCRIPTOR_LENGTH + <usize>(<i32>position & (capacity - 1));
-  atomic.store<i32>(record, -recordLength);
-  store<i32>(record, typeId, RECORD_TYPE_OFFSET);
+  if (atomic.cmpxchg<i64>(record, 0, recordWord(-recordLength, typeId)) != 0) {
+    // Unblocked before it was marked: it is padding.
+    return 0;
+  }
   memory.copy(record + RECORD_HEADER_LENGTH, source, <usize>length);
   // Fails only when this record was unblocked meanwhile, and then it stays padding.
   const found = atomic.cmpxchg<i32>(record, -recordLength, recordLength);
@@ -198,7 +209,8 @@ export function ringUnblock(ring: usize): i32 {
   const headIndex = <i32>head & mask;
   const tailIndex = <i32>tail & mask;
   const record = data + <usize>headIndex;
-  const seen = atomic.load<i32>(record);
+  const word = atomic.load<i64>(record);
+  const seen = <i32>word;
   if (seen > 0) {
     return 0;
   }
@@ -206,6 +218,7 @@ export function ringUnblock(ring: usize): i32 {
   if (length == 0) {
     return 0;
   }
-  store<i32>(record, RECORD_TYPE_PADDING, RECORD_TYPE_OFFSET);
-  return <i32>(atomic.cmpxchg<i32>(record, seen, length) == seen);
+  return <i32>(
+    atomic.cmpxchg<i64>(record, word, recordWord(length, RECORD_TYPE_PADDING)) == word
+  );
 }

@@ -161,6 +161,7 @@ export class Member implements Agent {
       arena,
       network,
       entropy,
+      onWarning: (message) => dependencies.events?.onWarning?.(message),
       config: {
         mtuLength: member.mtuLength,
         termLength: member.streamTermLength,
@@ -486,11 +487,10 @@ export class Member implements Agent {
   }
 
   #onRefused(fromMemberId: number, refusedMemberId: number, reason: number): void {
-    if (refusedMemberId !== this.config.member.memberId) {
-      return;
+    if (refusedMemberId === this.config.member.memberId) {
+      const why = REFUSALS.get(reason) ?? reason;
+      const { events } = this.#member;
+      events?.onWarning?.(`member ${fromMemberId} refuses member ${refusedMemberId}: ${why}`);
     }
-    this.#member.events?.onWarning?.(
-      `member ${fromMemberId} refuses member ${refusedMemberId}: ${REFUSALS.get(reason) ?? reason}`,
-    );
   }
 }

@@ -88,6 +88,7 @@ export class NodeDatagramSocket implements DatagramSocket {
   #errorCount = 0;
   #backPressuredCount = 0;
   #strangerCount = 0;
+  #portlessCount = 0;
   #lastError: Error | undefined;
 
   constructor(options: DatagramOptions, host: SocketHost) {
@@ -153,6 +154,11 @@ export class NodeDatagramSocket implements DatagramSocket {
   /** Datagrams on a connected socket from somebody else, sent between bind and connect. */
   get strangerCount(): number {
     return this.#strangerCount;
+  }
+
+  /** Datagrams that name port 0 as their source. Node throws where one is answered. */
+  get portlessCount(): number {
+    return this.#portlessCount;
   }
 
   send(buffer: Uint8Array, offset: number, length: number): number {
@@ -324,6 +330,10 @@ export class NodeDatagramSocket implements DatagramSocket {
 
   #onMessage(buffer: Uint8Array, source: RemoteInfo): void {
     this.#receivedCount += 1;
+    if (source.port === 0) {
+      this.#portlessCount += 1;
+      return;
+    }
     const remote = this.#options.remote === undefined ? undefined : this.#remote;
     if (remote !== undefined && (remote.port !== source.port || remote.host !== source.address)) {
       this.#strangerCount += 1;

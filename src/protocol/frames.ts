@@ -47,6 +47,7 @@ import {
   TERM_LENGTH_MAX,
   TERM_LENGTH_MIN,
 } from '../../assembly/layout/frame.js';
+import { positionLimit } from '../position.js';
 
 /** The least multiple of FRAME_ALIGNMENT that is at least `length` (up to 2^53, not only 2^31). */
 export function alignFrameLength(length: number): number {
@@ -231,6 +232,7 @@ function isSetupSane(view: DataView, offset: number): boolean {
   const mtuLength = view.getInt32(offset + SETUP_MTU_OFFSET, true);
   const initialTermId = view.getInt32(offset + SETUP_INITIAL_TERM_ID_OFFSET, true);
   const activeTermId = view.getInt32(offset + SETUP_ACTIVE_TERM_ID_OFFSET, true);
+  const termCount = (activeTermId - initialTermId) | 0;
   return (
     termLength >= TERM_LENGTH_MIN &&
     termLength <= TERM_LENGTH_MAX &&
@@ -241,7 +243,9 @@ function isSetupSane(view: DataView, offset: number): boolean {
     mtuLength >= MTU_LENGTH_MIN &&
     mtuLength <= MTU_LENGTH_MAX &&
     (mtuLength & FRAME_ALIGNMENT_MASK) === 0 &&
-    ((activeTermId - initialTermId) | 0) >= 0
+    termCount >= 0 &&
+    // The end of the last term of all names no term, and a log buffer cannot start there.
+    termCount * termLength + termOffset < positionLimit(termLength)
   );
 }
 

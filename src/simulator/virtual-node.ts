@@ -43,6 +43,8 @@ export class VirtualNode {
   readonly socketOpenDelay: Delay | undefined;
   /** Faults of this node's sockets when they send. */
   sendOptions: SendOptions = PERFECT_SEND;
+  /** Asked when a connected socket is opened: why the system cannot. */
+  connectProblem: (() => string | undefined) | undefined = undefined;
   /** Virtual time that a turn keeps its thread busy. */
   turnCostNs: number;
   /** The running or paused process. */

@@ -300,6 +300,11 @@ export class VirtualSocket implements DatagramSocket, EventAction, Holder {
       this.#fail(ErrorCode.AddressInvalid, problem);
       return;
     }
+    const unreachable = remote === undefined ? undefined : this.node.connectProblem?.();
+    if (unreachable !== undefined) {
+      this.#fail(ErrorCode.NetworkFailed, `cannot reach ${remote?.host}: ${unreachable}`);
+      return;
+    }
     const boundPort = this.#network.bind(this, port);
     if (boundPort === 0) {
       const advice = 'stop the process that has it, or choose another port';

@@ -84,10 +84,12 @@ export class LogPublication extends Publication {
     );
   }
 
-  /** Followers' endpoints with a failed socket or recording: why. */
+  /**
+   * Why the recording could not be read for a follower: it is sent nothing until it is started
+   * again. A socket that failed is opened again by itself.
+   */
   destinationFailure(memberId: number): Error | undefined {
-    const destination = this.#destinationOf(memberId);
-    return destination.sourceFailure ?? destination.failure;
+    return this.#destinationOf(memberId).sourceFailure;
   }
 
   /** What was sent to a follower. */

@@ -3,6 +3,10 @@
 // A socket reads the very bytes that were given to it, perhaps after `send` returned. It releases
 // them in the order of the sends, so a count of bytes sent minus bytes held tells what is free
 // again: a slot for control frames is not rewritten, and a term is not cleaned, before that.
+//
+// A connected socket that could not be opened is opened again, ever more seldom: the route to a
+// peer may come up after us, and files may be closed again. A bound one is not: who listens at no
+// address must say so and end.
 
 import type { Arena } from '../memory/arena.js';
 import {
@@ -16,6 +20,11 @@ import {
 } from '../ports/network.js';
 import type { TransportContext } from './transport-context.js';
 import type { TransportCounters } from './transport-counters.js';
+
+/** A connected socket that failed is opened again after this, then after twice as long ... */
+export const REOPEN_DELAY_NS = 100_000_000;
+/** ... up to this. */
+export const REOPEN_DELAY_MAX_NS = 5_000_000_000;
 
 const CONTROL_SLOT_LENGTH = 64;
 /** Datagrams that are taken between two looks at the limits. */
@@ -34,7 +43,12 @@ export interface MediumAddress {
 
 /** A datagram socket with the accounting of bytes that it holds. */
 export class Medium {
-  readonly #socket: DatagramSocket;
+  #socket: DatagramSocket;
+  readonly #address: MediumAddress;
+  /** When a socket that failed is opened again. */
+  #reopenNs: number;
+  #reopenDelayNs = REOPEN_DELAY_NS;
+  #isFailureTold = false;
   readonly #context: TransportContext;
   readonly #arena: Arena;
   readonly #counters: TransportCounters;
@@ -51,14 +65,47 @@ export class Medium {
     this.#counters = context.counters;
     this.#slotMarks = new Float64Array(controlSlotCount);
     this.#slots = context.arena.allocate(CONTROL_SLOT_LENGTH * controlSlotCount);
-    this.#socket = context.network.open({
-      host: address.host,
-      port: address.port,
-      ...(address.remote === undefined ? {} : { remote: address.remote }),
-      sendBufferLength: context.config.socketBufferLength,
-      receiveBufferLength: context.config.socketBufferLength,
-      inboxLengthMax: context.config.inboxLengthMax,
+    this.#address = address;
+    this.#socket = this.#open();
+    this.#reopenNs = context.nowNs + REOPEN_DELAY_NS;
+  }
+
+  #open(): DatagramSocket {
+    const { config, network } = this.#context;
+    const { host, port, remote } = this.#address;
+    return network.open({
+      host,
+      port,
+      ...(remote === undefined ? {} : { remote }),
+      sendBufferLength: config.socketBufferLength,
+      receiveBufferLength: config.socketBufferLength,
+      inboxLengthMax: config.inboxLengthMax,
     });
+  }
+
+  /** When `reopenIfDue` has to be called while the socket is not open. */
+  get reopenNs(): number {
+    const { config, nowNs } = this.#context;
+    return this.failure === undefined ? nowNs + config.sendRetryNs : this.#reopenNs;
+  }
+
+  /** Opens a connected socket that failed again, when it is time. Nothing was sent by it. */
+  reopenIfDue(nowNs: number): void {
+    const { failure } = this;
+    if (failure === undefined || this.#isClosed || this.#address.remote === undefined) {
+      return;
+    }
+    if (!this.#isFailureTold) {
+      this.#isFailureTold = true;
+      this.#context.onWarning(`${failure.message}; it is tried again until it can be`);
+    }
+    if (nowNs >= this.#reopenNs) {
+      this.#counters.socketsReopened++;
+      this.#socket.close();
+      this.#socket = this.#open();
+      this.#reopenDelayNs = Math.min(2 * this.#reopenDelayNs, REOPEN_DELAY_MAX_NS);
+      this.#reopenNs = nowNs + this.#reopenDelayNs;
+    }
   }
 
   get isOpen(): boolean {

@@ -3,7 +3,7 @@
 import { FRAME_ALIGNMENT } from '../../assembly/layout/frame.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Entropy } from '../ports/entropy.js';
-import { computePosition, type Position, positionBitsToShift } from '../position.js';
+import { computePosition, type Position, positionBitsToShift, positionLimit } from '../position.js';
 import type { ResolvedChannel } from './channel.js';
 import type { StreamGeometry } from './log-memory.js';
 import type { ChecksumOptions } from './publication.js';
@@ -85,11 +85,13 @@ function channelPosition(
 }
 
 function checkPosition(position: Position, termLength: number): void {
+  const limit = positionLimit(termLength);
   const isExact = Number.isSafeInteger(position) && position >= 0;
-  if (!isExact || position % FRAME_ALIGNMENT !== 0 || position > termLength * 2 ** 31) {
+  if (!isExact || position % FRAME_ALIGNMENT !== 0 || position >= limit) {
     throw new PawlError(
       ErrorCode.ArgumentOutOfRange,
-      `position is ${position}: use a multiple of ${FRAME_ALIGNMENT} from 0 to termLength * 2^31`,
+      `position is ${position}: use a multiple of ${FRAME_ALIGNMENT} from 0 to ` +
+        `${limit - FRAME_ALIGNMENT}, where the last of 2^31 terms ends`,
     );
   }
 }

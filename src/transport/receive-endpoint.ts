@@ -326,6 +326,13 @@ export class ReceiveEndpoint implements SubscriptionPlace {
     if (setup.position > Number.MAX_SAFE_INTEGER - PARTITION_COUNT * setup.termLength) {
       return NO_REASON;
     }
+    const { mtuLength, termLength } = setup;
+    if (mtuLength > termLength / 2) {
+      return (
+        `the stream's MTU is ${mtuLength}, but half of its term length ${termLength} must hold ` +
+        'one datagram: lower its mtuLength or raise its termLength'
+      );
+    }
     let reason = NO_REASON;
     for (const subscription of stream.subscriptions) {
       const { sessionId } = subscription;
@@ -357,13 +364,14 @@ export class ReceiveEndpoint implements SubscriptionPlace {
   ): NetworkImage | undefined {
     const { config, counters } = this.#context;
     const { sessionId, streamId, initialTermId, termLength, mtuLength, position } = setup;
-    const { checksum, windowLength } = subscription.options;
+    const { checksum, windowLength = config.initialWindowLength } = subscription.options;
     try {
       return new NetworkImage(this.#context, stream, this.#medium, {
         geometry: { sessionId, streamId, initialTermId, termLength, mtuLength, position },
         sourceKey,
         isChecksumRequired: checksum === 'required',
-        windowLength: Math.min(windowLength ?? config.initialWindowLength, termLength / 2),
+        // A sender whose datagrams are longer than the window could never send one.
+        windowLength: Math.min(Math.max(windowLength, mtuLength), termLength / 2),
       });
     } catch (error) {
       // A stranger's announcement must not end us because memory is short; anything else must.

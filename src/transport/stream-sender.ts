@@ -128,6 +128,7 @@ export class StreamSender {
     this.isBlocked = false;
     this.hasMore = false;
     if (!this.medium.isOpen) {
+      this.medium.reopenIfDue(nowNs);
       return 0;
     }
     let work = this.#announce(nowNs);
@@ -199,7 +200,7 @@ export class StreamSender {
   #dueNs(heartbeatNs: number): number {
     const { config } = this.context;
     if (!this.medium.isOpen) {
-      return this.failure === undefined ? this.context.nowNs + config.sendRetryNs : Infinity;
+      return this.medium.reopenNs;
     }
     if (this.isBlocked) {
       return this.context.nowNs + config.sendRetryNs;

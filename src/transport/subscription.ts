@@ -32,7 +32,10 @@ export interface SubscriptionOptions {
   readonly onUnavailableImage?: (image: Image) => void;
   /** Longest term that a stream may have, bytes. Default: imageTermLengthMax of the transport. */
   readonly termLengthMax?: number;
-  /** Receiver window in bytes, before half a term caps it. Default: initialWindowLength. */
+  /**
+   * Receiver window in bytes, before half a term caps it; at least the MTU that the stream
+   * announces. Default: initialWindowLength.
+   */
   readonly windowLength?: number;
   /** Local readers only: whether the writer waits for them. Default true. */
   readonly tether?: boolean;

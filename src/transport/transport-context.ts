@@ -49,6 +49,8 @@ export class TransportContext {
   readonly entropy: Entropy;
   readonly config: TransportConfig;
   readonly counters: TransportCounters;
+  /** Tells the operator what lasts, once. */
+  readonly onWarning: (message: string) => void;
   /** Address of the datagram under inspection. */
   readonly staging: number;
   /** Address of the answers of nextBlock and findGap. */
@@ -81,6 +83,7 @@ export class TransportContext {
     entropy: Entropy,
     config: TransportConfig,
     counters: TransportCounters,
+    onWarning: (message: string) => void = () => undefined,
   ) {
     assert(STAGING_LENGTH >= MTU_LENGTH_MAX, 'the longest datagram fits');
     this.arena = arena;
@@ -88,6 +91,7 @@ export class TransportContext {
     this.entropy = entropy;
     this.config = config;
     this.counters = counters;
+    this.onWarning = onWarning;
     this.staging = arena.allocate(STAGING_LENGTH + SCRATCH_LENGTH);
     this.scratch = this.staging + STAGING_LENGTH;
     this.receiverIdLow = entropy.nextUint32() | 0;

@@ -29,6 +29,8 @@ export class TransportCounters {
   sendsBackPressured = 0;
   /** Datagrams that a socket refused for good. */
   sendsFailed = 0;
+  /** Times that a socket to a peer was opened again because it could not be opened before. */
+  socketsReopened = 0;
 
   // --- what was dropped on arrival ---
   /** Not a frame of a known version and geometry. */

@@ -33,6 +33,8 @@ export interface TransportOptions {
   readonly entropy: Entropy;
   readonly config?: Partial<TransportConfig>;
   readonly counters?: TransportCounters;
+  /** Told once of each peer whose socket cannot be opened; it is tried again. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** Settings of a reader of a publication in this process. */
@@ -68,6 +70,7 @@ export class Transport implements Agent, ImageRegistry {
       options.entropy,
       this.config,
       this.counters,
+      options.onWarning,
     );
   }
 

@@ -6,6 +6,7 @@ import { clientMessagesTarget } from './targets/client-messages.js';
 import { commitPositionTarget } from './targets/commit-position.js';
 import { configTarget } from './targets/config.js';
 import { consensusMessagesTarget } from './targets/consensus-messages.js';
+import { datagramsTarget } from './targets/datagrams.js';
 import { framesTarget } from './targets/frames.js';
 import { messageCodecsTarget } from './targets/message-codecs.js';
 import { queryBatchesTarget } from './targets/query-batches.js';
@@ -19,6 +20,7 @@ export const TARGETS: ReadonlyMap<string, FuzzTargetFactory> = new Map<string, F
   ['commit-position', commitPositionTarget],
   ['config', configTarget],
   ['consensus-messages', consensusMessagesTarget],
+  ['datagrams', datagramsTarget],
   ['frames', framesTarget],
   ['message-codecs', messageCodecsTarget],
   ['query-batches', queryBatchesTarget],

@@ -81,6 +81,19 @@ test('what a stranger sends between bind and connect is counted and dropped', (t
   t.end();
 });
 
+test('a datagram from port 0, to which nobody can answer, is counted and dropped', (t) => {
+  const { fake, opened } = fakeOf({});
+  fake.emit('message', Buffer.from('x'), { address: '127.0.0.1', port: 0 });
+  fake.emit('message', Buffer.from('y'), { address: '127.0.0.1', port: 1 });
+  t.equal(opened.portlessCount, 1);
+  t.equal(
+    opened.poll(() => undefined, 10),
+    1,
+    'the other one is taken',
+  );
+  t.end();
+});
+
 test('a defect while a socket is made is not taken for a failure of the system', (t) => {
   const network = new NodeNetwork({
     onReadable: () => undefined,

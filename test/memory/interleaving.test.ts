@@ -6,7 +6,7 @@
 // to rely on; these schedules are complete, and the same every time.
 
 import test from 'tape';
-import { RING_DESCRIPTOR_LENGTH } from '../../assembly/layout/ring.js';
+import { RING_DESCRIPTOR_LENGTH, RING_TAIL_POSITION_OFFSET } from '../../assembly/layout/ring.js';
 import { Arena } from '../../src/memory/arena.js';
 import { type CoreExports, SCAN_END_OFFSET, scanAreaLength } from '../../src/memory/core.js';
 import { LogBuffer } from '../../src/memory/log-buffer.js';
@@ -241,6 +241,16 @@ class RingFixture {
     this.problem = '';
   }
 
+  writeOnce(id: number, length: number): () => void {
+    return () => {
+      const source = this.#sources + id * 64;
+      this.arena.u8.set(messageOf(id, length), source);
+      if (this.core.ringWrite(this.ring, id, source, length) === 1) {
+        this.written.push(id);
+      }
+    };
+  }
+
   write(id: number, length: number): () => void {
     return () => {
       const source = this.#sources + id * 64;
@@ -298,5 +308,85 @@ test('no interleaving of two producers and the consumer harms a ring', (t) => {
     }
   }
   t.deepEqual(failures.slice(0, 3), [], `${count} schedules`);
+  t.end();
+});
+
+/** A record of 28 bytes that its producer has claimed and marked, or only claimed. */
+class ClaimedRecord {
+  static readonly typeId = 1;
+  static readonly length = 28;
+  readonly #fixture: RingFixture;
+  readonly #address: number;
+  /** Whether the producer, which was overtaken, got its record in. */
+  isPublished = false;
+
+  constructor(fixture: RingFixture) {
+    this.#fixture = fixture;
+    const { arena, ring } = fixture;
+    const tail = Number(arena.view.getBigInt64(ring + RING_TAIL_POSITION_OFFSET, true));
+    this.#address = ring + RING_DESCRIPTOR_LENGTH + (tail % fixture.capacity);
+    const end = BigInt(tail + 8 * Math.ceil((8 + ClaimedRecord.length) / 8));
+    arena.view.setBigInt64(ring + RING_TAIL_POSITION_OFFSET, end, true);
+    arena.view.setInt32(this.#address, -(8 + ClaimedRecord.length), true);
+    arena.view.setInt32(this.#address + 4, ClaimedRecord.typeId, true);
+    arena.u8
+      .subarray(this.#address + 8, this.#address + 8 + ClaimedRecord.length)
+      .fill(ClaimedRecord.typeId);
+  }
+
+  /** What its producer does last. */
+  readonly publish = (): void => {
+    const stated = 8 + ClaimedRecord.length;
+    const { i32 } = this.#fixture.arena;
+    const found = Atomics.compareExchange(i32, this.#address >> 2, -stated, stated);
+    this.isPublished = found === -stated;
+  };
+}
+
+test('a record that is published while it is unblocked is read, or is padding', (t) => {
+  const fixture = new RingFixture();
+  const failures: string[] = [];
+  let published = 0;
+  let pause = 0;
+  for (let isReached = true; isReached; pause++) {
+    fixture.reset(0);
+    const record = new ClaimedRecord(fixture);
+    let unblocked = 0;
+    const unblock = (): void => {
+      unblocked = fixture.core.ringUnblock(fixture.ring);
+    };
+    [isReached = false] = fixture.schedule.run([unblock, record.publish], [pause]);
+    fixture.written = record.isPublished ? [ClaimedRecord.typeId] : [];
+    published += record.isPublished ? 1 : 0;
+    const verdict = fixture.verdict();
+    if (verdict !== '' || (unblocked === 1) === record.isPublished) {
+      failures.push(`pause ${pause}, unblocked ${unblocked}: ${verdict}`);
+    }
+  }
+  t.deepEqual(failures, [], `${pause} schedules`);
+  t.ok(published > 0 && published < pause, `${published} times the producer was first`);
+  t.end();
+});
+
+test('a producer that wakes after its record was unblocked leaves it padding', (t) => {
+  const fixture = new RingFixture();
+  const failures: string[] = [];
+  let unblocked = 0;
+  let pause = 0;
+  for (let isReached = true; isReached; pause++) {
+    fixture.reset(24);
+    const unblockBehindAnother = (): void => {
+      fixture.writeOnce(2, 32)();
+      unblocked += fixture.core.ringUnblock(fixture.ring);
+    };
+    const operations = [fixture.writeOnce(1, 28), unblockBehindAnother];
+    [isReached = false] = fixture.schedule.run(operations, [pause]);
+    const verdict = fixture.verdict();
+    if (verdict !== '') {
+      failures.push(`pause ${pause}: ${verdict}`);
+    }
+  }
+  t.deepEqual(failures, [], `${pause} schedules`);
+  t.ok(unblocked > 0, `${unblocked} times the producer was taken for dead`);
   t.end();
 });

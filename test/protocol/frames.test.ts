@@ -325,6 +325,28 @@ test('a data datagram holds contiguous frames of one stream, padding last', (t) 
   t.end();
 });
 
+test('a setup that starts where no term is counted any more is not valid', (t) => {
+  const isValidAt = (termLength: number, termCount: number, termOffset: number): boolean =>
+    isValidWith('setup', (view) => {
+      view.setInt32(8, termOffset, true);
+      view.setInt32(20, -(2 ** 31), true);
+      view.setInt32(24, (termCount - 2 ** 31) | 0, true);
+      view.setInt32(28, termLength, true);
+    });
+  const lastTerm = 2 ** 31 - 1;
+  for (let termLength = 64 * 1024; termLength <= 2 * 1024 * 1024; termLength *= 2) {
+    t.ok(isValidAt(termLength, lastTerm, termLength - 32), `${termLength}: the last frame of all`);
+    t.notOk(isValidAt(termLength, lastTerm, termLength), `${termLength}: the end of the stream`);
+    t.ok(isValidAt(termLength, lastTerm - 1, termLength), `${termLength}: the last term of all`);
+  }
+  const termLength = 1024 * 1024 * 1024;
+  const exactTerms = 2 ** 53 / termLength;
+  t.ok(isValidAt(termLength, exactTerms - 1, termLength - 64), 'the last exact position');
+  t.notOk(isValidAt(termLength, exactTerms - 1, termLength - 32), 'no number is exact there');
+  t.notOk(isValidAt(termLength, lastTerm, termLength), 'nor far beyond');
+  t.end();
+});
+
 test('a setup whose geometry is impossible is not valid', (t) => {
   const cases: readonly (readonly [string, number, number])[] = [
     ['term length 0', 28, 0],

@@ -35,6 +35,8 @@ export class MemoryNetwork implements Network {
   readonly sockets = new Map<string, MemorySocket>();
   /** Decides about each datagram. Default: one copy of each. */
   filter: DatagramFilter = () => 1;
+  /** Says why a socket cannot be opened. Default: each can. */
+  openFailure: (options: DatagramOptions) => Error | undefined = () => undefined;
   /** Datagrams that `release` delivers, in its order. */
   readonly delayed: Datagram[] = [];
   /** Whether datagrams wait in `delayed`. */
@@ -48,7 +50,10 @@ export class MemoryNetwork implements Network {
     const isConnected = options.remote !== undefined;
     const address = { host: isConnected ? '127.0.0.1' : options.host, port };
     const socket = new MemorySocket(this, address, options.remote);
-    if (this.sockets.has(keyOf(address))) {
+    const failure = this.openFailure(options);
+    if (failure !== undefined) {
+      socket.fail(failure);
+    } else if (this.sockets.has(keyOf(address))) {
       socket.fail(new Error(`address ${keyOf(address)} is in use`));
     } else {
       this.sockets.set(keyOf(address), socket);

@@ -216,6 +216,23 @@ test('an unknown session is asked to announce itself once per interval', (t) => 
   t.end();
 });
 
+test('a SETUP at the very end of what terms can count opens nothing and ends nobody', (t) => {
+  const { fixture } = connected();
+  const { counters } = fixture.receiver;
+  let count = 0;
+  for (let termLength = 64 * 1024; termLength <= 2 * 1024 * 1024; termLength *= 2) {
+    const words = [termLength, 900, 5, 7, (7 + 2 ** 31 - 1) | 0, termLength, 1408, 0];
+    fixture.network.inject(frame(FrameType.Setup, 0, 40, words), STRANGER, LOCAL);
+    fixture.turn();
+    count++;
+    t.equal(counters.malformedDatagrams, count, `${termLength}: counted`);
+  }
+  t.equal(fixture.receiver.imageCount, 1, 'only the honest stream has an image');
+  fixture.close();
+  t.equal(fixture.leakedLength(), 0, 'nothing leaks');
+  t.end();
+});
+
 test('announcements that ask for too much are refused', (t) => {
   const { fixture } = connected({ imageCountMax: 2, imageTermLengthMax: 65_536 });
   const setup = (session: number, termLength: number): Uint8Array =>

@@ -44,6 +44,14 @@ test('publications are refused by name too', (t) => {
   const channel = 'aeron:udp?endpoint=127.0.0.1:9000';
   t.throws(() => sender.addPublication(channel, 1, { mtuLength: 40_000 }), /raise termLength/);
   t.throws(() => sender.addPublication(channel, 1, { position: 17 }), /multiple of 32/);
+  const termLength = 64 * 1024;
+  for (const position of [termLength * 2 ** 31, 2 ** 53 - 32]) {
+    t.throws(
+      () => sender.addPublication(channel, 1, { termLength, position }),
+      /position is \d+: use a multiple of 32 from 0 to 140737488355296/,
+      `${position} is where no term is counted any more`,
+    );
+  }
   t.throws(() => sender.addPublication(channel, 2 ** 31), /streamId is 2147483648/);
   t.throws(() => sender.addPublication('aeron:udp?tags=1', 1), /sets tags=1/);
   sender.addPublication(`${channel}|term-length=128k|mtu=8192`, 1);
