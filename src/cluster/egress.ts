@@ -434,7 +434,9 @@ export class Egress implements RelayedEgressSink {
       return false;
     }
     if (greeting === Greeting.Opened) {
-      length = this.#events.sessionEvent(session, session.id, term, EventCode.Ok, '');
+      // Where this leader is: the client may have asked it by another member's name.
+      const endpoints = this.#ingressEndpoints;
+      length = this.#events.sessionEvent(session, session.id, term, EventCode.Ok, endpoints);
     } else if (greeting === Greeting.NewLeader) {
       length = this.#events.newLeader(session.id, term, this.#ingressEndpoints);
     } else {
