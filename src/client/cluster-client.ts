@@ -94,14 +94,17 @@ export class ClusterClient {
     const { credentials = NO_CREDENTIALS } = dependencies;
     const [correlationId, writer] = [this.#correlationId, this.#writer];
     this.#search = new LeaderSearch({ transport, options, writer, credentials, correlationId });
+    const { messageLengthMax } = options;
+    const assembler = new FragmentAssembler(this.#onEgress, { messageLengthMax });
     this.#egress = transport.addSubscription(options.egressChannel, options.egressStreamId, {
       termLengthMax: options.egressTermLengthMax,
       windowLength: options.windowLength,
+      // Every leader has a stream of its own.
+      onUnavailableImage: ({ sessionId }) => assembler.release(sessionId),
     });
-    const { messageLengthMax } = options;
     this.#egressReader = new EgressReader(transport.arena, this.#egress, {
       onSessionMessage: this.#onSessionMessage,
-      onFragment: new FragmentAssembler(this.#onEgress, { messageLengthMax }).onFragment,
+      onFragment: assembler.onFragment,
     });
   }
 

@@ -1,8 +1,6 @@
 // pending-requests.test.ts: the queue of requests that are to be sent: its order, its memory, and
 // owners who make a request while another one ends.
 
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import test from 'tape';
 import { BACK_PRESSURED } from '../../assembly/layout/frame.js';
@@ -12,17 +10,10 @@ import { ExactlyOnceClient } from '../../src/client/exactly-once-client.js';
 import type { RequestNumbers } from '../../src/client/ingress-writer.js';
 import { PendingRequests, type SentRequest } from '../../src/client/pending-requests.js';
 import { ReplyCode } from '../../src/service/reply-cache.js';
+import { liveBufferBytes } from '../support/live-buffer-bytes.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-
-/** Bytes of array buffers that are referenced. */
-function liveBufferBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  return process.memoryUsage().arrayBuffers;
-}
 
 /** A session that takes as many requests as there is room for. */
 class FakeSession {
