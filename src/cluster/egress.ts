@@ -91,6 +91,15 @@ export class Egress implements RelayedEgressSink {
     return this.#connections.size;
   }
 
+  /** Streams to clients that are open; others wait for their turn, or for memory. */
+  openCount(): number {
+    let count = 0;
+    for (const { publication } of this.#connections.values()) {
+      count += publication === undefined ? 0 : 1;
+    }
+    return count;
+  }
+
   /** Bytes that wait for the client that takes least. */
   longestQueue(): number {
     let longest = 0;
