@@ -28,6 +28,7 @@ import type { Subscription } from '../transport/subscription.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClientHandlers } from './client-handlers.js';
 import type { ConcludedClientOptions } from './client-options.js';
+import { ClientState } from './client-state.js';
 import { type CredentialsSupplier, NO_CREDENTIALS } from './credentials.js';
 import { EgressAnswers } from './egress-answers.js';
 import { type EgressConsumer, EgressReader } from './egress-reader.js';
@@ -41,17 +42,8 @@ import { LeaderSearch } from './leader-search.js';
 import { QUERY_HEADER_LENGTH, type QuerySource, QueryWriter } from './query-writer.js';
 
 export type { ClientHandlers } from './client-handlers.js';
+export { ClientState } from './client-state.js';
 export type { AdminResponse } from './egress-answers.js';
-
-export const ClientState = {
-  /** Looking for the leader and asking for a session. */
-  Connecting: 'connecting',
-  Connected: 'connected',
-  /** The leader's ingress is gone; a new leader will present itself. */
-  AwaitingLeader: 'awaiting-leader',
-  Closed: 'closed',
-} as const;
-export type ClientState = (typeof ClientState)[keyof typeof ClientState];
 
 export interface ClusterClientDependencies {
   readonly transport: Transport;
@@ -102,14 +94,17 @@ export class ClusterClient {
     const { credentials = NO_CREDENTIALS } = dependencies;
     const [correlationId, writer] = [this.#correlationId, this.#writer];
     this.#search = new LeaderSearch({ transport, options, writer, credentials, correlationId });
+    const { messageLengthMax } = options;
+    const assembler = new FragmentAssembler(this.#onEgress, { messageLengthMax });
     this.#egress = transport.addSubscription(options.egressChannel, options.egressStreamId, {
       termLengthMax: options.egressTermLengthMax,
       windowLength: options.windowLength,
+      // Every leader has a stream of its own.
+      onUnavailableImage: ({ sessionId }) => assembler.release(sessionId),
     });
-    const { messageLengthMax } = options;
     this.#egressReader = new EgressReader(transport.arena, this.#egress, {
       onSessionMessage: this.#onSessionMessage,
-      onFragment: new FragmentAssembler(this.#onEgress, { messageLengthMax }).onFragment,
+      onFragment: assembler.onFragment,
     });
   }
 
@@ -257,7 +252,7 @@ export class ClusterClient {
     const transportNs = this.#transport.deadlineNs();
     switch (this.#state) {
       case ClientState.Connecting:
-        return Math.min(transportNs, this.#nowNs + this.#options.connectRetryNs);
+        return Math.min(transportNs, this.#search.deadlineNs(this.#nowNs));
       case ClientState.Connected:
         return Math.min(transportNs, this.#lastSendNs + this.#options.keepAliveIntervalNs);
       case ClientState.AwaitingLeader:
@@ -391,10 +386,14 @@ export class ClusterClient {
   }
 
   #onOpened(event: SessionEventDecoder): void {
+    const ingress = this.#search.finish(event.leaderMemberId(), event.detail());
+    if (ingress === undefined) {
+      return;
+    }
+    this.#ingress = ingress;
     this.clusterSessionId = event.clusterSessionId();
     this.leadershipTermId = event.leadershipTermId();
     this.leaderMemberId = event.leaderMemberId();
-    this.#ingress = this.#search.finish(this.leaderMemberId);
     this.#state = ClientState.Connected;
     this.#lastSendNs = this.#nowNs;
     this.#handlers.onConnected?.(this.clusterSessionId);

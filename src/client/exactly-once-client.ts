@@ -244,22 +244,22 @@ export class ExactlyOnceClient {
     for (let next = this.#pending.nextDue(); next !== undefined; next = this.#pending.nextDue()) {
       // What was sent under a former id of the client is not sent under another.
       const isMine = next.attempts === 0 || next.clientId === this.#clientId;
-      if (!isMine) {
-        next.sentNs = this.#nowNs;
-      } else if (!this.#send(session, next)) {
+      if (isMine && next.body.length > session.maxRequestLength) {
+        // Its owner may make another request there, which sends what is due behind this one.
+        this.#fail(next, tooLong(next.body.length, session.maxRequestLength));
+        work++;
+        continue;
+      }
+      if (isMine && !this.#send(session, next)) {
         return work;
       }
-      this.#pending.shiftDue();
+      this.#pending.settle(next, this.#nowNs);
       work++;
     }
     return work;
   }
 
   #send(session: ClusterClient, request: SentRequest): boolean {
-    if (request.body.length > session.maxRequestLength) {
-      this.#fail(request, tooLong(request.body.length, session.maxRequestLength));
-      return true;
-    }
     const numbers = {
       clientId: this.#clientId,
       requestId: request.requestId,
@@ -274,7 +274,6 @@ export class ExactlyOnceClient {
     }
     request.clientId = this.#clientId;
     request.attempts++;
-    request.sentNs = this.#nowNs;
     return true;
   }
 

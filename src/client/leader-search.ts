@@ -3,6 +3,9 @@
 // Members that do not lead send it on to the one that does. A leader that wants to know who asks
 // challenges it; the answer goes to every member, because who leads is known for certain only when
 // the session is open.
+//
+// What the client was told of addresses may be old, or in the wrong order. Where a member leads to
+// another address, its stream is opened anew there.
 
 import { hit, Mark } from '../marks.js';
 import { MEMBER_NULL } from '../position.js';
@@ -14,6 +17,19 @@ import type { ConcludedClientOptions } from './client-options.js';
 import { type CredentialsSupplier, checkedCredentials } from './credentials.js';
 import { type IngressEndpoints, ingressEndpoints, learnEndpoints } from './ingress-endpoints.js';
 import type { IngressWriter } from './ingress-writer.js';
+
+/** A member that another one names is asked again after this, rather than at the next retry. */
+const NAMED_RETRY_NS = 20_000_000;
+
+/** A stream to a member. */
+interface MemberStream {
+  readonly publication: ExclusivePublication;
+  /** Where it leads to. */
+  readonly endpoint: string;
+  /** When it took the place of one to another address; -Infinity for a first one. */
+  readonly movedNs: number;
+  askedNs: number;
+}
 
 /** A challenge, and what was answered. */
 interface AnsweredChallenge {
@@ -34,14 +50,15 @@ export interface LeaderSearchParts {
 /** The members that a client knows of, and its requests to them. */
 export class LeaderSearch {
   readonly #parts: LeaderSearchParts;
-  readonly #publications = new Map<number, ExclusivePublication>();
-  readonly #askedAtNs = new Map<number, number>();
+  readonly #streams = new Map<number, MemberStream>();
   readonly #challenge = new ChallengeDecoder();
   // A challenge that is repeated gets the same answer.
   #answered: AnsweredChallenge | undefined;
   #endpoints: IngressEndpoints;
   // Who leads, in the words of another member.
   #namedLeaderId = MEMBER_NULL;
+  // It has not been asked since it was named.
+  #isNamedAnew = false;
 
   constructor(parts: LeaderSearchParts) {
     this.#parts = parts;
@@ -56,21 +73,22 @@ export class LeaderSearch {
   /** Asks whom it is time to ask. Returns how many. */
   ask(localEndpoint: string, nowNs: number): number {
     const { correlationId, credentials, options, writer } = this.#parts;
+    this.#forgetUnlisted();
     let work = 0;
     for (const [memberId, endpoint] of this.#endpoints) {
-      const publication = this.#publicationTo(memberId, endpoint);
-      const askedNs = this.#askedAtNs.get(memberId) ?? Number.NEGATIVE_INFINITY;
-      if (publication.isConnected && nowNs - askedNs >= options.connectRetryNs) {
+      const stream = this.#streamTo(memberId, endpoint, nowNs);
+      if (stream.publication.isConnected && nowNs >= this.#askNs(memberId, stream)) {
         const encodedCredentials = checkedCredentials(credentials.encodedCredentials());
         const { egressStreamId } = options;
-        const result = writer.connect(publication, {
+        const result = writer.connect(stream.publication, {
           correlationId,
           responseStreamId: egressStreamId,
           localEndpoint,
           encodedCredentials,
         });
         if (result > 0) {
-          this.#askedAtNs.set(memberId, nowNs);
+          stream.askedNs = nowNs;
+          this.#isNamedAnew &&= memberId !== this.#namedLeaderId;
           work++;
         }
       }
@@ -78,12 +96,34 @@ export class LeaderSearch {
     return work;
   }
 
-  /** A member names the leader: it is asked at once rather than at the next retry. */
+  /** When somebody is to be asked by `ask` even if nothing arrives, nanoseconds. */
+  deadlineNs(nowNs: number): number {
+    const retryNs = nowNs + this.#parts.options.connectRetryNs;
+    const named = this.#streams.get(this.#namedLeaderId);
+    const isDue = this.#isNamedAnew && named?.publication.isConnected === true;
+    return isDue ? Math.min(retryNs, this.#askNs(this.#namedLeaderId, named)) : retryNs;
+  }
+
+  /**
+   * When a member is to be asked. One that was asked a moment ago and is named now is asked soon,
+   * not at once: two members that name each other would keep this client busy.
+   */
+  #askNs(memberId: number, stream: MemberStream): number {
+    const { connectRetryNs } = this.#parts.options;
+    const isNamed = this.#isNamedAnew && memberId === this.#namedLeaderId;
+    return stream.askedNs + (isNamed ? Math.min(NAMED_RETRY_NS, connectRetryNs) : connectRetryNs);
+  }
+
+  /** A member names the leader, and says where everybody is. */
   onRedirect(leaderMemberId: number, detail: string): void {
     hit(Mark.ClientRedirected);
     this.#endpoints = learnEndpoints(detail, this.#endpoints);
-    this.#askedAtNs.delete(leaderMemberId);
+    this.#name(leaderMemberId);
+  }
+
+  #name(leaderMemberId: number): void {
     this.#namedLeaderId = leaderMemberId;
+    this.#isNamedAnew = true;
   }
 
   /**
@@ -91,31 +131,28 @@ export class LeaderSearch {
    * does. Undefined while there is somebody to hope for.
    */
   refusal(): string | undefined {
-    const leader = this.#publications.get(this.#namedLeaderId);
-    if (leader?.refusal !== undefined) {
-      return this.#refusalOf(this.#namedLeaderId, leader.refusal);
-    }
-    const publications = [...this.#publications];
-    const isHopeless =
-      publications.length === this.#endpoints.size &&
-      publications.every(([, { refusal }]) => refusal !== undefined);
-    return isHopeless ? this.refusals() : undefined;
+    const refusals = this.#refusals();
+    const isHopeless = refusals.size === this.#endpoints.size;
+    return refusals.get(this.#namedLeaderId) ?? (isHopeless ? this.refusals() : undefined);
   }
 
   /** What members said that do not take our stream; empty where none did. */
   refusals(): string {
-    const reasons: string[] = [];
-    for (const [memberId, { refusal }] of this.#publications) {
-      if (refusal !== undefined) {
-        reasons.push(this.#refusalOf(memberId, refusal));
-      }
-    }
-    return reasons.join('; ');
+    return [...this.#refusals().values()].join('; ');
   }
 
-  #refusalOf(memberId: number, reason: string): string {
-    const endpoint = this.#endpoints.get(memberId);
-    return `member ${memberId} (${endpoint}) does not take its stream: ${reason}`;
+  /** By member; whoever is at the former address of a member does not speak for it. */
+  #refusals(): Map<number, string> {
+    const reasons = new Map<number, string>();
+    for (const [memberId, endpoint] of this.#endpoints) {
+      const stream = this.#streams.get(memberId);
+      const reason = stream?.publication.refusal;
+      if (reason !== undefined && stream?.endpoint === endpoint) {
+        const member = `member ${memberId} (${endpoint})`;
+        reasons.set(memberId, `${member} does not take its stream: ${reason}`);
+      }
+    }
+    return reasons;
   }
 
   /** Answers a challenge. False when the client has no answer. */
@@ -134,7 +171,7 @@ export class LeaderSearch {
     if (answer === undefined) {
       return false;
     }
-    for (const publication of this.#publications.values()) {
+    for (const { publication } of this.#streams.values()) {
       if (publication.isConnected) {
         writer.challengeResponse(publication, correlationId, handshakeId, answer);
       }
@@ -155,12 +192,42 @@ export class LeaderSearch {
     return answer;
   }
 
-  /** The leader is found: its stream is kept, the others end. */
-  finish(leaderMemberId: number): ExclusivePublication | undefined {
-    const leader = this.#publications.get(leaderMemberId);
-    this.#publications.delete(leaderMemberId);
+  /**
+   * The leader is found: its stream is kept, the others end.
+   *
+   * @param endpointsText where it says that everybody is: what this client calls the leader may be
+   *   another member, and what it calls another member the leader.
+   * @returns undefined when no stream is known to lead to it: one is opened, and the leader asked
+   *   again, by `ask`.
+   */
+  finish(leaderMemberId: number, endpointsText: string): ExclusivePublication | undefined {
+    this.#endpoints = learnEndpoints(endpointsText, this.#endpoints);
+    const endpoint = this.#endpoints.get(leaderMemberId);
+    const leader = this.#streamAt(endpoint) ?? this.#streamOf(leaderMemberId);
+    if (leader === undefined) {
+      this.#name(leaderMemberId);
+      return undefined;
+    }
+    for (const [memberId, stream] of this.#streams) {
+      if (stream === leader) {
+        this.#streams.delete(memberId);
+      }
+    }
     this.close();
-    return leader;
+    return leader.publication;
+  }
+
+  #streamAt(endpoint: string | undefined): MemberStream | undefined {
+    const isThere = (stream: MemberStream): boolean =>
+      stream.endpoint === endpoint && !stream.publication.isClosed;
+    return [...this.#streams.values()].find(isThere);
+  }
+
+  /** The stream to a member under a name of its own, as far as anybody knows. */
+  #streamOf(memberId: number): MemberStream | undefined {
+    const stream = this.#streams.get(memberId);
+    const isThere = stream?.publication.isConnected === true;
+    return isThere && !this.#isOfAnother(memberId, stream) ? stream : undefined;
   }
 
   /** A stream to a leader that has presented itself; undefined when nobody said where it is. */
@@ -171,21 +238,58 @@ export class LeaderSearch {
   }
 
   close(): void {
-    for (const publication of this.#publications.values()) {
+    for (const { publication } of this.#streams.values()) {
       publication.close();
     }
-    this.#publications.clear();
-    this.#askedAtNs.clear();
+    this.#streams.clear();
   }
 
-  #publicationTo(memberId: number, endpoint: string): ExclusivePublication {
-    const known = this.#publications.get(memberId);
-    if (known !== undefined && !known.isClosed) {
+  #streamTo(memberId: number, endpoint: string, nowNs: number): MemberStream {
+    const known = this.#streams.get(memberId);
+    const isOpen = known !== undefined && !known.publication.isClosed;
+    if (isOpen && !this.#isToMove(memberId, known, nowNs)) {
       return known;
     }
-    const publication = this.#open(endpoint);
-    this.#publications.set(memberId, publication);
-    return publication;
+    known?.publication.close();
+    // What is closed gives its memory back in a moment.
+    const { ingressTermLength } = this.#parts.options;
+    if (known !== undefined && !this.#parts.transport.canAddPublication(ingressTermLength)) {
+      return known;
+    }
+    const stream = {
+      publication: this.#open(endpoint),
+      endpoint,
+      movedNs: isOpen ? nowNs : Number.NEGATIVE_INFINITY,
+      askedNs: Number.NEGATIVE_INFINITY,
+    };
+    this.#streams.set(memberId, stream);
+    return stream;
+  }
+
+  /**
+   * Whether a stream leads past its member. One that is connected leads to it under another name,
+   * unless that is the address of another member. Members that disagree are believed in turn, and
+   * each for long enough that its address can answer.
+   */
+  #isToMove(memberId: number, stream: MemberStream, nowNs: number): boolean {
+    const isElsewhere =
+      stream.endpoint !== this.#endpoints.get(memberId) &&
+      (!stream.publication.isConnected || this.#isOfAnother(memberId, stream));
+    return isElsewhere && nowNs >= stream.movedNs + this.#parts.options.connectRetryNs;
+  }
+
+  #isOfAnother(memberId: number, { endpoint }: MemberStream): boolean {
+    const isOther = ([id, of]: [number, string]): boolean => id !== memberId && of === endpoint;
+    return [...this.#endpoints].some(isOther);
+  }
+
+  #forgetUnlisted(): void {
+    for (const [memberId, { publication }] of this.#streams) {
+      if (!this.#endpoints.has(memberId)) {
+        publication.close();
+        this.#streams.delete(memberId);
+      }
+    }
   }
 
   #open(endpoint: string): ExclusivePublication {

@@ -1,5 +1,8 @@
 // pending-requests.ts: the requests of a client that have no outcome yet, and which are to be sent.
 
+/** Ids of what is not to be sent any more that the queue holds before they are looked for. */
+const STALE_COUNT_MIN = 64;
+
 /** A request without an outcome. */
 export interface SentRequest {
   readonly requestId: number;
@@ -19,8 +22,12 @@ export class PendingRequests {
   readonly #windowMax: number;
   readonly #bytesMax: number;
   readonly #requests = new Map<number, SentRequest>();
-  #due: SentRequest[] = [];
+  // Ids in the order of sending, so that a body is held by nothing but the table above. An id is
+  // stale when its request is gone, or is not due any more.
+  readonly #due: number[] = [];
   #dueStart = 0;
+  /** Requests that are due. */
+  #dueCount = 0;
   #bytes = 0;
   #nextId = 1;
   /** No request was sent before this and is unanswered, as of the last look at all of them. */
@@ -85,9 +92,11 @@ export class PendingRequests {
     return request;
   }
 
+  /** It has its outcome, and is not sent any more. */
   remove(request: SentRequest): void {
     if (this.#requests.delete(request.requestId)) {
       this.#bytes -= request.body.length;
+      this.#dequeue(request);
     }
   }
 
@@ -115,37 +124,54 @@ export class PendingRequests {
 
   /** The next request that is to be sent. */
   nextDue(): SentRequest | undefined {
-    for (;;) {
-      const next = this.#due[this.#dueStart];
-      if (next === undefined || this.#requests.has(next.requestId)) {
+    while (this.#dueStart < this.#due.length) {
+      const next = this.#requests.get(this.#due[this.#dueStart] as number);
+      if (next?.isDue === true) {
         return next;
       }
-      this.#advance(next);
+      this.#dueStart++;
     }
+    return undefined;
   }
 
-  /** The next request has been sent, or is not to be. */
-  shiftDue(): void {
-    const next = this.#due[this.#dueStart];
-    if (next !== undefined) {
-      this.#advance(next);
-      this.#oldestSentNs = Math.min(this.#oldestSentNs, next.sentNs);
-    }
-  }
-
-  #advance(request: SentRequest): void {
-    request.isDue = false;
-    this.#dueStart++;
-    if (this.#dueStart === this.#due.length) {
-      this.#due = [];
-      this.#dueStart = 0;
-    }
+  /** It was sent, or passed over, at a time: it is not due before it is retried. */
+  settle(request: SentRequest, sentNs: number): void {
+    request.sentNs = sentNs;
+    this.#oldestSentNs = Math.min(this.#oldestSentNs, sentNs);
+    this.#dequeue(request);
   }
 
   #enqueue(request: SentRequest): void {
     if (!request.isDue) {
       request.isDue = true;
-      this.#due.push(request);
+      this.#dueCount++;
+      this.#due.push(request.requestId);
     }
+  }
+
+  #dequeue(request: SentRequest): void {
+    if (!request.isDue) {
+      return;
+    }
+    request.isDue = false;
+    this.#dueCount--;
+    // A queue that is never empty is cleared as well: when more than half of it is stale, so that
+    // each id is moved once on average.
+    const staleCount = this.#due.length - this.#dueCount;
+    if (this.#dueCount === 0 || staleCount >= this.#dueCount + STALE_COUNT_MIN) {
+      this.#compact();
+    }
+  }
+
+  #compact(): void {
+    let count = 0;
+    for (let index = this.#dueStart; index < this.#due.length; index++) {
+      const requestId = this.#due[index] as number;
+      if (this.#requests.get(requestId)?.isDue === true) {
+        this.#due[count++] = requestId;
+      }
+    }
+    this.#due.length = count;
+    this.#dueStart = 0;
   }
 }

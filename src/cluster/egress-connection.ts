@@ -5,7 +5,7 @@ import type { ExclusivePublication } from '../transport/exclusive-publication.js
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { EgressQueue } from './egress-queue.js';
-import { EGRESS_SPARE_COUNT } from './memory-budget.js';
+import { EGRESS_SPARE_COUNT, reserveLengthOf } from './memory-budget.js';
 import { egressChannelOf } from './response-channel.js';
 
 /** A closed connection answers for what was lost on its way for so long. */
@@ -51,6 +51,7 @@ export interface EgressHooks {
 export class EgressOpener {
   readonly #transport: Transport;
   readonly #config: ClusterConfig;
+  readonly #reserveLength: number;
   #openedCount = 0;
   /** Whether some have to wait for the next duty cycle. */
   hasMore = false;
@@ -58,6 +59,7 @@ export class EgressOpener {
   constructor(transport: Transport, config: ClusterConfig) {
     this.#transport = transport;
     this.#config = config;
+    this.#reserveLength = reserveLengthOf(config);
   }
 
   startTurn(): void {
@@ -67,13 +69,19 @@ export class EgressOpener {
 
   /** Whether there is memory for one more session, and for answers beside. */
   hasRoom(): boolean {
-    return this.#transport.canAddPublication(this.#config.egressTermLength, EGRESS_SPARE_COUNT);
+    return this.#hasRoomFor(1 + EGRESS_SPARE_COUNT);
+  }
+
+  /** What clients are answered with leaves the log its reserve, as what they send does. */
+  #hasRoomFor(count: number): boolean {
+    const { egressTermLength } = this.#config;
+    return this.#transport.canAddPublication(egressTermLength, count - 1, this.#reserveLength);
   }
 
   /** Undefined when it has to wait: for its turn, or for memory that others give back. */
   open(session: EgressSession): ExclusivePublication | undefined {
     const { egressTermLength, member } = this.#config;
-    if (!this.#transport.canAddPublication(egressTermLength)) {
+    if (!this.#hasRoomFor(1)) {
       hit(Mark.EgressWaitsForMemory);
       return undefined;
     }

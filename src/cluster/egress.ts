@@ -91,6 +91,15 @@ export class Egress implements RelayedEgressSink {
     return this.#connections.size;
   }
 
+  /** Streams to clients that are open; others wait for their turn, or for memory. */
+  openCount(): number {
+    let count = 0;
+    for (const { publication } of this.#connections.values()) {
+      count += publication === undefined ? 0 : 1;
+    }
+    return count;
+  }
+
   /** Bytes that wait for the client that takes least. */
   longestQueue(): number {
     let longest = 0;
@@ -434,7 +443,9 @@ export class Egress implements RelayedEgressSink {
       return false;
     }
     if (greeting === Greeting.Opened) {
-      length = this.#events.sessionEvent(session, session.id, term, EventCode.Ok, '');
+      // Where this leader is: the client may have asked it by another member's name.
+      const endpoints = this.#ingressEndpoints;
+      length = this.#events.sessionEvent(session, session.id, term, EventCode.Ok, endpoints);
     } else if (greeting === Greeting.NewLeader) {
       length = this.#events.newLeader(session.id, term, this.#ingressEndpoints);
     } else {

@@ -297,7 +297,13 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     {
       windowLength: config.member.windowLength,
       // What strangers send must leave room for the log, without which the member is none.
-      accept: ({ termLength }) => roomForStream(arena, termLength, config.logTermLength),
+      accept: ({ termLength }) => {
+        const counts = {
+          ingressCount: subscription.images.length,
+          egressCount: egress.openCount(),
+        };
+        return roomForStream(arena, termLength, config, counts);
+      },
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );

@@ -3,6 +3,7 @@
 import type { Arena } from '../memory/arena.js';
 import { logLength, messageLengthMax } from '../transport/log-memory.js';
 import { serviceChannelLength } from './channel-lengths.js';
+import type { ClusterConfig } from './cluster-config.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -15,7 +16,12 @@ const LOG_SPARE_COUNT = 2;
 export const EGRESS_SPARE_COUNT = 4;
 /** Ingress of a client that sets nothing. */
 const INGRESS_TERM_LENGTH = 256 * 1024;
-/** Session table, scan areas, chunks of snapshots and repairs, staging. */
+/**
+ * For each member: a reader of the recorded log while it catches up, chunks of a snapshot or of a
+ * repair. They are allocated when they are needed, which may be when many clients are there.
+ */
+const MEMBER_WORK_LENGTH = 512 * KIB;
+/** Session table, scan areas, staging. */
 const BASE_LENGTH = 4 * MIB;
 /** What each further service reads the log with, and speaks through on another thread. */
 const SERVICE_LENGTH = 320 * KIB;
@@ -38,26 +44,50 @@ export function channelCountOf(
   return (threads === 'dedicated' ? serviceCount : 0) + (snapshotBy === 'shadow' ? 1 : 0);
 }
 
-/** Bytes that have to be free in one piece for the log, before a client is given any. */
-export function logReserveLength(logTermLength: number): number {
-  return LOG_SPARE_COUNT * logLength(logTermLength);
+/** What the reserve depends on. */
+export type ReserveSettings = Pick<BudgetSettings, 'logTermLength' | 'memberCount'>;
+
+/** Bytes that are free, in one piece, beside whatever a client is given. */
+export function reserveLength({ logTermLength, memberCount }: ReserveSettings): number {
+  return LOG_SPARE_COUNT * logLength(logTermLength) + memberCount * MEMBER_WORK_LENGTH;
 }
 
-/** Whether a client's stream finds memory, or, to be told to the client, why not. */
+/** The reserve of a member that has its configuration. */
+export function reserveLengthOf({ endpoints, logTermLength }: ClusterConfig): number {
+  return reserveLength({ logTermLength, memberCount: endpoints.length });
+}
+
+/** How many streams come from clients, and how many lead to them. */
+export interface ClientStreams {
+  readonly ingressCount: number;
+  readonly egressCount: number;
+}
+
+/**
+ * Whether a client's stream finds memory, and later its answers, or, to be told to the client, why
+ * not.
+ */
 export function roomForStream(
   arena: Arena,
   termLength: number,
-  logTermLength: number,
+  config: ClusterConfig,
+  { egressCount, ingressCount }: ClientStreams,
 ): true | string {
   const length = logLength(termLength);
-  if (arena.canAllocate(length + logReserveLength(logTermLength))) {
+  const reserve = reserveLengthOf(config);
+  // Where more lead to clients than come from them, the one that comes is of a session that a new
+  // leader has connected to already.
+  const unansweredCount = 1 + ingressCount - egressCount;
+  const answerCount = unansweredCount <= 0 ? 0 : unansweredCount + EGRESS_SPARE_COUNT;
+  const answers = answerCount * logLength(config.egressTermLength);
+  if (arena.canAllocate(length + reserve) && arena.freeLength >= length + reserve + answers) {
     return true;
   }
   return (
     `no memory for a client's stream of ${length} bytes: ${arena.allocatedLength} of ` +
-    `memoryLength ${arena.u8.length} are in use, and ${logReserveLength(logTermLength)} are kept ` +
-    `for the log. Lower the client's ingressTermLength (${termLength}), close sessions, or raise ` +
-    "the member's memoryLength"
+    `memoryLength ${arena.u8.length} are in use, and ${reserve} are kept for the log and ` +
+    `${answers} for answers to clients. Lower the client's ingressTermLength (${termLength}), ` +
+    "close sessions, or raise the member's memoryLength"
   );
 }
 
@@ -70,7 +100,7 @@ export function memoryLengthMin(settings: BudgetSettings): number {
   const log = logLength(logTermLength) + messageLengthMax(logTermLength);
   const peers = 2 * (memberCount - 1) * logLength(streamTermLength);
   const egress = (1 + EGRESS_SPARE_COUNT) * logLength(egressTermLength);
-  const free = Math.max(logReserveLength(logTermLength), egress);
+  const free = reserveLength(settings) + egress;
   const services = (settings.serviceCount - 1) * SERVICE_LENGTH;
   const channels = channelCountOf(settings) * serviceChannelLength(settings);
   const fixed = BASE_LENGTH + services + channels;

@@ -8,6 +8,7 @@ import { hit, Mark } from '../marks.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
+import { reserveLengthOf } from './memory-budget.js';
 import { egressChannelOf } from './response-channel.js';
 import { type Correlation, SessionEvents } from './session-events.js';
 
@@ -34,6 +35,7 @@ export interface Asker extends Correlation {
 export class Responder {
   readonly #transport: Transport;
   readonly #config: ClusterConfig;
+  readonly #reserveLength: number;
   readonly #events: SessionEvents;
   readonly #pending = new Map<string, PendingAnswer>();
   droppedCount = 0;
@@ -41,6 +43,7 @@ export class Responder {
   constructor(transport: Transport, config: ClusterConfig) {
     this.#transport = transport;
     this.#config = config;
+    this.#reserveLength = reserveLengthOf(config);
     this.#events = new SessionEvents(transport.arena, config);
   }
 
@@ -87,9 +90,10 @@ export class Responder {
     if (this.#pending.has(keyOf(asker))) {
       return false;
     }
+    const { streamTermLength } = this.#config.member;
     const hasRoom =
       this.#pending.size < PENDING_ANSWER_COUNT_MAX &&
-      this.#transport.canAddPublication(this.#config.member.streamTermLength);
+      this.#transport.canAddPublication(streamTermLength, 0, this.#reserveLength);
     this.droppedCount += hasRoom ? 0 : 1;
     return hasRoom;
   }

@@ -8,11 +8,13 @@
 import { hit, Mark } from '../marks.js';
 import { EventCode } from '../protocol/codecs/enumerations.js';
 import { CREDENTIALS_LENGTH_MAX } from '../protocol/streams.js';
+import { logLength } from '../transport/log-memory.js';
 import { type Authenticator, PRINCIPAL_LENGTH_MAX, type SessionProxy } from './authenticator.js';
 import type { ClusterConfig } from './cluster-config.js';
 import { CountByName, sessionKeyOf } from './cluster-session.js';
 import { type LeaderSessions, OpenResult } from './leader-sessions.js';
 import type { SessionDetails } from './log-publisher.js';
+import { reserveLengthOf } from './memory-budget.js';
 import type { Responder } from './responder.js';
 import { responseHost } from './response-channel.js';
 
@@ -305,7 +307,7 @@ export class SessionAdmission {
   #open(details: SessionDetails, nowMs: number, nowNs: number): boolean {
     const { config, sessions } = this.#parts;
     const result = sessions.open(details, nowMs);
-    const { sessionCountMax, sessionCountPerAddressMax } = config;
+    const { egressTermLength, member, sessionCountMax, sessionCountPerAddressMax } = config;
     const reasons: Readonly<Record<number, string>> = {
       [OpenResult.LimitReached]:
         `the limit of ${sessionCountMax} sessions is reached, with those whose end a service has ` +
@@ -314,8 +316,10 @@ export class SessionAdmission {
         `the limit of ${sessionCountPerAddressMax} sessions of one address is reached: ` +
         'raise sessionCountPerAddressMax',
       [OpenResult.MemoryLimitReached]:
-        'the leader has no memory for another session: raise its memoryLength, or lower ' +
-        'egressTermLength or sessionCountMax',
+        `the leader has no memory for a stream of ${logLength(egressTermLength)} bytes to another ` +
+        `client, with ${reserveLengthOf(config)} of its memoryLength ${member.memoryLength} kept ` +
+        `for the log: close sessions, raise memoryLength, or lower egressTermLength ` +
+        `(${egressTermLength}) or sessionCountMax`,
     };
     const reason = reasons[result];
     if (reason !== undefined) {

@@ -111,6 +111,11 @@ export class Arena {
     return this.#allocatedLength;
   }
 
+  /** Bytes that are free, in however many pieces. */
+  get freeLength(): number {
+    return this.#free.reduce((sum, range) => sum + range.length, 0);
+  }
+
   /** Whether `allocate` of so many bytes would find them. */
   canAllocate(length: number): boolean {
     const slabLength = alignSlab(length);

@@ -211,9 +211,11 @@ export class Transport implements Agent, ImageRegistry {
   /**
    * Whether there is room for a publication, and for so many more of its kind beside it: for those
    * who open one because a stranger asks, and must not end because there are many of him.
+   *
+   * @param reserveLength bytes that stay free beside all of these.
    */
-  canAddPublication(termLength: number, spareCount = 0): boolean {
-    const length = (1 + spareCount) * logLength(termLength);
+  canAddPublication(termLength: number, spareCount = 0, reserveLength = 0): boolean {
+    const length = (1 + spareCount) * logLength(termLength) + reserveLength;
     return (
       this.#publications.length + spareCount < this.config.publicationCountMax &&
       this.#context.arena.canAllocate(length)

@@ -151,3 +151,25 @@ test('a defect before there is a session rejects the connection', async (t) => {
   t.deepEqual(fatal, [], 'and is told once');
   t.end();
 });
+
+test('a client that has the ids of members wrong is served by the one that answers', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'pawl-wrong-ids-'));
+  const [cluster, nobody] = await Promise.all([findLocalEndpoints(1), findLocalEndpoints(1)]);
+  const options = {
+    cluster: { members: cluster.members, logTermLength: 64 * KIB, segmentLength: 64 * KIB },
+    member: { memberId: 0, memoryLength: 64 * 1024 * KIB },
+    directory,
+  };
+  await bootstrapMember(options);
+  const member = runMember({ ...options, serviceFactory: makeSum });
+  const connection = await connectExactlyOnce({
+    ingressEndpoints: `${nobody.ingress},${cluster.ingress.replace('0=', '1=')}`,
+  });
+  const { bytes } = await connection.request(addition(5));
+  t.equal(sumOf(bytes), 5);
+  t.equal(connection.sessionCount, 1, 'over its first session');
+  connection.close();
+  await member.stop();
+  rmSync(directory, { recursive: true, force: true });
+  t.end();
+});
