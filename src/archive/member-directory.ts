@@ -23,7 +23,7 @@ import { checkGeometry, type LogGeometry, segmentBases, segmentFileName } from '
 import { removeSegmentsBefore } from './log-purge.js';
 import { type LogHealth, type RecoveredLog, recoverLog } from './log-recovery.js';
 import { initialNodeState, NodeStateFile } from './node-state-file.js';
-import { type FoundRecords, giveUpVoteWithMark, readRecords } from './record-recovery.js';
+import { type FoundRecords, giveUpVoteForLostMark, readRecords } from './record-recovery.js';
 import { RecordingLog } from './recording-log.js';
 import { beginLogAt, isInstallUnfinished } from './snapshot-install.js';
 import type { SnapshotManifest } from './snapshot-manifest.js';
@@ -179,7 +179,7 @@ function* finishInstall(
 ): StorageTask<void> {
   const reading = yield* readDurableMark(storage);
   if (reading.kind !== 'found') {
-    yield* giveUpVoteWithMark(storage);
+    yield* giveUpVoteForLostMark(storage);
   }
   const { index, usable } = found;
   if (usable !== undefined && (yield* isInstallUnfinished(storage, index, usable, reading))) {

@@ -115,7 +115,7 @@ export function provenMark(reading: DurableMarkReading, proven: ProvenPositions)
  * Gives up the vote of a member that lost its mark, durably. A vote whose own record is damaged
  * does not count as it is.
  */
-export function* giveUpVoteWithMark(storage: Storage): StorageTask<void> {
+export function* giveUpVoteForLostMark(storage: Storage): StorageTask<void> {
   const reading = yield* readNodeState(storage);
   if (reading.kind === 'found' && reading.state.voting && !reading.isDamaged) {
     const state = { ...reading.state, voting: false };

@@ -85,15 +85,20 @@ function hasVote(disk: MemoryDisk): boolean {
   return reading.kind === 'found' && reading.state.voting;
 }
 
+/** Whether every byte of a log from a position on is on a disk. */
 function logBytes(disk: MemoryDisk, image: LogImage, from: number): boolean {
-  return segmentBases([...disk.names.keys()]).every((base) => {
-    const segment = disk.file(`0-${base}.rec`);
-    const at = Math.max(from, base);
+  const bases = new Set(segmentBases([...disk.names.keys()]));
+  for (let at = from; at < image.position; ) {
+    const base = at - (at % SEGMENT_LENGTH);
     const end = Math.min(image.position, base + SEGMENT_LENGTH);
-    return (
-      Buffer.compare(segment.subarray(at - base, end - base), image.bytes.subarray(at, end)) === 0
-    );
-  });
+    const found = bases.has(base) ? disk.file(`0-${base}.rec`) : new Uint8Array(0);
+    const bytes = image.bytes.subarray(at, end);
+    if (Buffer.compare(found.subarray(at - base, end - base), bytes) !== 0) {
+      return false;
+    }
+    at = end;
+  }
+  return true;
 }
 
 function keepsLog(t: Test, disk: MemoryDisk, image: LogImage, from: number): void {
@@ -212,6 +217,16 @@ test('an install is pending while its snapshot is the newest, and the log ends b
     'the log was there when the later one was taken',
   );
   t.notOk(isInstallPending({ ...index, snapshots: [later] }, 0));
+  t.end();
+});
+
+test('where neither mark nor terms tell whose log it is, nothing of it goes', (t) => {
+  const { disk, image } = installedDisk();
+  disk.delete('durable-mark.dat');
+  disk.damage('recording.log').fill(0x55, 64 + 20, 64 + 24);
+  t.throws(() => start(disk, arena), /durable-mark.dat is damaged and recording.log ends in an/);
+  t.ok(logBytes(disk, image, INSTALLED), 'the log is as it was');
+  t.notOk(hasVote(disk), 'and the vote is given up');
   t.end();
 });
 
