@@ -108,8 +108,9 @@ export function decodeMessages(
 }
 
 /**
- * Keeps, of the `count` frames that a scan has left in `area`, those that are whole and no session
- * message, in order. Returns how many.
+ * Keeps, of the `count` frames that a scan has left in `area`, those that are no whole session
+ * message, in order. Returns how many. Parts of long messages are among them: only the first one
+ * says what it is a part of, and it may lie in an earlier scan.
  */
 export function selectEvents(area: usize, count: i32): i32 {
   let kept = 0;
@@ -118,7 +119,7 @@ export function selectEvents(area: usize, count: i32): i32 {
   for (let index = 0; index < count; index++, indexed += SCAN_ENTRY_LENGTH) {
     const frame = <usize>load<u32>(indexed);
     const payloadLength = load<i32>(indexed, 4) - DATA_HEADER_LENGTH;
-    if (isWhole(frame) && bodyOffset(frame, payloadLength) == 0) {
+    if (bodyOffset(frame, payloadLength) == 0) {
       store<u64>(target, load<u64>(indexed));
       target += SCAN_ENTRY_LENGTH;
       kept++;

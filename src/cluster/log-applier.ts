@@ -18,7 +18,10 @@ import { type SnapshotEvent, snapshotEventOf } from './cluster-snapshot.js';
 import type { LeaderSessions } from './leader-sessions.js';
 import { isLogMessageValid } from './log-events.js';
 import type { FragmentHandler, LiveLog, LogPoller } from './log-poller.js';
+import { MessageAssembler, type MessageHandler } from './message-assembler.js';
 
+const FLAG_BEGIN = 0x80;
+const FLAGS_UNFRAGMENTED = 0xc0;
 const FRAGMENT_LIMIT = 8_192;
 /** Bytes of log between two positions that are noted. */
 const NOTED_INTERVAL_LENGTH = 64 * 1024;
@@ -27,6 +30,13 @@ const CLOSE_DETAILS: ReadonlyMap<number, string> = new Map([
   [CloseReason.ClientAction, 'closed by the client'],
   [CloseReason.ServiceAction, 'closed by the service'],
   [CloseReason.Timeout, `${SESSION_TIMED_OUT}: no message or keep-alive arrived in time`],
+]);
+
+/** What is applied here. Each may be longer than a frame of the leader that appended it. */
+const APPLIED_TEMPLATES: ReadonlySet<number> = new Set([
+  TemplateId.SessionOpenEvent,
+  TemplateId.SessionCloseEvent,
+  TemplateId.ClusterActionRequest,
 ]);
 
 /** Applies session events. */
@@ -41,6 +51,9 @@ export class LogApplier {
   readonly #onSnapshotEvent: (event: SnapshotEvent) => void;
   // Closes that the service has not reached yet: its last replies are still to leave before them.
   readonly #closes: (ClosedSession & { readonly position: Position })[] = [];
+  readonly #assembler: MessageAssembler;
+  // Whether the message whose parts are read is applied here, when it is whole.
+  #isApplied = false;
   #isIngressOpen = false;
   #nowMs = 0;
   /** Messages without effect, here and in services, because they are not whole. */
@@ -49,12 +62,16 @@ export class LogApplier {
   #noted: Position;
   #behind: Position;
 
-  /** @param onSnapshotEvent is told of a snapshot event while the state is that of its position. */
+  /**
+   * @param messageLengthMax of the log, bytes: what services do not assemble is not applied here.
+   * @param onSnapshotEvent is told of a snapshot event while the state is that of its position.
+   */
   constructor(
     poller: LogPoller,
     applied: AppliedSessions,
     leader: LeaderSessions,
     control: ClusterControl,
+    messageLengthMax: number,
     onSnapshotEvent: (event: SnapshotEvent) => void,
   ) {
     this.#poller = poller;
@@ -62,6 +79,7 @@ export class LogApplier {
     this.#leader = leader;
     this.#control = control;
     this.#onSnapshotEvent = onSnapshotEvent;
+    this.#assembler = new MessageAssembler(this.#onMessage, messageLengthMax);
     this.#noted = poller.position;
     this.#behind = poller.position;
   }
@@ -83,7 +101,7 @@ export class LogApplier {
   poll(limit: Position, isIngressOpen: boolean, nowMs: number): number {
     this.#isIngressOpen = isIngressOpen;
     this.#nowMs = nowMs;
-    const work = this.#poller.pollEvents(this.#onEvent, limit, FRAGMENT_LIMIT);
+    const work = this.#poller.pollEvents(this.#onFragment, limit, FRAGMENT_LIMIT);
     if (this.position - this.#noted >= NOTED_INTERVAL_LENGTH) {
       this.#behind = this.#noted;
       this.#noted = this.position;
@@ -107,8 +125,20 @@ export class LogApplier {
     this.#poller.close();
   }
 
-  // Session state depends on events alone: the messages of clients are passed over unread.
-  readonly #onEvent: FragmentHandler = (view, offset, length, _flags, position) => {
+  // Session state depends on events alone: the messages of clients are passed over unread, and the
+  // parts of long ones are not gathered.
+  readonly #onFragment: FragmentHandler = (view, offset, length, flags, position) => {
+    if ((flags & FLAG_BEGIN) !== 0) {
+      this.#isApplied =
+        flags === FLAGS_UNFRAGMENTED ||
+        APPLIED_TEMPLATES.has(messageTemplateId(view, offset, length));
+    }
+    if (this.#isApplied) {
+      this.#assembler.onFragment(view, offset, length, flags, position);
+    }
+  };
+
+  readonly #onMessage: MessageHandler = (view, offset, length, position) => {
     const templateId = messageTemplateId(view, offset, length);
     if (!isLogMessageValid(templateId, view, offset, length)) {
       this.invalidCount++;

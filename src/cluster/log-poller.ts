@@ -168,7 +168,7 @@ export class LogPoller implements LogReader {
   }
 
   /**
-   * As `poll` for events alone: messages of sessions and parts of long ones are passed over.
+   * As `poll` for events: whole messages of sessions are passed over, parts of long ones are not.
    *
    * @returns fragments passed over or delivered.
    */

@@ -286,7 +286,9 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
   });
   const sessions = new LeaderSessions(arena, config, applied, egress, log.logPublisher);
   const control = new ClusterControl(log.logPublisher);
-  const applier = new LogApplier(log.makePoller(), applied, sessions, control, (event) => {
+  const lengthMax = messageLengthMax(config.logTermLength);
+  const poller = log.makePoller();
+  const applier = new LogApplier(poller, applied, sessions, control, lengthMax, (event) => {
     snapshots.taker.onEvent(event, applied.values(), control.isSuspended);
     snapshots.schedule.onEvent(event.logPosition, event.timestampMs);
   });
@@ -337,7 +339,7 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     log: log.logPublisher,
     queries: queryIngress,
     orders,
-    messageLengthMax: messageLengthMax(config.logTermLength),
+    messageLengthMax: lengthMax,
   });
   const close = (): void => {
     egress.close();

@@ -204,8 +204,7 @@ export interface CoreExports {
     out: number,
   ): number;
   /**
-   * Keeps of the frames that a scan has indexed those that are whole and no session message.
-   * Count.
+   * Keeps of the frames that a scan has indexed those that are no whole session message. Count.
    */
   selectEvents(area: number, count: number): number;
   /**

@@ -6,19 +6,15 @@
 import test from 'tape';
 import { isLogMessageValid } from '../../src/cluster/log-events.js';
 import { LogPublisher } from '../../src/cluster/log-publisher.js';
-import { Arena } from '../../src/memory/arena.js';
 import { SessionMessageHeaderEncoder } from '../../src/protocol/codecs/session-message-header.js';
 import { messageTemplateId } from '../../src/protocol/message-header.js';
 import { LOG_MESSAGES, SESSION_MESSAGES } from '../../src/protocol/schema-client-messages.js';
 import { OWN_MESSAGES } from '../../src/protocol/schema-member-messages.js';
 import type { MessageSchema } from '../../src/protocol/schema-types.js';
-import { INGRESS_STREAM_ID } from '../../src/protocol/streams.js';
 import { type LogEventHandler, LogEventReader } from '../../src/service/log-event-reader.js';
-import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
-import { Transport } from '../../src/transport/transport.js';
 import { ClusterFixture, MS, messageOf, type TestClient } from './cluster-fixture.js';
+import { startRawClient } from './raw-client.js';
 
-const MIB = 1024 * 1024;
 const HEAD_LENGTH = 32;
 
 /** A session message of any content, as its bytes. */
@@ -31,37 +27,6 @@ function sessionMessage(client: TestClient, blockLength: number, bodyLength: num
     .clusterSessionId(client.client?.clusterSessionId ?? -1);
   view.setUint16(0, blockLength, true);
   return bytes;
-}
-
-/** A machine that sends the leader whatever it is given. */
-function rawClient(fixture: ClusterFixture, leaderId: number): ExclusivePublication {
-  const endpoints = fixture.cluster.ingressEndpoints.split(',');
-  const endpoint = endpoints.find((one) => one.startsWith(`${leaderId}=`)) ?? '';
-  const channel = `aeron:udp?endpoint=${endpoint.slice(endpoint.indexOf('=') + 1)}`;
-  const node = fixture.world.addNode({ name: 'raw client' });
-  fixture.setDelays();
-  let publication: ExclusivePublication | undefined;
-  node.start((process) => {
-    process.spawn('main', ({ entropy, network }) => {
-      const transport = new Transport({
-        arena: Arena.create(4 * MIB),
-        network,
-        entropy,
-        config: { termLength: 64 * 1024, mtuLength: 1408 },
-      });
-      publication = transport.addPublication(channel, INGRESS_STREAM_ID);
-      return [
-        {
-          roleName: 'raw client',
-          doWork: (nowNs) => transport.doWork(nowNs),
-          deadlineNs: () => transport.deadlineNs(),
-          close: () => transport.close(),
-        },
-      ];
-    });
-  });
-  fixture.await(() => publication?.isConnected === true, 'the raw client is connected');
-  return publication as ExclusivePublication;
 }
 
 /** Its client gets an answer, and no member has ended. */
@@ -78,7 +43,7 @@ test('a message whose block is longer than itself is counted, and harms nobody',
   const leader = fixture.start();
   const client = fixture.connect();
   fixture.await(() => client.isConnected, 'the client is connected');
-  const publication = rawClient(fixture, leader.memberId);
+  const { publication } = startRawClient(fixture, leader.memberId);
   const cases: (readonly [blockLength: number, bodyLength: number])[] = [
     [65_535, 0],
     [25, 0],
