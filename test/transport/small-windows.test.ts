@@ -98,7 +98,7 @@ test('a stream of which half a term holds no datagram is refused with the reason
   const told = fixture.network.sent.find((each) => frameTypeOf(each) === FrameType.Err);
   t.match(
     Buffer.from(told?.bytes.subarray(40) ?? []).toString('latin1'),
-    /MTU is 32800, but half of its term length 65536 .*: lower its mtuLength or raise its termLength/,
+    /MTU is 32800, but half of its term length 65536 .*: lower its mtuLength or raise/,
   );
   fixture.network.inject(setup(901, TERM_LENGTH / 2), STRANGER, LOCAL);
   fixture.turn();
