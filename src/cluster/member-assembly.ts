@@ -318,20 +318,13 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     onWarning: (message) => onWarning(message),
   });
   const { schedule } = snapshots;
-  const orders = new ClientOrders({
-    applied,
-    sessions,
-    admission,
-    authorisation,
-    schedule,
-    egress,
-    responder,
-  });
+  const asked = { applied, sessions, admission, authorisation, egress, responder };
+  const orders = new ClientOrders({ ...asked, schedule });
   const reads = new LeaderReads(inputs.services.answering, egress, {
     countMax: config.member.queryCountMax,
     bytesMax: config.member.queryBytesMax,
   });
-  const queryIngress = new QueryIngress(arena, sessions.table, reads);
+  const queryIngress = new QueryIngress(arena, sessions, reads);
   const ingress = new IngressAdapter({
     arena,
     subscription,

@@ -37,7 +37,7 @@ export interface QueryRun {
 /** Checks queries and hands them on. */
 export class QueryIngress {
   readonly #arena: Arena;
-  readonly #table: number;
+  readonly #sessions: { readonly table: number };
   readonly #reads: LeaderReads;
   readonly #decoder = new QueryDecoder();
   readonly #batchDecoder = new QueryBatchDecoder();
@@ -48,10 +48,10 @@ export class QueryIngress {
   /** Queries of another term or of no open session, or not understood; dropped. */
   rejectedCount = 0;
 
-  /** @param table address of the table of sessions. */
-  constructor(arena: Arena, table: number, reads: LeaderReads) {
+  /** @param sessions where the table of sessions is now. */
+  constructor(arena: Arena, sessions: { readonly table: number }, reads: LeaderReads) {
     this.#arena = arena;
-    this.#table = table;
+    this.#sessions = sessions;
     this.#reads = reads;
   }
 
@@ -142,11 +142,11 @@ export class QueryIngress {
     const { core } = this.#arena;
     if (
       !Number.isSafeInteger(sessionId) ||
-      core.sessionState(this.#table, sessionId) !== SessionTableState.Open
+      core.sessionState(this.#sessions.table, sessionId) !== SessionTableState.Open
     ) {
       return NO_SESSION;
     }
-    core.sessionTouch(this.#table, sessionId, this.#timestamp);
+    core.sessionTouch(this.#sessions.table, sessionId, this.#timestamp);
     this.#openSessionId = sessionId;
     return sessionId;
   }

@@ -316,10 +316,10 @@ export class SessionAdmission {
         `the limit of ${sessionCountPerAddressMax} sessions of one address is reached: ` +
         'raise sessionCountPerAddressMax',
       [OpenResult.MemoryLimitReached]:
-        `the leader has no memory for a stream of ${logLength(egressTermLength)} bytes to another ` +
-        `client, with ${reserveLengthOf(config)} of its memoryLength ${member.memoryLength} kept ` +
-        `for the log: close sessions, raise memoryLength, or lower egressTermLength ` +
-        `(${egressTermLength}) or sessionCountMax`,
+        `the leader has no memory for a stream of ${logLength(egressTermLength)} bytes to ` +
+        `another client, with ${reserveLengthOf(config)} of its memoryLength ` +
+        `${member.memoryLength} kept for the log: close sessions, raise memoryLength, ` +
+        `or lower egressTermLength (${egressTermLength}) or sessionCountMax`,
     };
     const reason = reasons[result];
     if (reason !== undefined) {

@@ -13,7 +13,7 @@ import type { FragmentHandler, LogPoller } from '../../src/cluster/log-poller.js
 import { MessageAssembler } from '../../src/cluster/message-assembler.js';
 import { CHANNEL_LENGTH_MAX } from '../../src/protocol/channel-uri.js';
 import { EventCode } from '../../src/protocol/codecs/enumerations.js';
-import { NewLeadershipTermEventEncoder } from '../../src/protocol/codecs/new-leadership-term-event.js';
+import * as termEvent from '../../src/protocol/codecs/new-leadership-term-event.js';
 import { SessionConnectRequestEncoder } from '../../src/protocol/codecs/session-connect-request.js';
 import { SessionEventDecoder } from '../../src/protocol/codecs/session-event.js';
 import { SessionMessageHeaderEncoder } from '../../src/protocol/codecs/session-message-header.js';
@@ -152,7 +152,7 @@ function encodeLogged(kind: Logged['kind'], id: number, length: number): Uint8Ar
   }
   const encoder =
     kind === 'term'
-      ? new NewLeadershipTermEventEncoder().wrapAndApplyHeader(view, 0)
+      ? new termEvent.NewLeadershipTermEventEncoder().wrapAndApplyHeader(view, 0)
       : new SessionMessageHeaderEncoder().wrapAndApplyHeader(view, 0).clusterSessionId(id);
   const bodyLength = kind === 'term' ? 0 : length;
   return bytes.subarray(0, 8 + encoder.encodedLength() + bodyLength);

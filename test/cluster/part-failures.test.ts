@@ -143,7 +143,7 @@ test('a query of no open session, or of another term, is counted and handed to n
   arena.core.sessionPut(table, 77, SessionTableState.Open, 0);
   const taken: number[] = [];
   const reads = { onQuery: (_sessionId: number, queryId: number) => taken.push(queryId) };
-  const ingress = new QueryIngress(arena, table, reads as unknown as LeaderReads);
+  const ingress = new QueryIngress(arena, { table }, reads as unknown as LeaderReads);
   ingress.beginTurn(4, 1);
   const ask = (termId: number, sessionId: number, queryId: number): void => {
     const view = new DataView(new ArrayBuffer(64));

@@ -63,7 +63,7 @@ function understood(messages: readonly DataView[], limits = { countMax: 1e6, byt
     onQuery: (...query: Parameters<QueryQueue['push']>) => queue.push(...query),
     onQueries: (...run: Parameters<QueryQueue['pushRecords']>) => queue.pushRecords(...run),
   };
-  const ingress = new QueryIngress(arena, table, reads as unknown as LeaderReads);
+  const ingress = new QueryIngress(arena, { table }, reads as unknown as LeaderReads);
   ingress.beginTurn(4, 1);
   for (const message of messages) {
     if (messageTemplateId(message, 0, message.byteLength) === TemplateId.QueryBatch) {

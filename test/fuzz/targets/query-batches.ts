@@ -50,7 +50,7 @@ class Leader {
         hold(this.queue.pushRecords(...run), 'there is room for a message');
       },
     };
-    this.ingress = new QueryIngress(arena, table, reads as unknown as LeaderReads);
+    this.ingress = new QueryIngress(arena, { table }, reads as unknown as LeaderReads);
     this.ingress.beginTurn(TERM_ID, 1);
   }
 
