@@ -8,7 +8,7 @@
 import { connectExactlyOnce } from 'pawl';
 
 const Operation = { Get: 1, Put: 2, CompareAndSet: 4 };
-const RESULTS = ['ok', 'not found', 'another value', 'not understood'];
+const RESULTS = ['ok', 'not found', 'another value', 'not understood', 'too long'];
 /** In place of the length of an expected value: the key must not be there. */
 const NO_VALUE = 0xffff_ffff;
 const HEAD_LENGTH = 16;

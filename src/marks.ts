@@ -139,6 +139,7 @@ export const Mark = {
   ServiceMessageRepeated: nextMark(),
   ServiceMessagesAtLimit: nextMark(),
   ServiceMessagesInSnapshot: nextMark(),
+  SnapshotRecordOversize: nextMark(),
   ResponderAnswerExpired: nextMark(),
   PollerReadsArchive: nextMark(),
   SnapshotByShadow: nextMark(),

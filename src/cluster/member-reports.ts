@@ -1,8 +1,10 @@
 // member-reports.ts: what a member says to people about itself.
 
 import { ErrorCode, PawlError } from '../errors.js';
+import type { Arena } from '../memory/arena.js';
 import { RefusalReason } from '../protocol/codecs/enumerations.js';
 import type { Subscription } from '../transport/subscription.js';
+import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
 import type { Divergence } from './divergence.js';
 import type { MemberParts } from './member-assembly.js';
@@ -79,8 +81,50 @@ export function checkAuthentication(config: ClusterConfig, hasAuthenticator: boo
   }
 }
 
+/** Everything that a member counts. */
+export function memberCounters(
+  transport: Transport,
+  arena: Arena,
+  running: MemberParts | undefined,
+): Record<string, number> {
+  const counters: Record<string, number> = {};
+  const sources: readonly object[] = [
+    transport.counters,
+    running?.election.counters ?? {},
+    running?.logCare.counters() ?? {},
+    careCounters(running),
+  ];
+  for (const source of sources) {
+    for (const [name, value] of Object.entries(source)) {
+      if (typeof value === 'number') {
+        counters[name] = value;
+      }
+    }
+  }
+  counters.handshakesDropped = running?.admission.droppedCount ?? 0;
+  counters.handshakesTimedOut = running?.admission.timedOutCount ?? 0;
+  counters.sessionsChallenged = running?.admission.challengedCount ?? 0;
+  counters.sessionsAuthenticated = running?.admission.acceptedCount ?? 0;
+  counters.sessionsRejected = running?.admission.rejectedCount ?? 0;
+  counters.authenticatorFailures = running?.admission.failedCount ?? 0;
+  counters.arenaBytes = arena.allocatedLength;
+  counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
+  counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
+  counters.queriesAnswered = running?.reads.answeredCount ?? 0;
+  counters.queriesRefused = running?.reads.refusedCount ?? 0;
+  counters.queriesDropped = running?.reads.droppedCount ?? 0;
+  counters.queriesRejected = running?.queryIngress.rejectedCount ?? 0;
+  counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
+  counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
+  counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
+  counters.timersProposed = running?.module.timersProposed ?? 0;
+  counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
+  counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
+  return counters;
+}
+
 /** What has become of snapshots and of the log, of the disk, and of what services put out. */
-export function careCounters(running: MemberParts | undefined): Record<string, number> {
+function careCounters(running: MemberParts | undefined): Record<string, number> {
   return {
     snapshotsTaken: running?.taker.takenCount ?? 0,
     snapshotPauseNs: running?.taker.pauseNs ?? 0,

@@ -31,9 +31,9 @@ import { assembleMember, type MemberParts, type RecorderRunner } from './member-
 import { type LimitVisitor, visitLimits } from './member-limits.js';
 import type { MemberOrders } from './member-orders.js';
 import {
-  careCounters,
   checkAuthentication,
   healthOf,
+  memberCounters,
   REFUSALS,
   socketFailure,
 } from './member-reports.js';
@@ -144,6 +144,8 @@ export class Member implements Agent {
   /** Stays when the member is closed: whoever ordered a shutdown asks what became of it. */
   #shutdown: MemberParts['shutdown'] | undefined;
   #failure: PawlError | undefined;
+  /** What a service threw when it was told that the member leaves. */
+  #terminationError: PawlError | undefined;
   #role: Role = 'follower';
   #isStarted = false;
   #isLeaving = false;
@@ -181,9 +183,12 @@ export class Member implements Agent {
     return this.#transport;
   }
 
-  /** Set when the member cannot go on; doWork throws it. */
+  /**
+   * Set when the member cannot go on; doWork throws it. A service that throws when it is told of
+   * the end is no reason not to leave: that is thrown when all else is complete.
+   */
   get failure(): PawlError | undefined {
-    return this.#failure;
+    return this.#failure ?? this.#terminationError;
   }
 
   /** Consensus and recorder, for whoever watches every duty cycle; undefined while it opens. */
@@ -207,6 +212,10 @@ export class Member implements Agent {
 
   /** Whether a clean leave is complete. */
   get hasLeft(): boolean {
+    return this.#isAtEnd() && this.failure === undefined;
+  }
+
+  #isAtEnd(): boolean {
     const isLogStopped = this.#running === undefined || this.#isStopped();
     return this.#isLeaving && isLogStopped && this.#services.isTerminated;
   }
@@ -215,7 +224,7 @@ export class Member implements Agent {
     this.#check();
     if (!this.#isStarted) {
       this.#isStarted = true;
-      this.#open(nowNs);
+      this.#open();
     }
     let work = this.#transport.doWork(nowNs);
     work += this.#tasks.poll();
@@ -252,7 +261,7 @@ export class Member implements Agent {
   leave(nowNs: number): void {
     if (!this.#isLeaving) {
       this.#isLeaving = true;
-      this.#services.terminate();
+      this.#terminationError = this.#services.terminate();
       this.#running?.election.leave(nowNs);
     }
   }
@@ -320,46 +329,9 @@ export class Member implements Agent {
       freeSpaceLength: running?.diskWatch.freeLength,
       // Collected for those who look only: others ask for a status often.
       get counters() {
-        return member.#counters(running);
+        return memberCounters(member.#transport, member.#member.arena, running);
       },
     };
-  }
-
-  #counters(running: MemberParts | undefined): Record<string, number> {
-    const counters: Record<string, number> = {};
-    const sources: readonly object[] = [
-      this.#transport.counters,
-      running?.election.counters ?? {},
-      running?.logCare.counters() ?? {},
-      careCounters(running),
-    ];
-    for (const source of sources) {
-      for (const [name, value] of Object.entries(source)) {
-        if (typeof value === 'number') {
-          counters[name] = value;
-        }
-      }
-    }
-    counters.handshakesDropped = running?.admission.droppedCount ?? 0;
-    counters.handshakesTimedOut = running?.admission.timedOutCount ?? 0;
-    counters.sessionsChallenged = running?.admission.challengedCount ?? 0;
-    counters.sessionsAuthenticated = running?.admission.acceptedCount ?? 0;
-    counters.sessionsRejected = running?.admission.rejectedCount ?? 0;
-    counters.authenticatorFailures = running?.admission.failedCount ?? 0;
-    counters.arenaBytes = this.#member.arena.allocatedLength;
-    counters.ingressRejected = running?.ingress.rejectedCount ?? 0;
-    counters.ingressBackPressured = running?.ingress.backPressureCount ?? 0;
-    counters.queriesAnswered = running?.reads.answeredCount ?? 0;
-    counters.queriesRefused = running?.reads.refusedCount ?? 0;
-    counters.queriesDropped = running?.reads.droppedCount ?? 0;
-    counters.queriesRejected = running?.queryIngress.rejectedCount ?? 0;
-    counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
-    counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
-    counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;
-    counters.timersProposed = running?.module.timersProposed ?? 0;
-    counters.serviceMessagesProposed = running?.module.serviceMessagesProposed ?? 0;
-    counters.consensusUndelivered = running?.publisher.undeliveredCount ?? 0;
-    return counters;
   }
 
   #isStopped(): boolean {
@@ -392,12 +364,15 @@ export class Member implements Agent {
         this.#failure ??= socketFailure(running.subscriptions[index] as Subscription);
       }
     }
+    if (this.#terminationError !== undefined && this.#isAtEnd()) {
+      this.#failure ??= this.#terminationError;
+    }
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
   }
 
-  #open(nowNs: number): void {
+  #open(): void {
     const { arena, config, storage } = this.#member;
     this.#tasks.run(
       openDirectory(storage, {
@@ -409,10 +384,10 @@ export class Member implements Agent {
         // Of what a snapshot holds nothing is replayed.
         snapshotVersionsMax: this.#services.snapshotVersions,
       }),
-      (directory) => this.#start(directory, nowNs),
+      (directory) => this.#start(directory),
       (error) => {
         if (error.code === ErrorCode.DirectoryNotBorn && !this.#isBirthTried) {
-          this.#birth(nowNs);
+          this.#birth();
         } else {
           this.#failure = error;
         }
@@ -424,7 +399,7 @@ export class Member implements Agent {
    * A blank directory may be all that is left of a member that has voted: it is born without a
    * vote.
    */
-  #birth(nowNs: number): void {
+  #birth(): void {
     const { clock, config, entropy, events, storage } = this.#member;
     this.#isBirthTried = true;
     events?.onWarning?.(
@@ -443,15 +418,19 @@ export class Member implements Agent {
         // ends.
         lockHeld: true,
       }),
-      () => this.#open(nowNs),
+      () => this.#open(),
       (error) => {
         this.#failure = error;
       },
     );
   }
 
-  #start(directory: RecoveredDirectory, nowNs: number): void {
+  #start(directory: RecoveredDirectory): void {
     const { events } = this.#member;
+    // It has told nobody that it is there, and its services were never started.
+    if (this.#isLeaving) {
+      return;
+    }
     for (const warning of directory.warnings) {
       events?.onWarning?.(warning);
     }
@@ -473,9 +452,6 @@ export class Member implements Agent {
       },
     });
     this.#shutdown = this.#running.shutdown;
-    if (this.#isLeaving) {
-      this.#running.election.leave(nowNs);
-    }
   }
 
   #onRoleChange(role: Role, termId: number): void {

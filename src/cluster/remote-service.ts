@@ -387,7 +387,7 @@ export class RemoteService implements ServiceHost {
       this.#snapshot?.add(address, length);
     } else {
       assert(type === OutputType.SnapshotEnd, 'the service says what the engine understands');
-      this.#snapshot?.complete();
+      this.#snapshot?.complete(this.#arena.f64[address >> 3] as number);
     }
   }
 }

@@ -20,6 +20,7 @@ export class RemoteSnapshot implements SnapshotSection {
   readonly #joiner: MessageJoiner;
   #takenLength: number;
   #isComplete = false;
+  #oversizeLength = 0;
   #isClosed = false;
 
   /** @param onTaken the service may go on. */
@@ -38,9 +39,14 @@ export class RemoteSnapshot implements SnapshotSection {
     }
   }
 
-  /** All pieces have arrived. */
-  complete(): void {
+  get oversizeLength(): number {
+    return this.#oversizeLength;
+  }
+
+  /** All pieces have arrived, or one record was too long and nothing follows. */
+  complete(oversizeLength: number): void {
     this.#isComplete = true;
+    this.#oversizeLength = oversizeLength;
   }
 
   write(append: SnapshotWrite, lengthMax: number): boolean {

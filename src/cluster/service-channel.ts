@@ -85,6 +85,7 @@ export const OutputType = {
   SnapshotBegin: 7,
   /** f64 flags, bytes. */
   SnapshotPiece: 8,
+  /** f64 bytes of a record that is too long for a snapshot, or 0. */
   SnapshotEnd: 9,
   /** f64 session, f64 query, f64 position, f64 code, answer. */
   Answer: 10,

@@ -135,8 +135,16 @@ export type SnapshotWrite = (
   length?: number,
 ) => void;
 
+/** Longest record of a service in a snapshot, bytes. */
+export const SNAPSHOT_RECORD_LENGTH_MAX = 16 * 1024 * 1024;
+
 /** State that was frozen at one position of the log, written in bounded steps. */
 export interface SnapshotSection {
+  /**
+   * Bytes of a record that is longer than a snapshot takes; 0 while there is none. With one the
+   * section is of no use, and ends.
+   */
+  readonly oversizeLength?: number;
   /** Writes about `lengthMax` bytes; true when all is written. */
   write(append: SnapshotWrite, lengthMax: number): boolean;
   /** Nothing has to stand still any more. */

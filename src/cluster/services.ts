@@ -105,10 +105,20 @@ export class Services {
     return work;
   }
 
-  terminate(): void {
+  /** Tells all that the member leaves. Returns what the first threw that did. */
+  terminate(): PawlError | undefined {
+    let failure: PawlError | undefined;
     for (const host of this.hosts) {
-      host.terminate();
+      try {
+        host.terminate();
+      } catch (error) {
+        if (!(error instanceof PawlError)) {
+          throw error;
+        }
+        failure ??= error;
+      }
     }
+    return failure;
   }
 
   close(): void {

@@ -12,13 +12,18 @@ import { SNAPSHOT_FORMAT_VERSION, type SnapshotEntry } from '../archive/snapshot
 import { removeRecordings } from '../archive/snapshot-recovery.js';
 import { SnapshotWriter, type WrittenRecording } from '../archive/snapshot-writer.js';
 import type { StorageTask, StorageTasks } from '../archive/storage-task.js';
-import type { PawlError } from '../errors.js';
+import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import type { Clock } from '../ports/clock.js';
 import { POSITION_NULL, type Position } from '../position.js';
 import type { ClusterSession } from './cluster-session.js';
 import { ClusterSnapshot, type SnapshotEvent, termsBelow } from './cluster-snapshot.js';
-import type { SnapshotSection, SnapshotSink, SnapshotWrite } from './service-host.js';
+import {
+  SNAPSHOT_RECORD_LENGTH_MAX,
+  type SnapshotSection,
+  type SnapshotSink,
+  type SnapshotWrite,
+} from './service-host.js';
 
 /** Bytes that are encoded in one step, about: some tenths of a millisecond. */
 export const SNAPSHOT_STEP_LENGTH = 32 * 1024;
@@ -225,7 +230,13 @@ export class SnapshotTaker {
       writer.append(head, headLength, body, offset, length);
     const { clock } = this.#parts;
     const beganNs = clock.nowNs();
-    if (section.write(append, SNAPSHOT_STEP_LENGTH)) {
+    const isWritten = section.write(append, SNAPSHOT_STEP_LENGTH);
+    const oversizeLength = section.oversizeLength ?? 0;
+    if (oversizeLength > 0) {
+      this.#giveUp(writing, oversizeError(oversizeLength));
+      return 1;
+    }
+    if (isWritten) {
       section.close();
       sections.shift();
     }
@@ -351,4 +362,13 @@ export class SnapshotTaker {
       SNAPSHOT_MANIFEST_QUEUE,
     );
   }
+}
+
+/** Every member would meet it at this event, and again at each start: none ends for it. */
+function oversizeError(length: number): PawlError {
+  return new PawlError(
+    ErrorCode.LimitExceeded,
+    `the service offered a record of ${length} bytes, and a snapshot takes at most ` +
+      `${SNAPSHOT_RECORD_LENGTH_MAX}: have it offer parts as records of their own`,
+  );
 }

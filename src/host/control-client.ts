@@ -12,11 +12,13 @@ import {
 } from './control-server.js';
 
 const LOOPBACK = '127.0.0.1';
+const PORT_MAX = 65_535;
 
 /** Codes that the other process may answer with, by their text. */
 const KNOWN_CODES: ReadonlySet<string> = new Set(Object.values(ErrorCode));
 
-function notRunning(directory: string, cause?: unknown): PawlError {
+/** Nobody is there, or somebody who is no member. */
+export function notRunning(directory: string, cause?: unknown): PawlError {
   return new PawlError(
     ErrorCode.Closed,
     `no member runs on ${directory}: start it with pawl node, or name the directory of one that ` +
@@ -43,12 +45,42 @@ function readEndpoint(directory: string): ControlEndpoint {
     }
     throw notRunning(directory, error);
   }
+  const { pid, port, token } = parseObject(directory, text);
+  if (!isPort(port) || typeof token !== 'string') {
+    throw notRunning(directory);
+  }
+  return { pid: Number(pid), port, token };
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) > 0 && Number(value) <= PORT_MAX;
+}
+
+/** @throws PawlError CLOSED for what is no object of JSON. */
+function parseObject(directory: string, text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
   try {
-    const { pid, port, token } = JSON.parse(text) as ControlEndpoint;
-    return { pid, port: Number(port), token: String(token) };
+    value = JSON.parse(text);
   } catch (error) {
     throw notRunning(directory, error);
   }
+  if (typeof value !== 'object' || value === null) {
+    throw notRunning(directory);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** @throws PawlError CLOSED for what no member says: another program has the port of one. */
+function parseAnswer(directory: string, line: string): ControlAnswer {
+  const { error, result } = parseObject(directory, line);
+  if (result !== undefined) {
+    return { result };
+  }
+  const { code, message } = (error ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof code !== 'string' || typeof message !== 'string') {
+    throw notRunning(directory);
+  }
+  return { error: { code, message } };
 }
 
 /**
@@ -65,7 +97,7 @@ export async function askMember<T>(
 ): Promise<T> {
   const { port, token } = readEndpoint(directory);
   const line = await exchange(directory, port, JSON.stringify({ token, type, value }), timeoutMs);
-  const answer = JSON.parse(line) as ControlAnswer;
+  const answer = parseAnswer(directory, line);
   if ('error' in answer) {
     const { code, message } = answer.error;
     const known = KNOWN_CODES.has(code) ? (code as ErrorCode) : ErrorCode.Closed;

@@ -213,7 +213,7 @@ export class MemberEngine {
   async stop(): Promise<void> {
     if (!this.#isClosed) {
       await this.#leave();
-      this.close(undefined);
+      this.close(this.#member.failure);
     }
     await this.released();
   }

@@ -229,7 +229,10 @@ export interface ClusteredService {
   onNewLeadershipTermEvent?(term: LeadershipTerm, timestamp: number): void;
   /** Local: no offers, and no change of state. */
   onRoleChange?(role: Role): void;
-  /** The member leaves cleanly. Local. */
+  /**
+   * The member leaves cleanly: no event follows. Called after `onStart`, or not at all. Local: what
+   * it throws ends the member as soon as that has left.
+   */
   onTerminate?(): void;
   /**
    * A hash of the state, for comparing members at equal positions. Optional; the demo, the tests

@@ -35,35 +35,62 @@ function guardCallbacks(service: ClusteredService, guard: CallbackGuard): Cluste
   if (typeof service?.onSessionMessage !== 'function') {
     return service;
   }
-  const guarded = Object.create(service) as Record<string, unknown>;
-  for (const [name, value] of everyFunction(service)) {
-    guarded[name] = value.bind(service);
+  const guarded: object = Object.create(service);
+  for (const [name, member] of everyMember(service)) {
+    // Defined and not assigned: a service may be frozen, or have an accessor of that name.
+    Object.defineProperty(guarded, name, { ...member, configurable: true });
   }
   for (const name of LOG_CALLBACKS) {
     const callback = service[name] as Callback | undefined;
     if (callback !== undefined) {
-      guarded[name] = (...values: unknown[]) =>
+      const value = (...values: unknown[]) =>
         runGuarded(guard, name, () => callback.apply(service, values));
+      Object.defineProperty(guarded, name, { value, configurable: true, writable: true });
     }
   }
-  return guarded as unknown as ClusteredService;
+  return guarded as ClusteredService;
 }
 
-/** The functions of an object and its class, which may use private fields. */
-function everyFunction(service: object): Map<string, Callback> {
-  const functions = new Map<string, Callback>();
+/**
+ * The functions and accessors of an object and its classes, each to be called on the object: they
+ * may use private fields.
+ */
+function everyMember(service: object): Map<string | symbol, PropertyDescriptor> {
+  const members = new Map<string | symbol, PropertyDescriptor>();
+  const seen = new Set<string | symbol>(['constructor']);
   for (
     let holder: object | null = service;
     holder !== null && holder !== Object.prototype;
     holder = Object.getPrototypeOf(holder)
   ) {
-    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
-      if (typeof value === 'function' && name !== 'constructor' && !functions.has(name)) {
-        functions.set(name, value as Callback);
+    for (const name of Reflect.ownKeys(holder)) {
+      const own = Object.getOwnPropertyDescriptor(holder, name);
+      if (own !== undefined && !seen.has(name)) {
+        const member = memberOn(service, own);
+        if (member !== undefined) {
+          members.set(name, member);
+        }
       }
+      // What is nearer hides what is further, whatever each of them is.
+      seen.add(name);
     }
   }
-  return functions;
+  return members;
+}
+
+/** A function or an accessor as one that is called on the service; undefined for other values. */
+function memberOn(service: object, own: PropertyDescriptor): PropertyDescriptor | undefined {
+  const { get, set, value } = own;
+  if (typeof value === 'function') {
+    return { value: (value as Callback).bind(service), writable: true };
+  }
+  if (get === undefined && set === undefined) {
+    return undefined;
+  }
+  return {
+    ...(get === undefined ? {} : { get: get.bind(service) }),
+    ...(set === undefined ? {} : { set: set.bind(service) }),
+  };
 }
 
 function runGuarded(guard: CallbackGuard, name: string, callback: () => unknown): void {

@@ -177,7 +177,9 @@ export class Outbox implements RelayedEgressSink, TimerListener, MessageListener
     cutMessage(this.#arena, this.#scratch, write, head, headLength, body, offset, length);
   };
 
-  endSnapshot(): void {
+  /** @param oversizeLength of a record that was too long, or 0. */
+  endSnapshot(oversizeLength: number): void {
+    this.#fields(oversizeLength);
     this.#put(OutputType.SnapshotEnd, FIELD_LENGTH);
   }
 

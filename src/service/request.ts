@@ -3,7 +3,7 @@
 // Eight bytes precede the body of a request; the same eight precede its answer. An answer is put
 // together in a buffer of the service's own, which is reused: nothing is allocated per answer.
 
-import type { ClientSession } from './clustered-service.js';
+import { type ClientSession, EgressResult } from './clustered-service.js';
 
 /** Bytes before the body of a request, and of its answer. */
 export const REQUEST_HEADER_LENGTH = 8;
@@ -29,7 +29,7 @@ export class Replier {
    *
    * @param buffer @param offset of the request as the service got it, header included.
    * @param body the answer's bytes, or the length of what was written into `body`.
-   * @returns as `ClientSession.offer`.
+   * @returns as `ClientSession.offer`; EgressResult.TooLong also for a body beyond `bodyLengthMax`.
    */
   reply(
     session: ClientSession,
@@ -37,12 +37,15 @@ export class Replier {
     offset: number,
     body: Uint8Array | number,
   ): number {
+    const length = typeof body === 'number' ? body : body.length;
+    if (length > this.#bytes.length - REQUEST_HEADER_LENGTH) {
+      return EgressResult.TooLong;
+    }
     this.#view.setUint32(0, buffer.getUint32(offset, true), true);
     this.#view.setUint32(4, buffer.getUint32(offset + 4, true), true);
     if (typeof body !== 'number') {
       this.#bytes.set(body, REQUEST_HEADER_LENGTH);
     }
-    const length = typeof body === 'number' ? body : body.length;
     return session.offer(this.#view, 0, REQUEST_HEADER_LENGTH + length);
   }
 }

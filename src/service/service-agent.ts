@@ -302,7 +302,7 @@ export class ServiceAgent implements Agent {
     };
     if (writing.section.write(write, SNAPSHOT_STEP_LENGTH)) {
       this.#dropSnapshot();
-      this.#outbox.endSnapshot();
+      this.#outbox.endSnapshot(writing.section.oversizeLength ?? 0);
     }
     return 1;
   }

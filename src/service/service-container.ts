@@ -152,6 +152,7 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   }
 
   start(context: ServiceHostContext): void {
+    assert(!this.#isTerminated, 'no service is started that was told of the end');
     this.memberId = context.memberId;
     this.#poller = context.poller;
     this.#outputs = new OutputHasher(context.outputs);
@@ -221,7 +222,9 @@ export class ServiceContainer implements ServiceHost, Cluster, LogEventHandler {
   terminate(): void {
     if (!this.#isTerminated) {
       this.#isTerminated = true;
-      this.#call(() => this.#service.onTerminate?.(), false);
+      if (this.#poller !== undefined) {
+        this.#call(() => this.#service.onTerminate?.(), false);
+      }
     }
   }
 

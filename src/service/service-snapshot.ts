@@ -7,6 +7,7 @@
 //
 // Everything in it was frozen when the service reached the event; it is encoded in bounded steps.
 
+import { InvariantError } from '../assert.js';
 import type { Hash64 } from '../cluster/output-history.js';
 import type { SnapshotSection, SnapshotWrite } from '../cluster/service-host.js';
 import { ClientSessionEncoder } from '../protocol/codecs/client-session.js';
@@ -21,6 +22,7 @@ import type { ContainerSession } from './container-session.js';
 import { MessageSnapshot } from './message-snapshot.js';
 import type { FrozenReplies } from './reply-cache.js';
 import { ReplySnapshot } from './reply-snapshot.js';
+import { serviceError } from './service-errors.js';
 import type { FrozenMessages } from './service-messages.js';
 import type { PendingTimer } from './service-timers.js';
 import type { SnapshotRecords } from './snapshot-records.js';
@@ -71,6 +73,10 @@ export class ServiceSnapshot implements SnapshotSection {
     this.#messages = new MessageSnapshot(parts.messages);
   }
 
+  get oversizeLength(): number {
+    return this.#parts.records.oversizeLength;
+  }
+
   write(append: SnapshotWrite, lengthMax: number): boolean {
     let written = 0;
     const count: SnapshotWrite = (head, headLength, body, offset, length) => {
@@ -78,7 +84,11 @@ export class ServiceSnapshot implements SnapshotSection {
       written += headLength + (length ?? 0);
     };
     while (written < lengthMax) {
-      if (!this.#writeNext(count)) {
+      const hasMore = this.#writeNext(count);
+      if (this.oversizeLength > 0) {
+        return true;
+      }
+      if (!hasMore) {
         this.#writeOutputs(count);
         this.#writeMarker(count, SnapshotMark.End);
         return true;
@@ -116,9 +126,14 @@ export class ServiceSnapshot implements SnapshotSection {
     }
     this.#record.wrapAndApplyHeader(this.#view, 0).serviceId(this.#parts.serviceId);
     const headLength = MESSAGE_HEADER_LENGTH + SnapshotRecordEncoder.BLOCK_LENGTH;
-    return records.next((bytes, offset, length) => {
-      append(this.#head, headLength, bytes, offset, length);
-    });
+    try {
+      return records.next((bytes, offset, length) => {
+        append(this.#head, headLength, bytes, offset, length);
+      });
+    } catch (error) {
+      // Encoders of frozen collections are the service's.
+      throw error instanceof InvariantError ? error : serviceError(error, this.#parts.logPosition);
+    }
   }
 
   #writeMarker(append: SnapshotWrite, mark: number): void {

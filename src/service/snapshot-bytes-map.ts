@@ -12,6 +12,8 @@
 // Entry: value length u32 | key length u32 | key | value. From the key length on it is the record.
 
 import { assert } from '../assert.js';
+import { SNAPSHOT_RECORD_LENGTH_MAX } from '../cluster/service-host.js';
+import { ErrorCode, PawlError } from '../errors.js';
 import { type EntryPlace, EntrySlabs } from './entry-slabs.js';
 import { SlotRows, startOf } from './slot-rows.js';
 import type { SnapshotOutput, SnapshotView } from './snapshot-publication.js';
@@ -21,6 +23,8 @@ const KEY_LENGTH_OFFSET = 4;
 const ENTRY_HEAD_LENGTH = 8;
 /** What a record has before the key. */
 const RECORD_HEAD_LENGTH = 4;
+/** Key and value of an entry together, bytes. */
+const ENTRY_LENGTH_MAX = SNAPSHOT_RECORD_LENGTH_MAX - RECORD_HEAD_LENGTH;
 // Fields of a row, which is that of a slot and that of a bucket.
 /** Of a slot: address of the entry; 0 for a hole. */
 const ADDRESS = 0;
@@ -85,8 +89,14 @@ export class SnapshotBytesMap {
     return slot < 0 ? undefined : this.#valueAt(this.#rows.get(slot, ADDRESS));
   }
 
-  /** Sets the value of a key: in its place, or behind all others when it is new. Copies both. */
+  /**
+   * Sets the value of a key: in its place, or behind all others when it is new. Copies both.
+   *
+   * @throws PawlError LIMIT_EXCEEDED, and changes nothing, when key and value have more than 16 MiB
+   *   less 4 bytes together: no snapshot could hold the entry.
+   */
   set(key: Uint8Array, value: Uint8Array): this {
+    checkLength(key.length, value.length);
     const hash = hashOf(key, 0, key.length);
     const slot = this.#find(key, 0, key.length, hash);
     const address = this.#write(key, value);
@@ -393,6 +403,17 @@ class BytesView implements SnapshotView {
       this.#kept.delete(slot);
       this.#parts.release(address);
     }
+  }
+}
+
+function checkLength(keyLength: number, valueLength: number): void {
+  if (keyLength + valueLength > ENTRY_LENGTH_MAX) {
+    throw new PawlError(
+      ErrorCode.LimitExceeded,
+      `a key of ${keyLength} bytes and a value of ${valueLength} are longer than the ` +
+        `${ENTRY_LENGTH_MAX} bytes of an entry that a snapshot can hold: refuse the value, or ` +
+        'set its parts under keys of their own',
+    );
   }
 }
 

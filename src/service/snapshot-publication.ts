@@ -9,7 +9,8 @@ export interface SnapshotOutput {
   /**
    * Adds a record. Its bytes are copied.
    *
-   * @param offset first byte, relative to the view. @param length bytes, at most 16 MiB.
+   * @param offset first byte, relative to the view. @param length bytes, at most 16 MiB: with a
+   *   longer record the member passes this snapshot over, with a warning.
    */
   offer(buffer: ArrayBufferView, offset: number, length: number): void;
 }
@@ -45,6 +46,3 @@ export interface SnapshotImage {
    */
   read(handler: SnapshotRecordHandler): void;
 }
-
-/** Longest record of a snapshot, bytes. */
-export const SNAPSHOT_RECORD_LENGTH_MAX = 16 * 1024 * 1024;

@@ -1,12 +1,8 @@
 // snapshot-records.ts: what a service offered for a snapshot, until it is written.
 
-import { ErrorCode, PawlError } from '../errors.js';
-import {
-  SNAPSHOT_RECORD_LENGTH_MAX,
-  type SnapshotOutput,
-  type SnapshotPublication,
-  type SnapshotView,
-} from './snapshot-publication.js';
+import { SNAPSHOT_RECORD_LENGTH_MAX } from '../cluster/service-host.js';
+import { hit, Mark } from '../marks.js';
+import type { SnapshotOutput, SnapshotPublication, SnapshotView } from './snapshot-publication.js';
 
 const SLAB_LENGTH = 256 * 1024;
 
@@ -21,7 +17,10 @@ type Part = Slab | SnapshotView;
 /** Writes one record: the caller says how. */
 export type RecordWriter = (bytes: Uint8Array, offset: number, length: number) => void;
 
-/** Collects records and views in order, and gives them back one by one. */
+/**
+ * Collects records and views in order, and gives them back one by one. A record that is too long is
+ * noted and not thrown at whoever offers it: the snapshot is of no use, and the cluster goes on.
+ */
 export class SnapshotRecords implements SnapshotPublication {
   readonly #parts: Part[] = [];
   #slab: Slab | undefined;
@@ -29,15 +28,24 @@ export class SnapshotRecords implements SnapshotPublication {
   #index = 0;
   #start = 0;
   #writer: RecordWriter = () => undefined;
+  #oversizeLength = 0;
   readonly #output: SnapshotOutput = {
     offer: (buffer, offset, length) => {
-      checkLength(length);
-      this.#writer(bytesOf(buffer), offset, length);
+      if (this.#isTaken(length)) {
+        this.#writer(bytesOf(buffer), offset, length);
+      }
     },
   };
 
+  /** Bytes of the first record that was too long; 0 while there is none. */
+  get oversizeLength(): number {
+    return this.#oversizeLength;
+  }
+
   offer(buffer: ArrayBufferView, offset: number, length: number): void {
-    checkLength(length);
+    if (!this.#isTaken(length)) {
+      return;
+    }
     const slab = this.#slabFor(length);
     const start = slab.ends.at(-1) ?? 0;
     slab.bytes.set(bytesOf(buffer).subarray(offset, offset + length), start);
@@ -80,6 +88,14 @@ export class SnapshotRecords implements SnapshotPublication {
     }
   }
 
+  #isTaken(length: number): boolean {
+    if (length > SNAPSHOT_RECORD_LENGTH_MAX && this.#oversizeLength === 0) {
+      hit(Mark.SnapshotRecordOversize);
+      this.#oversizeLength = length;
+    }
+    return this.#oversizeLength === 0;
+  }
+
   #slabFor(length: number): Slab {
     const slab = this.#slab;
     if (slab !== undefined && (slab.ends.at(-1) ?? 0) + length <= slab.bytes.length) {
@@ -96,14 +112,4 @@ function bytesOf(buffer: ArrayBufferView): Uint8Array {
   return buffer instanceof Uint8Array
     ? buffer
     : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-}
-
-function checkLength(length: number): void {
-  if (length > SNAPSHOT_RECORD_LENGTH_MAX) {
-    throw new PawlError(
-      ErrorCode.ServiceFailed,
-      `a snapshot record has ${length} bytes: write at most ${SNAPSHOT_RECORD_LENGTH_MAX} ` +
-        'at a time',
-    );
-  }
 }

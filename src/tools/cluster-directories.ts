@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BIRTH_PATH } from '../archive/birth.js';
 import { ErrorCode, PawlError } from '../errors.js';
-import { askMember } from '../host/control-client.js';
+import { askMember, notRunning } from '../host/control-client.js';
 import { CONTROL_PATH } from '../host/control-server.js';
 import type { NodeProcessStatus } from './node-process.js';
 
@@ -51,18 +51,30 @@ export function memberDirectories(paths: readonly string[]): readonly string[] {
   return [...new Set(found)];
 }
 
+/**
+ * Asks the member that runs on a data directory for its status.
+ *
+ * @throws PawlError CLOSED when none does, or another program answers for it; TIMEOUT, and others.
+ */
+export async function askStatus(directory: string): Promise<NodeProcessStatus> {
+  const report = await askMember<Partial<NodeProcessStatus> | null>(
+    directory,
+    'status',
+    undefined,
+    STATUS_TIMEOUT_MS,
+  );
+  if (typeof report?.status !== 'object' || report.status === null) {
+    throw notRunning(directory);
+  }
+  return report as NodeProcessStatus;
+}
+
 /** Asks every member for its status; those that do not run say why. */
 export function askStatuses(directories: readonly string[]): Promise<readonly MemberAnswer[]> {
   return Promise.all(
     directories.map(async (directory) => {
       try {
-        const report = await askMember<NodeProcessStatus>(
-          directory,
-          'status',
-          undefined,
-          STATUS_TIMEOUT_MS,
-        );
-        return { directory, report, problem: undefined };
+        return { directory, report: await askStatus(directory), problem: undefined };
       } catch (error) {
         if (!(error instanceof PawlError)) {
           throw error;

@@ -6,9 +6,13 @@ import { segmentBases } from '../../src/archive/log-geometry.js';
 import { recordingIdOf } from '../../src/archive/snapshot-recording.js';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import { StorageResult } from '../../src/ports/storage.js';
+import type { ClusteredService } from '../../src/service/clustered-service.js';
+import { SnapshotArray } from '../../src/service/snapshot-array.js';
+import { SnapshotMap } from '../../src/service/snapshot-map.js';
+import type { SnapshotPublication } from '../../src/service/snapshot-publication.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import { OperationKind } from '../../src/simulator/storage-operation.js';
-import { MS, SECOND, type TestClient } from './cluster-fixture.js';
+import { ClusterFixture, echoService, MS, SECOND, type TestClient } from './cluster-fixture.js';
 import {
   areEqual,
   type SnapshotWorld,
@@ -19,6 +23,7 @@ import {
 
 const PURGING = { member: { logRetention: 'snapshots', snapshotCountKept: 2 } } as const;
 const RECORD = 'snapshots.dat';
+const MIB = 1024 * 1024;
 
 type Operation = (kind: OperationKind, path: string) => boolean;
 
@@ -237,3 +242,66 @@ test('a snapshot of a newer service is not taken by an older one, which says so'
   fixture.close();
   t.end();
 });
+
+type Offer = (snapshot: SnapshotPublication, record: Uint8Array) => void;
+
+/** A service whose records are as long as the test says. */
+function offering(offer: Offer, lengthOf: () => number): ClusteredService {
+  return {
+    ...echoService(),
+    onTakeSnapshot: (snapshot) => offer(snapshot, new Uint8Array(lengthOf())),
+  };
+}
+
+const WAYS: readonly (readonly [string, Offer])[] = [
+  ['at once', (snapshot, record) => snapshot.offer(record, 0, record.length)],
+  [
+    'from the encoder of a map',
+    (snapshot, record) => {
+      const map = new SnapshotMap<number, Uint8Array>().set(1, record).set(2, record);
+      const view = map.snapshot((_key, value, output) => output.offer(value, 0, value.length));
+      snapshot.offerView(view);
+    },
+  ],
+  [
+    'from the encoder of an array',
+    (snapshot, record) => {
+      const array = new SnapshotArray<Uint8Array>();
+      array.push(record);
+      const view = array.snapshot((value, _index, output) => output.offer(value, 0, value.length));
+      snapshot.offerView(view);
+    },
+  ],
+];
+
+for (const threads of ['shared', 'dedicated'] as const) {
+  test(`a record that no snapshot can hold costs that snapshot alone (${threads})`, (t) => {
+    for (const [way, offer] of WAYS) {
+      let length = 16 * MIB + 1;
+      const service = () => offering(offer, () => length);
+      const fixture = new ClusterFixture({ member: { threads }, service });
+      fixture.start();
+      const order = (): void => {
+        fixture.awaitLeader().member?.requestSnapshot();
+        fixture.wakeAll();
+      };
+      order();
+      const text = /the snapshot at position \d+ was given up: .* 16777217 bytes.* 16777216.*parts/;
+      const told = () => fixture.warnings.filter((one) => text.test(one)).length;
+      fixture.await(() => told() === 3, `all members warn of a record ${way}`);
+      const { members } = fixture.cluster;
+      t.ok(
+        members.every((one) => fixture.status(one).counters.snapshotsFailed === 1),
+        `a record ${way} is counted`,
+      );
+      length = 100;
+      order();
+      fixture.await(
+        () => members.every((one) => fixture.status(one).snapshotPosition > 0),
+        'all take the next one',
+      );
+      fixture.close();
+    }
+    t.end();
+  });
+}

@@ -9,6 +9,7 @@ import type { NodeClient } from '../../src/host/node-client.js';
 import { runStorageTask } from '../../src/host/run-task.js';
 import { type RunningCli, runCli, startCli, temporaryDirectory } from './cli.js';
 import { bornMember, connectTo, expectCode, type OneMember, runningMember } from './one-member.js';
+import { strangerFor } from './stranger.js';
 
 const encoder = new TextEncoder();
 
@@ -126,6 +127,25 @@ test('it ends at a bound, goes on over a restart, and waits for what is not ther
   const last = framesOf(ended[1].stdout).at(-1) as Frame;
   t.ok(last.position < 2048 && last.position + last.frameLength >= 2016, `--to: ${last.position}`);
   t.match(ended[2].stdout, /^\d+ term \d+ /, 'a position that is not there yet is waited for');
+  expectCode(await again.kill('SIGTERM'), 0);
+});
+
+test('it waits on while another program has the port of the member', async (t) => {
+  const { member, node, client, say } = await startMember(t);
+  await say('before');
+  client.close();
+  expectCode(await node.kill('SIGTERM'), 0);
+  await strangerFor(t, member.directory);
+  const following = startCli(t, 'archive', 'replay', member.directory, '--follow', '--json');
+  await following.waitFor(hex('before'));
+  const again = await runningMember(t, member);
+  const second = await connectTo(t, member);
+  const bytes = encoder.encode('after');
+  t.ok(second.client.offer(bytes, 0, bytes.length) > 0);
+  second.wake();
+  await following.waitFor(hex('after'));
+  second.close();
+  expectCode(await following.kill('SIGINT'), 0);
   expectCode(await again.kill('SIGTERM'), 0);
 });
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import test from 'tape';
 import { runCli, temporaryDirectory } from './cli.js';
 import { bornMember, connectTo, expectCode, runningMember } from './one-member.js';
+import { strangerFor } from './stranger.js';
 
 interface StatusReport {
   readonly isHealthy: boolean;
@@ -49,6 +50,17 @@ test('what a killed member left behind does not count as a member that runs', as
   const killed = await runCli('cluster', 'status', member.directory);
   t.equal(killed.code, 1);
   t.match(killed.stderr, /no member runs on/);
+});
+
+test('another program on the port of a member that has ended is no member', async (t) => {
+  const member = await bornMember(t);
+  await strangerFor(t, member.directory);
+  for (const order of ['status', 'snapshot', 'shutdown']) {
+    const result = await runCli('cluster', order, member.directory);
+    t.notEqual(result.code, 0, order);
+    t.match(result.stderr, /no member runs on|none of the members runs/, order);
+    t.notOk(result.stderr.includes('SyntaxError'), order);
+  }
 });
 
 test('misuse of the cluster commands is told with the remedy', async (t) => {

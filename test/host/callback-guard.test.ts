@@ -136,3 +136,54 @@ test('a guarded service is the service: its fields, private ones, and what it la
   t.equal(made.onRequest, undefined);
   t.end();
 });
+
+test('accessors of a guarded service run on the service, whose private fields they may use', (t) => {
+  class Base {
+    #label = 'none';
+    get label(): string {
+      return this.#label;
+    }
+    set label(text: string) {
+      this.#label = text;
+    }
+    get shadowed(): string {
+      return this.#label;
+    }
+  }
+  class Versioned extends Base {
+    #version = 4;
+    #count = 0;
+    readonly [Symbol.toStringTag] = 'Versioned';
+    get snapshotVersion(): number {
+      return this.#version;
+    }
+    override get shadowed(): string {
+      return `own ${super.shadowed}`;
+    }
+    /** A callback that an accessor gives. */
+    get onSessionMessage(): () => void {
+      return () => {
+        this.#count++;
+        this.#version++;
+      };
+    }
+    stateHash(): string {
+      return `${this.#count}`;
+    }
+  }
+  const service = new Versioned();
+  const factory = () => Object.freeze(service) as ClusteredService;
+  const made = guardedFactory(factory, processGuard)() as Versioned & ClusteredService;
+  t.equal(made.snapshotVersion, 4);
+  (made.onSessionMessage as Callback)();
+  t.equal(made.snapshotVersion, 5, 'each time anew');
+  t.equal(made.stateHash(), '1');
+  made.label = 'some';
+  t.equal(made.label, 'some');
+  t.equal(service.label, 'some', 'a setter sets on the service');
+  t.equal(made.shadowed, 'own some', 'the nearest class counts');
+  t.throws(() => {
+    (made as { snapshotVersion: number }).snapshotVersion = 1;
+  }, /TypeError/);
+  t.end();
+});

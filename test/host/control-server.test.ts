@@ -135,6 +135,36 @@ test('a control.json that leads to nobody, or cannot be read, is told apart', as
   t.equal(await askMember(directory, 'double', 3, TIMEOUT_MS), 6);
 });
 
+test('what another program says on the port of a member that has ended is no answer', async (t) => {
+  const directory = temporaryDirectory(t);
+  let said = '';
+  const stranger = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.once('data', () => socket.end(said));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => stranger.once('listening', resolve));
+  atEnd(t, () => stranger.close());
+  const { port } = stranger.address() as { port: number };
+  const path = join(directory, CONTROL_PATH);
+  writeFileSync(path, JSON.stringify({ pid: 1, port, token: 'of a member that has ended' }));
+  for (const answer of [
+    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n',
+    ...['{', 'null', '1', '"text"', '[]', '{}', '{"error":null}', '{"error":"no"}'],
+    '{"jsonrpc":"2.0","error":{"code":-32600,"message":"Invalid Request"},"id":null}',
+    '{"error":{"code":"CLOSED"}}',
+  ]) {
+    said = `${answer}\n`;
+    t.match(await failureOf(directory, 'status'), /^CLOSED: no member runs on/, answer);
+  }
+  const text = { pid: 1, token: 'x' };
+  for (const named of [undefined, 'a', -1, 0, 1.5, 65_536, '80']) {
+    writeFileSync(path, JSON.stringify({ ...text, port: named }));
+    t.match(await failureOf(directory, 'status'), /^CLOSED: no member runs on/, `port ${named}`);
+  }
+  writeFileSync(path, 'null');
+  t.match(await failureOf(directory, 'status'), /^CLOSED: no member runs on/);
+});
+
 test('a member that cannot listen for orders, or say where, says why', async (t) => {
   const start = (directory: string) =>
     ControlServer.start(directory, {}).then(

@@ -2,8 +2,10 @@
 
 import fc from 'fast-check';
 import test from 'tape';
+import { ErrorCode, PawlError } from '../../src/errors.js';
 import { SnapshotBytesMap } from '../../src/service/snapshot-bytes-map.js';
 import type { SnapshotView } from '../../src/service/snapshot-publication.js';
+import { SnapshotRecords } from '../../src/service/snapshot-records.js';
 import { Prng } from '../../src/simulator/prng.js';
 
 const SETTINGS = { seed: 20_261_129, numRuns: 60 } as const;
@@ -147,5 +149,32 @@ test('memory is used again: changes in place do not let a map grow', (t) => {
   const long = new Uint8Array(9 * 1024 * 1024).fill(7);
   map.set(bytesOf('long'), long);
   t.equal(map.get(bytesOf('long'))?.length, long.length, 'an entry longer than a slab');
+  t.end();
+});
+
+test('an entry that no snapshot can hold is refused, and changes nothing', (t) => {
+  const map = new SnapshotBytesMap();
+  const key = bytesOf('key');
+  const longest = 16 * 1024 * 1024 - 4 - key.length;
+  map.set(key, bytesOf('value'));
+  try {
+    map.set(key, new Uint8Array(longest + 1));
+    t.fail('it was taken');
+  } catch (error) {
+    t.ok(error instanceof PawlError && error.code === ErrorCode.LimitExceeded);
+    const { message } = error as Error;
+    t.match(message, /key of 3 bytes and a value of 16777210 .* 16777212 bytes .* parts/);
+  }
+  t.deepEqual(contentOf(map), ['key=value']);
+  map.set(key, new Uint8Array(longest));
+  const records = new SnapshotRecords();
+  records.offerView(map.snapshot());
+  let length = 0;
+  records.next((_bytes, _offset, recordLength) => {
+    length = recordLength;
+  });
+  t.equal(length, 16 * 1024 * 1024, 'the longest entry is a record');
+  t.equal(records.oversizeLength, 0);
+  records.close();
   t.end();
 });

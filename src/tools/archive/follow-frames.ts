@@ -10,10 +10,9 @@ import { readSnapshotIndex, type SnapshotIndexReading } from '../../archive/snap
 import { completeTask, StorageTasks } from '../../archive/storage-task.js';
 import type { LogFrame } from '../../codec/index.js';
 import { ErrorCode, PawlError } from '../../errors.js';
-import { askMember } from '../../host/control-client.js';
 import { NodeStorage } from '../../host/node-storage.js';
 import type { Position } from '../../position.js';
-import type { NodeProcessStatus } from '../node-process.js';
+import { askStatus } from '../cluster-directories.js';
 import { type FrameRange, readFrames } from './archive-frames.js';
 
 /** Looks at the records that find both slots bad before that is damage, and no write under way. */
@@ -22,13 +21,15 @@ const LOST_READINGS_MAX = 20;
 /** Frames between two turns of the event loop, in which a signal is heard. */
 const FRAMES_PER_TURN = 1_000;
 const LOOK_INTERVAL_MS = 100;
-/** A member that takes longer to answer is asked again. */
-const ANSWER_TIMEOUT_MS = 2_000;
-/** No member runs, it is busy, or it is somebody else's: its mark tells the rest. */
+/**
+ * No member runs, it is busy, it is somebody else's, or its port is that of another program, which
+ * may say anything: its mark tells the rest.
+ */
 const SILENT_CODES: readonly string[] = [
   ErrorCode.Closed,
   ErrorCode.Timeout,
   ErrorCode.SessionRefused,
+  ErrorCode.LimitExceeded,
 ];
 
 export interface FollowOptions {
@@ -76,12 +77,7 @@ class FollowedRecords {
 
   async #appliedPosition(): Promise<Position> {
     try {
-      const { status } = await askMember<NodeProcessStatus>(
-        this.#directory,
-        'status',
-        undefined,
-        ANSWER_TIMEOUT_MS,
-      );
+      const { status } = await askStatus(this.#directory);
       return status.servicePosition;
     } catch (error) {
       if (!(error instanceof PawlError) || !SILENT_CODES.includes(error.code)) {

@@ -25,11 +25,20 @@ export const KeyValueResult = {
   Mismatch: 2,
   /** The request could not be read. */
   Invalid: 3,
+  /**
+   * A key or a value of the request, or the value that would be the answer, is longer than the
+   * service takes: nothing was changed, and the answer has no value.
+   */
+  TooLong: 4,
 } as const;
 export type KeyValueResult = (typeof KeyValueResult)[keyof typeof KeyValueResult];
 
 export const REQUEST_HEAD_LENGTH = 16;
 export const ANSWER_HEAD_LENGTH = 16;
+/** Longest key that is set, bytes. */
+export const KEY_LENGTH_MAX = 1024 * 1024;
+/** Longest value that is set or answered, bytes: with its head an answer has at most 1 MiB. */
+export const VALUE_LENGTH_MAX = 1024 * 1024 - ANSWER_HEAD_LENGTH;
 /** In place of the length of an expected value: the key must not be there. */
 export const NO_VALUE = 0xffff_ffff;
 

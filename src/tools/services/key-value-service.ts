@@ -3,23 +3,28 @@
 // Its map is frozen for a snapshot and written while the store goes on. Every answer names the log
 // position at which it holds.
 
-import type { Cluster, ClusteredService } from '../../service/clustered-service.js';
+import {
+  type Cluster,
+  type ClusteredService,
+  EgressResult,
+} from '../../service/clustered-service.js';
 import { REQUEST_HEADER_LENGTH, Replier } from '../../service/request.js';
 import { SnapshotBytesMap } from '../../service/snapshot-bytes-map.js';
 import type { SnapshotImage, SnapshotPublication } from '../../service/snapshot-publication.js';
 import {
   ANSWER_HEAD_LENGTH,
+  KEY_LENGTH_MAX,
   KeyValueOperation,
   KeyValueResult,
   NO_VALUE,
   REQUEST_HEAD_LENGTH,
+  VALUE_LENGTH_MAX,
 } from './key-value-messages.js';
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 /** Running hash and number of changes. */
 const STATE_RECORD_LENGTH = 8;
-const ANSWER_LENGTH_MAX = 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 /** Where a request tells the length of its key. */
 const KEY_LENGTH_OFFSET = 4;
@@ -36,7 +41,7 @@ interface Request {
 class KeyValueService implements ClusteredService {
   readonly snapshotVersion = 1;
   readonly #values = new SnapshotBytesMap();
-  readonly #replier = new Replier(ANSWER_LENGTH_MAX);
+  readonly #replier = new Replier(ANSWER_HEAD_LENGTH + VALUE_LENGTH_MAX);
   /** Where every answer is written, within the replier's bytes. */
   readonly #answer = this.#replier.body;
   readonly #answerBytes = new Uint8Array(this.#answer.buffer, this.#answer.byteOffset);
@@ -81,7 +86,9 @@ class KeyValueService implements ClusteredService {
     }
     const body = offset + REQUEST_HEADER_LENGTH;
     const answerLength = this.#execute(readRequest(buffer, body, length - REQUEST_HEADER_LENGTH));
-    this.#replier.reply(session, buffer, offset, answerLength);
+    if (this.#replier.reply(session, buffer, offset, answerLength) === EgressResult.TooLong) {
+      this.#replier.reply(session, buffer, offset, this.#write(KeyValueResult.TooLong));
+    }
   };
 
   /** The same, as an exactly-once request: without the eight bytes. */
@@ -92,12 +99,18 @@ class KeyValueService implements ClusteredService {
     offset,
     length,
   ) => {
-    request.reply(this.#answer, 0, this.#execute(readRequest(buffer, offset, length)));
+    const answerLength = this.#execute(readRequest(buffer, offset, length));
+    if (request.reply(this.#answer, 0, answerLength) === EgressResult.TooLong) {
+      request.reply(this.#answer, 0, this.#write(KeyValueResult.TooLong));
+    }
   };
 
   /** A get that is not in the log: without the eight bytes. */
   onQuery: NonNullable<ClusteredService['onQuery']> = (query, buffer, offset, length) => {
-    query.reply(this.#answer, 0, this.#read(buffer, offset, length));
+    const answerLength = this.#read(buffer, offset, length);
+    if (query.reply(this.#answer, 0, answerLength) === EgressResult.TooLong) {
+      query.reply(this.#answer, 0, this.#write(KeyValueResult.TooLong));
+    }
   };
 
   stateHash(): string {
@@ -111,8 +124,7 @@ class KeyValueService implements ClusteredService {
       case KeyValueOperation.Get:
         return this.#get(request);
       case KeyValueOperation.Put:
-        this.#put(request);
-        return this.#write(KeyValueResult.Ok);
+        return this.#put(request);
       case KeyValueOperation.Delete: {
         const isThere = this.#delete(request);
         return this.#write(isThere ? KeyValueResult.Ok : KeyValueResult.NotFound);
@@ -157,13 +169,17 @@ class KeyValueService implements ClusteredService {
     if (!isSame(current, request.expected)) {
       return this.#write(KeyValueResult.Mismatch, current);
     }
-    this.#put(request);
-    return this.#write(KeyValueResult.Ok);
+    return this.#put(request);
   }
 
-  #put(request: Request): void {
-    this.#values.set(request.key, request.value);
-    this.#note(KeyValueOperation.Put, request.key, request.value);
+  /** What could never be answered, or be part of a snapshot, is not taken. */
+  #put({ key, value }: Request): number {
+    if (key.length > KEY_LENGTH_MAX || value.length > VALUE_LENGTH_MAX) {
+      return this.#write(KeyValueResult.TooLong);
+    }
+    this.#values.set(key, value);
+    this.#note(KeyValueOperation.Put, key, value);
+    return this.#write(KeyValueResult.Ok);
   }
 
   #delete(request: Request): boolean {
@@ -186,8 +202,14 @@ class KeyValueService implements ClusteredService {
     this.#hash = hash;
   }
 
-  /** Writes an answer; returns its length. */
+  /**
+   * Writes an answer; returns its length. A snapshot may hold a value that is too long for one:
+   * former versions took it.
+   */
   #write(result: number, value: Uint8Array = NO_BYTES): number {
+    if (value.length > VALUE_LENGTH_MAX) {
+      return this.#write(KeyValueResult.TooLong);
+    }
     const answer = this.#answer;
     answer.setUint32(0, result, true);
     answer.setUint32(4, 0, true);
