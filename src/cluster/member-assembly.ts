@@ -38,6 +38,7 @@ import type { Divergence } from './divergence.js';
 import { Egress } from './egress.js';
 import { FollowerLog } from './follower-log.js';
 import { IngressAdapter } from './ingress-adapter.js';
+import { IngressGate } from './ingress-gate.js';
 import { InstallSource } from './install-source.js';
 import { InstallTarget } from './install-target.js';
 import { Installs } from './installs.js';
@@ -51,7 +52,6 @@ import { LogPoller } from './log-poller.js';
 import { LogPublisher } from './log-publisher.js';
 import type { LogPurger } from './log-purger.js';
 import { channelOf, ownEndpoints } from './member-addresses.js';
-import { roomForStream } from './memory-budget.js';
 import { Outputs } from './outputs.js';
 import { QueryIngress } from './query-ingress.js';
 import { recoveredState } from './recovered-state.js';
@@ -293,19 +293,16 @@ function assembleSessions(inputs: AssemblyInputs, log: LogParts, snapshots: Snap
     snapshots.schedule.onEvent(event.logPosition, event.timestampMs);
   });
   const responder = new Responder(transport, config);
+  const gate = new IngressGate(arena, config, () => ({
+    ingressCount: subscription.images.length,
+    egressCount: egress.openCount(),
+  }));
   const subscription = transport.addSubscription(
     channelOf(ownEndpoints(config).ingress),
     INGRESS_STREAM_ID,
     {
       windowLength: config.member.windowLength,
-      // What strangers send must leave room for the log, without which the member is none.
-      accept: ({ termLength }) => {
-        const counts = {
-          ingressCount: subscription.images.length,
-          egressCount: egress.openCount(),
-        };
-        return roomForStream(arena, termLength, config, counts);
-      },
+      accept: ({ termLength }, nowNs) => gate.accept(termLength, nowNs),
       onUnavailableImage: (image) => ingress.onUnavailableImage(image),
     },
   );

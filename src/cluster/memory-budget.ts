@@ -57,28 +57,21 @@ export function reserveLengthOf({ endpoints, logTermLength }: ClusterConfig): nu
   return reserveLength({ logTermLength, memberCount: endpoints.length });
 }
 
-/** How many streams come from clients, and how many lead to them. */
-export interface ClientStreams {
-  readonly ingressCount: number;
-  readonly egressCount: number;
-}
-
 /**
  * Whether a client's stream finds memory, and later its answers, or, to be told to the client, why
  * not.
+ *
+ * @param unansweredCount streams of clients, this one included, that are to be answered yet.
  */
 export function roomForStream(
   arena: Arena,
   termLength: number,
   config: ClusterConfig,
-  { egressCount, ingressCount }: ClientStreams,
+  unansweredCount: number,
 ): true | string {
   const length = logLength(termLength);
   const reserve = reserveLengthOf(config);
-  // Where more lead to clients than come from them, the one that comes is of a session that a new
-  // leader has connected to already.
-  const unansweredCount = 1 + ingressCount - egressCount;
-  const answerCount = unansweredCount <= 0 ? 0 : unansweredCount + EGRESS_SPARE_COUNT;
+  const answerCount = unansweredCount === 0 ? 0 : unansweredCount + EGRESS_SPARE_COUNT;
   const answers = answerCount * logLength(config.egressTermLength);
   if (arena.canAllocate(length + reserve) && arena.freeLength >= length + reserve + answers) {
     return true;

@@ -353,7 +353,7 @@ export class ReceiveEndpoint implements SubscriptionPlace {
       const { termLength } = setup;
       return `the stream's term length is ${termLength}: lower it to ${lengthMax} at most`;
     }
-    return options.accept === undefined || options.accept(setup);
+    return options.accept === undefined || options.accept(setup, this.#context.nowNs);
   }
 
   #createImage(

@@ -26,7 +26,7 @@ export interface SubscriptionOptions {
    * Decides whether an announced stream is joined. A text says why not, and is told to its sender.
    * Default: always.
    */
-  readonly accept?: (setup: SetupSummary) => boolean | string;
+  readonly accept?: (setup: SetupSummary, nowNs: number) => boolean | string;
   readonly onAvailableImage?: (image: Image) => void;
   /** The image ended; its memory stays readable until the next duty cycle. */
   readonly onUnavailableImage?: (image: Image) => void;
