@@ -123,9 +123,12 @@ export class MemberTable {
     peer.isConfirmed = peer.incarnation === incarnation;
     peer.incarnation = incarnation;
     peer.isVoting = (hello.flags & HELLO_FLAG_VOTING) !== 0;
+    const before = this.record.knownIncarnation(hello.memberId);
     this.judgeIncarnation(hello.memberId, peer, hello.admittedTermId);
     // Whoever comes under this id with another directory does not speak for the one that is known.
-    peer.isLeaving = !peer.isForeign && (hello.flags & HELLO_FLAG_LEAVING) !== 0;
+    // A directory that takes the place of the one that is known cannot say for it that it leaves.
+    const isKnown = before === undefined || before.incarnation === peer.incarnation;
+    peer.isLeaving = isKnown && !peer.isForeign && (hello.flags & HELLO_FLAG_LEAVING) !== 0;
     return peer.isForeign && peer.isVoting ? RefusalReason.Incarnation : undefined;
   }
 
