@@ -137,7 +137,7 @@ test('a guarded service is the service: its fields, private ones, and what it la
   t.end();
 });
 
-test('accessors of a guarded service run on the service, whose private fields they may use', (t) => {
+test('accessors of a guarded service run on the service and its private fields', (t) => {
   class Base {
     #label = 'none';
     get label(): string {

@@ -12,7 +12,7 @@ import {
 } from '../../src/service/clustered-service.js';
 import { REQUEST_HEADER_LENGTH, Replier } from '../../src/service/request.js';
 import type { SnapshotImage } from '../../src/service/snapshot-publication.js';
-import { createService as createEchoService } from '../../src/tools/services/echo-service.js';
+import * as echoService from '../../src/tools/services/echo-service.js';
 import {
   decodeAnswer,
   encodeRequest,
@@ -24,7 +24,7 @@ import {
   REQUEST_HEAD_LENGTH,
   VALUE_LENGTH_MAX,
 } from '../../src/tools/services/key-value-messages.js';
-import { createService as createKeyValueService } from '../../src/tools/services/key-value-service.js';
+import * as keyValueService from '../../src/tools/services/key-value-service.js';
 
 const SETTINGS = { seed: 20_261_130, numRuns: 400 } as const;
 const MIB = 1024 * 1024;
@@ -92,7 +92,7 @@ function ask(store: Asked, request: KeyValueRequest): KeyValueAnswer {
 
 /** A store that starts from a snapshot with one value, as former versions took it. */
 function storeWith(key: string, value: Uint8Array): Asked {
-  const store = new Asked(createKeyValueService());
+  const store = new Asked(keyValueService.createService());
   const name = new TextEncoder().encode(key);
   const entry = new Uint8Array(4 + name.length + value.length);
   new DataView(entry.buffer).setUint32(0, name.length, true);
@@ -145,8 +145,8 @@ const commands = fc.oneof(
 );
 
 for (const [name, createService] of [
-  ['echo', createEchoService],
-  ['key/value', createKeyValueService],
+  ['echo', echoService.createService],
+  ['key/value', keyValueService.createService],
 ] as const) {
   test(`no bytes as commands make a callback of the ${name} service throw`, (t) => {
     fc.assert(
@@ -164,7 +164,7 @@ for (const [name, createService] of [
 }
 
 test('a value or a key that could never be answered is refused, and changes nothing', (t) => {
-  const store = new Asked(createKeyValueService());
+  const store = new Asked(keyValueService.createService());
   const { CompareAndSet, Delete, Get, Put } = KeyValueOperation;
   const longest = new Uint8Array(VALUE_LENGTH_MAX).fill(7);
   t.equal(ask(store, { operation: Put, key: 'k', value: longest }).result, KeyValueResult.Ok);
@@ -205,7 +205,7 @@ test('a value from a snapshot that is too long for an answer is answered without
 });
 
 test('an answer beyond what the cluster lets a service say is given without its value', (t) => {
-  const store = new Asked(createKeyValueService(), 100);
+  const store = new Asked(keyValueService.createService(), 100);
   const { Get, Put } = KeyValueOperation;
   ask(store, { operation: Put, key: 'k', value: new Uint8Array(200) });
   const get = encodeRequest({ operation: Get, key: 'k' });
