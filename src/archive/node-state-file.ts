@@ -5,8 +5,8 @@
 // well as in the election, because a broken vote is two leaders (B1, B7, B8).
 //
 // Payload: 0 candidateTermId i64 | 8 votedForMemberId i32 | 12 voting i32 | 16 admittedTermId i64
-//          24 count i32 | 28 count times {memberId i32, incarnation u64, admittedTermId i64,
-//          admittedPosition i64}
+//          24 admittedPosition i64 | 32 count i32 | 36 count times {memberId i32, incarnation u64,
+//          admittedTermId i64, admittedPosition i64}
 
 import { assert } from '../assert.js';
 import { ErrorCode, PawlError } from '../errors.js';
@@ -21,14 +21,15 @@ import type { StorageTask } from './storage-task.js';
 export const NODE_STATE_QUEUE = 'node-state';
 export const NODE_STATE_PATH = 'node-state.dat';
 /** Members whose incarnation can be remembered: as many as a slot has room for. */
-export const KNOWN_INCARNATION_COUNT_MAX = 16;
+export const KNOWN_INCARNATION_COUNT_MAX = 15;
 
 const CANDIDATE_TERM_OFFSET = 0;
 const VOTED_FOR_OFFSET = 8;
 const VOTING_OFFSET = 12;
 const ADMITTED_TERM_OFFSET = 16;
-const COUNT_OFFSET = 24;
-const INCARNATIONS_OFFSET = 28;
+const ADMITTED_POSITION_OFFSET = 24;
+const COUNT_OFFSET = 32;
+const INCARNATIONS_OFFSET = 36;
 const INCARNATION_ENTRY_LENGTH = 28;
 const ENTRY_INCARNATION_OFFSET = 4;
 const ENTRY_ADMITTED_TERM_OFFSET = 12;
@@ -65,6 +66,8 @@ export interface NodeState {
   readonly voting: boolean;
   /** Term in which it was admitted after it had been non-voting; TERM_NULL when it never was. */
   readonly admittedTermId: number;
+  /** Position that this admission named; POSITION_NULL for none. */
+  readonly admittedPosition: number;
   readonly incarnations: readonly KnownIncarnation[];
 }
 
@@ -86,6 +89,7 @@ export function initialNodeState(voting: boolean): NodeState {
     votedForMemberId: MEMBER_NULL,
     voting,
     admittedTermId: TERM_NULL,
+    admittedPosition: POSITION_NULL,
     incarnations: [],
   };
 }
@@ -163,6 +167,7 @@ function encodeNodeState(state: NodeState): DataView {
   view.setInt32(VOTED_FOR_OFFSET, state.votedForMemberId, true);
   view.setInt32(VOTING_OFFSET, state.voting ? 1 : 0, true);
   writeInt64(view, ADMITTED_TERM_OFFSET, state.admittedTermId);
+  writeInt64(view, ADMITTED_POSITION_OFFSET, state.admittedPosition);
   view.setInt32(COUNT_OFFSET, incarnations.length, true);
   incarnations.forEach((known, index) => {
     const offset = INCARNATIONS_OFFSET + index * INCARNATION_ENTRY_LENGTH;
@@ -177,8 +182,9 @@ function encodeNodeState(state: NodeState): DataView {
 function decodeNodeState(view: DataView): NodeState | undefined {
   const candidateTermId = readInt64(view, CANDIDATE_TERM_OFFSET);
   const admittedTermId = readInt64(view, ADMITTED_TERM_OFFSET);
+  const admittedPosition = readInt64(view, ADMITTED_POSITION_OFFSET);
   const count = view.getInt32(COUNT_OFFSET, true);
-  if (!isTermOrNull(candidateTermId) || !isTermOrNull(admittedTermId)) {
+  if (!isTermOrNull(candidateTermId) || !isKnownWhen({ admittedTermId, admittedPosition })) {
     return undefined;
   }
   if (count < 0 || count > KNOWN_INCARNATION_COUNT_MAX) {
@@ -202,11 +208,15 @@ function decodeNodeState(view: DataView): NodeState | undefined {
     votedForMemberId: view.getInt32(VOTED_FOR_OFFSET, true),
     voting: view.getInt32(VOTING_OFFSET, true) === 1,
     admittedTermId,
+    admittedPosition,
     incarnations,
   };
 }
 
-function isKnownWhen({ admittedTermId, admittedPosition }: KnownIncarnation): boolean {
+function isKnownWhen({
+  admittedTermId,
+  admittedPosition,
+}: Pick<NodeState, 'admittedTermId' | 'admittedPosition'>): boolean {
   return (
     isTermOrNull(admittedTermId) &&
     Number.isSafeInteger(admittedPosition) &&

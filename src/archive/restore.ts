@@ -11,7 +11,7 @@
 import { ErrorCode, PawlError } from '../errors.js';
 import type { Entropy } from '../ports/entropy.js';
 import type { Storage } from '../ports/storage.js';
-import { TERM_NULL } from '../position.js';
+import { POSITION_NULL, TERM_NULL } from '../position.js';
 import { BIRTH_PATH, type Birth, readBirth, writeBirth } from './birth.js';
 import { makeIncarnation, takeLock } from './member-directory.js';
 import {
@@ -74,6 +74,11 @@ function* withdrawVote(storage: Storage): StorageTask<void> {
 /** Terms that the copy has seen are not given up: they only ever rise. */
 function withoutVote(reading: NodeStateReading): NodeState {
   return reading.kind === 'found'
-    ? { ...reading.state, voting: false, admittedTermId: TERM_NULL }
+    ? {
+        ...reading.state,
+        voting: false,
+        admittedTermId: TERM_NULL,
+        admittedPosition: POSITION_NULL,
+      }
     : initialNodeState(false);
 }

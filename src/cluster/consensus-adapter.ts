@@ -414,6 +414,7 @@ export class ConsensusAdapter {
         memberId: message.memberId(),
         clusterId: message.clusterId(),
         admittedTermId: message.leadershipTermId(),
+        admittedPosition: message.admittedPosition(),
         incarnation: BigInt.asUintN(64, message.incarnation()),
         configurationHash: BigInt.asUintN(64, message.configurationHash()),
         durability: message.durability(),

@@ -119,8 +119,13 @@ export class ConsensusEffects implements ElectionEffects {
     return this.#member.diskWatch.isLow;
   }
 
-  sendMemberHello(to: MemberId, flags: number, admittedTermId: LeadershipTermId): void {
-    this.#publisher.memberHello(to, flags, admittedTermId);
+  sendMemberHello(
+    to: MemberId,
+    flags: number,
+    admittedTermId: LeadershipTermId,
+    admittedPosition: Position,
+  ): void {
+    this.#publisher.memberHello(to, flags, admittedTermId, admittedPosition);
   }
 
   sendMemberRefused(to: MemberId, reason: number): void {
@@ -411,6 +416,7 @@ function toRecord(state: NodeState): NodeStateRecord {
     votedForMemberId: state.votedForMemberId,
     voting: state.voting,
     admittedTermId: state.admittedTermId,
+    admittedPosition: state.admittedPosition,
     incarnations: state.incarnations.map((known) => ({
       ...known,
       incarnation: toHalves(known.incarnation),

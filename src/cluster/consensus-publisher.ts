@@ -103,12 +103,13 @@ export class ConsensusPublisher {
     this.#transport.arena.release(this.#scratch, SCRATCH_LENGTH);
   }
 
-  memberHello(to: MemberId, flags: number, admittedTermId: number): void {
+  memberHello(to: MemberId, flags: number, admittedTermId: number, admittedPosition: number): void {
     const { consensus } = this.#config;
     this.#hello
       .wrapAndApplyHeader(this.#view, this.#scratch)
       .clusterId(consensus.clusterId)
       .leadershipTermId(admittedTermId)
+      .admittedPosition(admittedPosition)
       .incarnation(this.#incarnation)
       .configurationHash(consensus.configurationHash)
       .memberId(this.#memberId)

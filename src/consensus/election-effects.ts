@@ -48,7 +48,7 @@ export interface KnownIncarnation {
   readonly admittedTermId: LeadershipTermId;
   /**
    * Position that its admission in that term named: a later one of that term names a greater.
-   * POSITION_NULL for none, and where the directory itself told of its admission.
+   * POSITION_NULL for none.
    */
   readonly admittedPosition: Position;
 }
@@ -62,6 +62,8 @@ export interface NodeState {
   readonly voting: boolean;
   /** Term of the leader that last gave this member its vote; TERM_NULL when it has it by birth. */
   readonly admittedTermId: LeadershipTermId;
+  /** Position that this admission named; POSITION_NULL for none. */
+  readonly admittedPosition: Position;
   readonly incarnations: readonly KnownIncarnation[];
 }
 
@@ -116,8 +118,9 @@ export interface LogJoin {
 export interface MemberHello {
   readonly memberId: MemberId;
   readonly clusterId: number;
-  /** admittedTermId of the sender: carried in the field leadershipTermId. */
+  /** When the sender was admitted last. The term is carried in the field leadershipTermId. */
   readonly admittedTermId: LeadershipTermId;
+  readonly admittedPosition: Position;
   readonly incarnation: bigint;
   readonly configurationHash: bigint;
   readonly durability: number;
@@ -129,7 +132,12 @@ export interface ElectionEffects {
   /** The agent adds cluster id, incarnation, configuration hash, durability and version. */
   /** Whether the own disk has little room left; not said means no. */
   isSpaceLow?(): boolean;
-  sendMemberHello(to: MemberId, flags: number, admittedTermId: LeadershipTermId): void;
+  sendMemberHello(
+    to: MemberId,
+    flags: number,
+    admittedTermId: LeadershipTermId,
+    admittedPosition: Position,
+  ): void;
   sendMemberRefused(to: MemberId, reason: RefusalReason): void;
   sendMemberAdmitted(
     to: MemberId,

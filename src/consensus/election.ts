@@ -161,7 +161,7 @@ export class Election {
   // ---- messages ----
 
   onMemberHello(hello: MemberHello, nowNs: number): void {
-    if (this.machine.hasLeft() || !this.gate.isPossibleTermOrNone(hello.admittedTermId)) {
+    if (this.machine.hasLeft() || !this.gate.isPossibleAdmission(hello)) {
       return;
     }
     if (this.introductions.onHello(hello)) {

@@ -122,7 +122,7 @@ export class Introductions {
     const isWanted = !record.isVoting() && !record.isVoteResting();
     if (isMeant && isWanted && log.durablePosition() >= position) {
       hit(Mark.IntroductionVoteGained);
-      record.gainVote(termId);
+      record.gainVote(termId, position);
       this.hasVoteToAnnounce = true;
     }
   }
@@ -136,6 +136,7 @@ export class Introductions {
 
   private sendHello(to: MemberId): void {
     const { effects, record } = this.context;
-    effects.sendMemberHello(to, this.flags(to), record.admittedTermId());
+    const flags = this.flags(to);
+    effects.sendMemberHello(to, flags, record.admittedTermId(), record.admittedPosition());
   }
 }

@@ -124,7 +124,7 @@ export class MemberTable {
     peer.incarnation = incarnation;
     peer.isVoting = (hello.flags & HELLO_FLAG_VOTING) !== 0;
     const before = this.record.knownIncarnation(hello.memberId);
-    this.judgeIncarnation(hello.memberId, peer, hello.admittedTermId);
+    this.judgeIncarnation(peer, hello);
     // Whoever comes under this id with another directory does not speak for the one that is known.
     // A directory that takes the place of the one that is known cannot say for it that it leaves.
     const isKnown = before === undefined || before.incarnation === peer.incarnation;
@@ -166,10 +166,11 @@ export class MemberTable {
     }
   }
 
-  private judgeIncarnation(memberId: MemberId, peer: Peer, admittedTermId: LeadershipTermId): void {
+  private judgeIncarnation(peer: Peer, hello: MemberHello): void {
+    const { admittedPosition, admittedTermId, memberId } = hello;
     const incarnation = peer.incarnation as bigint;
     const known = this.record.knownIncarnation(memberId);
-    const isAdmittedLater = admittedTermId > (known?.admittedTermId ?? TERM_NULL);
+    const isAdmittedLater = isLater(admittedTermId, admittedPosition, known);
     if (known === undefined || isAdmittedLater) {
       // A leader gave this directory its vote while this member was not listening. Whether it still
       // has it, or lost it again: those that were admitted before have less.
@@ -177,8 +178,7 @@ export class MemberTable {
         hit(Mark.MembershipAdmittedLater);
       }
       peer.isForeign = false;
-      const admission = { admittedTermId, admittedPosition: POSITION_NULL };
-      this.remember(peer, { memberId, incarnation, ...admission });
+      this.remember(peer, { memberId, incarnation, admittedTermId, admittedPosition });
     } else if (known.incarnation !== incarnation) {
       hit(Mark.MembershipForeign);
       peer.isForeign = true;
@@ -215,6 +215,18 @@ export class MemberTable {
     }
     return undefined;
   }
+}
+
+/** Whether an admission came after the one that is known. */
+function isLater(
+  termId: LeadershipTermId,
+  position: Position,
+  known: KnownIncarnation | undefined,
+): boolean {
+  const knownTermId = known?.admittedTermId ?? TERM_NULL;
+  return termId === knownTermId
+    ? position > (known?.admittedPosition ?? POSITION_NULL)
+    : termId > knownTermId;
 }
 
 /** Whether an admission came before the one that is known. */

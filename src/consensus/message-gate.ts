@@ -6,7 +6,7 @@
 import { hit, Mark } from '../marks.js';
 import { POSITION_NULL, TERM_NULL } from '../position.js';
 import type { ConsensusContext } from './consensus-context.js';
-import type { MemberId } from './election-effects.js';
+import type { MemberHello, MemberId } from './election-effects.js';
 import { MemberStanding } from './membership.js';
 
 /**
@@ -56,9 +56,12 @@ export class MessageGate {
     return isPossible;
   }
 
-  /** Whether a term that a member names, TERM_NULL included, is possible. */
-  isPossibleTermOrNone(termId: number): boolean {
-    const isPossible = isTermOrNone(termId);
+  /** Whether a member may have been admitted when its hello says so. */
+  isPossibleAdmission({ admittedPosition, admittedTermId }: MemberHello): boolean {
+    const isPossible =
+      isTermOrNone(admittedTermId) &&
+      Number.isSafeInteger(admittedPosition) &&
+      admittedPosition >= POSITION_NULL;
     this.context.counters.messagesInvalid += isPossible ? 0 : 1;
     return isPossible;
   }

@@ -4,7 +4,7 @@
 // leave before (B1, B3). Whoever waits remembers the sequence of the change and asks `isDurable`.
 
 import { assert } from '../assert.js';
-import { type LeadershipTermId, MEMBER_NULL, TERM_NULL } from '../position.js';
+import { type LeadershipTermId, MEMBER_NULL, type Position, TERM_NULL } from '../position.js';
 import type { KnownIncarnation, MemberId, NodeState } from './election-effects.js';
 
 /** The durable record of one member. Every change goes through here, with its rule. */
@@ -19,6 +19,7 @@ export class NodeRecord {
   /** The vote is there but not used: the own log is damaged. Not durable; found anew at a start. */
   private isResting = false;
   private admittedTerm: LeadershipTermId;
+  private admittedAt: Position;
   /** Sequence of the change that gave the vote back; 0 when it was never lost. */
   private voteSequence = 0;
   // Invariant: persistedSequence <= requestedSequence.
@@ -35,6 +36,7 @@ export class NodeRecord {
     this.votedFor = recovered.votedForMemberId;
     this.hasVote = recovered.voting;
     this.admittedTerm = recovered.admittedTermId;
+    this.admittedAt = recovered.admittedPosition;
     for (const known of recovered.incarnations) {
       const incarnation = BigInt.asUintN(64, known.incarnation);
       this.incarnations.set(known.memberId, { ...known, incarnation });
@@ -70,6 +72,10 @@ export class NodeRecord {
 
   admittedTermId(): LeadershipTermId {
     return this.admittedTerm;
+  }
+
+  admittedPosition(): Position {
+    return this.admittedAt;
   }
 
   knownIncarnation(memberId: MemberId): KnownIncarnation | undefined {
@@ -118,10 +124,14 @@ export class NodeRecord {
     return this.write();
   }
 
-  /** Gets the vote (back) from the leader of a term. */
-  gainVote(termId: LeadershipTermId): number {
+  /** Gets the vote (back) from the leader of a term, at a position of its log. */
+  gainVote(termId: LeadershipTermId, position: Position): number {
     this.hasVote = true;
-    this.admittedTerm = Math.max(this.admittedTerm, termId);
+    if (termId >= this.admittedTerm) {
+      const isLater = termId > this.admittedTerm || position > this.admittedAt;
+      this.admittedAt = isLater ? position : this.admittedAt;
+      this.admittedTerm = termId;
+    }
     if (termId > this.candidateTerm) {
       this.candidateTerm = termId;
       this.votedFor = MEMBER_NULL;
@@ -155,6 +165,7 @@ export class NodeRecord {
       votedForMemberId: this.votedFor,
       voting: this.hasVote,
       admittedTermId: this.admittedTerm,
+      admittedPosition: this.admittedAt,
       incarnations: [...this.incarnations.values()].sort((a, b) => a.memberId - b.memberId),
     };
     this.persist(state, this.requestedSequence);

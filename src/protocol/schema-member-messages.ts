@@ -133,7 +133,7 @@ export const ARCHIVE_MESSAGES: readonly MessageSchema[] = [
 
 /** Pawl's own. */
 export const OWN_MESSAGES: readonly MessageSchema[] = [
-  cluster(1000, 'MemberHello', 48, 'A member says who it is and what it was configured with.', [
+  cluster(1000, 'MemberHello', 56, 'A member says who it is and what it was configured with.', [
     ['int64', 'clusterId', 0],
     ['int64', 'leadershipTermId', 8],
     ['opaque64', 'incarnation', 16],
@@ -142,6 +142,7 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     [DURABILITY, 'durability', 36],
     ['int32', 'flags', 40],
     ['int32', 'protocolVersion', 44],
+    ['int64', 'admittedPosition', 48],
   ]),
   cluster(
     1001,

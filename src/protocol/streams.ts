@@ -15,4 +15,4 @@ export const SESSION_TIMED_OUT = 'timed out';
 /** Version 0.3.0 of the session protocol, as Aeron encodes it: 8 bits each. */
 export const SESSION_PROTOCOL_VERSION = 0x000300;
 /** Version 1.0.0 of the protocol between members. */
-export const MEMBER_PROTOCOL_VERSION = 0x010000;
+export const MEMBER_PROTOCOL_VERSION = 0x010100;

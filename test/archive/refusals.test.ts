@@ -133,7 +133,7 @@ test('more incarnations than the record holds are refused before anything is wri
   };
   t.match(
     thrown(() => runOn(disk, write)),
-    /^LIMIT_EXCEEDED usage 17 incarnations to remember: at most 16;/,
+    /^LIMIT_EXCEEDED usage 16 incarnations to remember: at most 15;/,
   );
   t.equal(runOn(disk, readNodeState).kind, 'found', 'the record is whole');
   t.equal(before.size, disk.contents().size);

@@ -7,6 +7,7 @@ import test from 'tape';
 import { ConsensusPublisher } from '../../src/cluster/consensus-publisher.js';
 import type { Member } from '../../src/cluster/member.js';
 import { HELLO_FLAG_LEAVING } from '../../src/consensus/election-effects.js';
+import { POSITION_NULL } from '../../src/position.js';
 import {
   ArenaPool,
   clientTransport,
@@ -142,7 +143,7 @@ test('a directory that nobody knows cannot say for a leader that it ends', (t) =
   const { fixture, forger, leader, waiting } = ending((one, leading) => new Forger(one, leading));
   const { leadershipTermId } = fixture.status(waiting);
   forger.say((publisher) =>
-    publisher.memberHello(waiting.memberId, HELLO_FLAG_LEAVING, leadershipTermId),
+    publisher.memberHello(waiting.memberId, HELLO_FLAG_LEAVING, leadershipTermId, POSITION_NULL),
   );
   fixture.world.network.heal();
   fixture.run(5 * SECOND);

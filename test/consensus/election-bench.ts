@@ -20,6 +20,7 @@ export const RECOVERED: RecoveredState = {
     votedForMemberId: -1,
     voting: true,
     admittedTermId: -1,
+    admittedPosition: -1,
     incarnations: [
       { memberId: 1, incarnation: 1n, admittedTermId: -1, admittedPosition: -1 },
       { memberId: 2, incarnation: 2n, admittedTermId: -1, admittedPosition: -1 },
@@ -111,6 +112,7 @@ export class Bench {
       memberId,
       clusterId: 7,
       admittedTermId: -1,
+      admittedPosition: -1,
       incarnation: BigInt(memberId),
       configurationHash: 9n,
       durability: 0,

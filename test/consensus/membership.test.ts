@@ -26,6 +26,7 @@ const BIRTH: NodeState = {
   votedForMemberId: -1,
   voting: true,
   admittedTermId: -1,
+  admittedPosition: -1,
   incarnations: [],
 };
 
@@ -33,6 +34,7 @@ const HELLO: MemberHello = {
   memberId: 1,
   clusterId: 7,
   admittedTermId: -1,
+  admittedPosition: -1,
   incarnation: 11n,
   configurationHash: 99n,
   durability: 0,
@@ -194,6 +196,21 @@ test('a directory that tells of a later admission is remembered with it, vote or
     );
     t.equal(members.standingOf(1), MemberStanding.Learner);
   }
+  t.end();
+});
+
+test('a directory that was admitted again in one term is heard, its leader gone or not', (t) => {
+  const before = table({ incarnations: [known(12n, 8, 400)] });
+  const hello = { ...HELLO, incarnation: 13n, admittedTermId: 8, admittedPosition: 900 };
+  t.equal(before.members.onHello(hello), undefined, 'who admitted it may have told nobody else');
+  t.deepEqual(before.written.at(-1)?.incarnations, [known(13n, 8, 900)]);
+  before.record.onPersisted(1);
+  t.equal(before.members.standingOf(1), MemberStanding.Voter);
+  t.equal(
+    before.members.onHello({ ...hello, incarnation: 12n, admittedPosition: 400 }),
+    RefusalReason.Incarnation,
+    'the one that was admitted before in that term is a former one',
+  );
   t.end();
 });
 

@@ -8,6 +8,7 @@ const BIRTH: NodeState = {
   votedForMemberId: -1,
   voting: true,
   admittedTermId: -1,
+  admittedPosition: -1,
   incarnations: [],
 };
 
@@ -57,13 +58,22 @@ test('a term that was joined without a vote still has it', (t) => {
 test('a vote that came back counts when that is durable, in no lower term', (t) => {
   const { record: node } = record({ candidateTermId: 4, voting: false });
   t.throws(() => node.vote(5, 1), /without a vote/);
-  const sequence = node.gainVote(6);
+  const sequence = node.gainVote(6, 640);
   t.ok(node.isVoting());
   t.notOk(node.hasDurableVote());
   node.onPersisted(sequence);
   t.ok(node.hasDurableVote());
   t.equal(node.candidateTermId(), 6);
   t.throws(() => node.vote(4, 1), /not given again/);
+  const admitted = () => [node.admittedTermId(), node.admittedPosition()];
+  t.deepEqual(admitted(), [6, 640]);
+  node.gainVote(5, 960);
+  node.gainVote(6, 320);
+  t.deepEqual(admitted(), [6, 640], 'an earlier admission that comes late changes nothing');
+  node.gainVote(6, 960);
+  t.deepEqual(admitted(), [6, 960]);
+  node.gainVote(7, 96);
+  t.deepEqual(admitted(), [7, 96]);
   t.end();
 });
 
@@ -81,7 +91,7 @@ test('whatever is asked for, the written records keep one vote per term', (t) =>
           if (kind === 'vote') node.vote(termId, memberId);
           if (kind === 'join') node.joinTerm(termId);
           if (kind === 'lose') node.loseVote();
-          if (kind === 'gain') node.gainVote(termId);
+          if (kind === 'gain') node.gainVote(termId, 96 * memberId);
           if (kind === 'remember') {
             const incarnation = BigInt(termId);
             const admission = { admittedTermId: termId, admittedPosition: -1 };

@@ -27,6 +27,7 @@ function recoveredLog(damagedPosition = Number.POSITIVE_INFINITY): AskedLog {
       votedForMemberId: MEMBER_NULL,
       voting: true,
       admittedTermId: TERM_NULL,
+      admittedPosition: POSITION_NULL,
       incarnations: [],
     },
     termEntries: [{ termId: TERM, basePosition: 0 }],

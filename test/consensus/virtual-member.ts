@@ -41,6 +41,7 @@ export class VirtualMember {
         votedForMemberId: -1,
         voting: true,
         admittedTermId: -1,
+        admittedPosition: -1,
         incarnations: [],
       },
       entries: [],
@@ -115,6 +116,7 @@ export class VirtualMember {
       votedForMemberId: -1,
       voting,
       admittedTermId: -1,
+      admittedPosition: -1,
       incarnations: [],
     };
     this.disk.entries = [];

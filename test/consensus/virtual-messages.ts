@@ -19,6 +19,9 @@ export interface Disk {
 
 type MessageEffects = Pick<ElectionEffects, Extract<keyof ElectionEffects, `send${string}`>>;
 
+/** What all hellos say. */
+const CLUSTER = { clusterId: 7, configurationHash: 99n, durability: 0, protocolVersion: 1 };
+
 /** I-11: no message leaves before what it promises is durable. */
 export function messageEffects(
   cluster: VirtualCluster,
@@ -29,15 +32,13 @@ export function messageEffects(
   const send = (to: MemberId, kind: string, deliver: (election: Election) => void) =>
     cluster.send(from, to, kind, deliver);
   return {
-    sendMemberHello: (to, flags, admittedTermId) => {
+    sendMemberHello: (to, flags, admittedTermId, admittedPosition) => {
       const hello = {
         memberId: from,
-        clusterId: 7,
+        ...CLUSTER,
         admittedTermId,
+        admittedPosition,
         incarnation: disk.incarnation,
-        configurationHash: 99n,
-        durability: 0,
-        protocolVersion: 1,
         flags,
       };
       send(to, 'hello', (election) => election.onMemberHello(hello, now()));

@@ -171,6 +171,7 @@ const GOLDEN: readonly (readonly [vector: string, message: string, values: Value
       durability: PAGE_CACHE,
       flags: 1,
       protocolVersion: VERSION_1_0_0,
+      admittedPosition: 8_000,
     },
   ],
   [

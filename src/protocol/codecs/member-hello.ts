@@ -11,7 +11,8 @@
 //    36  durability: DurabilityLevel
 //    40  flags: int32
 //    44  protocolVersion: int32
-//    48  length of the block
+//    48  admittedPosition: int64
+//    56  length of the block
 
 import { clearBytes, EMPTY_VIEW, readInt64, writeInt64 } from '../encoding.js';
 import {
@@ -26,9 +27,9 @@ export class MemberHelloEncoder {
   static readonly TEMPLATE_ID = 1000;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
-  static readonly BLOCK_LENGTH = 48;
+  static readonly BLOCK_LENGTH = 56;
   /** Header and block. */
-  static readonly LENGTH_MIN = 56;
+  static readonly LENGTH_MIN = 64;
   private view = EMPTY_VIEW;
   private offset = 0;
 
@@ -41,8 +42,8 @@ export class MemberHelloEncoder {
 
   /** Writes the header at `offset` and sets the block behind it to zero. */
   wrapAndApplyHeader(view: DataView, offset: number): this {
-    writeMessageHeader(view, offset, 48, 1000, 111, 17);
-    clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 48);
+    writeMessageHeader(view, offset, 56, 1000, 111, 17);
+    clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 56);
     return this.wrap(view, offset + MESSAGE_HEADER_LENGTH);
   }
 
@@ -106,9 +107,14 @@ export class MemberHelloEncoder {
     return this;
   }
 
+  admittedPosition(value: number): this {
+    writeInt64(this.view, this.offset + 48, value);
+    return this;
+  }
+
   /** Length of the message without its header. */
   encodedLength(): number {
-    return 48;
+    return 56;
   }
 }
 
@@ -117,9 +123,9 @@ export class MemberHelloDecoder {
   static readonly TEMPLATE_ID = 1000;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
-  static readonly BLOCK_LENGTH = 48;
+  static readonly BLOCK_LENGTH = 56;
   /** Header and block. */
-  static readonly LENGTH_MIN = 56;
+  static readonly LENGTH_MIN = 64;
   private view = EMPTY_VIEW;
   private offset = 0;
 
@@ -140,9 +146,9 @@ export class MemberHelloDecoder {
     view: DataView,
     offset: number,
     length: number,
-    actingBlockLength = 48,
+    actingBlockLength = 56,
   ): boolean {
-    if (actingBlockLength < 48) {
+    if (actingBlockLength < 56) {
       return false;
     }
     const end = offset + length;
@@ -211,5 +217,9 @@ export class MemberHelloDecoder {
 
   protocolVersion(): number {
     return this.view.getInt32(this.offset + 44, true);
+  }
+
+  admittedPosition(): number {
+    return readInt64(this.view, this.offset + 48);
   }
 }
