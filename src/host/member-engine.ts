@@ -9,6 +9,7 @@ import {
 } from '../cluster/cluster-config.js';
 import { Member, type MemberEvents, type MemberStatus } from '../cluster/member.js';
 import type { ServiceHost } from '../cluster/service-host.js';
+import { ErrorCode, PawlError } from '../errors.js';
 import type { Arena } from '../memory/arena.js';
 import { ClusterAction } from '../protocol/codecs/enumerations.js';
 import {
@@ -241,7 +242,11 @@ export class MemberEngine {
     this.#network.close();
     this.#storage.closeFiles();
     void this.#unlock();
-    this.#options.onEnd(error);
+    if (error instanceof PawlError && error.code === ErrorCode.StorageFailed) {
+      void this.#recorder.reported().then(() => this.#options.onEnd(error));
+    } else {
+      this.#options.onEnd(error);
+    }
   }
 
   /**

@@ -10,6 +10,10 @@ import type { RecorderWorkerPayload } from './recorder-worker.js';
 import type { WakeCell } from './wake-cell.js';
 import { AgentWorker } from './worker-host.js';
 
+/** How long the end of a member waits for the reason that its recorder failed. */
+const REPORT_GRACE_MS = 200;
+const REPORT_POLL_MS = 2;
+
 export interface NodeRecorderOptions {
   readonly arena: Arena;
   readonly directory: string;
@@ -56,6 +60,17 @@ export class NodeRecorder implements RecorderRunner {
 
   close(): void {
     this.#worker?.close();
+  }
+
+  /**
+   * Resolves when a recorder that fails has said why, or after a while. Its poison is seen before
+   * that, and whoever ends the process then would keep the reason from the operator.
+   */
+  async reported(): Promise<void> {
+    const endMs = performance.now() + REPORT_GRACE_MS;
+    while (this.#worker?.hasReported === false && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, REPORT_POLL_MS));
+    }
   }
 
   /** Resolves when the thread has ended. */

@@ -78,6 +78,11 @@ export class AgentWorker implements Agent {
   /** Asked before every send: true once the worker has failed. */
   readonly isPoisoned = (): boolean => this.#control.isPoisoned;
 
+  /** Whether the worker has failed, and has said why on the standard error. */
+  get hasReported(): boolean {
+    return this.#control.state === WorkerState.Failed || this.#failure !== undefined;
+  }
+
   /** Tells the worker that there is work; what it is was published in shared memory before. */
   wake(): void {
     this.#control.workerCell.signal();
@@ -89,8 +94,7 @@ export class AgentWorker implements Agent {
       return 0;
     }
     this.#endNs = Math.min(this.#endNs, nowNs + REPORT_GRACE_NS);
-    const isReported = this.#control.state === WorkerState.Failed || this.#failure !== undefined;
-    if (isReported || nowNs >= this.#endNs) {
+    if (this.hasReported || nowNs >= this.#endNs) {
       const options = this.#failure === undefined ? {} : { cause: this.#failure };
       throw new PoisonedError(this.roleName, this.#control.poisonExitCode, options);
     }
