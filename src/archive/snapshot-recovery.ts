@@ -77,6 +77,14 @@ function* findUnnamed(storage: Storage): StorageTask<UnnamedFiles | undefined> {
     : { what: `the log begins at ${base}`, isLogWhole: false };
 }
 
+/** Whether all segments are there from the first on: then the snapshots can be done without. */
+function* isLogWhole(storage: Storage, { segmentLength }: LogGeometry): StorageTask<boolean> {
+  const listed = yield storage.list('');
+  checkCompletion(listed, 'list the data directory');
+  const bases = segmentBases(listed.names);
+  return bases.length > 0 && bases.every((base, index) => base === index * segmentLength);
+}
+
 function recordLost(kind: 'missing' | 'lost', { what, isLogWhole }: UnnamedFiles): PawlError {
   const replay = isLogWhole
     ? '; or, as the log is there from its first segment, move the snapshots (<id>-<base>.rec, ' +
@@ -111,11 +119,17 @@ export function* findSnapshots(
   const isIndexFound = reading.kind === 'found';
   if (!isIndexFound) {
     const problem = yield* problemWithoutIndex(storage, reading.kind);
-    if (problem !== undefined) {
+    if (problem !== undefined && !(yield* isLogWhole(storage, geometry))) {
       throw problem;
     }
+    if (problem !== undefined) {
+      warnings.push(
+        `${textOf(reading.kind)}: no snapshot is known; all of the log is replayed, which is there ` +
+          'from its first segment',
+      );
+    }
   }
-  if (reading.kind === 'lost') {
+  if (reading.kind === 'lost' && warnings.length === 0) {
     warnings.push('snapshots.dat is damaged: no snapshot is known');
   } else if (isIndexFound && reading.isDamaged) {
     warnings.push('snapshots.dat had a damaged slot: the other one is used');

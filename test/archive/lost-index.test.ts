@@ -5,6 +5,7 @@ import test from 'tape';
 import { deleteSnapshot, purgeArchive } from '../../src/archive/archive-purge.js';
 import { truncateArchive } from '../../src/archive/archive-truncate.js';
 import { describeDirectory } from '../../src/archive/describe.js';
+import { segmentFileName } from '../../src/archive/log-geometry.js';
 import { EMPTY_INDEX, SnapshotManifest } from '../../src/archive/snapshot-manifest.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';
 import { PawlError } from '../../src/errors.js';
@@ -62,20 +63,35 @@ function thrown(run: () => unknown): string {
 
 for (const [what, lose] of LOSSES) {
   test(`snapshots that a record may have named stay where it ${what}`, (t) => {
-    for (const logStart of [0, SEGMENT_LENGTH]) {
-      const { disk } = snapshotDisk(logStart);
-      t.ok(start(disk.clone(), arena).snapshot !== undefined, 'it would start from one');
-      lose(disk);
-      const before = disk.contents();
-      const told = thrown(() => start(disk, arena));
-      t.match(told, new RegExp(`^RECORD_CORRUPT, exit code 5: snapshots.dat ${what}, and 1-0.rec`));
-      t.match(told, /Nothing was changed\..* join anew from an empty directory/);
-      const isReplayOffered = /move the snapshots/.test(told);
-      t.equal(isReplayOffered, logStart === 0, 'all of the log may be replayed where it is there');
-      t.deepEqual(disk.contents(), before, 'nothing has changed');
-      const described = runOn(disk, (storage) => describeDirectory(storage, arena));
-      t.match(described.problems.join(), new RegExp(`snapshots.dat ${what}, and 1-0.rec`));
-    }
+    const { disk } = snapshotDisk(SEGMENT_LENGTH);
+    t.ok(start(disk.clone(), arena).snapshot !== undefined, 'it would start from one');
+    lose(disk);
+    const before = disk.contents();
+    const told = thrown(() => start(disk, arena));
+    t.match(told, new RegExp(`^RECORD_CORRUPT, exit code 5: snapshots.dat ${what}, and 1-0.rec`));
+    t.match(told, /Nothing was changed\..* join anew from an empty directory/);
+    t.deepEqual(disk.contents(), before, 'nothing has changed');
+    const described = runOn(disk, (storage) => describeDirectory(storage, arena));
+    t.match(described.problems.join(), new RegExp(`snapshots.dat ${what}, and 1-0.rec`));
+    t.end();
+  });
+
+  test(`all of the log is replayed where the record ${what}, if no segment is gone`, (t) => {
+    const { disk, image } = snapshotDisk(0);
+    const holed = disk.clone();
+    lose(disk);
+    const found = start(disk, arena);
+    t.equal(found.snapshot, undefined);
+    t.equal(found.appendPosition, image.position);
+    t.equal(found.health.kind, 'sound');
+    t.match(found.warnings.join(), new RegExp(`snapshots.dat ${what}: no snapshot is known`));
+    lose(holed);
+    holed.delete(segmentFileName(SEGMENT_LENGTH));
+    t.match(
+      thrown(() => start(holed, arena)),
+      /^RECORD_CORRUPT, exit code 5/,
+      'what is gone may be in a snapshot alone',
+    );
     t.end();
   });
 

@@ -131,7 +131,7 @@ test('a directory of another version of the layout is refused with the version',
   const path = join(member.directory, 'birth.dat');
   const birth = readFileSync(path);
   birth.writeUInt32LE(99, 4);
-  birth.writeUInt32LE(LogCodec.create().crc32c(birth.subarray(0, 40)), 40);
+  birth.writeUInt32LE(LogCodec.create().crc32c(birth.subarray(0, 44)), 44);
   writeFileSync(path, birth);
   const result = await runCli('node', ...member.flags);
   t.equal(result.code, 4, result.stderr);
