@@ -124,8 +124,8 @@ export function* findSnapshots(
     }
     if (problem !== undefined) {
       warnings.push(
-        `${textOf(reading.kind)}: no snapshot is known; all of the log is replayed, which is there ` +
-          'from its first segment',
+        `${textOf(reading.kind)}: no snapshot is known; all of the log is replayed, which is ` +
+          'there from its first segment',
       );
     }
   }
