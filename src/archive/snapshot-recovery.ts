@@ -41,17 +41,6 @@ export interface SnapshotLimits {
 }
 
 /**
- * What only the record can tell of: snapshots, or a log whose beginning is gone. Undefined when
- * there is neither, as before the first start is done.
- */
-interface UnnamedFiles {
-  /** In words. */
-  readonly what: string;
-  /** The log is there from its first segment. */
-  readonly isLogWhole: boolean;
-}
-
-/**
  * Why nothing may be done without the record; undefined when there is nothing that a record that
  * cannot be read may have named.
  */
@@ -63,18 +52,20 @@ export function* problemWithoutIndex(
   return unnamed === undefined ? undefined : recordLost(kind, unnamed);
 }
 
-function* findUnnamed(storage: Storage): StorageTask<UnnamedFiles | undefined> {
+/**
+ * What only the record can tell of, in words: snapshots, or a log whose beginning is gone.
+ * Undefined when there is neither, as before the first start is done.
+ */
+function* findUnnamed(storage: Storage): StorageTask<string | undefined> {
   const listed = yield storage.list('');
   checkCompletion(listed, 'list the data directory');
   const { names } = listed;
   const recording = names.filter((name) => recordingIdOf(name) > 0).sort()[0];
   const base = segmentBases(names)[0];
   if (recording !== undefined) {
-    return { what: `${recording} is there`, isLogWhole: base === 0 };
+    return `${recording} is there`;
   }
-  return base === undefined || base === 0
-    ? undefined
-    : { what: `the log begins at ${base}`, isLogWhole: false };
+  return base === undefined || base === 0 ? undefined : `the log begins at ${base}`;
 }
 
 /** Whether all segments are there from the first on: then the snapshots can be done without. */
@@ -85,16 +76,12 @@ function* isLogWhole(storage: Storage, { segmentLength }: LogGeometry): StorageT
   return bases.length > 0 && bases.every((base, index) => base === index * segmentLength);
 }
 
-function recordLost(kind: 'missing' | 'lost', { what, isLogWhole }: UnnamedFiles): PawlError {
-  const replay = isLogWhole
-    ? '; or, as the log is there from its first segment, move the snapshots (<id>-<base>.rec, ' +
-      'ids from 1) out of the directory and start it again: it replays all of the log'
-    : '';
+function recordLost(kind: 'missing' | 'lost', what: string): PawlError {
   return new PawlError(
     ErrorCode.RecordCorrupt,
     `${textOf(kind)}, and ${what}: which snapshots are whole, and where the log begins, is not ` +
-      'known without it. Nothing was changed. Let the member join anew from an empty directory' +
-      replay,
+      'known without it. Nothing was changed. A member whose log has all segments from the first ' +
+      'on replays it when it is started; let another join anew from an empty directory',
     'corruption',
   );
 }
@@ -122,16 +109,10 @@ export function* findSnapshots(
     if (problem !== undefined && !(yield* isLogWhole(storage, geometry))) {
       throw problem;
     }
-    if (problem !== undefined) {
-      warnings.push(
-        `${textOf(reading.kind)}: no snapshot is known; all of the log is replayed, which is ` +
-          'there from its first segment',
-      );
+    if (problem !== undefined || reading.kind === 'lost') {
+      warnings.push(`${textOf(reading.kind)}: no snapshot is known`);
     }
-  }
-  if (reading.kind === 'lost' && warnings.length === 0) {
-    warnings.push('snapshots.dat is damaged: no snapshot is known');
-  } else if (isIndexFound && reading.isDamaged) {
+  } else if (reading.isDamaged) {
     warnings.push('snapshots.dat had a damaged slot: the other one is used');
   }
   const index = isIndexFound ? reading.index : EMPTY_INDEX;

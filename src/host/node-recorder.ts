@@ -8,10 +8,9 @@ import type { EventLoop } from './event-loop.js';
 import type { NodeClock } from './node-clock.js';
 import type { RecorderWorkerPayload } from './recorder-worker.js';
 import type { WakeCell } from './wake-cell.js';
-import { AgentWorker } from './worker-host.js';
+import { AgentWorker, REPORT_GRACE_NS } from './worker-host.js';
 
-/** How long the end of a member waits for the reason that its recorder failed. */
-const REPORT_GRACE_MS = 200;
+const NS_PER_MS = 1e6;
 const REPORT_POLL_MS = 2;
 
 export interface NodeRecorderOptions {
@@ -67,7 +66,7 @@ export class NodeRecorder implements RecorderRunner {
    * that, and whoever ends the process then would keep the reason from the operator.
    */
   async reported(): Promise<void> {
-    const endMs = performance.now() + REPORT_GRACE_MS;
+    const endMs = performance.now() + REPORT_GRACE_NS / NS_PER_MS;
     while (this.#worker?.hasReported === false && performance.now() < endMs) {
       await new Promise((resolve) => setTimeout(resolve, REPORT_POLL_MS));
     }

@@ -83,8 +83,7 @@ export class NodeStorage implements Storage {
   /** Value of the operation that ran last. */
   #value = 0;
   #isPoisoned = false;
-  #removalCount = 0;
-  #onRemoved: (() => void) | undefined;
+  readonly #removals = new Set<Promise<void>>();
   #isClosed = false;
   #lastFailure: Error | undefined;
 
@@ -256,12 +255,14 @@ export class NodeStorage implements Storage {
       });
     }
     const ticket = this.#nextTicket();
-    this.#removalCount++;
-    this.#fs.unlink(resolved, (error) => {
-      this.#removalCount--;
-      this.#complete(ticket, error === null ? StorageResult.Ok : this.#failed(error), 0);
-      this.#onRemoved?.();
+    const removal = new Promise<void>((resolve) => {
+      this.#fs.unlink(resolved, (error) => {
+        this.#removals.delete(removal);
+        this.#complete(ticket, error === null ? StorageResult.Ok : this.#failed(error), 0);
+        resolve();
+      });
     });
+    this.#removals.add(removal);
     return ticket;
   }
 
@@ -322,16 +323,8 @@ export class NodeStorage implements Storage {
    * Resolves when no file is being removed any more: whoever had the directory before that could
    * lose one that it has just made.
    */
-  removed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onRemoved = () => {
-        if (this.#removalCount === 0) {
-          this.#onRemoved = undefined;
-          resolve();
-        }
-      };
-      this.#onRemoved();
-    });
+  async removed(): Promise<void> {
+    await Promise.all(this.#removals);
   }
 
   /** Closes all files and releases all locks. Background syncs end by themselves. */

@@ -16,7 +16,7 @@ import { WorkerControl, WorkerState } from './worker-control.js';
 import { startThread } from './worker-thread.js';
 
 /** How long a worker may take to report why it failed, before the process ends without that. */
-const REPORT_GRACE_NS = 200e6;
+export const REPORT_GRACE_NS = 200e6;
 
 /** What a worker is started with. Everything in it can be cloned to another thread. */
 export interface WorkerBoot {

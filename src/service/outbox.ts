@@ -111,8 +111,7 @@ export class Outbox implements RelayedEgressSink, TimerListener, MessageListener
       return;
     }
     this.#fields(sessionId, queryId, logPosition, code);
-    const to = this.#scratch + 4 * FIELD_LENGTH;
-    this.#arena.u8.set(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length), to);
+    this.#setBody(4, new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length));
     if (!this.#write(OutputType.Answer, 4 * FIELD_LENGTH + length)) {
       hit(Mark.OutboxDropsAnswer);
     }
@@ -218,10 +217,15 @@ export class Outbox implements RelayedEgressSink, TimerListener, MessageListener
     if (!this.#queue.isEmpty && !this.#admit(sessionId, length)) {
       return;
     }
-    // Beyond the scratch lies the memory of others.
-    assert(length <= this.#scratchLength, 'what leaves for a client fits one record');
-    this.#arena.u8.set(body, this.#scratch + fieldCount * FIELD_LENGTH);
+    this.#setBody(fieldCount, body);
     this.#put(type, length);
+  }
+
+  /** Bytes behind the fields. Beyond the scratch lies the memory of others. */
+  #setBody(fieldCount: number, body: Uint8Array): void {
+    const start = fieldCount * FIELD_LENGTH;
+    assert(start + body.length <= this.#scratchLength, 'what leaves for a client fits one record');
+    this.#arena.u8.set(body, this.#scratch + start);
   }
 
   /** Counts what waits for a client; false when it is too much. */

@@ -13,27 +13,18 @@ import { InstallSource } from '../../src/cluster/install-source.js';
 import { MARK_NAMES, Mark, markHits } from '../../src/marks.js';
 import { Arena } from '../../src/memory/arena.js';
 import { StorageResult } from '../../src/ports/storage.js';
-import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import { OperationKind } from '../../src/simulator/storage-operation.js';
 import { MemoryStorage } from '../support/memory-storage.js';
 import { MS } from './cluster-fixture.js';
-import { fillAndPurge, PURGING, restartInstalled, startClient } from './install-fixture.js';
-import { areEqual, sendMessages, startSnapshots } from './snapshot-fixture.js';
+import { purgeBehindSleeper } from './install-fixture.js';
+import { areEqual } from './snapshot-fixture.js';
 
 const KIB = 1024;
 
 /** A member that is down, whose log the others have purged, and whose leader's snapshot rots. */
 function rotten(position: number) {
-  const world = startSnapshots(PURGING);
+  const { installs, sleeper, world } = purgeBehindSleeper();
   const { fixture, services, taken } = world;
-  const installs = restartInstalled(world);
-  fixture.start();
-  const client = startClient(world);
-  sendMessages(world, client, 0, 20);
-  const sleeper = fixture.followers()[0] as SimulatedMember;
-  sleeper.node.kill();
-  services.delete(sleeper.memberId);
-  fillAndPurge(world, client);
   const leader = fixture.awaitLeader();
   const [older, newest] = (taken.get(leader.memberId) ?? []).slice(-2) as [
     SnapshotEntry,

@@ -8,7 +8,12 @@ import { ErrorCode, PawlError } from '../../src/errors.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import type { DatagramFilter } from '../../src/simulator/virtual-network.js';
 import { MS, SECOND, type TestClient } from './cluster-fixture.js';
-import { type SnapshotWorld, sendMessages, takeSnapshot } from './snapshot-fixture.js';
+import {
+  type SnapshotWorld,
+  sendMessages,
+  startSnapshots,
+  takeSnapshot,
+} from './snapshot-fixture.js';
 
 export const PURGING = {
   member: { logRetention: 'snapshots', snapshotCountKept: 2 },
@@ -81,4 +86,19 @@ export function offerSnapshot(
   const { election, publisher } = (leader.member as Member).observe() as MemberParts;
   publisher.snapshotOffer(to.memberId, election.leadershipTermId(), entry);
   fixture.wakeAll();
+}
+
+/** A cluster one of whose members is down, while the others purge their log. */
+export function purgeBehindSleeper() {
+  const world = startSnapshots(PURGING);
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  fixture.start();
+  const client = startClient(world);
+  sendMessages(world, client, 0, 20);
+  const sleeper = fixture.followers()[0] as SimulatedMember;
+  sleeper.node.kill();
+  services.delete(sleeper.memberId);
+  fillAndPurge(world, client);
+  return { client, installs, sleeper, world };
 }

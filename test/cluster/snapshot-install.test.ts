@@ -8,6 +8,7 @@ import {
   fillAndPurge,
   firstSegment,
   PURGING,
+  purgeBehindSleeper,
   restartInstalled,
   startClient,
 } from './install-fixture.js';
@@ -36,16 +37,8 @@ function takeOn(
 
 /** A member that slept while the log was purged, and is cut off in the middle of a snapshot. */
 function cutOffInstall() {
-  const world = startSnapshots(PURGING);
-  const { fixture, services } = world;
-  const installs = restartInstalled(world);
-  fixture.start();
-  const client = startClient(world);
-  sendMessages(world, client, 0, 20);
-  const sleeper = fixture.followers()[0] as SimulatedMember;
-  sleeper.node.kill();
-  services.delete(sleeper.memberId);
-  fillAndPurge(world, client);
+  const { client, installs, sleeper, world } = purgeBehindSleeper();
+  const { fixture } = world;
   const leader = fixture.awaitLeader();
   fixture.cluster.start(sleeper);
   fixture.await(
@@ -108,16 +101,8 @@ test('without purging the whole log stays', (t) => {
 });
 
 test('a member that slept while the log was purged is given a snapshot and the rest', (t) => {
-  const world = startSnapshots(PURGING);
+  const { client, installs, sleeper, world } = purgeBehindSleeper();
   const { fixture, services } = world;
-  const installs = restartInstalled(world);
-  fixture.start();
-  const client = startClient(world);
-  sendMessages(world, client, 0, 20);
-  const sleeper = fixture.followers()[0] as SimulatedMember;
-  sleeper.node.kill();
-  services.delete(sleeper.memberId);
-  fillAndPurge(world, client);
   sendMessages(world, client, 9_000, 30);
   fixture.cluster.start(sleeper);
   fixture.await(() => services.size === 3 && areEqual(world), 'the sleeper has the same state');
