@@ -131,6 +131,7 @@ export class ConsensusModule {
     work += taken;
     work += this.#updateProgress(nowNs);
     work += election.doWork(nowNs);
+    this.#noteCommit();
     this.#followRole(nowNs);
     work += this.#apply(nowNs);
     work += egress.doWork(nowNs);
@@ -226,13 +227,23 @@ export class ConsensusModule {
       const append = leaderLog.isOpen ? leaderLog.tail() : followerLog.appendPosition();
       const durable = recorder.durablePosition();
       election.onLogProgress(durable, Math.max(append, durable), nowNs);
-      recorder.setCommitPosition(election.consumablePosition());
     }
     if (followerLog.isLost) {
       followerLog.isLost = false;
       election.onLogLost(nowNs);
     }
     return work;
+  }
+
+  /**
+   * The mark may claim what is committed before anything of it is answered: there may be no other
+   * turn before this member leaves.
+   */
+  #noteCommit(): void {
+    const { election, recorder } = this.#parts;
+    if (recorder.isRecording() && !recorder.isBusy()) {
+      recorder.setCommitPosition(election.consumablePosition());
+    }
   }
 
   /** What changes when this member begins or ceases to lead, or opens its ingress. */

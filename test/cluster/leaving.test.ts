@@ -1,8 +1,11 @@
 // leaving.test.ts: what services are told when their member leaves, and what becomes of the member.
 
 import test from 'tape';
+import { readDurableMark } from '../../src/archive/durable-mark.js';
+import { completeTask, StorageTasks } from '../../src/archive/storage-task.js';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import type { ClusteredService } from '../../src/service/clustered-service.js';
+import { SnapshotStorage } from '../../src/simulator/invariants/snapshot-storage.js';
 import type { SimulatedMember } from '../../src/simulator/simulated-cluster.js';
 import { ClusterFixture, echoService, MS, messageOf, SECOND } from './cluster-fixture.js';
 
@@ -84,3 +87,24 @@ test('a leader whose service throws at its end leaves, and ends with that error'
   fixture.close();
   t.end();
 });
+
+for (const memberCount of [1, 3]) {
+  test(`a leader of ${memberCount} that leaves knows to its end what it has answered`, (t) => {
+    const fixture = new ClusterFixture({ memberCount });
+    const leader = fixture.start();
+    const client = fixture.connect();
+    fixture.await(() => client.isConnected, 'the client is connected');
+    fixture.send(client, messageOf(1, 100));
+    const before = fixture.status(leader).appendPosition;
+    fixture.await(() => client.received.length === 1, 'the message is answered');
+    const answered = fixture.status(leader).servicePosition;
+    t.ok(answered > before);
+    leave(leader);
+    fixture.await(() => leader.member?.hasLeft === true, 'the leader has left');
+    const tasks = new StorageTasks(new SnapshotStorage(leader.node.disk));
+    const reading = completeTask(tasks, readDurableMark(tasks.storage));
+    t.equal(reading.kind === 'found' ? reading.mark.commitPosition : -1, answered);
+    fixture.close();
+    t.end();
+  });
+}

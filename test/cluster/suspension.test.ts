@@ -267,3 +267,50 @@ test('one member alone is shut down, too, and a service without snapshots ends a
   fixture.close();
   t.end();
 });
+
+/** Ends the session of everyone who says anything. */
+function endingService(): ClusteredService {
+  let end: ((id: number) => void) | undefined;
+  return {
+    onStart(cluster) {
+      end = (id) => cluster.closeSession(id);
+    },
+    onSessionMessage: ({ id }) => end?.(id),
+    onTakeSnapshot: () => undefined,
+  };
+}
+
+test('a close that a service asks for while the cluster ends follows when it runs again', (t) => {
+  const { client, fixture, leader } = endsOf({
+    cluster: { sessionTimeoutMs: 60_000 },
+    service: endingService,
+  });
+  const followers = fixture.followers();
+  for (const { node } of followers) {
+    fixture.world.network.block(node, leader.node);
+  }
+  const before = fixture.status(leader).appendPosition;
+  fixture.send(client, messageOf(1));
+  fixture.await(() => fixture.status(leader).appendPosition > before, 'the message is in the log');
+  leader.member?.orderShutdown(leader.node.process?.clock.nowNs() ?? 0);
+  fixture.wakeAll();
+  fixture.run(10 * MS);
+  t.equal(fixture.status(leader).servicePosition, before, 'it waits for the quorum');
+  fixture.world.network.heal();
+  fixture.await(() => fixture.cluster.members.every(hasLeft), 'all members have left');
+  t.equal(leader.member?.status().sessionCount, 1, 'nothing follows the snapshot');
+  for (const one of fixture.cluster.members) {
+    one.node.stop();
+  }
+  fixture.cluster.startAll();
+  const next = fixture.awaitLeader();
+  t.ok(fixture.status(next).snapshotPosition > before, 'the members start from the snapshot');
+  fixture.await(
+    () => fixture.cluster.members.every((one) => fixture.status(one).sessionCount === 0),
+    'the session is closed',
+  );
+  fixture.await(() => client.closed !== undefined, 'the client is told');
+  t.match(String(client.closed), /closed by the service/);
+  fixture.close();
+  t.end();
+});
