@@ -125,6 +125,11 @@ export class DiskDamage {
     return this.#rottenSnapshots.get(memberId)?.has(recordingId) === true;
   }
 
+  /** Whether anything of a member has rotted, and was not written again. */
+  isDamaged({ memberId, node }: SimulatedMember): boolean {
+    return node.disk.hasDecays || (this.#rottenSnapshots.get(memberId)?.size ?? 0) > 0;
+  }
+
   /** A slot of the vote or of the durable mark is not what was written. Says which. */
   spoilRecord(member: SimulatedMember): string {
     const name = this.#random.pick(RECORD_FILES);

@@ -19,6 +19,8 @@ interface LogRange {
 }
 
 export class FaultAtlas {
+  /** A member whose log may lack, or have otherwise, what its own mark covers: it is no copy. */
+  outdatedMemberId: number | undefined = undefined;
   readonly #members: readonly SimulatedMember[];
 
   constructor(members: readonly SimulatedMember[]) {
@@ -46,6 +48,7 @@ export class FaultAtlas {
     return this.#members.some(
       ({ memberId, node }) =>
         !without.includes(memberId) &&
+        memberId !== this.outdatedMemberId &&
         durableMarkPosition(node.disk) >= range.to &&
         this.#decaysOf(memberId).every((known) => !isNear(known, range)),
     );

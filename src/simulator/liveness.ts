@@ -163,10 +163,10 @@ export class Liveness {
   #drawCore(): SimulatedMember[] {
     const { cluster, nemesis, random } = this.#parts;
     const { members } = cluster;
-    const { blankMemberId, damage } = nemesis;
+    const { damage, losses } = nemesis;
     // A member whose log has rotted may need one that is away to get its vote back.
     const voters = members.filter(
-      ({ memberId }) => memberId !== blankMemberId && !damage.rottenMembers.has(memberId),
+      ({ memberId }) => memberId !== losses.blankMemberId && !damage.rottenMembers.has(memberId),
     );
     const core = random.shuffle([...voters]).slice(0, quorumSize(members.length));
     if (core.length < quorumSize(members.length)) {

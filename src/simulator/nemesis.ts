@@ -1,15 +1,15 @@
 // nemesis.ts: strikes at moments that its stream of chance decides.
 
+import { DirectoryLosses } from './directory-losses.js';
 import { DiskDamage } from './disk-damage.js';
 import { EquipmentFaults } from './equipment-faults.js';
-import { decayLog } from './fault-atlas.js';
 import { ForgottenLeader } from './forgotten-leader.js';
-import { durableMarkPosition, durableNodeState } from './invariants/durable-records.js';
 import { LeaderHunt } from './leader-hunt.js';
 import { NetworkFaults } from './network-faults.js';
 import type { Prng } from './prng.js';
 import { ServiceStalls } from './service-stalls.js';
 import type { SimulatedMember } from './simulated-cluster.js';
+import type { SimulationCounts } from './simulation-counts.js';
 import { FaultClass } from './swarm.js';
 import { type NemesisParts, Targets } from './targets.js';
 import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
@@ -39,8 +39,6 @@ export interface NemesisCounts {
   leaves: number;
   transfers: number;
   diskFailures: number;
-  lostDirectories: number;
-  damagedLogs: number;
   serviceStalls: number;
 }
 
@@ -53,25 +51,18 @@ export class Nemesis {
     leaves: 0,
     transfers: 0,
     diskFailures: 0,
-    lostDirectories: 0,
-    damagedLogs: 0,
     serviceStalls: 0,
   };
   /** The faults of the run, in their order. */
   readonly struck: StruckFault[] = [];
   /** Members whose disk has been told to fail: their end is expected. */
   readonly expectedFailures = new Set<number>();
-  /** Members that have ever lost their directory. */
-  readonly blankMembers = new Set<number>();
-  /** The member that has lost its directory and was not seen with a vote since: one at a time. */
-  blankMemberId: number | undefined = undefined;
-  /** Told before a directory is lost. */
-  onLostDirectory: ((memberId: number) => void) | undefined = undefined;
   readonly #parts: NemesisParts;
   readonly #random: Prng;
   readonly #targets: Targets;
   readonly #network: NetworkFaults;
   readonly damage: DiskDamage;
+  readonly losses: DirectoryLosses;
   readonly #leaderHunt: LeaderHunt;
   readonly #forgottenLeader: ForgottenLeader;
   readonly #equipment: EquipmentFaults;
@@ -101,6 +92,9 @@ export class Nemesis {
     this.#serviceStalls = new ServiceStalls(parts, this.counts);
     const random = parts.world.random.fork('damage');
     this.damage = new DiskDamage(parts.cluster.members, random, parts.committedEnd);
+    this.losses = new DirectoryLosses(parts.cluster, this.#targets, this.damage, (member, what) =>
+      this.#say(member.node, what),
+    );
     this.#forgottenLeader = new ForgottenLeader(parts, this.#targets, this.#random);
     const hunting = parts.world.random.fork('leader hunt');
     this.#leaderHunt = new LeaderHunt(parts, this.#targets, hunting, (member, kind) =>
@@ -158,6 +152,18 @@ export class Nemesis {
       node.process?.recover();
       node.setClockRate(1, 1);
     }
+  }
+
+  /** Sets what it counts of a run. */
+  addTo(counts: SimulationCounts): void {
+    counts.crashes = this.counts.crashes;
+    counts.serviceStalls = this.counts.serviceStalls;
+    counts.diskFailures = this.counts.diskFailures;
+    counts.lostDirectories = this.losses.counts.lostDirectories;
+    counts.formerDirectories = this.losses.counts.formerDirectories;
+    const { misdirectedWrites, rottenRanges, rottenSnapshots } = this.damage.counts;
+    counts.rottenRanges = rottenRanges + misdirectedWrites;
+    counts.rottenSnapshots = rottenSnapshots;
   }
 
   #strikeLater(): void {
@@ -280,10 +286,13 @@ export class Nemesis {
         this.#leave();
         break;
       case FaultClass.LostDirectory:
-        this.#loseDirectory();
+        this.losses.loseDirectory();
+        break;
+      case FaultClass.FormerDirectory:
+        this.losses.exchangeDirectory();
         break;
       case FaultClass.DamagedLog:
-        this.#damageLog();
+        this.losses.damageLog(this.#random);
         break;
       case FaultClass.Transfer:
         this.#transfer();
@@ -304,14 +313,6 @@ export class Nemesis {
   /** Ends a member's process, outside of the storms as well. */
   kill(member: SimulatedMember): void {
     this.#end(member, EndKind.Kill);
-  }
-
-  /** The member that had lost its directory has a vote again, perhaps not durably yet. */
-  onVote(memberId: number): void {
-    const { node } = this.#parts.cluster.members[memberId] as SimulatedMember;
-    if (durableNodeState(node.disk)?.voting === true) {
-      this.blankMemberId = undefined;
-    }
   }
 
   // --- processes ---
@@ -411,45 +412,6 @@ export class Nemesis {
     poll();
   }
 
-  /** A member comes back with an empty disk. */
-  #loseDirectory(): void {
-    const member = this.#pickVictim();
-    if (member === undefined) {
-      return;
-    }
-    this.counts.lostDirectories++;
-    this.#say(member.node, 'is killed and loses its directory');
-    member.node.kill();
-    this.onLostDirectory?.(member.memberId);
-    member.node.disk.reformat();
-    this.damage.forgetSnapshots(member.memberId);
-  }
-
-  /** A byte of the log rots, where the next start looks: the member must notice and say so. */
-  #damageLog(): void {
-    const member = this.#pickVictim();
-    if (member === undefined) {
-      return;
-    }
-    const { disk } = member.node;
-    const { logTermLength } = member.config;
-    const end = durableMarkPosition(disk) - 1;
-    if (end < 0) {
-      return;
-    }
-    const position = this.#random.between(end - (end % logTermLength), end);
-    this.counts.damagedLogs++;
-    member.node.kill();
-    if (this.#random.chance(1, 3)) {
-      this.onLostDirectory?.(member.memberId);
-      this.#say(member.node, `is killed, and ${this.damage.spoilRecord(member)} is damaged`);
-      return;
-    }
-    this.#say(member.node, `is killed, and its log is damaged at ${position}`);
-    const mask = 1 + this.#random.below(255);
-    decayLog(member, position, (before) => before.map((byte) => byte ^ mask), 1);
-  }
-
   /** Bytes on a disk change by themselves, while its member runs or not. */
   #rot(fault: FaultClass): void {
     const member = this.#targets.pickMember();
@@ -457,25 +419,6 @@ export class Nemesis {
     if (what !== undefined) {
       this.#say(member.node, what);
     }
-  }
-
-  /** A member that may lose what it holds: only while all others have theirs. */
-  #pickVictim(): SimulatedMember | undefined {
-    const { members } = this.#parts.cluster;
-    const isComplete = members.every(
-      ({ member, node }) =>
-        member?.observe()?.election.isVoting() === true && durableNodeState(node.disk)?.voting,
-    );
-    if (this.blankMemberId !== undefined || !isComplete) {
-      return undefined;
-    }
-    const member = this.#targets.pickMember();
-    if (!this.damage.atlas.mayLoseAll(member.memberId)) {
-      return undefined;
-    }
-    this.blankMemberId = member.memberId;
-    this.blankMembers.add(member.memberId);
-    return member;
   }
 
   #killClient(): void {

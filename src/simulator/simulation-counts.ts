@@ -16,6 +16,8 @@ export interface SimulationCounts {
   commands: number;
   acknowledged: number;
   lostDirectories: number;
+  /** Directories that were put back after another one had followed them. */
+  formerDirectories: number;
   timersFired: number;
   /** Messages of services that the log has given to services. */
   serviceMessages: number;
@@ -74,6 +76,7 @@ export function emptyCounts(): SimulationCounts {
     commands: 0,
     acknowledged: 0,
     lostDirectories: 0,
+    formerDirectories: 0,
     timersFired: 0,
     serviceMessages: 0,
     requests: 0,

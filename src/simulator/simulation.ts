@@ -311,10 +311,10 @@ export class Simulation {
       `recovered ${directory.appendPosition} of its log, ${health.kind}, in term ` +
         `${directory.logTermId}`,
     );
-    const { blankMembers, damage } = this.nemesis;
+    const { damage, losses } = this.nemesis;
     const isRotten = damage.rottenMembers.has(memberId);
     const isDamaged = (health.kind === 'corrupt' && !isRotten) || !directory.nodeState.state.voting;
-    if (isDamaged && !blankMembers.has(memberId)) {
+    if (isDamaged && !losses.blankMembers.has(memberId)) {
       this.judge.report(
         'recovery',
         `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was ` +
@@ -335,8 +335,8 @@ export class Simulation {
       node.onFatal = (_process, error) =>
         this.judge.report('fatal', `${node.name}: ${describeError(error)}`);
     }
-    this.judges.committed.excusedMember = () => this.nemesis.blankMemberId;
-    this.nemesis.onLostDirectory = (memberId) => this.judges.onLostDirectory(memberId);
+    this.judges.committed.excusedMember = () => this.nemesis.losses.blankMemberId;
+    this.nemesis.losses.onLost = (memberId) => this.judges.onLostDirectory(memberId);
     if (this.timeline.isOn) {
       new Conversation(world, this.timeline).begin();
     }
@@ -375,8 +375,9 @@ export class Simulation {
     if (simulated !== undefined && observed !== undefined) {
       const servicePosition = simulated.member?.servicePosition ?? 0;
       this.judges.onTurn(simulated.memberId, observed, servicePosition, isMemberTurn(event));
-      if (simulated.memberId === this.nemesis.blankMemberId && observed.election.isVoting()) {
-        this.nemesis.onVote(simulated.memberId);
+      const { losses } = this.nemesis;
+      if (simulated.memberId === losses.blankMemberId && observed.election.isVoting()) {
+        losses.onVote(simulated.memberId);
       }
     }
   }
@@ -424,7 +425,8 @@ export class Simulation {
       return;
     }
     // A member that nobody has damaged, and that refuses its own records, has not recovered.
-    const isRecovery = code === ErrorCode.RecordCorrupt && !this.nemesis.blankMembers.has(memberId);
+    const isRecovery =
+      code === ErrorCode.RecordCorrupt && !this.nemesis.losses.blankMembers.has(memberId);
     const invariant = isRecovery ? 'recovery' : 'fatal';
     this.judge.report(invariant, `member ${memberId} ends: ${describeError(error)}`);
   }
@@ -456,10 +458,7 @@ export class Simulation {
 
   #result(): SimulationResult {
     const counts = this.#counts;
-    counts.crashes = this.nemesis.counts.crashes;
-    counts.serviceStalls = this.nemesis.counts.serviceStalls;
-    counts.diskFailures = this.nemesis.counts.diskFailures;
-    counts.lostDirectories = this.nemesis.counts.lostDirectories;
+    this.nemesis.addTo(counts);
     counts.snapshots = this.judges.snapshots.takenCount;
     counts.suspensions = this.judges.suspension.count;
     counts.shutdowns = this.shutdowns.count;
@@ -467,9 +466,6 @@ export class Simulation {
     counts.snapshotLoads = this.judges.snapshots.loadedCount;
     counts.timersFired = this.judges.services.firedTimerCount();
     counts.serviceMessages = this.judges.services.messages.receivedCount;
-    const { misdirectedWrites, rottenRanges, rottenSnapshots } = this.nemesis.damage.counts;
-    counts.rottenRanges = rottenRanges + misdirectedWrites;
-    counts.rottenSnapshots = rottenSnapshots;
     counts.judgedOperations = this.judges.history.result?.operationCount ?? 0;
     counts.requests = this.judges.requests.executedCount;
     counts.reads = this.clients.reduce((sum, one) => sum + one.readCount, 0);

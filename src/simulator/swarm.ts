@@ -42,6 +42,7 @@ export const FaultClass = {
   Leave: 'clean leave',
   ClientKill: 'client kill',
   LostDirectory: 'lost directory',
+  FormerDirectory: 'former directory',
   DamagedLog: 'damaged log',
   FullDisk: 'full disk',
   BitRot: 'bit rot',
@@ -325,7 +326,7 @@ function drawFaults(
     excluded.push(FaultClass.PowerCut);
   }
   if (memberCount < LOST_DIRECTORY_MEMBERS_MIN) {
-    excluded.push(FaultClass.LostDirectory, FaultClass.DamagedLog);
+    excluded.push(...[FaultClass.LostDirectory, FaultClass.FormerDirectory, FaultClass.DamagedLog]);
   }
   if (memberCount === 1) {
     // Nobody has another copy.

@@ -138,11 +138,18 @@ export class VirtualDisk {
     this.#isHung = false;
   }
 
-  /** Loses everything, as a replaced disk. No process may be using it. */
-  reformat(): void {
-    assert(this.#storages.length === 0, 'the processes of a disk end before it is formatted');
-    this.tree = new DirectoryTree();
+  /** Loses everything, as a replaced disk. No process may be using it. Returns what was there. */
+  reformat(): DirectoryTree {
+    return this.exchange(new DirectoryTree());
+  }
+
+  /** Has other files from now on. No process may be using it. Returns what was there. */
+  exchange(tree: DirectoryTree): DirectoryTree {
+    assert(this.#storages.length === 0, 'the processes of a disk end before it is exchanged');
+    const before = this.tree;
+    this.tree = tree;
     this.#isHung = false;
+    return before;
   }
 
   /**
@@ -199,6 +206,11 @@ export class VirtualDisk {
   decays(path: string): readonly Decay[] {
     const entry = this.tree.find(path);
     return entry instanceof VirtualFile ? entry.decays() : [];
+  }
+
+  /** Whether something has rotted and was not written again. */
+  get hasDecays(): boolean {
+    return [...this.tree.files()].some((file) => file.decays().length > 0);
   }
 
   /** Damages one byte of a file, on the disk and in the page cache, for all who look. */

@@ -104,7 +104,7 @@ test('a service that applies what its disk or a quorum does not hold is seen', (
   );
   const lost = runSpoiled((simulation) => {
     for (const { node } of simulation.cluster.members.slice(1)) {
-      node.disk.reformat = () => undefined;
+      node.disk.exchange = (directory) => directory;
       node.disk.snapshotDurable = () => undefined;
       node.disk.snapshotCached = () => undefined;
     }
