@@ -41,6 +41,16 @@ export function viewOf(buffer: Uint8Array): DataView {
   return view;
 }
 
+/** No term buffer is longer. */
+const TERM_LENGTH_MAX = 2 ** 30;
+
+/** What a member has sent of one stream. */
+interface SentStream {
+  readonly firstTermId: number;
+  /** Where its last frame begins, in bytes from the begin of the first term. */
+  end: number;
+}
+
 /** Those who judge what is said. */
 export interface WireJudges {
   readonly votes: Votes;
@@ -55,8 +65,8 @@ export class Wire {
   readonly #committed: CommittedLog;
   readonly #promises: Promises;
   readonly #sentLog: SentLog;
-  /** End of what was sent of each stream, by sender and session. */
-  readonly #sentEnds: readonly Map<number, number>[];
+  /** What was sent of each stream, by sender and session. */
+  readonly #sent: readonly Map<number, SentStream>[];
   readonly #terms: number[];
   readonly #requestVote = new RequestVoteDecoder();
   readonly #vote = new VoteDecoder();
@@ -69,13 +79,13 @@ export class Wire {
     this.#committed = judges.committed;
     this.#promises = judges.promises;
     this.#sentLog = judges.sentLog;
-    this.#sentEnds = Array.from({ length: memberCount }, () => new Map<number, number>());
+    this.#sent = Array.from({ length: memberCount }, () => new Map<number, SentStream>());
     this.#terms = Array.from({ length: memberCount }, () => -1);
   }
 
   /** A member's process starts. */
   onStart(memberId: number): void {
-    this.#sentEnds[memberId]?.clear();
+    this.#sent[memberId]?.clear();
     this.#terms[memberId] = -1;
   }
 
@@ -122,17 +132,22 @@ export class Wire {
   }
 
   #isNew(memberId: number, view: DataView, at: number): boolean {
-    const ends = this.#sentEnds[memberId] as Map<number, number>;
+    const streams = this.#sent[memberId] as Map<number, SentStream>;
     const sessionId = view.getInt32(at + DATA_SESSION_ID_OFFSET, true);
     const termId = view.getInt32(at + DATA_TERM_ID_OFFSET, true);
     const termOffset = view.getInt32(at + DATA_TERM_OFFSET_OFFSET, true);
-    // Initial term ids are random; a stream never gets far enough to wrap within a run.
-    const end = termId * 2 ** 30 + termOffset;
-    const known = ends.get(sessionId);
-    if (known !== undefined && end <= known) {
+    let stream = streams.get(sessionId);
+    if (stream === undefined) {
+      // Initial term ids are random: terms are counted from the first one that is seen, or the
+      // numbers would be too great to be told apart.
+      stream = { firstTermId: termId, end: Number.NEGATIVE_INFINITY };
+      streams.set(sessionId, stream);
+    }
+    const end = ((termId - stream.firstTermId) | 0) * TERM_LENGTH_MAX + termOffset;
+    if (end <= stream.end) {
       return false;
     }
-    ends.set(sessionId, end);
+    stream.end = end;
     return true;
   }
 
