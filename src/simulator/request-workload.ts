@@ -150,12 +150,14 @@ export class SimulatedRequester {
 
   /**
    * A retry that was long on its way, as from a queue between client and cluster: its client has
-   * had the reply since, and may have told that it needs it no more. It must not be executed.
+   * had the reply since, and may have told that it needs it no more. It must not be executed. Of
+   * what was unanswered it says nothing: replies come in any order, and those that its client still
+   * waits for must stay.
    */
   #sendStray(client: ExactlyOnceClient): void {
     const { clientId, requestId } = this.#replied;
     if (clientId >= 0 && clientId === client.clientId) {
-      const numbers = { clientId, requestId, lowestUnansweredRequestId: requestId };
+      const numbers = { clientId, requestId, lowestUnansweredRequestId: 0 };
       client.session?.offerRequest(numbers, this.#header(requestId));
     }
   }
