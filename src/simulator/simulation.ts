@@ -63,6 +63,8 @@ export interface SimulationOptions {
   readonly profile?: Profile;
   /** Length of the safety phase; otherwise the seed decides. */
   readonly safetyNs?: number;
+  /** The run is given up at this time of its safety phase; all else is as without it. */
+  readonly untilNs?: number;
   readonly isTraced?: boolean;
   /** Numbers of the faults that strike: all when not given. */
   readonly onlyFaults?: readonly number[] | undefined;
@@ -94,12 +96,16 @@ export class Simulation {
   readonly liveness: Liveness;
   readonly #random: Prng;
   readonly #guard: GlobalGuard | undefined;
+  readonly #untilNs: number;
   #isOver = false;
+  #finalHash = '';
+  #safetyStartNs = 0;
   readonly #counts = emptyCounts();
 
   constructor(options: SimulationOptions) {
     const { arenas, seed, isTraced = false } = options;
     this.swarm = concludeSwarm(options);
+    this.#untilNs = options.untilNs ?? Number.POSITIVE_INFINITY;
     this.#guard = options.guard === false ? undefined : (options.guard ?? new GlobalGuard());
     this.world = new World(seed);
     this.#random = this.world.random.fork('simulation');
@@ -169,8 +175,9 @@ export class Simulation {
     try {
       this.#begin();
       this.#safetyStartNs = this.world.nowNs;
-      this.liveness.runUntil(this.world.nowNs + this.swarm.safetyNs);
-      if (this.judge.violation === undefined) {
+      const safetyEndNs = this.#safetyStartNs + this.swarm.safetyNs;
+      this.liveness.runUntil(Math.min(safetyEndNs, this.#untilNs));
+      if (this.judge.violation === undefined && this.#untilNs >= safetyEndNs) {
         this.operator.stop();
         for (const intruder of this.intruders) {
           intruder.stop();
@@ -452,9 +459,6 @@ export class Simulation {
     this.#finalHash = traceHash;
     world.runUntil(world.nowNs);
   }
-
-  #finalHash = '';
-  #safetyStartNs = 0;
 
   #result(): SimulationResult {
     const counts = this.#counts;

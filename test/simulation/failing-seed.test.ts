@@ -10,12 +10,13 @@ const SECOND = 1_000_000_000;
 const arenas = new ArenaPool();
 
 /** A seed whose run fails as soon as a process was killed and one was paused. */
-function runPlanted(selection: Selection, isTraced: boolean, untilNs = 8 * SECOND) {
+function runPlanted(selection: Selection, isTraced: boolean, untilNs?: number) {
   const options: SimulationOptions = {
     seed: 77,
     arenas,
     isTraced,
-    safetyNs: untilNs,
+    safetyNs: 8 * SECOND,
+    ...(untilNs === undefined ? {} : { untilNs }),
     onlyFaults: selection.only,
     without: selection.without,
     adjust: (swarm) => ({
@@ -65,6 +66,26 @@ test('a seed with a planted bug is minimised to faults of which none can be spar
   t.equal(story.flags, ` --only-faults ${only} --without links,sockets,disks,turns`);
   t.ok(story.lines.some((line) => line.includes('is killed')));
   t.match(story.diagram, /Note over M0,C\d: planted: one was killed and one was paused\n$/);
+  t.end();
+});
+
+test('a run that is given up early had the same faults until then, however rare they are', (t) => {
+  const run = (untilNs: number) =>
+    new Simulation({
+      seed: 5,
+      arenas,
+      untilNs,
+      adjust: (swarm) => ({
+        ...swarm,
+        faults: [FaultClass.Pause],
+        faultIntervalNs: 4 * SECOND,
+        stormNs: 60 * SECOND,
+      }),
+    }).run();
+  const [early, late] = [run(15 * SECOND), run(25 * SECOND)];
+  t.ok(early.struck.length > 0 && early.simulatedNs < 16 * SECOND);
+  t.deepEqual(early.struck, late.struck.slice(0, early.struck.length));
+  t.ok(late.struck.length > early.struck.length, 'and more later');
   t.end();
 });
 

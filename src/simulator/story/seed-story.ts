@@ -14,7 +14,7 @@ export function storyOf(
   result: SimulationResult,
   runsMax: number,
 ): SeedStory | undefined {
-  const { safetyEndNs, safetyStartNs, struck, violation } = result;
+  const { safetyEndNs, struck, violation } = result;
   if (violation === undefined) {
     return undefined;
   }
@@ -29,7 +29,7 @@ export function storyOf(
         isTraced,
         without: selection.without,
         onlyFaults: selection.only,
-        safetyNs: untilNs - safetyStartNs,
+        untilNs,
       }).run(),
   });
 }

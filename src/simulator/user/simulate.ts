@@ -120,7 +120,7 @@ interface Variation {
   readonly focus?: DivergenceFocus;
   readonly isTraced?: boolean;
   readonly selection?: Selection;
-  readonly safetyNs?: number;
+  readonly untilNs?: number;
 }
 
 /** Runs a seed; again with the same seed and options gives the same run. */
@@ -130,7 +130,7 @@ function runSeed<S extends ClusteredService>(
   arenas: ArenaPool,
   variation: Variation = {},
 ): UserRun {
-  const { focus, safetyNs, selection } = variation;
+  const { focus, selection, untilNs } = variation;
   const guard = options.guard === false ? undefined : new GlobalGuard();
   let made: UserApplication<S> | undefined;
   const simulation = new Simulation({
@@ -140,7 +140,7 @@ function runSeed<S extends ClusteredService>(
     isTraced: variation.isTraced ?? false,
     onlyFaults: selection?.only,
     without: selection?.without,
-    ...(safetyNs === undefined ? {} : { safetyNs }),
+    ...(untilNs === undefined ? {} : { untilNs }),
     guard: guard ?? false,
     adjust: (swarm) => adjusted(options, swarm),
     makeApplication: (world, judge) => {
@@ -265,8 +265,7 @@ function tellRun<S extends ClusteredService>(
     safetyEndNs: result.safetyEndNs,
     runsMax: options.minimize === false ? 0 : MINIMIZE_RUNS_MAX,
     run: (selection, isTraced, untilNs) => {
-      const safetyNs = untilNs - result.safetyStartNs;
-      const run = runSeed(options, seed, arenas, { selection, isTraced, safetyNs });
+      const run = runSeed(options, seed, arenas, { selection, isTraced, untilNs });
       const { entries, struck } = run.result;
       return { violation: run.violation, entries, struck };
     },
