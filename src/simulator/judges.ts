@@ -127,6 +127,7 @@ export class Judges {
 
   /** A member's directory is lost or damaged: what it had promised is not there any more. */
   onLostDirectory(memberId: number): void {
+    this.committed.onLostDirectory(memberId);
     this.votes.onLostDirectory(memberId);
     this.promises.forget(memberId);
   }

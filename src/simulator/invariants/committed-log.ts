@@ -19,7 +19,7 @@ const TERM_FACTOR = 2 ** 32;
 /** Compares what all members hold and apply. */
 export class CommittedLog {
   readonly chain = new FrameChain();
-  /** The member whose disk was replaced: what it held when it acknowledged is gone. */
+  /** The member whose disk was replaced: what it held when it acknowledged may be gone. */
   excusedMember: () => number | undefined = () => undefined;
   readonly #judge: Judge;
   readonly #disks: readonly DiskLog[];
@@ -28,6 +28,8 @@ export class CommittedLog {
   readonly #byTerm = new Map<number, number>();
   /** Next frame of the common log that each member's service gets. */
   readonly #cursors: number[];
+  /** How much of the log each member held when its disk was replaced last. */
+  readonly #lostEnds: number[];
   /** Ends of what was applied first in each term, ascending in both. */
   readonly #termEnds: { readonly termId: number; end: number }[] = [];
   /** Greatest position that any member has known to be committed. */
@@ -45,6 +47,7 @@ export class CommittedLog {
     this.#disks = disks.map((disk) => new DiskLog(disk, geometry, evidence));
     this.#readable = disks.map((disk) => new DiskLog(disk, geometry, 'readable'));
     this.#cursors = disks.map(() => 0);
+    this.#lostEnds = disks.map(() => 0);
   }
 
   /** End of what any service has been allowed to apply. */
@@ -74,6 +77,13 @@ export class CommittedLog {
     this.#cursors[memberId] = chain.indexOf(position) + 1;
     // The snapshot stands for the log before it, which may be purged here, or have rotted.
     this.#diskOf(memberId).chain.copyFrom(chain, position);
+  }
+
+  /** A member's disk is about to be replaced: it counts as a holder of no more than it has. */
+  onLostDirectory(memberId: number): void {
+    const log = this.#diskOf(memberId);
+    log.beginAnew(this.chain);
+    this.#lostEnds[memberId] = log.extend();
   }
 
   /** A member begins to take part in another term: its log may have been cut. */
@@ -188,7 +198,9 @@ export class CommittedLog {
     }
     const excused = this.excusedMember();
     const ids = this.#disks.map((_, id) => id);
-    const holders = ids.filter((id) => id === excused || this.#holds(id, limit));
+    const holders = ids.filter(
+      (id) => (id === excused && limit <= (this.#lostEnds[id] ?? 0)) || this.#holds(id, limit),
+    );
     if (holders.length < majorityOf(this.#disks.length)) {
       this.#judge.report(
         'I-7',

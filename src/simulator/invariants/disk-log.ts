@@ -83,6 +83,20 @@ export class DiskLog {
     return chain.end === position;
   }
 
+  /** Reads all frames from the end of the chain on. Returns where they end. */
+  extend(): number {
+    const { chain } = this;
+    const { segmentLength } = this.#geometry;
+    for (;;) {
+      const base = segmentBaseOf(chain.end, segmentLength);
+      const length = this.#snapshot(this.#disk, segmentFileName(base))?.length ?? 0;
+      const end = base + Math.min(segmentLength, length);
+      if (end <= chain.end || !this.extendTo(end)) {
+        return chain.end;
+      }
+    }
+  }
+
   /** Pushes the frames in the scratch; false when there is none, or one that is none. */
   #walk(from: number, to: number, limit: number, visit: FrameVisitor | undefined): boolean {
     const words = this.#words;
