@@ -30,7 +30,7 @@ const NEVER: Admission = { admittedTermId: TERM_NULL, admittedPosition: POSITION
 /** Takes from members what they hold. */
 export class DirectoryLosses {
   readonly counts: LossCounts = { lostDirectories: 0, formerDirectories: 0, damagedLogs: 0 };
-  /** Members that have ever lost something. */
+  /** Members that have lost something since they were last started with all they have. */
   readonly blankMembers = new Set<number>();
   /** The member that has lost something and was not seen with a vote since: one at a time. */
   blankMemberId: number | undefined = undefined;
@@ -120,6 +120,13 @@ export class DirectoryLosses {
       this.blankMemberId = undefined;
       this.#outdatedBy = undefined;
       this.#damage.atlas.outdatedMemberId = undefined;
+    }
+  }
+
+  /** A start found that nothing is missing: whatever is missing from now on has gone since. */
+  onWhole(memberId: number): void {
+    if (memberId !== this.blankMemberId) {
+      this.blankMembers.delete(memberId);
     }
   }
 

@@ -29,7 +29,7 @@ export interface DamageCounts {
 export class DiskDamage {
   readonly counts: DamageCounts = { rottenRanges: 0, misdirectedWrites: 0, rottenSnapshots: 0 };
   readonly atlas: FaultAtlas;
-  /** Members whose log has ever rotted. */
+  /** Members whose log has rotted since they were last started with a log that was whole. */
   readonly rottenMembers = new Set<number>();
   readonly #random: Prng;
   /** By member: recordings of snapshots that have rotted. */
@@ -123,6 +123,19 @@ export class DiskDamage {
   /** Whether a snapshot of a member has rotted. */
   hasRotten(memberId: number, recordingId: number): boolean {
     return this.#rottenSnapshots.get(memberId)?.has(recordingId) === true;
+  }
+
+  /** Whether a log has rotted and is not whole again, as far as its member shows that. */
+  isRotten({ member, memberId, node }: SimulatedMember): boolean {
+    const isVoting = member?.observe()?.election.isVoting() === true;
+    return this.rottenMembers.has(memberId) && (node.disk.hasDecays || !isVoting);
+  }
+
+  /** A start found a log whole: whatever is wrong with it from now on has come since. */
+  onWhole({ memberId, node }: SimulatedMember): void {
+    if (!node.disk.hasDecays) {
+      this.rottenMembers.delete(memberId);
+    }
   }
 
   /** Whether anything of a member has rotted, and was not written again. */

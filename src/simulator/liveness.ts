@@ -166,7 +166,7 @@ export class Liveness {
     const { damage, losses } = nemesis;
     // A member whose log has rotted may need one that is away to get its vote back.
     const voters = members.filter(
-      ({ memberId }) => memberId !== losses.blankMemberId && !damage.rottenMembers.has(memberId),
+      (member) => member.memberId !== losses.blankMemberId && !damage.isRotten(member),
     );
     const core = random.shuffle([...voters]).slice(0, quorumSize(members.length));
     if (core.length < quorumSize(members.length)) {

@@ -154,6 +154,12 @@ export class Nemesis {
     }
   }
 
+  /** A start found a member's log and its vote whole: what it is excused for has to come anew. */
+  onWhole(member: SimulatedMember): void {
+    this.damage.onWhole(member);
+    this.losses.onWhole(member.memberId);
+  }
+
   /** Sets what it counts of a run. */
   addTo(counts: SimulationCounts): void {
     counts.crashes = this.counts.crashes;

@@ -16,6 +16,7 @@ import { EventKind, type WorldEvent } from './event-heap.js';
 import { GlobalGuard } from './global-guard.js';
 import { Intruder } from './intruder.js';
 import { Judge } from './invariants/judge.js';
+import { judgeRecovery } from './judge-recovery.js';
 import { Judges } from './judges.js';
 import { Liveness } from './liveness.js';
 import { Nemesis } from './nemesis.js';
@@ -318,16 +319,8 @@ export class Simulation {
       `recovered ${directory.appendPosition} of its log, ${health.kind}, in term ` +
         `${directory.logTermId}`,
     );
-    const { damage, losses } = this.nemesis;
-    const isRotten = damage.rottenMembers.has(memberId);
-    const isDamaged = (health.kind === 'corrupt' && !isRotten) || !directory.nodeState.state.voting;
-    if (isDamaged && !losses.blankMembers.has(memberId)) {
-      this.judge.report(
-        'recovery',
-        `member ${memberId} finds its log ${health.kind} or its vote lost, and nothing was ` +
-          `damaged: ${directory.warnings.join('; ')}`,
-      );
-    }
+    const member = this.cluster.members[memberId] as SimulatedMember;
+    judgeRecovery(this.nemesis, this.judge, member, directory);
   }
 
   #begin(): void {
