@@ -7,6 +7,8 @@
 import type { Prng } from './prng.js';
 import { MAIN_THREAD, type SimulatedMember } from './simulated-cluster.js';
 import type { NemesisParts, Targets } from './targets.js';
+import { directionsBetween } from './virtual-network.js';
+import type { VirtualNode } from './virtual-node.js';
 
 const NS_PER_MS = 1_000_000;
 /** Longer than the others wait for it, and shorter than its clients do. */
@@ -57,18 +59,18 @@ export class ForgottenLeader {
     this.#putToSleep(leader, sleepMs, cutMs);
     // What clients write reaches it when it is awake: a leader that wakes with log that waits for
     // its disk believes that its disk stands still, and gives up.
-    for (const { node } of clients) {
-      world.network.block(node, leader.node);
-    }
-    this.#later(cutMs, () => world.network.partition([inside, outside]));
-    this.#later(sleepMs + AWAKE_AFTER_MS, () => {
-      for (const companion of companions) {
-        world.network.unblock(companion, leader.node);
-      }
-    });
+    const { network } = world;
+    const isCompanion = (node: VirtualNode): boolean => companions.includes(node);
+    const towards = clients.map(({ node }) => ({ from: node, to: leader.node }));
+    const silent = network.cut(towards.filter(({ from }) => isCompanion(from)));
+    const cuts = [network.cut(towards.filter(({ from }) => !isCompanion(from)))];
+    this.#later(cutMs, () => cuts.push(network.cut(directionsBetween([inside, outside]))));
+    this.#later(sleepMs + AWAKE_AFTER_MS, () => silent.lift());
     this.#later(aloneMs, () => {
-      timeline.add('network', 'heals');
-      world.network.heal();
+      timeline.add('network', 'heals: its leader is forgotten');
+      for (const cut of cuts) {
+        cut.lift();
+      }
     });
   }
 

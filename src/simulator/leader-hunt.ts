@@ -10,6 +10,7 @@ import { MemberRole } from '../consensus/election-state.js';
 import type { Prng } from './prng.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { NemesisParts, Targets } from './targets.js';
+import { type Cut, type Direction, directionsBetween } from './virtual-network.js';
 import { EndKind } from './virtual-process.js';
 
 const NS_PER_MS = 1_000_000;
@@ -75,9 +76,9 @@ export class LeaderHunt {
     if (leader === undefined) {
       return;
     }
-    this.#cutOff(leader, 'is alone with its clients and a minority');
+    const cut = this.#cutOff(leader, 'is alone with its clients and a minority');
     this.#later(this.#drawNs(200, 1_800), () => {
-      this.#parts.world.network.heal();
+      cut.lift();
       const successor = this.#leaders().find((member) => member !== leader);
       if (successor !== undefined && this.#random.chance(2, 3)) {
         this.#end(successor, EndKind.Kill);
@@ -94,8 +95,8 @@ export class LeaderHunt {
       return;
     }
     if (this.#random.chance(2, 3)) {
-      this.#cutOff(leader, 'reaches a minority only');
-      this.#later(this.#drawNs(5, 500), () => this.#parts.world.network.heal());
+      const cut = this.#cutOff(leader, 'reaches a minority only');
+      this.#later(this.#drawNs(5, 500), () => cut.lift());
     }
     this.#when(
       () => isAhead(leader),
@@ -108,7 +109,7 @@ export class LeaderHunt {
    * it sleeps while the votes for it arrive.
    */
   #disturbElection(): void {
-    const { cluster, world } = this.#parts;
+    const { cluster } = this.#parts;
     const candidate = (): SimulatedMember | undefined =>
       cluster.members.find((member) => roleOf(member) === MemberRole.Candidate);
     this.#killLeader();
@@ -117,8 +118,8 @@ export class LeaderHunt {
       () => {
         const choice = this.#random.below(3);
         if (choice === 0) {
-          this.#blockSome();
-          this.#later(this.#drawNs(20, 700), () => world.network.heal());
+          const cut = this.#blockSome();
+          this.#later(this.#drawNs(20, 700), () => cut.lift());
         } else {
           this.#disturbCandidate(candidate() as SimulatedMember, choice === 1);
         }
@@ -206,29 +207,29 @@ export class LeaderHunt {
   }
 
   /** The leader, its clients and a minority on one side, all others on the other. */
-  #cutOff(leader: SimulatedMember, what: string): void {
+  #cutOff(leader: SimulatedMember, what: string): Cut {
     const { clients, cluster, world } = this.#parts;
     const others = this.#random.shuffle(cluster.members.filter((member) => member !== leader));
     const companionMax = Math.floor((cluster.members.length - 1) / 2);
     const companions = others.splice(0, this.#random.below(companionMax + 1));
     const left = [leader, ...companions].map(({ node }) => node);
     this.#say(leader.node.name, what);
-    world.network.partition([
-      [...left, ...clients.map(({ node }) => node)],
-      others.map(({ node }) => node),
-    ]);
+    const inside = [...left, ...clients.map(({ node }) => node)];
+    return world.network.cut(directionsBetween([inside, others.map(({ node }) => node)]));
   }
 
-  #blockSome(): void {
+  #blockSome(): Cut {
     const { cluster, world } = this.#parts;
+    const directions: Direction[] = [];
     for (const { node: from } of cluster.members) {
       for (const { node: to } of cluster.members) {
         if (from !== to && this.#random.chance(1, 3)) {
           this.#say(from.name, `is not heard by ${to.name} in an election`);
-          world.network.block(from, to);
+          directions.push({ from, to });
         }
       }
     }
+    return world.network.cut(directions);
   }
 
   #leaders(): SimulatedMember[] {

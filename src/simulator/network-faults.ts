@@ -5,6 +5,7 @@ import { clientCut, drawPartition, type Partition, type Population } from './par
 import type { Prng } from './prng.js';
 import type { NemesisParts, Targets } from './targets.js';
 import type { LinkOptions } from './virtual-link.js';
+import type { Cut } from './virtual-network.js';
 import type { VirtualNode } from './virtual-node.js';
 
 const NS_PER_MS = 1_000_000;
@@ -68,9 +69,12 @@ export class NetworkFaults {
     }
     const isOneWay = this.#random.chance(1, 3);
     this.#say(left, `its link with ${right.name} flaps${isOneWay ? ' one way' : ''}`);
+    const there = { from: left, to: right };
+    const directions = isOneWay ? [there] : [there, { from: right, to: left }];
+    let cut: Cut | undefined;
     this.#alternate((isDown) => {
-      network.linkOf(left, right).isBlocked = isDown;
-      network.linkOf(right, left).isBlocked = isDown && !isOneWay;
+      cut?.lift();
+      cut = isDown ? network.cut(directions) : undefined;
     });
   }
 
@@ -151,13 +155,11 @@ export class NetworkFaults {
     const { timeline, world } = this.#parts;
     const pairs = partition.dead.map(({ from, to }) => `${from.name} > ${to.name}`);
     timeline.add('network', `splits, ${partition.name}: ${pairs.join(', ')}`);
-    for (const { from, to } of partition.dead) {
-      world.network.block(from, to);
-    }
+    const cut = world.network.cut(partition.dead);
     world.schedule(world.nowNs + this.#drawNs(50, 4_000), undefined, () => {
       if (!this.#isHealed) {
-        timeline.add('network', 'heals');
-        world.network.heal();
+        timeline.add('network', `heals: ${partition.name}`);
+        cut.lift();
       }
     });
   }

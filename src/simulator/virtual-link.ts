@@ -91,8 +91,10 @@ export function newNetworkCounts(): NetworkCounts {
 /** One direction between two nodes. */
 export class VirtualLink {
   options: LinkOptions;
-  /** Nothing arrives while it is blocked, whatever was on the way included. */
-  isBlocked = false;
+  /** It is blocked until somebody unblocks it. */
+  isDown = false;
+  /** It is blocked until all of these are lifted. */
+  readonly cuts = new Set<object>();
   readonly #random: Prng;
   readonly #counts: NetworkCounts;
   #isInBurst = false;
@@ -103,6 +105,11 @@ export class VirtualLink {
     this.options = options;
     this.#random = random;
     this.#counts = counts;
+  }
+
+  /** Nothing arrives while it is blocked, whatever was on the way included. */
+  get isBlocked(): boolean {
+    return this.isDown || this.cuts.size > 0;
   }
 
   /** Decides whether a datagram is lost before it travels, and counts why. */

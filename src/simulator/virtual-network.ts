@@ -62,6 +62,27 @@ interface NodeSockets {
   nextPort: number;
 }
 
+/** From one node to another. */
+export interface Direction {
+  readonly from: VirtualNode;
+  readonly to: VirtualNode;
+}
+
+/** Directions that are blocked together. */
+export interface Cut {
+  /** Idempotent. */
+  lift(): void;
+}
+
+/** All directions between nodes of different groups. */
+export function directionsBetween(groups: readonly (readonly VirtualNode[])[]): Direction[] {
+  return groups.flatMap((group) =>
+    groups
+      .filter((other) => other !== group)
+      .flatMap((other) => group.flatMap((from) => other.map((to) => ({ from, to })))),
+  );
+}
+
 export class VirtualNetwork implements EventAction {
   readonly world: World;
   readonly counts = newNetworkCounts();
@@ -125,26 +146,37 @@ export class VirtualNetwork implements EventAction {
 
   /** Lets nothing pass in this direction, what is on the way included. */
   block(from: VirtualNode, to: VirtualNode): void {
-    this.linkOf(from, to).isBlocked = true;
+    this.linkOf(from, to).isDown = true;
   }
 
   unblock(from: VirtualNode, to: VirtualNode): void {
-    this.linkOf(from, to).isBlocked = false;
+    this.linkOf(from, to).isDown = false;
   }
 
   /** Lets nothing pass between nodes of different groups; nodes of no group are left alone. */
   partition(groups: readonly (readonly VirtualNode[])[]): void {
-    for (const group of groups) {
-      for (const other of groups) {
-        if (group !== other) {
-          for (const from of group) {
-            for (const to of other) {
-              this.block(from, to);
-            }
-          }
-        }
-      }
+    for (const { from, to } of directionsBetween(groups)) {
+      this.block(from, to);
     }
+  }
+
+  /**
+   * Lets nothing pass in some directions until the cut is lifted, or everything is healed. Where
+   * cuts overlap, all of them have to be lifted.
+   */
+  cut(directions: readonly Direction[]): Cut {
+    const links = directions.map(({ from, to }) => this.linkOf(from, to));
+    const cut: Cut = {
+      lift: () => {
+        for (const link of links) {
+          link.cuts.delete(cut);
+        }
+      },
+    };
+    for (const link of links) {
+      link.cuts.add(cut);
+    }
+    return cut;
   }
 
   /** Cuts a node off from all others, in both directions. */
@@ -156,7 +188,8 @@ export class VirtualNetwork implements EventAction {
   heal(): void {
     for (const row of this.#links) {
       for (const link of row) {
-        link.isBlocked = false;
+        link.isDown = false;
+        link.cuts.clear();
       }
     }
   }

@@ -296,6 +296,30 @@ test('a partition into groups separates groups only', (t) => {
   t.end();
 });
 
+test('of cuts that overlap each blocks until it is lifted, or all are healed', (t) => {
+  const { from, to, world } = newPair();
+  const direction = { from: from.node, to: to.node };
+  const link = world.network.linkOf(from.node, to.node);
+  const long = world.network.cut([direction]);
+  const short = world.network.cut([direction, { from: to.node, to: from.node }]);
+  short.lift();
+  t.ok(link.isBlocked, 'the longer cut lasts');
+  t.notOk(
+    world.network.linkOf(to.node, from.node).isBlocked,
+    'what it has nothing to do with is up',
+  );
+  long.lift();
+  long.lift();
+  t.notOk(link.isBlocked);
+  const last = world.network.cut([direction]);
+  world.network.heal();
+  t.notOk(link.isBlocked, 'a healed network has none');
+  world.network.block(from.node, to.node);
+  last.lift();
+  t.ok(link.isBlocked, 'and one that was healed lifts nothing else');
+  t.end();
+});
+
 test('datagrams too long for the path vanish, and too long for UDP fail', (t) => {
   const pair = newPair();
   pair.world.network.setAllLinks({ datagramLengthMax: 1408 });
