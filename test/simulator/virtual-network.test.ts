@@ -297,24 +297,27 @@ test('a partition into groups separates groups only', (t) => {
 });
 
 test('of cuts that overlap each blocks until it is lifted, or all are healed', (t) => {
-  const { from, to, world } = newPair();
-  const direction = { from: from.node, to: to.node };
-  const link = world.network.linkOf(from.node, to.node);
-  const long = world.network.cut([direction]);
-  const short = world.network.cut([direction, { from: to.node, to: from.node }]);
+  const world = new World(1);
+  const from = addPassive(world, 'a').node;
+  const to = addPassive(world, 'b').node;
+  const { network } = world;
+  const link = network.linkOf(from, to);
+  const long = network.cut([{ from, to }]);
+  const short = network.cut([
+    { from, to },
+    { from: to, to: from },
+  ]);
+  t.ok(link.isBlocked && network.linkOf(to, from).isBlocked);
   short.lift();
   t.ok(link.isBlocked, 'the longer cut lasts');
-  t.notOk(
-    world.network.linkOf(to.node, from.node).isBlocked,
-    'what it has nothing to do with is up',
-  );
+  t.notOk(network.linkOf(to, from).isBlocked, 'what it has nothing to do with is up');
   long.lift();
   long.lift();
   t.notOk(link.isBlocked);
-  const last = world.network.cut([direction]);
-  world.network.heal();
+  const last = network.cut([{ from, to }]);
+  network.heal();
   t.notOk(link.isBlocked, 'a healed network has none');
-  world.network.block(from.node, to.node);
+  network.block(from, to);
   last.lift();
   t.ok(link.isBlocked, 'and one that was healed lifts nothing else');
   t.end();
