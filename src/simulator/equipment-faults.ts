@@ -18,6 +18,15 @@ export const LOW_SPACE_LENGTH = 512 * 1024;
 const FILLING_START_LENGTH = 768 * 1024;
 const FILLING_STEP_LENGTH = 64 * 1024;
 const FILLING_STEP_NS = 150 * NS_PER_MS;
+/** What fails beside writes and syncs. */
+const SELDOM: readonly OperationKind[] = [
+  OperationKind.Open,
+  OperationKind.Read,
+  OperationKind.SetLength,
+  OperationKind.Rename,
+  OperationKind.Remove,
+  OperationKind.List,
+];
 
 /** Spoils disks and clocks. */
 export class EquipmentFaults {
@@ -27,7 +36,7 @@ export class EquipmentFaults {
   readonly #targets: Targets;
   readonly #random: Prng;
   readonly #drawNs: DrawDuration;
-  readonly #onDiskFailure: (memberId: number) => void;
+  readonly #onDiskFailure: (memberId: number, kind: OperationKind) => void;
 
   /** @param onDiskFailure is told when a member's disk fails: the member must not go on. */
   constructor(
@@ -35,7 +44,7 @@ export class EquipmentFaults {
     targets: Targets,
     random: Prng,
     drawNs: DrawDuration,
-    onDiskFailure: (memberId: number) => void,
+    onDiskFailure: (memberId: number, kind: OperationKind) => void,
   ) {
     this.#parts = parts;
     this.#targets = targets;
@@ -70,13 +79,17 @@ export class EquipmentFaults {
     });
   }
 
-  /** One of the next writes or syncs fails; the member that meets it must not go on. */
+  /** One of the next operations fails; the member that meets it must not go on as if it had not. */
   failDisk(): void {
+    const { world } = this.#parts;
     const member = this.#targets.pickMember();
     const { disk } = member.node;
-    const kinds: OperationKind[] = this.#random.chance(1, 2)
+    const writing: OperationKind[] = this.#random.chance(1, 2)
       ? [OperationKind.Sync]
       : [OperationKind.Write, OperationKind.Sync, OperationKind.SyncDirectory];
+    // A stream of its own: what fails was not always drawn.
+    const other = this.#random.fork(`failing ${world.nowNs}`);
+    const kinds = other.chance(1, 3) ? [other.pick(SELDOM)] : writing;
     let left = this.#random.between(1, 5);
     this.#say(member.node, `has a disk that will fail at operation ${left}`);
     disk.faultHook = (operation) => {
@@ -88,7 +101,7 @@ export class EquipmentFaults {
         return undefined;
       }
       disk.faultHook = undefined;
-      this.#onDiskFailure(member.memberId);
+      this.#onDiskFailure(member.memberId, operation.kind);
       this.#say(member.node, `disk fails: ${operation.path}`);
       return { result: StorageResult.InputOutput };
     };

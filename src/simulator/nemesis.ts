@@ -10,6 +10,7 @@ import type { Prng } from './prng.js';
 import { ServiceStalls } from './service-stalls.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { SimulationCounts } from './simulation-counts.js';
+import { OperationKind } from './storage-operation.js';
 import { FaultClass } from './swarm.js';
 import { type NemesisParts, Targets } from './targets.js';
 import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
@@ -20,6 +21,13 @@ const NS_PER_MS = 1_000_000;
 /** A member that was told to leave and does not is killed after this. */
 const LEAVE_LIMIT_NS = 3_000 * NS_PER_MS;
 const LEAVE_POLL_NS = 5 * NS_PER_MS;
+
+/** Where these fail a member does not see what is on its disk. */
+const READING: readonly OperationKind[] = [
+  OperationKind.Open,
+  OperationKind.Read,
+  OperationKind.List,
+];
 
 /** A fault that struck. */
 export interface StruckFault {
@@ -55,8 +63,10 @@ export class Nemesis {
   };
   /** The faults of the run, in their order. */
   readonly struck: StruckFault[] = [];
-  /** Members whose disk has been told to fail: their end is expected. */
+  /** Members whose disk has failed since they were started: their end is expected. */
   readonly expectedFailures = new Set<number>();
+  /** Those of them who may have missed what they have. */
+  readonly failedReads = new Set<number>();
   readonly #parts: NemesisParts;
   readonly #random: Prng;
   readonly #targets: Targets;
@@ -84,9 +94,12 @@ export class Nemesis {
       this.#targets,
       this.#random,
       (min, max) => this.#drawNs(min, max),
-      (memberId) => {
+      (memberId, kind) => {
         this.counts.diskFailures++;
         this.expectedFailures.add(memberId);
+        if (READING.includes(kind)) {
+          this.failedReads.add(memberId);
+        }
       },
     );
     this.#serviceStalls = new ServiceStalls(parts, this.counts);
@@ -152,6 +165,12 @@ export class Nemesis {
       node.process?.recover();
       node.setClockRate(1, 1);
     }
+  }
+
+  /** A member starts: what befell it before is no excuse any more. */
+  onStart(memberId: number): void {
+    this.expectedFailures.delete(memberId);
+    this.failedReads.delete(memberId);
   }
 
   /** A start found a member's log and its vote whole: what it is excused for has to come anew. */

@@ -311,7 +311,7 @@ export class Simulation {
       ({ recordingId }) =>
         recordingId === used?.recordingId || !this.nemesis.damage.hasRotten(memberId, recordingId),
     );
-    const isWhole = health.kind !== 'corrupt';
+    const isWhole = health.kind !== 'corrupt' && !this.nemesis.failedReads.has(memberId);
     this.judges.snapshots.onStart(memberId, isWhole ? newest : undefined, used);
     this.#counts.tornTails += health.kind === 'torn' ? 1 : 0;
     this.timeline.add(
@@ -360,6 +360,7 @@ export class Simulation {
       return;
     }
     this.judges.onStart(memberId);
+    this.nemesis.onStart(memberId);
     this.timeline.add(member.node.name, 'starts');
     this.cluster.start(member);
   }
