@@ -177,7 +177,7 @@ export class VirtualProcess implements EventOwner {
 
   /** Ends the process because its code threw; the signal of its own end is no failure. */
   fail(error: unknown): void {
-    if (error instanceof ProcessEndedSignal && this.isEnded) {
+    if (this.isEnded && isEndSignal(error)) {
       return;
     }
     if (!this.isEnded) {
@@ -219,3 +219,13 @@ const RESUME_ACTION: EventAction = {
     (event.subject as VirtualProcess).resumeWhenDue();
   },
 };
+
+/** Whoever is between an effect and the world may have wrapped the signal in an error of its own. */
+function isEndSignal(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ProcessEndedSignal) {
+      return true;
+    }
+  }
+  return false;
+}

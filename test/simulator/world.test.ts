@@ -351,6 +351,38 @@ test('a process can end between two effects of one duty cycle', (t) => {
   t.end();
 });
 
+test('the end of a process is no failure of it, whoever wraps the signal in an error', (t) => {
+  const world = new World(1);
+  const node = world.addNode({ name: 'a' });
+  const failures: unknown[] = [];
+  node.onFatal = (_process, error) => failures.push(error);
+  const start = (doWork: (list: () => void) => number): void => {
+    node.start((process) => {
+      process.spawn('main', (ports) => [
+        agentOf({ doWork: () => doWork(() => ports.storage.list('')) }),
+      ]);
+      process.endBeforeEffect(1, EndKind.Kill);
+    });
+    world.runUntil(world.nowNs + 10);
+    t.equal(node.process, undefined);
+  };
+  const wrapped = (list: () => void): number => {
+    try {
+      list();
+    } catch (error) {
+      throw new Error('a callback threw', { cause: error });
+    }
+    return 0;
+  };
+  start(wrapped);
+  t.deepEqual(failures, []);
+  start(() => {
+    throw new Error('it is broken');
+  });
+  t.equal(failures.length, 1, 'what it throws by itself is one');
+  t.end();
+});
+
 test('a process that is stopped closes its agents, the last first; a killed one does not', (t) => {
   const world = new World(1);
   const closed: string[] = [];
