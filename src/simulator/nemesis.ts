@@ -15,7 +15,7 @@ import { FaultClass } from './swarm.js';
 import { type NemesisParts, Targets } from './targets.js';
 import { DISK_CAPACITY_BYTES } from './virtual-disk.js';
 import type { VirtualNode } from './virtual-node.js';
-import { EndKind } from './virtual-process.js';
+import { EndKind, type VirtualProcess } from './virtual-process.js';
 
 const NS_PER_MS = 1_000_000;
 /** A member that was told to leave and does not is killed after this. */
@@ -77,6 +77,8 @@ export class Nemesis {
   readonly #forgottenLeader: ForgottenLeader;
   readonly #equipment: EquipmentFaults;
   readonly #serviceStalls: ServiceStalls;
+  /** Processes that were told to leave. */
+  readonly #leaving = new WeakSet<VirtualProcess>();
   #isHealed = false;
   /** Of the fault that strikes now. */
   #durationPercent = 100;
@@ -155,6 +157,11 @@ export class Nemesis {
     this.#leaderHunt.heal();
     this.#forgottenLeader.heal();
     for (const { node } of cluster.members) {
+      if (node.process !== undefined && this.#leaving.has(node.process)) {
+        // It would be down for a while of the time in which a healed cluster has to serve.
+        this.#say(node, 'has not left, and is killed');
+        node.kill();
+      }
       node.disk.faultHook = undefined;
       node.disk.capacityBytes = DISK_CAPACITY_BYTES;
       if (node.disk.isHung) {
@@ -370,9 +377,11 @@ export class Nemesis {
     const count = this.#random.between(1, this.#random.pick([3, 10, 40]));
     const { process } = member.node;
     if (process !== undefined) {
-      this.counts.crashes++;
       this.#say(member.node, `will ${isPower ? 'lose power' : 'die'} before its effect ${count}`);
-      process.endBeforeEffect(count, isPower ? EndKind.PowerCut : EndKind.Kill);
+      process.endBeforeEffect(count, isPower ? EndKind.PowerCut : EndKind.Kill, () => {
+        this.counts.crashes++;
+        this.counts.powerCuts += isPower ? 1 : 0;
+      });
     }
   }
 
@@ -417,6 +426,7 @@ export class Nemesis {
       return;
     }
     this.counts.leaves++;
+    this.#leaving.add(process);
     this.#say(member.node, 'is told to leave');
     process.guard(() => member.member?.leave(process.clock.nowNs()));
     process.threads[0]?.wake();

@@ -50,6 +50,7 @@ export class VirtualProcess implements EventOwner {
   #deferred: WorldEvent[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
   #endKind: EndKind = EndKind.Kill;
+  #onEffectEnd: (() => void) | undefined;
 
   constructor(node: VirtualNode, incarnation: number) {
     this.node = node;
@@ -138,11 +139,14 @@ export class VirtualProcess implements EventOwner {
   /**
    * Ends the process just before its effect number `count` from now (1 is the next one). An effect
    * is a datagram sent or a storage operation submitted: this is a crash between two effects.
+   *
+   * @param onEnd is told when it has come to that.
    */
-  endBeforeEffect(count: number, kind: EndKind): void {
+  endBeforeEffect(count: number, kind: EndKind, onEnd?: () => void): void {
     assert(count >= 1, `an effect number, ${count}, counts from 1`);
     this.#effectsLeft = count;
     this.#endKind = kind;
+    this.#onEffectEnd = onEnd;
   }
 
   /** Lets the process live that was going to end before an effect, and its threads go on. */
@@ -161,6 +165,7 @@ export class VirtualProcess implements EventOwner {
     }
     this.#effectsLeft--;
     if (this.#effectsLeft <= 0) {
+      this.#onEffectEnd?.();
       this.node.end(this.#endKind);
       throw new ProcessEndedSignal();
     }
