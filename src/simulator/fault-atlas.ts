@@ -30,7 +30,7 @@ export class FaultAtlas {
   /** Whether a member may lose a range of its log: another one has it whole. */
   mayRot(memberId: number, range: LogRange): boolean {
     const isApart = this.#decaysOf(memberId).every((known) => !isNear(known, range));
-    return isApart && this.#hasCopy(range, [memberId]);
+    return isApart && this.#hasCopy(memberId, range, [memberId]);
   }
 
   /** Whether a member may lose all it has: what has rotted elsewhere has a third copy. */
@@ -39,19 +39,39 @@ export class FaultAtlas {
       (other) =>
         other.memberId === memberId ||
         this.#decaysOf(other.memberId).every((range) =>
-          this.#hasCopy(range, [memberId, other.memberId]),
+          this.#hasCopy(other.memberId, range, [memberId, other.memberId]),
         ),
     );
   }
 
-  #hasCopy(range: LogRange, without: readonly number[]): boolean {
+  /** Whether somebody else has durably what a member has, or had before it rotted. */
+  #hasCopy(ownerId: number, range: LogRange, without: readonly number[]): boolean {
+    const own = this.#truthOf(ownerId, range);
     return this.#members.some(
       ({ memberId, node }) =>
         !without.includes(memberId) &&
         memberId !== this.outdatedMemberId &&
         durableMarkPosition(node.disk) >= range.to &&
-        this.#decaysOf(memberId).every((known) => !isNear(known, range)),
+        this.#decaysOf(memberId).every((known) => !isNear(known, range)) &&
+        // A leader of former times may have another log there, which its own mark covers.
+        isEqual(this.#truthOf(memberId, range), own),
     );
+  }
+
+  /** The bytes of a range as they were written, as far as a log has them. */
+  #truthOf(memberId: number, { from, to }: LogRange): Uint8Array {
+    const { config, node } = this.#members[memberId] as SimulatedMember;
+    const { segmentLength } = config;
+    const start = Math.max(0, from);
+    const bytes = new Uint8Array(to - start);
+    for (let at = start; at < to; ) {
+      const base = segmentBaseOf(at, segmentLength);
+      const length = Math.min(to, base + segmentLength) - at;
+      const file = node.disk.snapshotCached(segmentFileName(base));
+      file?.read(at - base, bytes, at - start, length);
+      at += length;
+    }
+    return bytes;
   }
 
   /** What has rotted in a member's log and was not written again. */
@@ -89,6 +109,10 @@ export function decayLog(
   }
   node.disk.decay(path, position - base, makeBytes(before));
   return true;
+}
+
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
 function rangeOf(base: number, decay: Decay): LogRange {
