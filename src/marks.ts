@@ -182,6 +182,7 @@ export const Mark = {
   RecoveryVoteSlotDamaged: nextMark(),
   RecoveryVoteLost: nextMark(),
   RecoveryMarkSlotDamaged: nextMark(),
+  RecoverySnapshotsSlotDamaged: nextMark(),
   RecoveryRecordingLogTorn: nextMark(),
   TruncationRemovesSegment: nextMark(),
   TruncationLowersMark: nextMark(),

@@ -6,6 +6,7 @@
 // that a record which cannot be read may have named are not touched.
 
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
@@ -113,6 +114,8 @@ export function* findSnapshots(
       warnings.push(`${textOf(reading.kind)}: no snapshot is known`);
     }
   } else if (reading.isDamaged) {
+    // The other one names nothing that is gone: both are written before anything is removed.
+    hit(Mark.RecoverySnapshotsSlotDamaged);
     warnings.push('snapshots.dat had a damaged slot: the other one is used');
   }
   const index = isIndexFound ? reading.index : EMPTY_INDEX;

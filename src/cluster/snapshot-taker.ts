@@ -340,7 +340,7 @@ export class SnapshotTaker {
   }
 
   #giveUp(writing: Writing, error: PawlError): void {
-    const { onFatal, onWarning, tasks } = this.#parts;
+    const { directory, onFatal, onWarning, tasks } = this.#parts;
     for (const section of writing.sections) {
       section.close();
     }
@@ -351,10 +351,17 @@ export class SnapshotTaker {
       onFatal(error);
       return;
     }
-    onWarning(
-      `the snapshot at position ${writing.event.logPosition} was given up: ${error.message}`,
-    );
-    const { recordingId } = writing;
+    const { event, recordingId } = writing;
+    const { snapshots } = directory.snapshots.index;
+    if (snapshots.some((entry) => entry.recordingId === recordingId)) {
+      // It counts: the next one writes both slots again, and so does a start.
+      onWarning(
+        `the snapshot at position ${event.logPosition} is named by one slot of its record alone: ` +
+          error.message,
+      );
+      return;
+    }
+    onWarning(`the snapshot at position ${event.logPosition} was given up: ${error.message}`);
     tasks.run(
       removeRecordings(tasks.storage, (id) => id === recordingId),
       () => undefined,
