@@ -64,6 +64,7 @@ export const Mark = {
   ReconcileWithinSharedTerm: nextMark(),
   ReconcileDropsOwnTerms: nextMark(),
   IntroductionForeignIncarnation: nextMark(),
+  IntroductionReplaced: nextMark(),
   IntroductionInDoubt: nextMark(),
   IntroductionVoteLost: nextMark(),
   IntroductionVoteGained: nextMark(),
