@@ -57,10 +57,13 @@ export type SnapshotIndexReading =
 export class SnapshotManifest {
   readonly #slots: DoubleSlotFile;
   #index: SnapshotIndex;
+  // What the newer slot says: another index between the two writes, and when the second one failed.
+  #newest: SnapshotIndex;
 
   private constructor(slots: DoubleSlotFile, index: SnapshotIndex) {
     this.#slots = slots;
     this.#index = index;
+    this.#newest = index;
   }
 
   /** Opens the file with what was read from it, and writes that again; makes a missing one. */
@@ -76,14 +79,20 @@ export class SnapshotManifest {
     return new SnapshotManifest(slots, index);
   }
 
-  /** What is durable, in one slot at least. */
+  /** What is durable, in both slots. */
   get index(): SnapshotIndex {
     return this.#index;
   }
 
+  /** Whether a start may find a snapshot named, in one slot or both: then its recording stays. */
+  names(recordingId: number): boolean {
+    const named = [...this.#index.snapshots, ...this.#newest.snapshots];
+    return named.some((entry) => entry.recordingId === recordingId);
+  }
+
   /**
-   * Writes and syncs what the record says from now on, to one slot after the other. It counts when
-   * the first is durable; what it does not name may be removed when this is done.
+   * Writes and syncs what the record says from now on, to one slot after the other. What it does
+   * not name may be removed when this is done.
    */
   *write(index: SnapshotIndex): StorageTask<void> {
     assert(
@@ -92,8 +101,9 @@ export class SnapshotManifest {
     );
     const payload = encode(index);
     yield* this.#slots.write(payload, true);
-    this.#index = index;
+    this.#newest = index;
     yield* this.#slots.write(payload, true);
+    this.#index = index;
   }
 
   *close(): StorageTask<void> {

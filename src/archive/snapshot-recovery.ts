@@ -69,7 +69,11 @@ function* findUnnamed(storage: Storage): StorageTask<string | undefined> {
   return base === undefined || base === 0 ? undefined : `the log begins at ${base}`;
 }
 
-/** Whether all segments are there from the first on: then the snapshots can be done without. */
+/**
+ * Whether all segments are there from the first on: then the snapshots can be done without. A log
+ * that begins elsewhere lacks the first one: purges give up whole segments, and no snapshot that
+ * lies within the first one is installed.
+ */
 function* isLogWhole(storage: Storage, { segmentLength }: LogGeometry): StorageTask<boolean> {
   const listed = yield storage.list('');
   checkCompletion(listed, 'list the data directory');

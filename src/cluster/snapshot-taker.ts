@@ -352,9 +352,8 @@ export class SnapshotTaker {
       return;
     }
     const { event, recordingId } = writing;
-    const { snapshots } = directory.snapshots.index;
-    if (snapshots.some((entry) => entry.recordingId === recordingId)) {
-      // It counts: the next one writes both slots again, and so does a start.
+    if (directory.snapshots.names(recordingId)) {
+      // A start would take it. The next one writes both slots again.
       onWarning(
         `the snapshot at position ${event.logPosition} is named by one slot of its record alone: ` +
           error.message,
