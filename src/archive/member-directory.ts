@@ -186,9 +186,12 @@ function* finishInstall(
   if (usable !== undefined && (yield* isInstallUnfinished(storage, index, usable, reading))) {
     yield* confirmSnapshotIndex(storage, index);
     yield* beginLogAt(storage, arena, geometry, usable);
-  } else if ((yield* listSegmentsBefore(storage, logStartPosition, geometry)).length > 0) {
-    yield* confirmSnapshotIndex(storage, index);
-    yield* removeSegmentsBefore(storage, logStartPosition, geometry);
+  } else if (logStartPosition > 0) {
+    const former = yield* listSegmentsBefore(storage, logStartPosition, geometry);
+    if (former.length > 0) {
+      yield* confirmSnapshotIndex(storage, index);
+      yield* removeSegmentsBefore(storage, logStartPosition, geometry);
+    }
   }
 }
 
