@@ -9,9 +9,8 @@ import type { Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
 import { readCatalog } from './catalog.js';
 import { readDurableMark } from './durable-mark.js';
-import { listSegments } from './log-cut.js';
 import type { LogGeometry } from './log-geometry.js';
-import { purgePosition, removeSegmentsBefore } from './log-purge.js';
+import { listSegmentsBefore, purgePosition, removeSegmentsBefore } from './log-purge.js';
 import { takeLock } from './member-directory.js';
 import {
   EMPTY_INDEX,
@@ -62,9 +61,7 @@ export function* purgeArchive(
   const reading = yield* readDurableMark(storage);
   const floor = reading.kind === 'found' ? reading.mark.durablePosition : 0;
   const position = purgePosition({ index }, kept.length, floor, geometry);
-  const { segmentLength } = geometry;
-  const bases = yield* listSegments(storage);
-  const gone = bases.filter((base) => base + segmentLength <= position);
+  const gone = yield* listSegmentsBefore(storage, position, geometry);
   const isKept = (id: number): boolean => kept.some((entry) => entry.recordingId === id);
   if (!options.isDryRun) {
     yield* rewrite(storage, index, { logStartPosition: position, snapshots: kept });
@@ -74,7 +71,7 @@ export function* purgeArchive(
   return {
     logStartPosition: position,
     segmentCount: gone.length,
-    segmentBytes: gone.length * segmentLength,
+    segmentBytes: gone.length * geometry.segmentLength,
     snapshotIds: index.snapshots.map((entry) => entry.recordingId).filter((id) => !isKept(id)),
     keptPositions: kept.map((entry) => entry.logPosition),
   };

@@ -61,8 +61,7 @@ export function* removeSegmentsBefore(
   position: Position,
   geometry: LogGeometry,
 ): StorageTask<number> {
-  const { segmentLength } = geometry;
-  const bases = (yield* listSegments(storage)).filter((base) => base + segmentLength <= position);
+  const bases = yield* listSegmentsBefore(storage, position, geometry);
   for (const base of bases) {
     const path = segmentFileName(base);
     checkCompletion(yield storage.remove(path), `remove ${path}`);
@@ -71,4 +70,13 @@ export function* removeSegmentsBefore(
     yield* syncNames(storage);
   }
   return bases.length;
+}
+
+/** Bases of the segments that lie wholly before a position, ascending. */
+export function* listSegmentsBefore(
+  storage: Storage,
+  position: Position,
+  { segmentLength }: LogGeometry,
+): StorageTask<readonly Position[]> {
+  return (yield* listSegments(storage)).filter((base) => base + segmentLength <= position);
 }

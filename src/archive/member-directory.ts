@@ -20,13 +20,13 @@ import {
   readDurableMark,
 } from './durable-mark.js';
 import { checkGeometry, type LogGeometry, segmentBases, segmentFileName } from './log-geometry.js';
-import { removeSegmentsBefore } from './log-purge.js';
+import { listSegmentsBefore, removeSegmentsBefore } from './log-purge.js';
 import { type LogHealth, type RecoveredLog, recoverLog } from './log-recovery.js';
 import { initialNodeState, NodeStateFile } from './node-state-file.js';
 import { type FoundRecords, giveUpVoteForLostMark, readRecords } from './record-recovery.js';
 import { RecordingLog } from './recording-log.js';
 import { beginLogAt, isInstallUnfinished } from './snapshot-install.js';
-import type { SnapshotManifest } from './snapshot-manifest.js';
+import { confirmSnapshotIndex, type SnapshotManifest } from './snapshot-manifest.js';
 import { recordingIdOf, type SnapshotEntry } from './snapshot-recording.js';
 import { type FoundSnapshots, findSnapshots, openSnapshots } from './snapshot-recovery.js';
 import { checkCompletion, type StorageTask } from './storage-task.js';
@@ -182,10 +182,16 @@ function* finishInstall(
     yield* giveUpVoteForLostMark(storage);
   }
   const { index, usable } = found;
+  const { logStartPosition } = index;
   if (usable !== undefined && (yield* isInstallUnfinished(storage, index, usable, reading))) {
+    yield* confirmSnapshotIndex(storage, index);
     yield* beginLogAt(storage, arena, geometry, usable);
-  } else if (index.logStartPosition > 0) {
-    yield* removeSegmentsBefore(storage, index.logStartPosition, geometry);
+  } else if (logStartPosition > 0) {
+    const former = yield* listSegmentsBefore(storage, logStartPosition, geometry);
+    if (former.length > 0) {
+      yield* confirmSnapshotIndex(storage, index);
+      yield* removeSegmentsBefore(storage, logStartPosition, geometry);
+    }
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // One double-slot record names both, so that no crash can leave a log that begins behind the last
 // snapshot, or count a snapshot that is not whole: it is written last, when everything that it
-// names is synced.
+// names is synced. And both slots name it before anything goes that only the former record needs:
+// whichever of them rots, the other one never speaks of log or snapshots that are gone.
 //
 // Payload: 0 count u32 | 8 logStartPosition i64 | 16 entries of 64 bytes, positions ascending
 // Entry: 0 recordingId | 8 logPosition | 16 leadershipTermId | 24 termBaseLogPosition
@@ -56,10 +57,13 @@ export type SnapshotIndexReading =
 export class SnapshotManifest {
   readonly #slots: DoubleSlotFile;
   #index: SnapshotIndex;
+  // What the newer slot says: another index between the two writes, and when the second one failed.
+  #newest: SnapshotIndex;
 
   private constructor(slots: DoubleSlotFile, index: SnapshotIndex) {
     this.#slots = slots;
     this.#index = index;
+    this.#newest = index;
   }
 
   /** Opens the file with what was read from it, and writes that again; makes a missing one. */
@@ -75,24 +79,45 @@ export class SnapshotManifest {
     return new SnapshotManifest(slots, index);
   }
 
-  /** What is durable. */
+  /** What is durable, in both slots. */
   get index(): SnapshotIndex {
     return this.#index;
   }
 
-  /** Writes and syncs what the record says from now on. */
+  /** Whether a start may find a snapshot named, in one slot or both: then its recording stays. */
+  names(recordingId: number): boolean {
+    const named = [...this.#index.snapshots, ...this.#newest.snapshots];
+    return named.some((entry) => entry.recordingId === recordingId);
+  }
+
+  /**
+   * Writes and syncs what the record says from now on, to one slot after the other. What it does
+   * not name may be removed when this is done.
+   */
   *write(index: SnapshotIndex): StorageTask<void> {
     assert(
       index.logStartPosition >= this.#index.logStartPosition,
       'the start of the log never falls',
     );
-    yield* this.#slots.write(encode(index), true);
+    const payload = encode(index);
+    yield* this.#slots.write(payload, true);
+    this.#newest = index;
+    yield* this.#slots.write(payload, true);
     this.#index = index;
   }
 
   *close(): StorageTask<void> {
     yield* this.#slots.close();
   }
+}
+
+/**
+ * Has both slots say what was found, synced: it may be in one of them, or in the page cache alone.
+ * A start does so before it removes anything by it.
+ */
+export function* confirmSnapshotIndex(storage: Storage, index: SnapshotIndex): StorageTask<void> {
+  const manifest = yield* SnapshotManifest.open(storage, index);
+  yield* manifest.close();
 }
 
 /** Reads snapshots.dat without changing it. */

@@ -6,6 +6,7 @@
 // that a record which cannot be read may have named are not touched.
 
 import { ErrorCode, PawlError } from '../errors.js';
+import { hit, Mark } from '../marks.js';
 import type { Arena } from '../memory/arena.js';
 import type { Storage } from '../ports/storage.js';
 import type { Position } from '../position.js';
@@ -68,7 +69,11 @@ function* findUnnamed(storage: Storage): StorageTask<string | undefined> {
   return base === undefined || base === 0 ? undefined : `the log begins at ${base}`;
 }
 
-/** Whether all segments are there from the first on: then the snapshots can be done without. */
+/**
+ * Whether all segments are there from the first on: then the snapshots can be done without. A log
+ * that begins elsewhere lacks the first one: purges give up whole segments, and no snapshot that
+ * lies within the first one is installed.
+ */
 function* isLogWhole(storage: Storage, { segmentLength }: LogGeometry): StorageTask<boolean> {
   const listed = yield storage.list('');
   checkCompletion(listed, 'list the data directory');
@@ -113,6 +118,8 @@ export function* findSnapshots(
       warnings.push(`${textOf(reading.kind)}: no snapshot is known`);
     }
   } else if (reading.isDamaged) {
+    // The other one names nothing that is gone: both are written before anything is removed.
+    hit(Mark.RecoverySnapshotsSlotDamaged);
     warnings.push('snapshots.dat had a damaged slot: the other one is used');
   }
   const index = isIndexFound ? reading.index : EMPTY_INDEX;

@@ -99,7 +99,10 @@ const memberSchema = z.strictObject({
     .min(4 * KIB)
     .max(64 * MIB)
     .default(512 * KIB),
-  /** Bytes of one term buffer of a stream to another member, or to a client without a session. */
+  /**
+   * Bytes of one term buffer of a stream to another member, or to a client without a session; that
+   * takes no more than egressTermLength.
+   */
   streamTermLength: powerOfTwo(64 * KIB, 64 * MIB).default(256 * KIB),
   socketBufferLength: z
     .int()

@@ -85,11 +85,14 @@ export class InstallTarget {
 
   /** The leader offers a snapshot. `entry` has no recording id of this member's. */
   onOffer(from: MemberId, entry: SnapshotEntry, nowNs: number): void {
-    const { allocateRecordingId, arena, durablePosition, leaderMemberId } = this.#parts;
+    const { allocateRecordingId, arena, directory, durablePosition, leaderMemberId } = this.#parts;
     const isWanted =
       from === leaderMemberId() &&
       Number.isSafeInteger(entry.logPosition + entry.length + entry.timestampMs) &&
       entry.length > 0 &&
+      // Nobody purges less than a segment. And a log that has its first one is taken for whole when
+      // the record of snapshots is lost.
+      entry.logPosition >= directory.geometry.segmentLength &&
       // A snapshot of less than the member has would take away what it has acknowledged.
       entry.logPosition > durablePosition();
     if (this.#isDone || !isWanted || !this.#makesRoom(entry, nowNs) || !this.#isReadable(entry)) {

@@ -114,6 +114,7 @@ export function memberCounters(
   counters.queriesRefused = running?.reads.refusedCount ?? 0;
   counters.queriesDropped = running?.reads.droppedCount ?? 0;
   counters.queriesRejected = running?.queryIngress.rejectedCount ?? 0;
+  counters.sessionlessAnswersDropped = running?.responder.droppedCount ?? 0;
   counters.answersDropped = running?.egress.droppedAnswerCount ?? 0;
   counters.consensusInvalid = running?.adapter.invalidCount ?? 0;
   counters.clockSkewIgnored = running?.logClock.skewIgnoredCount ?? 0;

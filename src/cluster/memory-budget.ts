@@ -52,6 +52,14 @@ export function reserveLength({ logTermLength, memberCount }: ReserveSettings): 
   return LOG_SPARE_COUNT * logLength(logTermLength) + memberCount * MEMBER_WORK_LENGTH;
 }
 
+/**
+ * Term length of a stream to a client that has no session. It finds room wherever an egress stream
+ * does, of which EGRESS_SPARE_COUNT are kept for it.
+ */
+export function answerTermLength({ egressTermLength, member }: ClusterConfig): number {
+  return Math.min(egressTermLength, member.streamTermLength);
+}
+
 /** The reserve of a member that has its configuration. */
 export function reserveLengthOf({ endpoints, logTermLength }: ClusterConfig): number {
   return reserveLength({ logTermLength, memberCount: endpoints.length });
@@ -72,8 +80,15 @@ export function roomForStream(
   const length = logLength(termLength);
   const reserve = reserveLengthOf(config);
   const answerCount = unansweredCount === 0 ? 0 : unansweredCount + EGRESS_SPARE_COUNT;
-  const answers = answerCount * logLength(config.egressTermLength);
-  if (arena.canAllocate(length + reserve) && arena.freeLength >= length + reserve + answers) {
+  const answerLength = logLength(config.egressTermLength);
+  const answers = answerCount * answerLength;
+  const kinds = [
+    { length, count: 1 },
+    { length: answerLength, count: answerCount },
+    { length: reserve, count: 1 },
+  ];
+  // As whoever answers asks for it: what is taken here can be answered.
+  if (arena.canAllocateAll(kinds)) {
     return true;
   }
   return (

@@ -8,7 +8,7 @@ import { hit, Mark } from '../marks.js';
 import type { ExclusivePublication } from '../transport/exclusive-publication.js';
 import type { Transport } from '../transport/transport.js';
 import type { ClusterConfig } from './cluster-config.js';
-import { reserveLengthOf } from './memory-budget.js';
+import { answerTermLength, reserveLengthOf } from './memory-budget.js';
 import { egressChannelOf } from './response-channel.js';
 import { type Correlation, SessionEvents } from './session-events.js';
 
@@ -38,6 +38,7 @@ export class Responder {
   readonly #reserveLength: number;
   readonly #events: SessionEvents;
   readonly #pending = new Map<string, PendingAnswer>();
+  /** Answers for which there was no room. */
   droppedCount = 0;
 
   constructor(transport: Transport, config: ClusterConfig) {
@@ -90,10 +91,10 @@ export class Responder {
     if (this.#pending.has(keyOf(asker))) {
       return false;
     }
-    const { streamTermLength } = this.#config.member;
+    const termLength = answerTermLength(this.#config);
     const hasRoom =
       this.#pending.size < PENDING_ANSWER_COUNT_MAX &&
-      this.#transport.canAddPublication(streamTermLength, 0, this.#reserveLength);
+      this.#transport.canAddPublication(termLength, 0, this.#reserveLength);
     this.droppedCount += hasRoom ? 0 : 1;
     return hasRoom;
   }
@@ -106,7 +107,7 @@ export class Responder {
       egressChannelOf(asker.responseChannel),
       asker.responseStreamId,
       {
-        termLength: member.streamTermLength,
+        termLength: answerTermLength(this.#config),
         mtuLength: member.mtuLength,
         lingerNs: LINGER_NS,
       },

@@ -340,7 +340,7 @@ export class SnapshotTaker {
   }
 
   #giveUp(writing: Writing, error: PawlError): void {
-    const { onFatal, onWarning, tasks } = this.#parts;
+    const { directory, onFatal, onWarning, tasks } = this.#parts;
     for (const section of writing.sections) {
       section.close();
     }
@@ -351,10 +351,16 @@ export class SnapshotTaker {
       onFatal(error);
       return;
     }
-    onWarning(
-      `the snapshot at position ${writing.event.logPosition} was given up: ${error.message}`,
-    );
-    const { recordingId } = writing;
+    const { event, recordingId } = writing;
+    if (directory.snapshots.names(recordingId)) {
+      // A start would take it. The next one writes both slots again.
+      onWarning(
+        `the snapshot at position ${event.logPosition} is named by one slot of its record alone: ` +
+          error.message,
+      );
+      return;
+    }
+    onWarning(`the snapshot at position ${event.logPosition} was given up: ${error.message}`);
     tasks.run(
       removeRecordings(tasks.storage, (id) => id === recordingId),
       () => undefined,

@@ -66,8 +66,8 @@ export class AdmissionDesk {
     learner.durablePosition = Math.max(learner.durablePosition, durablePosition);
   }
 
-  /** A member acknowledged with its vote: nothing is left to tell. */
-  onVoterPosition(memberId: MemberId): void {
+  /** A member acknowledged with its vote, or is another directory now: nothing is left to tell. */
+  forget(memberId: MemberId): void {
     this.learners.delete(memberId);
     this.admitted.delete(memberId);
   }

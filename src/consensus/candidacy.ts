@@ -56,6 +56,12 @@ export class Candidacy {
     }
   }
 
+  /** Another directory speaks for a member: it knows nothing of a vote of the former one. */
+  forget(memberId: MemberId): void {
+    this.granted.delete(memberId);
+    this.refused.delete(memberId);
+  }
+
   /** A member reported its log end: it can answer now, and need not wait for the next turn. */
   onReport(memberId: MemberId, nowNs: number): void {
     const isAsked = this.requestNs > Number.NEGATIVE_INFINITY && nowNs < this.endNs;

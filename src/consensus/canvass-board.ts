@@ -51,6 +51,11 @@ export class CanvassBoard {
     this.reports.set(memberId, { logEnd, heardNs: nowNs });
   }
 
+  /** Another directory speaks for a member: what the former one reported is not of it. */
+  forget(memberId: MemberId): void {
+    this.reports.delete(memberId);
+  }
+
   outlook(ownEnd: LogEnd, nowNs: number): CanvassOutlook {
     const { memberId: ownId, memberIds } = this.config;
     let notMore = 1;

@@ -98,6 +98,17 @@ export class CommitTracker {
     }
   }
 
+  /**
+   * Another directory speaks for a member, which has said nothing yet: it has the rest of the
+   * leader timeout for that.
+   */
+  forgetPosition(memberId: MemberId): void {
+    const index = this.indexOf(memberId);
+    if (index >= 0 && index !== this.ownIndex) {
+      this.positions[index] = POSITION_NULL;
+    }
+  }
+
   /** Advances the commit position as far as the rule allows; true when it moved. */
   advance(): boolean {
     const reached = quorumPosition(this.positions, this.scratch);

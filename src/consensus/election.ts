@@ -164,7 +164,7 @@ export class Election {
     if (this.machine.hasLeft() || !this.gate.isPossibleAdmission(hello)) {
       return;
     }
-    if (this.introductions.onHello(hello)) {
+    if (this.introductions.onHello(hello, this.machine)) {
       this.onMemberLeaving(hello.memberId, nowNs);
     }
   }

@@ -12,6 +12,18 @@ import {
 } from './election-effects.js';
 import { MemberStanding } from './membership.js';
 
+/** Whoever counts what other members say. */
+interface Listener {
+  forget(memberId: MemberId): void;
+}
+
+/** Those that count at present. */
+export interface Listeners {
+  readonly board: Listener;
+  readonly candidacy: Listener | undefined;
+  readonly leader: Listener | undefined;
+}
+
 export class Introductions {
   private readonly context: ConsensusContext;
   private readonly ownIncarnation: bigint;
@@ -75,13 +87,20 @@ export class Introductions {
   }
 
   /** Takes a hello; true when its sender leaves. */
-  onHello(hello: MemberHello): boolean {
+  onHello(hello: MemberHello, listeners: Listeners): boolean {
     const { counters, effects, members } = this.context;
     if (!members.isPeer(hello.memberId)) {
       counters.messagesInvalid++;
       return false;
     }
+    const former = members.incarnationOf(hello.memberId);
     const refusal = members.onHello(hello);
+    if (former !== undefined && former !== members.incarnationOf(hello.memberId)) {
+      hit(Mark.IntroductionReplaced);
+      listeners.board.forget(hello.memberId);
+      listeners.candidacy?.forget(hello.memberId);
+      listeners.leader?.forget(hello.memberId);
+    }
     if (refusal !== undefined) {
       hit(Mark.IntroductionForeignIncarnation);
       effects.sendMemberRefused(hello.memberId, refusal);

@@ -245,6 +245,16 @@ export class LeaderTerm {
     }
   }
 
+  /** Another directory speaks for a member: nothing that the former one said counts for it. */
+  forget(memberId: MemberId): void {
+    this.tracker?.forgetPosition(memberId);
+    this.reads.forget(memberId);
+    this.admissions.forget(memberId);
+    this.logTermIds.delete(memberId);
+    this.acknowledged.delete(memberId);
+    this.lowSpaceMembers.delete(memberId);
+  }
+
   onAppendPosition(
     memberId: MemberId,
     termId: LeadershipTermId,
@@ -268,7 +278,7 @@ export class LeaderTerm {
     members.onVotingFlag(memberId, (flags & APPEND_FLAG_NON_VOTING) === 0);
     if (members.standingOf(memberId) === MemberStanding.Voter) {
       tracker.onAppendPosition(memberId, termId, position, nowNs);
-      this.admissions.onVoterPosition(memberId);
+      this.admissions.forget(memberId);
       return;
     }
     hit(Mark.LeaderLearnerPosition);

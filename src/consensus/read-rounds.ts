@@ -88,7 +88,7 @@ export class ReadRounds {
     }
   }
 
-  /** A member lost its vote: nothing that it answered counts any more. */
+  /** A member lost its vote, or its directory: nothing that it answered counts any more. */
   forget(memberId: MemberId): void {
     const index = this.#context.config.memberIds.indexOf(memberId);
     this.#answered[index] = NO_ROUND;

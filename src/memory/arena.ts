@@ -31,6 +31,13 @@ export interface ArenaRange {
   readonly length: number;
 }
 
+/** Slabs of one length. */
+export interface SlabKind {
+  /** Bytes of each, above 0. */
+  readonly length: number;
+  readonly count: number;
+}
+
 const NO_RANGE: ArenaRange = { address: ARENA_HEAP_START, length: 0 };
 
 function heapFrom(memory: WebAssembly.Memory, address: number): ArenaRange {
@@ -123,6 +130,16 @@ export class Arena {
   }
 
   /**
+   * Whether `allocate` would find all of these slabs, one kind after the other.
+   *
+   * @param kinds in the order of their allocation.
+   */
+  canAllocateAll(kinds: readonly SlabKind[]): boolean {
+    const lengths = this.#free.map((range) => range.length);
+    return kinds.every(({ count, length }) => takeSlabs(lengths, alignSlab(length), count));
+  }
+
+  /**
    * Allocates a zeroed slab.
    *
    * @param length bytes, rounded up to SLAB_ALIGNMENT.
@@ -144,7 +161,7 @@ export class Arena {
   allocateUnzeroed(length: number): number {
     assert(length > 0, 'a slab has bytes');
     const slabLength = alignSlab(length);
-    const index = this.#free.findIndex((range) => range.length >= slabLength);
+    const index = this.#tightestRange(slabLength);
     const range = this.#free[index];
     if (range === undefined) {
       throw new PawlError(
@@ -194,6 +211,22 @@ export class Arena {
     core.initialize();
   }
 
+  /**
+   * Index of the shortest free range that is long enough; -1 without one. Long ranges stay whole
+   * for long slabs, such as the log of the next term.
+   */
+  #tightestRange(slabLength: number): number {
+    let found = -1;
+    let foundLength = Number.POSITIVE_INFINITY;
+    this.#free.forEach(({ length }, index) => {
+      if (length >= slabLength && length < foundLength) {
+        found = index;
+        foundLength = length;
+      }
+    });
+    return found;
+  }
+
   #joinAt(index: number): void {
     const range = this.#free[index];
     const next = this.#free[index + 1];
@@ -206,6 +239,24 @@ export class Arena {
       this.#free.splice(index + 1, 1);
     }
   }
+}
+
+/**
+ * Takes slabs of one length out of free ranges as `allocate` does: the rest of a range that it took
+ * from is the shortest, until it is too short.
+ *
+ * @param lengths of the ranges; what is taken is taken off.
+ */
+function takeSlabs(lengths: number[], slabLength: number, count: number): boolean {
+  lengths.sort((left, right) => left - right);
+  assert(slabLength > 0, 'a slab has bytes');
+  let left = count;
+  lengths.forEach((length, index) => {
+    const taken = Math.min(left, Math.floor(length / slabLength));
+    lengths[index] = length - taken * slabLength;
+    left -= taken;
+  });
+  return left === 0;
 }
 
 /** Bytes that a slab of so many takes. */

@@ -16,7 +16,7 @@ import { SECTOR_LENGTH } from './virtual-file.js';
 const DAMAGE_LENGTHS = [1, SECTOR_LENGTH, 8 * SECTOR_LENGTH, 16 * SECTOR_LENGTH] as const;
 
 /** Records of two slots, a sector each, and how much of a slot carries the record. */
-const RECORD_FILES = ['node-state.dat', 'durable-mark.dat'] as const;
+const RECORD_FILES = ['node-state.dat', 'durable-mark.dat', 'snapshots.dat'] as const;
 const RECORD_HEAD_LENGTH = 40;
 
 /** What was done. */
@@ -143,7 +143,10 @@ export class DiskDamage {
     return node.disk.hasDecays || (this.#rottenSnapshots.get(memberId)?.size ?? 0) > 0;
   }
 
-  /** A slot of the vote or of the durable mark is not what was written. Says which. */
+  /**
+   * A slot of the vote, of the durable mark or of the record of snapshots is not what was written.
+   * Says which.
+   */
   spoilRecord(member: SimulatedMember): string {
     const name = this.#random.pick(RECORD_FILES);
     const slot = this.#random.below(2);

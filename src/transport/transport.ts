@@ -212,13 +212,14 @@ export class Transport implements Agent, ImageRegistry {
    * Whether there is room for a publication, and for so many more of its kind beside it: for those
    * who open one because a stranger asks, and must not end because there are many of him.
    *
-   * @param reserveLength bytes that stay free beside all of these.
+   * @param reserveLength bytes that stay free in one piece, beside all of these.
    */
   canAddPublication(termLength: number, spareCount = 0, reserveLength = 0): boolean {
-    const length = (1 + spareCount) * logLength(termLength) + reserveLength;
+    const streams = { length: logLength(termLength), count: 1 + spareCount };
+    const reserve = { length: reserveLength, count: 1 };
     return (
       this.#publications.length + spareCount < this.config.publicationCountMax &&
-      this.#context.arena.canAllocate(length)
+      this.#context.arena.canAllocateAll(reserveLength === 0 ? [streams] : [streams, reserve])
     );
   }
 

@@ -6,7 +6,13 @@ import { deleteSnapshot, purgeArchive } from '../../src/archive/archive-purge.js
 import { truncateArchive } from '../../src/archive/archive-truncate.js';
 import { describeDirectory } from '../../src/archive/describe.js';
 import { segmentFileName } from '../../src/archive/log-geometry.js';
-import { EMPTY_INDEX, SnapshotManifest } from '../../src/archive/snapshot-manifest.js';
+import { purgeLog } from '../../src/archive/log-purge.js';
+import {
+  EMPTY_INDEX,
+  readSnapshotIndex,
+  type SnapshotIndex,
+  SnapshotManifest,
+} from '../../src/archive/snapshot-manifest.js';
 import type { StorageTask } from '../../src/archive/storage-task.js';
 import { PawlError } from '../../src/errors.js';
 import { exitCodeOf } from '../../src/host/exit-codes.js';
@@ -25,6 +31,7 @@ import { endBefore, setMark, setTerms } from './damaged-log.js';
 import { putLogFrom, putRecording, setIndex, start, startTask } from './snapshot-world.js';
 
 const { segmentLength: SEGMENT_LENGTH } = GEOMETRY;
+const SECTOR_LENGTH = 512;
 const RECORD = 'snapshots.dat';
 const LOSSES: readonly (readonly [string, (disk: MemoryDisk) => void])[] = [
   ['is missing', (disk) => disk.delete(RECORD)],
@@ -150,6 +157,76 @@ for (const [what, lose] of LOSSES) {
     t.end();
   });
 }
+
+/** A member whose log is whole, and its snapshots, behind the first segment. */
+function unpurgedDisk(): { disk: MemoryDisk; end: number; index: SnapshotIndex } {
+  const { disk, image } = snapshotDisk(0);
+  const snapshots = [3_000, 90_000].map((at, number) => {
+    const position = endBefore(image, SEGMENT_LENGTH + at);
+    return putRecording(disk, arena, number + 1, position, [[0, 0]]);
+  });
+  const index = { logStartPosition: 0, snapshots };
+  disk.delete(RECORD);
+  setIndex(disk, index);
+  return { disk, end: image.position, index };
+}
+
+/** Where the log begins with one or the other slot of the record damaged; fails if it is not. */
+function startWithRottenSlots(disk: MemoryDisk, end: number): number[] {
+  return [0, 1].map((slot) => {
+    const rotten = disk.clone();
+    rotten.damage(RECORD).fill(7, slot * SECTOR_LENGTH, (slot + 1) * SECTOR_LENGTH);
+    const { appendPosition, health, logStartPosition, snapshot } = start(rotten, arena);
+    const isWhole = health.kind === 'sound' && appendPosition === end;
+    const isBeginAsSaid = rotten.has('0-0.rec') === (logStartPosition === 0);
+    return isWhole && isBeginAsSaid && snapshot?.recordingId === 2 ? logStartPosition : -1;
+  });
+}
+
+test('one rotten slot of the record costs nothing, whatever was given up', (t) => {
+  const { disk, end, index } = unpurgedDisk();
+  const seen = new Set<number>();
+  const states = atEveryCrashPoint(
+    disk,
+    function* (storage): StorageTask<void> {
+      const manifest = yield* SnapshotManifest.open(storage, index);
+      yield* purgeLog(storage, manifest, SEGMENT_LENGTH, GEOMETRY);
+      yield* manifest.close();
+    },
+    (after, label, isComplete) => {
+      for (const logStartPosition of startWithRottenSlots(after, end)) {
+        seen.add(logStartPosition);
+        if (logStartPosition < 0 || (isComplete && logStartPosition === 0)) {
+          t.fail(`${label}: the log begins at ${logStartPosition}`);
+        }
+      }
+    },
+  );
+  t.deepEqual([...seen].sort(), [0, SEGMENT_LENGTH], `in ${states} states`);
+  t.end();
+});
+
+test('a start gives nothing up that only one slot of the record allows', (t) => {
+  const { disk, end, index } = unpurgedDisk();
+  const before = disk.clone();
+  setIndex(disk, { ...index, logStartPosition: SEGMENT_LENGTH });
+  // A crash came when one of them was written, and the segment was to be removed.
+  const sequences = [0, 1].map((slot) => disk.file(RECORD)[slot * SECTOR_LENGTH + 8] as number);
+  const newer = (sequences[0] as number) > (sequences[1] as number) ? 0 : SECTOR_LENGTH;
+  const older = SECTOR_LENGTH - newer;
+  disk.damage(RECORD).set(before.file(RECORD).subarray(older, older + SECTOR_LENGTH), older);
+  const reading = runOn(disk, readSnapshotIndex);
+  t.ok(reading.kind === 'found' && reading.index.logStartPosition === SEGMENT_LENGTH);
+  let failures = 0;
+  const states = atEveryCrashPoint(disk, startTask(arena), (after, label) => {
+    if (startWithRottenSlots(after, end).some((logStartPosition) => logStartPosition < 0)) {
+      failures++;
+      t.comment(label);
+    }
+  });
+  t.equal(failures, 0, `${states} states`);
+  t.end();
+});
 
 test('a member starts after a crash at any point of its birth and of its first start', (t) => {
   let failures = 0;

@@ -57,6 +57,10 @@ test('many clients at once leave the log its memory, and who finds none is told'
       break;
     }
   }
+  for (const member of fixture.cluster.members) {
+    const { counters } = fixture.status(member);
+    t.equal(counters.sessionlessAnswersDropped, 0, 'no answer finds no room');
+  }
   const refused = clients.filter(({ closed }) => closed !== undefined);
   const served = clients.filter(({ isConnected }) => isConnected);
   t.equal(refused.length + served.length, 40);

@@ -56,6 +56,35 @@ test('a member that has recorded nothing yet takes no snapshot of less than its 
   t.end();
 });
 
+test('a member takes no snapshot that lies within the first segment of the log', (t) => {
+  const world = startSnapshots();
+  const { fixture, services } = world;
+  const installs = restartInstalled(world);
+  const leader = fixture.start();
+  const client = startClient(world);
+  const member = fixture.followers()[0] as SimulatedMember;
+  member.node.kill();
+  services.delete(member.memberId);
+  sendMessages(world, client, 0, 50);
+  takeSnapshot(world);
+  const letThrough = withholdLog(world, member);
+  fixture.cluster.start(member);
+  fixture.await(() => member.member?.status().leaderMemberId === leader.memberId, 'it follows');
+  const entry = newestOf(world, leader);
+  const { durablePosition } = fixture.status(member);
+  const isBetween =
+    entry.logPosition > durablePosition && entry.logPosition < leader.config.segmentLength;
+  t.ok(isBetween, `it has ${durablePosition}, and is offered ${entry.logPosition}`);
+  offerSnapshot(world, leader, member, entry);
+  fixture.run(200 * MS);
+  t.equal(fixture.status(leader).counters.snapshotBlocksSent, 0, 'it asks for nothing');
+  letThrough();
+  fixture.await(() => services.size === 3 && areEqual(world), 'it is sent the log');
+  t.equal(installs.count, 0);
+  fixture.close();
+  t.end();
+});
+
 test('a member whose log was cut is given a snapshot of less than it once had', (t) => {
   const world = startSnapshots({
     cluster: { logTermLength: 128 * KIB, segmentLength: 128 * KIB },

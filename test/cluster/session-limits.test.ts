@@ -320,10 +320,12 @@ test('a session whose new leader has no memory for it is told why it ends', (t) 
   const leader = fixture.start();
   const client = fixture.connect({ ingressTermLength: 2 * MIB, newLeaderTimeoutMs: 2_000 });
   fixture.await(() => client.isConnected, 'the client is connected');
-  const hogs = fixture
-    .followers()
-    .map((one) => one.member?.transport.addPublication('aeron:ipc', 77, { termLength: 4 * MIB }));
-  t.equal(hogs.length, 2, 'the memory of both others is taken');
+  // What they have left holds the stream, and not the reserve of the log beside it.
+  for (const { member } of fixture.followers()) {
+    for (const termLength of [4 * MIB, MIB]) {
+      member?.transport.addPublication('aeron:ipc', 77, { termLength });
+    }
+  }
   leader.node.kill();
   fixture.await(() => client.closed !== undefined, 'the client gave up');
   t.match(String(client.closed), /Member \d leads and does not take its stream: no memory for/);

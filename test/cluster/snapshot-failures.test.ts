@@ -114,6 +114,35 @@ test('a snapshot whose record finds no room is given up, and the next one counts
   t.end();
 });
 
+test('a snapshot that one slot of the record names already stays', (t) => {
+  const world = startSnapshots({ member: { snapshotCountKept: 1 } });
+  const { fixture } = world;
+  const client = begin(world);
+  sendMessages(world, client, 0, 20);
+  takeSnapshot(world);
+  const member = fixture.followers()[0] as SimulatedMember;
+  const former = fixture.status(member).snapshotPosition;
+  let writeCount = 0;
+  const heal = failing(member, StorageResult.NoSpace, (kind, path) => {
+    writeCount += isRecordWrite(kind, path) ? 1 : 0;
+    return isRecordWrite(kind, path) && writeCount === 2;
+  });
+  sendMessages(world, client, 20, 20);
+  fixture.awaitLeader().member?.requestSnapshot();
+  fixture.wakeAll();
+  awaitWarning(world, /the snapshot at position \d+ is named by one slot .*the disk is full/);
+  heal();
+  fixture.run(SECOND);
+  t.equal(fixture.status(member).snapshotPosition, former, 'it does not count yet');
+  member.node.kill();
+  fixture.cluster.start(member);
+  fixture.await(() => member.member?.observe() !== undefined, 'the member has started again');
+  const { snapshotPosition } = fixture.status(member);
+  t.ok(snapshotPosition > former, 'but is there, and the member starts from it');
+  fixture.close();
+  t.end();
+});
+
 test('what is left of a snapshot that was given up, and cannot be removed, is told', (t) => {
   const world = startSnapshots();
   const { fixture } = world;

@@ -156,6 +156,18 @@ export class Bench {
     this.take();
   }
 
+  /** Leads term 4, whose event ends at 1056. */
+  lead(): void {
+    this.stand();
+    this.election.onVote(2, 0, 4, true, 3, 960, this.nowNs);
+    this.work(0);
+    this.election.onTermEntryAppended();
+    this.work(0);
+    this.election.onLeaderLogOpened(55, 1056);
+    this.work(0);
+    this.take();
+  }
+
   /** Asks for votes in term 4. */
   stand(): void {
     this.election.onCanvassPosition(1, 3, 960, 3, this.nowNs);

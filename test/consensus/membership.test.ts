@@ -269,7 +269,7 @@ test('a learner is admitted after a wait, a commit without it, and catching up',
   t.deepEqual(desk.advance(2000, 2000, 900 * MS), [admission]);
   t.deepEqual(desk.advance(2000, 2000, 901 * MS), [], 'once');
   t.deepEqual([...desk.announcements()], [admission], 'and told again until it is heard');
-  desk.onVoterPosition(1);
+  desk.forget(1);
   t.deepEqual([...desk.announcements()], []);
   t.end();
 });
