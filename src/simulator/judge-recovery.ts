@@ -1,4 +1,4 @@
-// judge-recovery.ts: what a member may miss when it starts: what the nemesis has taken, and no more.
+// judge-recovery.ts: what a member may miss when it starts: what the nemesis took, and no more.
 
 import type { RecoveredDirectory } from '../archive/member-directory.js';
 import type { Judge } from './invariants/judge.js';

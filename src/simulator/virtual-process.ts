@@ -225,7 +225,7 @@ const RESUME_ACTION: EventAction = {
   },
 };
 
-/** Whoever is between an effect and the world may have wrapped the signal in an error of its own. */
+/** Whoever is between an effect and the world may have wrapped the signal in an error. */
 function isEndSignal(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ProcessEndedSignal) {
