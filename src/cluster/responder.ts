@@ -109,6 +109,7 @@ export class Responder {
         termLength: member.streamTermLength,
         mtuLength: member.mtuLength,
         lingerNs: LINGER_NS,
+        isFailureTold: false,
       },
     );
     this.#pending.set(keyOf(asker), {

@@ -33,7 +33,10 @@ export interface TransportOptions {
   readonly entropy: Entropy;
   readonly config?: Partial<TransportConfig>;
   readonly counters?: TransportCounters;
-  /** Told once of each peer whose socket cannot be opened; it is tried again. */
+  /**
+   * Told of a peer whose socket cannot be opened, once in ten minutes for an address and of at most
+   * 64 of them; the rest is counted in `socketFailuresUntold`. The socket is tried again.
+   */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -198,8 +201,10 @@ export class Transport implements Agent, ImageRegistry {
       (sessionId) => this.#publications.some((each) => each.sessionId === sessionId),
     );
     const { endpoint, localHost, uri } = resolved;
+    const { isFailureTold = true } = options;
+    const address = endpoint && { host: localHost, port: 0, remote: endpoint, isFailureTold };
     const publication = new ExclusivePublication(this.#context, resolved.text, geometry, {
-      address: endpoint === undefined ? undefined : { host: localHost, port: 0, remote: endpoint },
+      address,
       lingerNs: options.lingerNs ?? uri.durationNs('linger') ?? this.config.lingerNs,
       checksum: options.checksum,
     });
