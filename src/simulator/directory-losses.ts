@@ -60,7 +60,7 @@ export class DirectoryLosses {
     }
   }
 
-  /** A member comes back with the directory that it had before it lost one; without, it loses it. */
+  /** A member comes back with the directory that it had before it lost one, or else loses it. */
   exchangeDirectory(): void {
     const member = this.#pickVictim((one) => !this.#former.has(one.memberId) || this.#isKnown(one));
     if (member === undefined) {
