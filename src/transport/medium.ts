@@ -31,6 +31,8 @@ const CONTROL_SLOT_LENGTH = 64;
 const POLL_STEP = 4;
 /** Control frames that the socket of one sender may hold at once. */
 export const SENDER_CONTROL_SLOT_COUNT = 64;
+/** Bytes of the arena that the socket of one sender takes. */
+export const SENDER_MEDIUM_LENGTH = CONTROL_SLOT_LENGTH * SENDER_CONTROL_SLOT_COUNT;
 /** Control frames that a socket with many images may hold at once. */
 export const RECEIVER_CONTROL_SLOT_COUNT = 1024;
 

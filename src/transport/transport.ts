@@ -18,6 +18,7 @@ import type { Image } from './image.js';
 import { LocalSubscriptions } from './local-subscriptions.js';
 import { logLength } from './log-memory.js';
 import { LogPublication, type LogPublicationOptions } from './log-publication.js';
+import { SENDER_MEDIUM_LENGTH } from './medium.js';
 import type { NetworkImage } from './network-image.js';
 import { concludeGeometry, type PublicationOptions } from './publication-options.js';
 import { type ImageRegistry, ReceiveEndpoint } from './receive-endpoint.js';
@@ -220,7 +221,8 @@ export class Transport implements Agent, ImageRegistry {
    * @param reserveLength bytes that stay free beside all of these.
    */
   canAddPublication(termLength: number, spareCount = 0, reserveLength = 0): boolean {
-    const length = (1 + spareCount) * logLength(termLength) + reserveLength;
+    const each = logLength(termLength) + SENDER_MEDIUM_LENGTH;
+    const length = (1 + spareCount) * each + reserveLength;
     return (
       this.#publications.length + spareCount < this.config.publicationCountMax &&
       this.#context.arena.canAllocate(length)
