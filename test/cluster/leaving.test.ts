@@ -58,7 +58,7 @@ for (const threads of THREADS) {
 }
 
 for (const threads of THREADS) {
-  test(`a leader whose service throws at its end leaves, and ends with that error (${threads})`, (t) => {
+  test(`a leader whose service throws at its end leaves and ends with that (${threads})`, (t) => {
     const calls: string[][] = [[], [], []];
     let isThrowing = false;
     const fixture = new ClusterFixture({
