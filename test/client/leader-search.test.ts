@@ -207,7 +207,7 @@ test('a leader whose stream has no room is asked again in a while, not at once',
 
 for (const isScarce of [false, true]) {
   const memory = isScarce ? 'scarce' : 'at hand';
-  test(`members that disagree take turns no faster than an address can answer, memory ${memory}`, (t) => {
+  test(`members that disagree take turns no faster than they can answer, memory ${memory}`, (t) => {
     const stage = new Stage('0=a:1,1=old:1', ['a:1']);
     stage.isScarce = isScarce;
     for (let turn = 0; turn < 2_000; turn++) {
