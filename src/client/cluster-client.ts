@@ -409,7 +409,8 @@ export class ClusterClient {
     this.leadershipTermId = termId;
     this.leaderMemberId = event.leaderMemberId();
     this.#ingress?.close();
-    this.#ingress = this.#search.openTo(this.leaderMemberId, event.ingressEndpoints());
+    this.#search.onNewLeader(event.ingressEndpoints());
+    this.#ingress = this.#search.openTo(this.leaderMemberId);
     this.#state = this.#ingress === undefined ? ClientState.AwaitingLeader : ClientState.Connected;
     this.#awaitingSinceNs = this.#nowNs;
     this.#handlers.onNewLeader?.(termId, this.leaderMemberId);
@@ -439,6 +440,7 @@ export class ClusterClient {
   }
 
   #awaitLeader(nowNs: number): void {
+    this.#ingress ??= this.#search.openTo(this.leaderMemberId);
     if (
       this.#egress.images.length > 0 &&
       this.#ingress?.isConnected === true &&
@@ -451,14 +453,11 @@ export class ClusterClient {
     this.#askAfterSession(nowNs);
     if (nowNs - this.#awaitingSinceNs > this.#options.newLeaderTimeoutNs) {
       hit(Mark.ClientGaveUpSession);
-      const refusal = this.#ingress?.refusal;
       this.#fail(
         ErrorCode.Timeout,
         `no leader was heard for ${this.#options.newLeaderTimeoutNs / 1e6} ms: ` +
           'the session is given up; open a new one when a majority of the members runs' +
-          (refusal === undefined
-            ? ''
-            : `. Member ${this.leaderMemberId} leads and does not take its stream: ${refusal}`),
+          this.#search.whyNot(this.leaderMemberId, this.#ingress),
       );
     }
   }

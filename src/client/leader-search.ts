@@ -77,7 +77,7 @@ export class LeaderSearch {
     let work = 0;
     for (const [memberId, endpoint] of this.#endpoints) {
       const stream = this.#streamTo(memberId, endpoint, nowNs);
-      if (stream.publication.isConnected && nowNs >= this.#askNs(memberId, stream)) {
+      if (stream?.publication.isConnected === true && nowNs >= this.#askNs(memberId, stream)) {
         const encodedCredentials = checkedCredentials(credentials.encodedCredentials());
         const { egressStreamId } = options;
         const result = writer.connect(stream.publication, {
@@ -96,12 +96,19 @@ export class LeaderSearch {
     return work;
   }
 
-  /** When somebody is to be asked by `ask` even if nothing arrives, nanoseconds. */
+  /**
+   * When somebody is to be asked by `ask` even if nothing arrives, nanoseconds: after `nowNs`, the
+   * time of the last call.
+   */
   deadlineNs(nowNs: number): number {
     const retryNs = nowNs + this.#parts.options.connectRetryNs;
     const named = this.#streams.get(this.#namedLeaderId);
-    const isDue = this.#isNamedAnew && named?.publication.isConnected === true;
-    return isDue ? Math.min(retryNs, this.#askNs(this.#namedLeaderId, named)) : retryNs;
+    if (!this.#isNamedAnew || named?.publication.isConnected !== true) {
+      return retryNs;
+    }
+    const askNs = this.#askNs(this.#namedLeaderId, named);
+    // What was due and is still to be done found no room in the stream.
+    return Math.min(retryNs, askNs > nowNs ? askNs : nowNs + NAMED_RETRY_NS);
   }
 
   /**
@@ -136,9 +143,19 @@ export class LeaderSearch {
     return refusals.get(this.#namedLeaderId) ?? (isHopeless ? this.refusals() : undefined);
   }
 
-  /** What members said that do not take our stream; empty where none did. */
+  /** Why there is no stream to members: what they said, or no memory here; else empty. */
   refusals(): string {
-    return [...this.#refusals().values()].join('; ');
+    return [...this.#refusals().values(), ...this.#shortages()].join('; ');
+  }
+
+  #shortages(): string[] {
+    const shortages: string[] = [];
+    for (const [memberId, endpoint] of this.#endpoints) {
+      if (this.#streams.get(memberId)?.publication.isClosed !== false && !this.#canOpen()) {
+        shortages.push(this.#shortage(memberId, endpoint));
+      }
+    }
+    return shortages;
   }
 
   /** By member; whoever is at the former address of a member does not speak for it. */
@@ -230,11 +247,37 @@ export class LeaderSearch {
     return isThere && !this.#isOfAnother(memberId, stream) ? stream : undefined;
   }
 
-  /** A stream to a leader that has presented itself; undefined when nobody said where it is. */
-  openTo(leaderMemberId: number, endpointsText: string): ExclusivePublication | undefined {
+  /** A leader that presents itself says where everybody is. */
+  onNewLeader(endpointsText: string): void {
     this.#endpoints = learnEndpoints(endpointsText, this.#endpoints);
+  }
+
+  /**
+   * A stream to a leader that has presented itself; undefined when nobody said where it is, or
+   * while there is no memory for it.
+   */
+  openTo(leaderMemberId: number): ExclusivePublication | undefined {
     const endpoint = this.#endpoints.get(leaderMemberId);
     return endpoint === undefined ? undefined : this.#open(endpoint);
+  }
+
+  /** Why a leader that has presented itself is not spoken to, as a sentence; empty if unknown. */
+  whyNot(leaderMemberId: number, ingress: ExclusivePublication | undefined): string {
+    const endpoint = this.#endpoints.get(leaderMemberId);
+    if (ingress === undefined && endpoint !== undefined) {
+      return `. Member ${leaderMemberId} leads, and ${this.#shortage(leaderMemberId, endpoint)}`;
+    }
+    const refusal = ingress?.refusal;
+    return refusal === undefined
+      ? ''
+      : `. Member ${leaderMemberId} leads and does not take its stream: ${refusal}`;
+  }
+
+  #shortage(memberId: number, endpoint: string): string {
+    return (
+      `there is no memory for a stream of three times ${this.#parts.options.ingressTermLength} ` +
+      `bytes to member ${memberId} (${endpoint}): lower ingressTermLength`
+    );
   }
 
   close(): void {
@@ -244,22 +287,22 @@ export class LeaderSearch {
     this.#streams.clear();
   }
 
-  #streamTo(memberId: number, endpoint: string, nowNs: number): MemberStream {
+  /** Undefined while there is no memory for it: what is closed gives its own back in a moment. */
+  #streamTo(memberId: number, endpoint: string, nowNs: number): MemberStream | undefined {
     const known = this.#streams.get(memberId);
     const isOpen = known !== undefined && !known.publication.isClosed;
     if (isOpen && !this.#isToMove(memberId, known, nowNs)) {
       return known;
     }
     known?.publication.close();
-    // What is closed gives its memory back in a moment.
-    const { ingressTermLength } = this.#parts.options;
-    if (known !== undefined && !this.#parts.transport.canAddPublication(ingressTermLength)) {
-      return known;
+    const publication = this.#open(endpoint);
+    if (publication === undefined) {
+      return undefined;
     }
     const stream = {
-      publication: this.#open(endpoint),
+      publication,
       endpoint,
-      movedNs: isOpen ? nowNs : Number.NEGATIVE_INFINITY,
+      movedNs: known === undefined ? Number.NEGATIVE_INFINITY : nowNs,
       askedNs: Number.NEGATIVE_INFINITY,
     };
     this.#streams.set(memberId, stream);
@@ -292,8 +335,16 @@ export class LeaderSearch {
     }
   }
 
-  #open(endpoint: string): ExclusivePublication {
+  #canOpen(): boolean {
     const { options, transport } = this.#parts;
+    return transport.canAddPublication(options.ingressTermLength);
+  }
+
+  #open(endpoint: string): ExclusivePublication | undefined {
+    const { options, transport } = this.#parts;
+    if (!this.#canOpen()) {
+      return undefined;
+    }
     return transport.addPublication(`aeron:udp?endpoint=${endpoint}`, INGRESS_STREAM_ID, {
       termLength: options.ingressTermLength,
       mtuLength: options.mtuLength,

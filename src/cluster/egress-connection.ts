@@ -95,6 +95,7 @@ export class EgressOpener {
       termLength: egressTermLength,
       mtuLength: member.mtuLength,
       lingerNs: LINGER_NS,
+      isFailureTold: false,
     });
   }
 }

@@ -147,6 +147,8 @@ export class Member implements Agent {
   /** What a service threw when it was told that the member leaves. */
   #terminationError: PawlError | undefined;
   #role: Role = 'follower';
+  /** What the operator was told of refusals: peers repeat them, and know few reasons. */
+  readonly #refusalsTold = new Set<string>();
   #isStarted = false;
   #isLeaving = false;
   #isBirthTried = false;
@@ -463,10 +465,14 @@ export class Member implements Agent {
   }
 
   #onRefused(fromMemberId: number, refusedMemberId: number, reason: number): void {
-    if (refusedMemberId === this.config.member.memberId) {
-      const why = REFUSALS.get(reason) ?? reason;
-      const { events } = this.#member;
-      events?.onWarning?.(`member ${fromMemberId} refuses member ${refusedMemberId}: ${why}`);
+    const { events } = this.#member;
+    const isFromPeer = this.config.endpoints.some(({ memberId }) => memberId === fromMemberId);
+    const why = REFUSALS.get(reason) ?? 'a reason of another version';
+    const message = `member ${fromMemberId} refuses member ${refusedMemberId}: ${why}`;
+    const isOwn = refusedMemberId === this.config.member.memberId && isFromPeer;
+    if (isOwn && !this.#refusalsTold.has(message)) {
+      this.#refusalsTold.add(message);
+      events?.onWarning?.(message);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Arena } from '../memory/arena.js';
 import { logLength, messageLengthMax } from '../transport/log-memory.js';
+import { publicationSlabs } from '../transport/publication-memory.js';
 import { serviceChannelLength } from './channel-lengths.js';
 import type { ClusterConfig } from './cluster-config.js';
 
@@ -80,21 +81,16 @@ export function roomForStream(
   const length = logLength(termLength);
   const reserve = reserveLengthOf(config);
   const answerCount = unansweredCount === 0 ? 0 : unansweredCount + EGRESS_SPARE_COUNT;
-  const answerLength = logLength(config.egressTermLength);
-  const answers = answerCount * answerLength;
-  const kinds = [
-    { length, count: 1 },
-    { length: answerLength, count: answerCount },
-    { length: reserve, count: 1 },
-  ];
+  const answers = publicationSlabs(config.egressTermLength, answerCount);
   // As whoever answers asks for it: what is taken here can be answered.
-  if (arena.canAllocateAll(kinds)) {
+  if (arena.canAllocateAll([{ length, count: 1 }, ...answers, { length: reserve, count: 1 }])) {
     return true;
   }
+  const answersLength = answers.reduce((sum, kind) => sum + kind.length * kind.count, 0);
   return (
     `no memory for a client's stream of ${length} bytes: ${arena.allocatedLength} of ` +
     `memoryLength ${arena.u8.length} are in use, and ${reserve} are kept for the log and ` +
-    `${answers} for answers to clients. Lower the client's ingressTermLength (${termLength}), ` +
+    `${answersLength} for answers to clients. Lower the client's ingressTermLength (${termLength}), ` +
     "close sessions, or raise the member's memoryLength"
   );
 }

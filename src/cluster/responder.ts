@@ -110,6 +110,7 @@ export class Responder {
         termLength: answerTermLength(this.#config),
         mtuLength: member.mtuLength,
         lingerNs: LINGER_NS,
+        isFailureTold: false,
       },
     );
     this.#pending.set(keyOf(asker), {

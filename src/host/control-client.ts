@@ -106,7 +106,7 @@ export async function askMember<T>(
   return answer.result as T;
 }
 
-/** Sends a line and returns the line that comes back. */
+/** Sends a line and returns the line that comes back, all of it within the time. */
 function exchange(
   directory: string,
   port: number,
@@ -116,37 +116,38 @@ function exchange(
   return new Promise((resolve, reject) => {
     const socket = connect({ host: LOOPBACK, port });
     let text = '';
-    const fail = (error: PawlError): void => {
+    const close = (): void => {
+      clearTimeout(timer);
       socket.destroy();
+    };
+    const fail = (error: PawlError): void => {
+      close();
       reject(error);
     };
+    // Not the socket's own timer, which whoever says anything at all puts off.
+    const timer = setTimeout(() => fail(timeoutError(directory, timeoutMs)), timeoutMs);
     socket.setEncoding('utf8');
-    socket.setTimeout(timeoutMs, () =>
-      fail(
-        new PawlError(
-          ErrorCode.Timeout,
-          `the member on ${directory} did not answer within ${timeoutMs} ms: it may be stopped ` +
-            'or overloaded',
-          'environment',
-        ),
-      ),
-    );
     socket.on('connect', () => socket.write(`${request}\n`));
     socket.on('error', (error) => fail(notRunning(directory, error)));
+    socket.on('end', () => fail(notRunning(directory)));
     socket.on('data', (part: string) => {
-      text += part;
+      const end = part.indexOf('\n');
+      text += end < 0 ? part : part.slice(0, end);
       if (text.length > CONTROL_LINE_LENGTH_MAX) {
         fail(new PawlError(ErrorCode.LimitExceeded, `the answer of ${directory} is too long`));
-      }
-    });
-    socket.on('end', () => {
-      const end = text.indexOf('\n');
-      if (end < 0) {
-        fail(notRunning(directory));
-      } else {
-        socket.destroy();
-        resolve(text.slice(0, end));
+      } else if (end >= 0) {
+        close();
+        resolve(text);
       }
     });
   });
+}
+
+function timeoutError(directory: string, timeoutMs: number): PawlError {
+  return new PawlError(
+    ErrorCode.Timeout,
+    `the member on ${directory} did not answer within ${timeoutMs} ms: it may be stopped or ` +
+      'overloaded',
+    'environment',
+  );
 }

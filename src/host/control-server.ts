@@ -17,9 +17,9 @@ export const CONTROL_PATH = 'control.json';
 /** Longest request or answer, in characters. */
 export const CONTROL_LINE_LENGTH_MAX = 256 * 1024;
 /** Connections at one time; more are closed. */
-const CONNECTION_COUNT_MAX = 16;
-/** A connection that says nothing for so long is closed. */
-const SILENCE_TIMEOUT_MS = 30_000;
+export const CONNECTION_COUNT_MAX = 16;
+/** A connection that has not brought its whole request after so long is closed. */
+const REQUEST_TIMEOUT_MS = 30_000;
 const TOKEN_LENGTH = 32;
 const OWNER_ONLY = 0o600;
 const LOOPBACK = '127.0.0.1';
@@ -47,17 +47,24 @@ export type ControlAnswer =
 /** What is done with requests, by type. */
 export type ControlHandlers = Readonly<Record<string, (value: unknown) => unknown>>;
 
+export interface ControlServerOptions {
+  /** Milliseconds from the start of a connection to the end of its request. Default 30,000. */
+  readonly requestTimeoutMs?: number;
+}
+
 /** Serves requests until it is closed. */
 export class ControlServer {
   readonly #server: Server;
   readonly #path: string;
   readonly #token: string = randomBytes(TOKEN_LENGTH).toString('hex');
   readonly #handlers: ControlHandlers;
+  readonly #requestTimeoutMs: number;
   readonly #sockets = new Set<Socket>();
   readonly #orders = new Set<Promise<void>>();
 
-  private constructor(directory: string, handlers: ControlHandlers) {
+  private constructor(directory: string, handlers: ControlHandlers, options: ControlServerOptions) {
     this.#path = join(directory, CONTROL_PATH);
+    this.#requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.#handlers = handlers;
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.maxConnections = CONNECTION_COUNT_MAX;
@@ -69,8 +76,12 @@ export class ControlServer {
    * @param directory the member's data directory, which this process has locked.
    * @throws PawlError NETWORK_FAILED or STORAGE_FAILED.
    */
-  static async start(directory: string, handlers: ControlHandlers): Promise<ControlServer> {
-    const server = new ControlServer(directory, handlers);
+  static async start(
+    directory: string,
+    handlers: ControlHandlers,
+    options: ControlServerOptions = {},
+  ): Promise<ControlServer> {
+    const server = new ControlServer(directory, handlers, options);
     await server.#listen();
     return server;
   }
@@ -130,10 +141,13 @@ export class ControlServer {
 
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
-    socket.on('close', () => this.#sockets.delete(socket));
+    const timer = setTimeout(() => socket.destroy(), this.#requestTimeoutMs).unref();
+    socket.on('close', () => {
+      clearTimeout(timer);
+      this.#sockets.delete(socket);
+    });
     // Whoever asked is gone: there is nobody left to tell.
     socket.on('error', () => socket.destroy());
-    socket.setTimeout(SILENCE_TIMEOUT_MS, () => socket.destroy());
     socket.setEncoding('utf8');
     let text = '';
     socket.on('data', (part: string) => {
@@ -141,6 +155,8 @@ export class ControlServer {
       const end = text.indexOf('\n');
       if (end >= 0) {
         socket.removeAllListeners('data');
+        // From here on the order has a limit of its own.
+        clearTimeout(timer);
         const order = this.#serve(socket, text.slice(0, end));
         this.#orders.add(order);
         void order.finally(() => this.#orders.delete(order));
@@ -151,12 +167,14 @@ export class ControlServer {
   }
 
   async #serve(socket: Socket, line: string): Promise<void> {
-    // From here on the order has a limit of its own.
-    socket.setTimeout(0);
     const answer = await this.#answer(line);
     await new Promise<void>((resolve) => {
       socket.once('close', resolve);
-      socket.end(`${JSON.stringify(answer)}\n`, resolve);
+      // The connection has served its purpose, whether the other side ends it or not.
+      socket.end(`${JSON.stringify(answer)}\n`, () => {
+        socket.destroy();
+        resolve();
+      });
     });
   }
 

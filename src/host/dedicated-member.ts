@@ -10,7 +10,7 @@ import { allocateServiceChannel } from '../cluster/service-channel.js';
 import { ShutdownState } from '../cluster/shutdown.js';
 import { ErrorCode, PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
-import { ServiceAgent } from '../service/service-agent.js';
+import { firstTerminationError, ServiceAgent } from '../service/service-agent.js';
 import type { ServiceContainer } from '../service/service-container.js';
 import type { ShutdownOutcome } from './cluster-orders.js';
 import {
@@ -62,6 +62,7 @@ export class DedicatedMember implements MemberLife {
   readonly closed: Promise<unknown>;
   readonly #options: MemberLifeOptions;
   readonly #loop: EventLoop;
+  readonly #agents: readonly ServiceAgent[];
   readonly #worker: ReturnType<typeof startThread>;
   readonly #released: Promise<void>;
   readonly #waiting = new Map<number, Waiting>();
@@ -119,8 +120,8 @@ export class DedicatedMember implements MemberLife {
         resolve();
       });
     });
-    services.forEach(({ place }, serviceId) => {
-      this.#loop.add(
+    this.#agents = services.map(
+      ({ place }, serviceId) =>
         new ServiceAgent({
           config,
           memory: arena.memory,
@@ -129,8 +130,10 @@ export class DedicatedMember implements MemberLife {
           nowNs: () => clock.nowNs(),
           wakeEngine: () => engineCell.signal(),
         }),
-      );
-    });
+    );
+    for (const agent of this.#agents) {
+      this.#loop.add(agent);
+    }
   }
 
   /** As the engine has last told; no older than a tenth of a second while the member works. */
@@ -222,7 +225,11 @@ export class DedicatedMember implements MemberLife {
       case 'ended':
         this.#isEnded = true;
         this.#order({ type: 'heard' });
-        this.#close(message.error === undefined ? undefined : toError(message.error));
+        this.#close(
+          message.error === undefined
+            ? firstTerminationError(this.#agents)
+            : toError(message.error),
+        );
         break;
     }
   }

@@ -24,6 +24,7 @@ import type {
   SnapshotWrite,
 } from '../cluster/service-host.js';
 import { SNAPSHOT_STEP_INTERVAL_NS, SNAPSHOT_STEP_LENGTH } from '../cluster/snapshot-taker.js';
+import { PawlError } from '../errors.js';
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
 import type { Position } from '../position.js';
@@ -62,6 +63,11 @@ interface Writing {
   sentLength: number;
 }
 
+/** What the first of the services threw, by id, that did when it was told of the end. */
+export function firstTerminationError(agents: readonly ServiceAgent[]): PawlError | undefined {
+  return agents.find((agent) => agent.terminationError !== undefined)?.terminationError;
+}
+
 /** Runs a container over a channel. */
 export class ServiceAgent implements Agent {
   readonly roleName = 'service';
@@ -85,6 +91,7 @@ export class ServiceAgent implements Agent {
   /** The service has all of the snapshot that it starts from: no log is consumed before. */
   #isLoaded = false;
   #isTerminated = false;
+  #terminationError: PawlError | undefined;
   #publishedPosition: Position = -1;
   #hasNews = false;
   #isWaiting = false;
@@ -127,6 +134,14 @@ export class ServiceAgent implements Agent {
   /** Whether a snapshot was wanted, and all of it is on its way, or it is of no use any more. */
   get hasEndedSnapshot(): boolean {
     return this.#hasBegunSnapshot && this.#writing === undefined && this.#outbox.isEmpty;
+  }
+
+  /**
+   * What the service threw when it was told that the member leaves. The member leaves all the same:
+   * whoever runs this ends with the error when that is complete.
+   */
+  get terminationError(): PawlError | undefined {
+    return this.#terminationError;
   }
 
   doWork(nowNs: number): number {
@@ -249,9 +264,20 @@ export class ServiceAgent implements Agent {
   #terminate(): void {
     if (this.#channel.isTerminating && !this.#isTerminated && this.#outbox.isEmpty) {
       this.#isTerminated = true;
-      this.#service.terminate();
+      this.#tellEnd();
       this.#channel.publishTerminated();
       this.#hasNews = true;
+    }
+  }
+
+  #tellEnd(): void {
+    try {
+      this.#service.terminate();
+    } catch (error) {
+      if (!(error instanceof PawlError)) {
+        throw error;
+      }
+      this.#terminationError = error;
     }
   }
 

@@ -12,9 +12,19 @@ export function localCallError(operation: string): PawlError {
   );
 }
 
-/** What a callback threw, as the member ends with it. */
+/**
+ * Codes of what Pawl itself ends a callback with. They say by themselves what the service did that
+ * it may not, or that the member has no memory for what the service says.
+ */
+const OWN_CODES: ReadonlySet<string> = new Set([
+  ErrorCode.ServiceFailed,
+  ErrorCode.ServiceInvalid,
+  ErrorCode.MemoryExhausted,
+]);
+
+/** What left a callback, as the member ends with it: whatever it is, the service let it out. */
 export function serviceError(error: unknown, position: Position): PawlError {
-  if (error instanceof PawlError) {
+  if (error instanceof PawlError && OWN_CODES.has(error.code)) {
     return error;
   }
   return new PawlError(

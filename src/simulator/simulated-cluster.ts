@@ -33,7 +33,11 @@ import type { ServiceHost } from '../cluster/service-host.js';
 import type { ShadowRunner } from '../cluster/shadow-snapshots.js';
 import { Arena } from '../memory/arena.js';
 import type { Agent } from '../ports/agent.js';
-import { type DedicatedService, ServiceAgent } from '../service/service-agent.js';
+import {
+  type DedicatedService,
+  firstTerminationError,
+  ServiceAgent,
+} from '../service/service-agent.js';
 import { ServiceTimers } from '../service/service-timers.js';
 import { ShadowAgent } from '../service/shadow-agent.js';
 import { Transport } from '../transport/transport.js';
@@ -209,7 +213,10 @@ export class SimulatedCluster {
       const shadowRunner =
         makeShadow &&
         new SimulatedShadow(process, thread, arena, config, () => makeShadow(memberId));
-      const isDedicated = config.member.threads === 'dedicated';
+      const dedicated =
+        config.member.threads === 'dedicated'
+          ? dedicate(process, thread, arena, config, services)
+          : undefined;
       const member = new Member({
         config,
         arena,
@@ -217,14 +224,14 @@ export class SimulatedCluster {
         network: ports.network,
         entropy: ports.entropy,
         storage: ports.storage,
-        services: isDedicated ? dedicate(process, thread, arena, config, services) : services,
+        services: dedicated?.hosts ?? services,
         ...makeSecurity?.(memberId),
         ...(isRecorderInline === true ? {} : { recorderRunner: runner }),
         ...(shadowRunner === undefined ? {} : { shadowRunner }),
         ...(memberEvents === undefined ? {} : { events: memberEvents }),
       });
       simulated.member = member;
-      return [member];
+      return dedicated === undefined ? [member] : [member, ending(member, dedicated.agents)];
     });
     process.onEnd = () => {
       onEnd?.(simulated.memberId, simulated.member);
@@ -244,26 +251,42 @@ export function isMemberTurn({ action }: WorldEvent): boolean {
 /** The name of the thread that dedicated services run on. */
 export const SERVICE_THREAD = 'service';
 
-/** Gives the services a thread of their own. Returns what the engine has of them. */
+/** Services on a thread of their own, and what the engine has of them. */
+interface DedicatedServices {
+  readonly agents: readonly ServiceAgent[];
+  readonly hosts: readonly ServiceHost[];
+}
+
+/** Ends a process with what a service threw at its end, as soon as the member has left. */
+function ending(member: Member, agents: readonly ServiceAgent[]): Agent {
+  return pollingAgent('ending', () => {
+    const error = member.hasLeft ? firstTerminationError(agents) : undefined;
+    if (error !== undefined) {
+      throw error;
+    }
+    return 0;
+  });
+}
+
+/** Gives the services a thread of their own. */
 function dedicate(
   process: VirtualProcess,
   main: VirtualThread,
   arena: Arena,
   config: ClusterConfig,
   services: readonly DedicatedService[],
-): readonly ServiceHost[] {
+): DedicatedServices {
   const channels = services.map((service) => ({
     service,
     place: allocateServiceChannel(arena, config),
   }));
   const { memory } = arena;
   const wakeEngine = (): void => main.wake();
-  const thread = process.spawn(SERVICE_THREAD, () =>
-    channels.map(
-      ({ place, service }) => new ServiceAgent({ config, memory, place, service, wakeEngine }),
-    ),
+  const agents = channels.map(
+    ({ place, service }) => new ServiceAgent({ config, memory, place, service, wakeEngine }),
   );
-  return channels.map(
+  const thread = process.spawn(SERVICE_THREAD, () => agents);
+  const hosts = channels.map(
     ({ place, service }) =>
       new RemoteService({
         ...{ config, arena, place },
@@ -274,6 +297,7 @@ function dedicate(
         wake: () => thread.wake(),
       }),
   );
+  return { agents, hosts };
 }
 
 /** The recorder as an actor of its own: segment roll, sync order and failures are simulated too. */

@@ -5,6 +5,7 @@
 // network.
 
 import { assert } from '../assert.js';
+import type { SocketAddress } from '../ports/network.js';
 import type { Delay } from './delay.js';
 import { HeldSends } from './held-sends.js';
 import { VirtualOscillator } from './virtual-clock.js';
@@ -44,7 +45,7 @@ export class VirtualNode {
   /** Faults of this node's sockets when they send. */
   sendOptions: SendOptions = PERFECT_SEND;
   /** Asked when a connected socket is opened: why the system cannot. */
-  connectProblem: (() => string | undefined) | undefined = undefined;
+  connectProblem: ((remote: SocketAddress) => string | undefined) | undefined = undefined;
   /** Virtual time that a turn keeps its thread busy. */
   turnCostNs: number;
   /** The running or paused process. */

@@ -300,7 +300,7 @@ export class VirtualSocket implements DatagramSocket, EventAction, Holder {
       this.#fail(ErrorCode.AddressInvalid, problem);
       return;
     }
-    const unreachable = remote === undefined ? undefined : this.node.connectProblem?.();
+    const unreachable = remote === undefined ? undefined : this.node.connectProblem?.(remote);
     if (unreachable !== undefined) {
       this.#fail(ErrorCode.NetworkFailed, `cannot reach ${remote?.host}: ${unreachable}`);
       return;

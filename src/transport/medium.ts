@@ -31,6 +31,8 @@ const CONTROL_SLOT_LENGTH = 64;
 const POLL_STEP = 4;
 /** Control frames that the socket of one sender may hold at once. */
 export const SENDER_CONTROL_SLOT_COUNT = 64;
+/** Bytes of the arena that the socket of one sender takes. */
+export const SENDER_MEDIUM_LENGTH = CONTROL_SLOT_LENGTH * SENDER_CONTROL_SLOT_COUNT;
 /** Control frames that a socket with many images may hold at once. */
 export const RECEIVER_CONTROL_SLOT_COUNT = 1024;
 
@@ -39,6 +41,8 @@ export interface MediumAddress {
   readonly host: string;
   readonly port: number;
   readonly remote?: SocketAddress;
+  /** Whether the operator is told when it cannot be opened. Default true; otherwise counted. */
+  readonly isFailureTold?: boolean;
 }
 
 /** A datagram socket with the accounting of bytes that it holds. */
@@ -48,7 +52,7 @@ export class Medium {
   /** When a socket that failed is opened again. */
   #reopenNs: number;
   #reopenDelayNs = REOPEN_DELAY_NS;
-  #isFailureTold = false;
+  #isFailureNoted = false;
   readonly #context: TransportContext;
   readonly #arena: Arena;
   readonly #counters: TransportCounters;
@@ -92,12 +96,13 @@ export class Medium {
   /** Opens a connected socket that failed again, when it is time. Nothing was sent by it. */
   reopenIfDue(nowNs: number): void {
     const { failure } = this;
-    if (failure === undefined || this.#isClosed || this.#address.remote === undefined) {
+    const { remote } = this.#address;
+    if (failure === undefined || this.#isClosed || remote === undefined) {
       return;
     }
-    if (!this.#isFailureTold) {
-      this.#isFailureTold = true;
-      this.#context.onWarning(`${failure.message}; it is tried again until it can be`);
+    if (!this.#isFailureNoted) {
+      this.#isFailureNoted = true;
+      this.#noteFailure(failure, remote);
     }
     if (nowNs >= this.#reopenNs) {
       this.#counters.socketsReopened++;
@@ -105,6 +110,15 @@ export class Medium {
       this.#socket = this.#open();
       this.#reopenDelayNs = Math.min(2 * this.#reopenDelayNs, REOPEN_DELAY_MAX_NS);
       this.#reopenNs = nowNs + this.#reopenDelayNs;
+    }
+  }
+
+  #noteFailure(failure: Error, remote: SocketAddress): void {
+    const { nowNs, onWarning, socketWarnings } = this.#context;
+    if (this.#address.isFailureTold !== false && socketWarnings.admit(remote, nowNs)) {
+      onWarning(`${failure.message}; it is tried again until it can be`);
+    } else {
+      this.#counters.socketFailuresUntold++;
     }
   }
 

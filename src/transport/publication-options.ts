@@ -29,6 +29,11 @@ export interface PublicationOptions {
   readonly checksum?: ChecksumOptions;
   /** How long the end is announced and NAKs are answered after `close`. */
   readonly lingerNs?: number;
+  /**
+   * Whether `onWarning` is told when the socket cannot be opened. Default true; false for a channel
+   * that a stranger named: it is counted in `socketFailuresUntold`, so that nobody fills a log.
+   */
+  readonly isFailureTold?: boolean;
 }
 
 /** What is known of a publication that is to be opened. */

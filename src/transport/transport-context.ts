@@ -10,6 +10,7 @@ import type { Arena } from '../memory/arena.js';
 import { scanAreaLength } from '../memory/core.js';
 import type { Entropy } from '../ports/entropy.js';
 import type { Network } from '../ports/network.js';
+import { SocketWarnings } from './socket-warnings.js';
 import type { TransportConfig } from './transport-config.js';
 import type { TransportCounters } from './transport-counters.js';
 
@@ -49,8 +50,9 @@ export class TransportContext {
   readonly entropy: Entropy;
   readonly config: TransportConfig;
   readonly counters: TransportCounters;
-  /** Tells the operator what lasts, once. */
+  /** Tells the operator what lasts. */
   readonly onWarning: (message: string) => void;
+  readonly socketWarnings = new SocketWarnings();
   /** Address of the datagram under inspection. */
   readonly staging: number;
   /** Address of the answers of nextBlock and findGap. */

@@ -31,6 +31,8 @@ export class TransportCounters {
   sendsFailed = 0;
   /** Times that a socket to a peer was opened again because it could not be opened before. */
   socketsReopened = 0;
+  /** Sockets to a peer that could not be opened, and that no warning told of. */
+  socketFailuresUntold = 0;
 
   // --- what was dropped on arrival ---
   /** Not a frame of a known version and geometry. */

@@ -16,9 +16,9 @@ import { type ResolvedChannel, resolveChannel } from './channel.js';
 import { ExclusivePublication } from './exclusive-publication.js';
 import type { Image } from './image.js';
 import { LocalSubscriptions } from './local-subscriptions.js';
-import { logLength } from './log-memory.js';
 import { LogPublication, type LogPublicationOptions } from './log-publication.js';
 import type { NetworkImage } from './network-image.js';
+import { publicationSlabs } from './publication-memory.js';
 import { concludeGeometry, type PublicationOptions } from './publication-options.js';
 import { type ImageRegistry, ReceiveEndpoint } from './receive-endpoint.js';
 import { Subscription, type SubscriptionOptions } from './subscription.js';
@@ -33,7 +33,10 @@ export interface TransportOptions {
   readonly entropy: Entropy;
   readonly config?: Partial<TransportConfig>;
   readonly counters?: TransportCounters;
-  /** Told once of each peer whose socket cannot be opened; it is tried again. */
+  /**
+   * Told of a peer whose socket cannot be opened, once in ten minutes for an address and of at most
+   * 64 of them; the rest is counted in `socketFailuresUntold`. The socket is tried again.
+   */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -198,8 +201,10 @@ export class Transport implements Agent, ImageRegistry {
       (sessionId) => this.#publications.some((each) => each.sessionId === sessionId),
     );
     const { endpoint, localHost, uri } = resolved;
+    const { isFailureTold = true } = options;
+    const address = endpoint && { host: localHost, port: 0, remote: endpoint, isFailureTold };
     const publication = new ExclusivePublication(this.#context, resolved.text, geometry, {
-      address: endpoint === undefined ? undefined : { host: localHost, port: 0, remote: endpoint },
+      address,
       lingerNs: options.lingerNs ?? uri.durationNs('linger') ?? this.config.lingerNs,
       checksum: options.checksum,
     });
@@ -215,11 +220,11 @@ export class Transport implements Agent, ImageRegistry {
    * @param reserveLength bytes that stay free in one piece, beside all of these.
    */
   canAddPublication(termLength: number, spareCount = 0, reserveLength = 0): boolean {
-    const streams = { length: logLength(termLength), count: 1 + spareCount };
-    const reserve = { length: reserveLength, count: 1 };
+    const streams = publicationSlabs(termLength, 1 + spareCount);
+    const reserve = reserveLength === 0 ? [] : [{ length: reserveLength, count: 1 }];
     return (
       this.#publications.length + spareCount < this.config.publicationCountMax &&
-      this.#context.arena.canAllocateAll(reserveLength === 0 ? [streams] : [streams, reserve])
+      this.#context.arena.canAllocateAll([...streams, ...reserve])
     );
   }
 

@@ -1,10 +1,12 @@
 // leader-search.test.ts: a client's list of members may be old or in the wrong order.
 
 import test from 'tape';
+import { BACK_PRESSURED } from '../../assembly/layout/frame.js';
 import { concludeClientOptions } from '../../src/client/client-options.js';
 import { NO_CREDENTIALS } from '../../src/client/credentials.js';
 import type { IngressWriter } from '../../src/client/ingress-writer.js';
 import { LeaderSearch } from '../../src/client/leader-search.js';
+import { ErrorCode, PawlError } from '../../src/errors.js';
 import type { ExclusivePublication } from '../../src/transport/exclusive-publication.js';
 import type { Transport } from '../../src/transport/transport.js';
 
@@ -17,12 +19,16 @@ class FakeStream {
   isConnected = false;
   isClosed = false;
   refusal: string | undefined;
+  closedNs = -1;
+  readonly #nowNs: () => number;
 
-  constructor(endpoint: string) {
+  constructor(endpoint: string, nowNs: () => number) {
     this.endpoint = endpoint;
+    this.#nowNs = nowNs;
   }
 
   close(): void {
+    this.closedNs = this.isClosed ? this.closedNs : this.#nowNs();
     this.isClosed = true;
     this.isConnected = false;
   }
@@ -36,14 +42,22 @@ class Stage {
   readonly asked: string[] = [];
   readonly search: LeaderSearch;
   hasMemory = true;
+  /** The memory of a stream is there again in the turn after it was closed, and no other. */
+  isScarce = false;
+  /** What is answered when somebody is asked. */
+  offerResult = 1;
   nowNs = 0;
 
   constructor(ingressEndpoints: string, reachable: readonly string[]) {
     this.reachable = new Set(reachable);
     const transport = {
-      canAddPublication: () => this.hasMemory,
+      canAddPublication: () => this.hasMemory && !(this.isScarce && this.#hasClosed()),
       addPublication: (channel: string) => {
-        const stream = new FakeStream(channel.slice(channel.indexOf('=') + 1));
+        if (!transport.canAddPublication()) {
+          throw new PawlError(ErrorCode.MemoryExhausted, 'no bytes free', 'environment');
+        }
+        const endpoint = channel.slice(channel.indexOf('=') + 1);
+        const stream = new FakeStream(endpoint, () => this.nowNs);
         this.opened.push(stream);
         return stream;
       },
@@ -51,7 +65,7 @@ class Stage {
     const writer = {
       connect: (stream: unknown) => {
         this.asked.push(`${(stream as FakeStream).endpoint} at ${this.nowNs / MS}`);
-        return 1;
+        return this.offerResult;
       },
     };
     this.search = new LeaderSearch({
@@ -61,6 +75,10 @@ class Stage {
       credentials: NO_CREDENTIALS,
       correlationId: 1n,
     });
+  }
+
+  #hasClosed(): boolean {
+    return this.opened.some(({ closedNs }) => closedNs === this.nowNs);
   }
 
   /** Streams to reachable addresses connect a millisecond after they were opened. */
@@ -168,15 +186,56 @@ test('a redirect that changes nothing has the leader asked soon, not at round-tr
   t.end();
 });
 
-test('members that disagree about an address do not take turns faster than it can answer', (t) => {
-  const stage = new Stage('0=a:1,1=old:1', ['a:1']);
-  for (let turn = 0; turn < 2_000; turn++) {
-    stage.search.onRedirect(1, turn % 2 === 0 ? '0=a:1,1=b:1' : '0=a:1,1=c:1');
-    stage.ask();
-    stage.nowNs += MS;
-  }
-  t.ok(stage.opened.length <= 2 + (2 * SECOND) / (250 * MS), `${stage.opened.length} streams`);
-  t.equal(stage.open().length, 2);
+test('a leader whose stream has no room is asked again in a while, not at once', (t) => {
+  const stage = new Stage('0=a:1,1=b:1', ['a:1', 'b:1']);
+  stage.run(2 * MS);
+  stage.nowNs = 30 * MS;
+  stage.search.onRedirect(1, '0=a:1,1=b:1');
+  stage.offerResult = BACK_PRESSURED;
+  stage.asked.length = 0;
+  stage.ask();
+  t.deepEqual(stage.asked, ['b:1 at 30']);
+  const timer = (): number => stage.search.deadlineNs(stage.nowNs) / MS;
+  t.equal(timer(), 50);
+  stage.nowNs = timer() * MS;
+  stage.offerResult = 1;
+  stage.ask();
+  t.deepEqual(stage.asked.slice(1), ['b:1 at 50']);
+  t.equal(timer(), 300, 'and then at the next retry');
+  t.end();
+});
+
+for (const isScarce of [false, true]) {
+  const memory = isScarce ? 'scarce' : 'at hand';
+  test(`members that disagree take turns no faster than they can answer, memory ${memory}`, (t) => {
+    const stage = new Stage('0=a:1,1=old:1', ['a:1']);
+    stage.isScarce = isScarce;
+    for (let turn = 0; turn < 2_000; turn++) {
+      stage.search.onRedirect(1, turn % 2 === 0 ? '0=a:1,1=b:1' : '0=a:1,1=c:1');
+      stage.ask();
+      stage.nowNs += MS;
+    }
+    t.ok(stage.opened.length <= 2 + (2 * SECOND) / (250 * MS), `${stage.opened.length} streams`);
+    t.ok(stage.opened.length > 5, 'and each has its turn');
+    t.equal(stage.open().length, 2);
+    t.end();
+  });
+}
+
+test('a stream for which there is no memory is opened when there is, and nobody throws', (t) => {
+  const stage = new Stage('0=a:1,1=b:1', ['a:1', 'b:1']);
+  stage.hasMemory = false;
+  stage.run(3 * MS);
+  t.deepEqual(stage.open(), []);
+  t.match(stage.search.refusals(), /no memory for a stream .* to member 0 \(a:1\).*member 1/);
+  t.equal(stage.search.refusal(), undefined, 'it may come back');
+  t.ok(stage.search.deadlineNs(stage.nowNs) > stage.nowNs);
+  t.equal(stage.search.openTo(1), undefined);
+  stage.hasMemory = true;
+  stage.run(3 * MS);
+  t.deepEqual(stage.asked, ['a:1 at 4', 'b:1 at 4']);
+  t.equal(stage.search.refusals(), '');
+  t.equal(endpointOf(stage.search.openTo(1)), 'b:1');
   t.end();
 });
 

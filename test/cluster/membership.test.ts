@@ -211,7 +211,10 @@ test('a member with other cluster settings is refused and the cluster goes on', 
     'the refusal is reported',
   );
   sendAndAwait(fixture, 5);
+  fixture.run(2 * SECOND);
   t.equal(fixture.status(follower).commitPosition, 0, 'it took no part');
+  const refusals = fixture.warnings.filter((warning) => /settings differ/.test(warning));
+  t.equal(new Set(refusals).size, refusals.length, 'what each member said is told once');
   fixture.close();
   t.end();
 });

@@ -1,7 +1,10 @@
-// Members that start before the system can reach their peers: no route is up yet.
+// Members that cannot reach whom they are to speak to: peers, as no route is up yet, and clients.
 
 import test from 'tape';
+import { SessionConnectRequestEncoder } from '../../src/protocol/codecs/session-connect-request.js';
+import { SESSION_PROTOCOL_VERSION } from '../../src/protocol/streams.js';
 import { ClusterFixture, MS, messageOf, SECOND } from './cluster-fixture.js';
+import { startRawClient } from './raw-client.js';
 
 test('members that could not open a socket to any peer form a cluster once they can', (t) => {
   const fixture = new ClusterFixture({ seed: 17 });
@@ -64,6 +67,45 @@ test('a leader that could not open a socket to one follower sends it the log lat
     fixture.warnings.some((text) => /EMFILE/.test(text)),
     'sockets failed meanwhile',
   );
+  fixture.close();
+  t.end();
+});
+
+const STRANGER_COUNT = 50;
+
+function connectRequest(endpoint: string, responseStreamId: number): Uint8Array {
+  const bytes = new Uint8Array(512);
+  const encoder = new SessionConnectRequestEncoder()
+    .wrapAndApplyHeader(new DataView(bytes.buffer), 0)
+    .correlationId(7n)
+    .responseStreamId(responseStreamId)
+    .version(SESSION_PROTOCOL_VERSION)
+    .putResponseChannel(`aeron:udp?endpoint=${endpoint}`)
+    .putEncodedCredentials('')
+    .putClientInfo('');
+  return bytes.subarray(0, 8 + encoder.encodedLength());
+}
+
+test('clients that cannot be reached are counted: none of them is told of', (t) => {
+  const fixture = new ClusterFixture({ seed: 19 });
+  const { world } = fixture;
+  const leader = fixture.start();
+  const follower = fixture.cluster.members.find((one) => one !== leader) ?? leader;
+  const { endpoint, publication } = startRawClient(fixture, follower.memberId);
+  const host = endpoint.slice(0, endpoint.indexOf(':'));
+  follower.node.connectProblem = (remote) => (remote.host === host ? 'EACCES' : undefined);
+  for (let index = 0; index < STRANGER_COUNT; index++) {
+    const request = connectRequest(endpoint, 1_000 + index);
+    fixture.await(
+      () => publication.offer(request, 0, request.length) > 0,
+      `connect ${index} has left`,
+    );
+  }
+  const untold = (): number => fixture.status(follower).counters.socketFailuresUntold ?? 0;
+  fixture.await(() => untold() >= STRANGER_COUNT, 'each is counted');
+  world.runFor(2 * SECOND);
+  t.equal(untold(), STRANGER_COUNT, 'once, however often its socket is tried');
+  t.deepEqual(fixture.warnings, []);
   fixture.close();
   t.end();
 });

@@ -2,21 +2,24 @@
 
 import fs, { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { connect, createServer, Server } from 'node:net';
+import { connect, createServer, Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type Test } from 'tape';
 import { ErrorCode, PawlError } from '../../src/errors.js';
 import { askMember } from '../../src/host/control-client.js';
 import {
+  CONNECTION_COUNT_MAX,
   CONTROL_LINE_LENGTH_MAX,
   CONTROL_PATH,
   type ControlEndpoint,
   ControlServer,
 } from '../../src/host/control-server.js';
 import { atEnd } from '../support/at-end.js';
+import { until } from './until.js';
 
 const TIMEOUT_MS = 10_000;
+const double = (value: unknown): number => Number(value) * 2;
 
 function temporaryDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'pawl-test-'));
@@ -27,7 +30,7 @@ function temporaryDirectory(t: Test): string {
 async function serverIn(t: Test): Promise<{ directory: string; server: ControlServer }> {
   const directory = temporaryDirectory(t);
   const server = await ControlServer.start(directory, {
-    double: (value) => Number(value) * 2,
+    double,
     fail: () => {
       throw new PawlError(ErrorCode.LimitExceeded, 'too much: ask for less');
     },
@@ -163,6 +166,73 @@ test('what another program says on the port of a member that has ended is no ans
   }
   writeFileSync(path, 'null');
   t.match(await failureOf(directory, 'status'), /^CLOSED: no member runs on/);
+});
+
+/** A directory whose control.json names a server that does something with each connection. */
+async function strangerIn(t: Test, onConnection: (socket: Socket) => void): Promise<string> {
+  const directory = temporaryDirectory(t);
+  const sockets = new Set<Socket>();
+  const stranger = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    onConnection(socket);
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => stranger.once('listening', resolve));
+  atEnd(t, () => {
+    stranger.close();
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+  });
+  const { port } = stranger.address() as { port: number };
+  writeFileSync(join(directory, CONTROL_PATH), JSON.stringify({ pid: 1, port, token: 'x' }));
+  return directory;
+}
+
+test('an answer that never ends is waited for no longer than one that never begins', async (t) => {
+  const directory = await strangerIn(t, (socket) => {
+    const timer = setInterval(() => socket.write('x'), 100);
+    socket.on('close', () => clearInterval(timer));
+  });
+  const startMs = performance.now();
+  t.match(await failureOf(directory, 'status', 500), /^TIMEOUT: .* did not answer within 500 ms/);
+  const tookMs = performance.now() - startMs;
+  t.ok(tookMs >= 490 && tookMs < 5_000, `${tookMs} ms`);
+});
+
+test('an answer is taken where its line ends, whoever keeps the connection open', async (t) => {
+  const directory = await strangerIn(t, (socket) => {
+    socket.once('data', () => {
+      socket.write('{"result":');
+      setTimeout(() => socket.write('6}\nand more'), 20);
+    });
+  });
+  t.equal(await askMember(directory, 'double', 3, TIMEOUT_MS), 6);
+});
+
+test('connections that bring no request, or do not end, make room for others', async (t) => {
+  const requestTimeoutMs = 200;
+  const directory = temporaryDirectory(t);
+  const server = await ControlServer.start(directory, { double }, { requestTimeoutMs });
+  atEnd(t, () => server.close());
+  const { port } = endpointOf(directory);
+  for (const text of ['x', '{}\n']) {
+    let closedCount = 0;
+    const idle = Array.from({ length: CONNECTION_COUNT_MAX }, () => {
+      const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+      // It goes on talking, and does not end when the other side has.
+      const timer = setInterval(() => socket.write(text), requestTimeoutMs / 4);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        clearInterval(timer);
+        closedCount++;
+      });
+      return socket;
+    });
+    atEnd(t, () => idle.forEach((socket) => void socket.destroy()));
+    await until(() => closedCount === idle.length, `all that say ${text} are closed`);
+    t.equal(await askMember(directory, 'double', 3, TIMEOUT_MS), 6);
+  }
 });
 
 test('a member that cannot listen for orders, or say where, says why', async (t) => {

@@ -3,6 +3,10 @@
 import test from 'tape';
 import type { DatagramOptions } from '../../src/ports/network.js';
 import { REOPEN_DELAY_MAX_NS, REOPEN_DELAY_NS } from '../../src/transport/medium.js';
+import {
+  WARNED_ADDRESS_COUNT_MAX,
+  WARNING_INTERVAL_NS,
+} from '../../src/transport/socket-warnings.js';
 import { Transport } from '../../src/transport/transport.js';
 import { Collector, Fixture, message, SECOND_NS } from './transport-fixture.js';
 
@@ -112,6 +116,74 @@ test('a socket that can never be opened is tried at a bounded rate, and told of 
   t.ok(last <= REOPEN_DELAY_MAX_NS + 2_000_000, `${last} ns between the last two`);
   t.equal(warnings.length, 1, 'the operator is told once');
   t.match(warnings[0] ?? '', /no route yet; it is tried again/);
+  transport.close();
+  fixture.close();
+  t.end();
+});
+
+/** A transport that reaches nobody, with what it has told. */
+function deadTransport(fixture: Fixture): { transport: Transport; warnings: string[] } {
+  fixture.network.openFailure = ({ remote }) => new Error(`no route to ${remote?.port}`);
+  const warnings: string[] = [];
+  const { network, entropy } = fixture;
+  const transport = new Transport({
+    arena: fixture.senderArena,
+    network,
+    entropy,
+    config: { termLength: 64 * 1024, publicationCountMax: 1_000 },
+    onWarning: (text) => warnings.push(text),
+  });
+  return { transport, warnings };
+}
+
+test('a follower whose socket cannot be opened is told of once, not in each term anew', (t) => {
+  const fixture = new Fixture();
+  const { transport, warnings } = deadTransport(fixture);
+  const lead = (leadershipTermId: number): void => {
+    const log = transport.addLogPublication({
+      streamId: 100,
+      sessionId: 7,
+      position: 0,
+      termLength: 64 * 1024,
+      leadershipTermId,
+    });
+    log.addDestination(1, '127.0.0.1:9000');
+    log.startDestination(1, 0);
+    transport.doWork(fixture.nowNs);
+    log.close();
+  };
+  for (let term = 0; term < 5; term++) {
+    lead(term);
+    fixture.nowNs += SECOND_NS;
+  }
+  t.deepEqual(warnings, ['no route to 9000; it is tried again until it can be']);
+  t.equal(transport.counters.socketFailuresUntold, 4, 'the others are counted');
+  fixture.nowNs += WARNING_INTERVAL_NS;
+  lead(5);
+  t.equal(warnings.length, 2, 'what lasts is told again after a while');
+  transport.close();
+  fixture.close();
+  t.end();
+});
+
+test('so many addresses are told of at a time; the others are counted', (t) => {
+  const fixture = new Fixture({ arenaLength: 64 * 1024 * 1024 });
+  const { transport, warnings } = deadTransport(fixture);
+  const openTo = (count: number, firstPort: number): void => {
+    for (let index = 0; index < count; index++) {
+      transport.addPublication(`aeron:udp?endpoint=127.0.0.1:${firstPort + index}`, 5);
+    }
+    transport.doWork(fixture.nowNs);
+  };
+  openTo(WARNED_ADDRESS_COUNT_MAX + 3, 9_000);
+  t.equal(warnings.length, WARNED_ADDRESS_COUNT_MAX);
+  t.equal(transport.counters.socketFailuresUntold, 3);
+  fixture.nowNs += WARNING_INTERVAL_NS;
+  openTo(2, 20_000);
+  t.deepEqual(warnings.slice(WARNED_ADDRESS_COUNT_MAX), [
+    'no route to 20000; it is tried again until it can be',
+    'no route to 20001; it is tried again until it can be',
+  ]);
   transport.close();
   fixture.close();
   t.end();
