@@ -4,8 +4,10 @@
 // luck. The judges of the simulator watch the cluster; the divergence judge watches the service.
 
 import type { ClusteredService } from '../../service/clustered-service.js';
+import { describeError } from '../describe-error.js';
 import { GlobalGuard } from '../global-guard.js';
 import type { Violation } from '../invariants/judge.js';
+import { LOST_SEED_JUDGE } from '../seed-run.js';
 import { ArenaPool } from '../simulated-cluster.js';
 import { Simulation, type SimulationResult } from '../simulation.js';
 import {
@@ -30,7 +32,10 @@ const POWER_CUT_MEMBERS_MIN = 3;
 /** A seed that failed. */
 export interface SimulateFailure {
   readonly seed: number;
-  /** Who found it: `divergence`, `workload`, `check`, `fatal`, or an invariant of the cluster. */
+  /**
+   * Who found it: `divergence`, `workload`, `check`, `fatal`, or an invariant of the cluster;
+   * `thread` for what escaped the run itself, after which no other seed is run.
+   */
   readonly judge: string;
   /** In words, in several lines. */
   readonly message: string;
@@ -100,19 +105,49 @@ export function simulate<S extends ClusteredService>(options: SimulateOptions<S>
   const first = options.firstSeed ?? 1;
   const count = options.seeds ?? SEEDS_DEFAULT;
   for (let seed = first; seed < first + count; seed++) {
-    const run = runSeed(options, seed, arenas);
-    add(report, run);
-    const failure =
-      run.violation === undefined ? undefined : explain(options, seed, arenas, run, run.violation);
+    const failure = judgeSeed(options, seed, arenas, report);
     if (failure !== undefined) {
       report.failures.push(failure);
     }
     options.onSeed?.(seed, failure?.message);
-    if (report.failures.length >= (options.failures ?? 1)) {
+    const isLost = failure?.judge === LOST_SEED_JUDGE;
+    if (isLost || report.failures.length >= (options.failures ?? 1)) {
       break;
     }
   }
   return report;
+}
+
+/** Runs a seed and adds it up. What escapes its run fails it, and no other is run. */
+function judgeSeed<S extends ClusteredService>(
+  options: SimulateOptions<S>,
+  seed: number,
+  arenas: ArenaPool,
+  report: SimulateReport,
+): SimulateFailure | undefined {
+  try {
+    const run = runSeed(options, seed, arenas);
+    add(report, run);
+    return run.violation === undefined
+      ? undefined
+      : explain(options, seed, arenas, run, run.violation);
+  } catch (error) {
+    return {
+      seed,
+      judge: LOST_SEED_JUDGE,
+      message: describeError(error),
+      timeMs: 0,
+      divergence: undefined,
+      replay: replayText(seed),
+      faults: [],
+      timeline: [],
+      diagram: '',
+    };
+  }
+}
+
+function replayText(seed: number): string {
+  return `simulate({ ...options, firstSeed: ${seed}, seeds: 1 })`;
 }
 
 /** How a run of a seed differs from the first one. */
@@ -242,7 +277,7 @@ function explain<S extends ClusteredService>(
     message: isDivergence ? (best.text ?? found.message) : found.message,
     timeMs: found.timeNs / NS_PER_MS,
     divergence: isDivergence ? best.divergence : undefined,
-    replay: `simulate({ ...options, firstSeed: ${seed}, seeds: 1 })`,
+    replay: replayText(seed),
     faults: options.minimize === false ? [] : faultLines(story),
     timeline: story.lines,
     diagram: story.diagram,
@@ -314,6 +349,8 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
     faults: classes.filter(
       (fault) => memberCount >= POWER_CUT_MEMBERS_MIN || !LOSES_LOG.includes(fault),
     ),
+    // Where sessions are few, they are as many as the clients: these may be more now.
+    sessionCountMax: Math.max(swarm.sessionCountMax, clients ?? 0),
     safetyNs: seconds === undefined ? swarm.safetyNs : seconds * NS_PER_SECOND,
     workload: {
       ...swarm.workload,
