@@ -11,6 +11,7 @@ import type { EventOutputs } from './event-outputs.js';
 import {
   differencesOf,
   hashState,
+  hiddenPathsOf,
   type StateDifference,
   type StateHash,
   type StateText,
@@ -94,6 +95,8 @@ export class DivergenceJudge {
   eventCount = 0;
   /** Values of the largest state that was hashed. */
   stateValueCountMax = 0;
+  /** Classes of objects in a state that show nothing of what they may hold, with a path of each. */
+  readonly hiddenPaths = new Map<string, string>();
 
   constructor(parts: DivergenceParts) {
     this.#parts = parts;
@@ -326,7 +329,15 @@ export class InstanceView {
   }
 
   #hash(): StateHash {
-    return hashState(this.#state(), opaqueNameOf);
+    const state = this.#state();
+    const hash = hashState(state, opaqueNameOf);
+    const { hiddenPaths } = this.#judge;
+    if ([...hash.hiddenClasses].some((name) => !hiddenPaths.has(name))) {
+      for (const [name, path] of hiddenPathsOf(state, opaqueNameOf)) {
+        hiddenPaths.set(name, hiddenPaths.get(name) ?? path);
+      }
+    }
+    return hash;
   }
 
   #text(): StateText {

@@ -9,7 +9,7 @@ import { GlobalGuard } from '../global-guard.js';
 import type { Violation } from '../invariants/judge.js';
 import { LOST_SEED_JUDGE } from '../seed-run.js';
 import { ArenaPool } from '../simulated-cluster.js';
-import { Simulation, type SimulationResult } from '../simulation.js';
+import { Simulation } from '../simulation.js';
 import {
   faultLines,
   MINIMIZE_RUNS_MAX,
@@ -21,77 +21,19 @@ import { FaultClass, type Swarm } from '../swarm.js';
 import { PROFILES, type Profile } from '../swarm-profiles.js';
 import type { Divergence, DivergenceFocus } from './divergence-judge.js';
 import { divergenceText } from './divergence-text.js';
-import type { ForbiddenCall } from './forbidden-calls.js';
 import { checkSimulateOptions, SEEDS_DEFAULT, type SimulateOptions } from './simulate-options.js';
+import {
+  type SimulateFailure,
+  type SimulateReport,
+  type UserRun,
+  UserSums,
+  warningsOf,
+} from './simulate-report.js';
 import { UserApplication } from './user-application.js';
 
 const NS_PER_SECOND = 1_000_000_000;
 const NS_PER_MS = 1_000_000;
 const POWER_CUT_MEMBERS_MIN = 3;
-
-/** A seed that failed. */
-export interface SimulateFailure {
-  readonly seed: number;
-  /**
-   * Who found it: `divergence`, `workload`, `check`, `fatal`, or an invariant of the cluster;
-   * `thread` for what escaped the run itself, after which no other seed is run.
-   */
-  readonly judge: string;
-  /** In words, in several lines. */
-  readonly message: string;
-  /** Virtual time at which it was found. */
-  readonly timeMs: number;
-  /** What differs, for the judge `divergence`. */
-  readonly divergence: Divergence | undefined;
-  /** The options that run this seed again. */
-  readonly replay: string;
-  /** The fewest faults with which it fails, in words; empty with `minimize: false`. */
-  readonly faults: readonly string[];
-  /** What happened until it failed, with these faults alone: the last lines. */
-  readonly timeline: readonly string[];
-  /** The end of that as a sequence diagram in Mermaid's language. */
-  readonly diagram: string;
-}
-
-/** Sums over all seeds. */
-export interface SimulateReport {
-  seeds: number;
-  events: number;
-  simulatedSeconds: number;
-  /** Commands that the log took, and messages that reached clients. */
-  commands: number;
-  replies: number;
-  elections: number;
-  crashes: number;
-  restarts: number;
-  truncations: number;
-  catchUps: number;
-  /** Events at which an instance was compared with the first one there; states among them. */
-  comparedEvents: number;
-  comparedStates: number;
-  /** Queries that were answered, and answers that a replay was asked for as well. */
-  queries: number;
-  comparedAnswers: number;
-  /** Clocks and dice that the service called, whether or not they made a difference yet. */
-  readonly calls: ForbiddenCall[];
-  readonly warnings: string[];
-  readonly failures: SimulateFailure[];
-}
-
-/** One run of one seed. */
-interface UserRun {
-  readonly result: SimulationResult;
-  readonly violation: Violation | undefined;
-  readonly divergence: Divergence | undefined;
-  readonly calls: readonly ForbiddenCall[];
-  readonly comparedEvents: number;
-  readonly comparedStates: number;
-  readonly queries: number;
-  readonly comparedAnswers: number;
-  readonly stateValueCount: number;
-  readonly warnings: readonly string[];
-  readonly text: string | undefined;
-}
 
 /**
  * Runs a service and its workload in simulated clusters, one for each seed.
@@ -101,21 +43,22 @@ interface UserRun {
 export function simulate<S extends ClusteredService>(options: SimulateOptions<S>): SimulateReport {
   checkSimulateOptions(options);
   const arenas = new ArenaPool();
-  const report = emptyReport();
+  const sums = new UserSums();
+  const { failures } = sums.report;
   const first = options.firstSeed ?? 1;
   const count = options.seeds ?? SEEDS_DEFAULT;
   for (let seed = first; seed < first + count; seed++) {
-    const failure = judgeSeed(options, seed, arenas, report);
+    const failure = judgeSeed(options, seed, arenas, sums);
     if (failure !== undefined) {
-      report.failures.push(failure);
+      failures.push(failure);
     }
     options.onSeed?.(seed, failure?.message);
     const isLost = failure?.judge === LOST_SEED_JUDGE;
-    if (isLost || report.failures.length >= (options.failures ?? 1)) {
+    if (isLost || failures.length >= (options.failures ?? 1)) {
       break;
     }
   }
-  return report;
+  return sums.report;
 }
 
 /** Runs a seed and adds it up. What escapes its run fails it, and no other is run. */
@@ -123,11 +66,11 @@ function judgeSeed<S extends ClusteredService>(
   options: SimulateOptions<S>,
   seed: number,
   arenas: ArenaPool,
-  report: SimulateReport,
+  sums: UserSums,
 ): SimulateFailure | undefined {
   try {
     const run = runSeed(options, seed, arenas);
-    add(report, run);
+    sums.add(run);
     return run.violation === undefined
       ? undefined
       : explain(options, seed, arenas, run, run.violation);
@@ -198,29 +141,9 @@ function runSeed<S extends ClusteredService>(
     comparedStates: application?.judge.comparedStateCount ?? 0,
     queries: application?.queryCount ?? 0,
     comparedAnswers: application?.queries.comparedCount ?? 0,
-    stateValueCount: application?.judge.stateValueCountMax ?? 0,
-    warnings: application === undefined ? [] : warningsOf(application),
+    warnings: application === undefined ? new Map() : warningsOf(application),
     text: textOf(application),
   };
-}
-
-const NO_REPLAY =
-  'the log of a seed was too long to be kept, and was not given to a fresh instance at its end: ' +
-  'make seconds or commandsPerSecond smaller';
-
-const NO_QUERY_REPLAY =
-  'the queries of a seed were too many to be kept, and were not all given to a fresh instance at ' +
-  'its end: make seconds or queriesPerSecond smaller';
-const NO_QUERIES =
-  'the service has an onQuery, and the workload never asks it: give the workload a nextQuery()';
-
-function warningsOf<S extends ClusteredService>(application: UserApplication<S>): string[] {
-  const isAsked = !application.services.some((service) => service?.onQuery !== undefined);
-  return [
-    ...(application.isReplayable ? [] : [NO_REPLAY]),
-    ...(application.queries.isComplete ? [] : [NO_QUERY_REPLAY]),
-    ...(isAsked || application.hasQueries ? [] : [NO_QUERIES]),
-  ];
 }
 
 function textOf<S extends ClusteredService>(
@@ -367,68 +290,3 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
 }
 
 const LOSES_LOG: readonly FaultClass[] = [FaultClass.LostDirectory, FaultClass.DamagedLog];
-
-function emptyReport(): SimulateReport {
-  return {
-    seeds: 0,
-    events: 0,
-    simulatedSeconds: 0,
-    commands: 0,
-    replies: 0,
-    elections: 0,
-    crashes: 0,
-    restarts: 0,
-    truncations: 0,
-    catchUps: 0,
-    comparedEvents: 0,
-    comparedStates: 0,
-    queries: 0,
-    comparedAnswers: 0,
-    calls: [],
-    warnings: [],
-    failures: [],
-  };
-}
-
-function add(report: SimulateReport, run: UserRun): void {
-  const { counts, events, simulatedNs } = run.result;
-  report.seeds++;
-  report.events += events;
-  report.simulatedSeconds += simulatedNs / NS_PER_SECOND;
-  report.commands += counts.commands;
-  report.replies += counts.acknowledged;
-  report.elections += counts.elections;
-  report.crashes += counts.crashes;
-  report.restarts += counts.restarts;
-  report.truncations += counts.truncations;
-  report.catchUps += counts.catchUps;
-  report.comparedEvents += run.comparedEvents;
-  report.comparedStates += run.comparedStates;
-  report.queries += run.queries;
-  report.comparedAnswers += run.comparedAnswers;
-  for (const call of run.calls) {
-    const known = report.calls.find(
-      ({ name, place }) => name === call.name && place === call.place,
-    );
-    if (known === undefined) {
-      report.calls.push({ ...call });
-    } else {
-      known.count += call.count;
-    }
-  }
-  warn(report, run);
-}
-
-function warn(report: SimulateReport, run: UserRun): void {
-  const isBlind = run.stateValueCount <= 1 && run.comparedStates > 0;
-  for (const warning of [...run.warnings, ...(isBlind ? [NO_STATE] : [])]) {
-    if (!report.warnings.includes(warning)) {
-      report.warnings.push(warning);
-    }
-  }
-}
-
-const NO_STATE =
-  'no state can be seen: private fields (#name) and closures are hidden from the judge. Only ' +
-  'what the service sends was compared; give simulate() a stateOf(service), or the service a ' +
-  'stateHash()';

@@ -115,6 +115,14 @@ export class UserApplication<S extends ClusteredService> implements Application 
     return this.#fragmentsLength <= REPLAY_LENGTH_MAX;
   }
 
+  /** Classes in the state that show nothing of what they may hold, unless the service hashes it. */
+  get hiddenPaths(): ReadonlyMap<string, string> {
+    const isHashed =
+      this.#parts.options.stateOf === undefined &&
+      this.services.some((service) => typeof service?.stateHash === 'function');
+    return isHashed ? new Map() : this.judge.hiddenPaths;
+  }
+
   /** The members' services, as their last processes left them. */
   get services(): readonly S[] {
     return this.#views.map((view) => view.service as S);
