@@ -47,6 +47,9 @@ export interface SimulateReport {
   restarts: number;
   truncations: number;
   catchUps: number;
+  /** Snapshots that members took, and starts from one. */
+  snapshots: number;
+  snapshotLoads: number;
   /** Events at which an instance was compared with the first one there; states among them. */
   comparedEvents: number;
   comparedStates: number;
@@ -86,6 +89,9 @@ const NO_QUERY_REPLAY =
 const NO_QUERIES =
   'the service has an onQuery, and the workload never asks it: give the workload a nextQuery()';
 
+const NO_REQUESTS =
+  'the service has an onRequest, and no workload of simulate() sends requests: what it does was ' +
+  'not run. Have onSessionMessage call what does the work, and give that as commands';
 const NO_STATE =
   'no state can be seen: private fields (#name) and closures are hidden from the judge. Only ' +
   'what the service sends was compared; give simulate() a stateOf(service), or the service a ' +
@@ -100,6 +106,7 @@ export function warningsOf<S extends ClusteredService>(application: UserApplicat
     [application.isReplayable, NO_REPLAY],
     [queries.isComplete, NO_QUERY_REPLAY],
     [isAsked || application.hasQueries, NO_QUERIES],
+    [!services.some((service) => service?.onRequest !== undefined), NO_REQUESTS],
   ] as const) {
     if (!isRight) {
       warnings.set(text, text);
@@ -134,6 +141,8 @@ function emptyReport(): SimulateReport {
     restarts: 0,
     truncations: 0,
     catchUps: 0,
+    snapshots: 0,
+    snapshotLoads: 0,
     comparedEvents: 0,
     comparedStates: 0,
     queries: 0,
@@ -162,6 +171,8 @@ export class UserSums {
     report.restarts += counts.restarts;
     report.truncations += counts.truncations;
     report.catchUps += counts.catchUps;
+    report.snapshots += counts.snapshots;
+    report.snapshotLoads += counts.snapshotLoads;
     report.comparedEvents += run.comparedEvents;
     report.comparedStates += run.comparedStates;
     report.queries += run.queries;

@@ -17,7 +17,7 @@ import {
   type Selection,
   tellSeed,
 } from '../story/failing-seed.js';
-import { FaultClass, type Swarm } from '../swarm.js';
+import { FaultClass, ROTTING, type Swarm } from '../swarm.js';
 import { PROFILES, type Profile } from '../swarm-profiles.js';
 import type { Divergence, DivergenceFocus } from './divergence-judge.js';
 import { divergenceText } from './divergence-text.js';
@@ -34,6 +34,8 @@ import { UserApplication } from './user-application.js';
 const NS_PER_SECOND = 1_000_000_000;
 const NS_PER_MS = 1_000_000;
 const POWER_CUT_MEMBERS_MIN = 3;
+/** Snapshots of a run, about, at least. */
+const SNAPSHOTS_MIN = 8;
 
 /**
  * Runs a service and its workload in simulated clusters, one for each seed.
@@ -263,6 +265,8 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
   const needsMembers = classes.some((fault) => LOSES_LOG.includes(fault)) && Array.isArray(faults);
   const memberCount =
     members ?? (needsMembers ? Math.max(3, swarm.memberCount) : swarm.memberCount);
+  const safetyNs = seconds === undefined ? swarm.safetyNs : seconds * NS_PER_SECOND;
+  const isRotting = Array.isArray(faults) && classes.some((fault) => ROTTING.includes(fault));
   const isPowerCut = Array.isArray(faults) && classes.includes(FaultClass.PowerCut);
   return {
     ...swarm,
@@ -272,9 +276,12 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
     faults: classes.filter(
       (fault) => memberCount >= POWER_CUT_MEMBERS_MIN || !LOSES_LOG.includes(fault),
     ),
+    ...snapshotsOf({ ...swarm, faults: classes }, safetyNs),
+    // The one good copy of a range may be what others have purged.
+    logRetention: isRotting ? 'all' : swarm.logRetention,
     // Where sessions are few, they are as many as the clients: these may be more now.
     sessionCountMax: Math.max(swarm.sessionCountMax, clients ?? 0),
-    safetyNs: seconds === undefined ? swarm.safetyNs : seconds * NS_PER_SECOND,
+    safetyNs,
     workload: {
       ...swarm.workload,
       clientCount: clients ?? swarm.workload.clientCount,
@@ -287,6 +294,13 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
         : { readIntervalNs: Math.ceil(NS_PER_SECOND / queriesPerSecond) }),
     },
   };
+}
+
+/** A service that can take snapshots takes some in every run in which processes may end. */
+function snapshotsOf(swarm: Swarm, safetyNs: number): Partial<Swarm> {
+  const maxMs = Math.ceil(safetyNs / NS_PER_MS / SNAPSHOTS_MIN);
+  const drawnMs = swarm.snapshotIntervalMs === 0 ? maxMs : swarm.snapshotIntervalMs;
+  return swarm.faults.length === 0 ? {} : { snapshotIntervalMs: Math.min(drawnMs, maxMs) };
 }
 
 const LOSES_LOG: readonly FaultClass[] = [FaultClass.LostDirectory, FaultClass.DamagedLog];

@@ -75,6 +75,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
   readonly #commands: UserCommands[] = [];
   readonly #clientOfSession = new Map<number, number>();
   readonly #views: InstanceView[] = [];
+  readonly #watched: (WatchedService | undefined)[] = [];
   readonly #fragments: LogFragment[] = [];
   readonly #processCounts: number[] = [];
   #clients: readonly SimulatedClient[] = [];
@@ -181,6 +182,9 @@ export class UserApplication<S extends ClusteredService> implements Application 
 
   /** Members that ended at the same position must be equal there, sampled or not. */
   checkEnd(): void {
+    for (const watched of this.#watched) {
+      watched?.onLoaded();
+    }
     const end = Math.max(...this.#views.map((view) => view.position));
     for (const view of this.#views.filter(({ position }) => position === end)) {
       view.checkEnd();
@@ -264,7 +268,12 @@ export class UserApplication<S extends ClusteredService> implements Application 
         this.#views[memberId] = view;
       }
       const position = (): Position => container.position;
-      return new WatchedService(service, this.#observe(view, machine, position, hooks), instance);
+      const observer = this.#observe(view, machine, position, hooks);
+      const watched = new WatchedService(service, observer, instance);
+      if (memberId !== undefined) {
+        this.#watched[memberId] = watched;
+      }
+      return watched;
     });
     return container;
   }
