@@ -17,7 +17,7 @@ import {
   type Selection,
   tellSeed,
 } from '../story/failing-seed.js';
-import { FaultClass, ROTTING, type Swarm } from '../swarm.js';
+import { FaultClass, ROTTING, SESSION_COUNT_MAX, type Swarm } from '../swarm.js';
 import { PROFILES, type Profile } from '../swarm-profiles.js';
 import type { Divergence, DivergenceFocus } from './divergence-judge.js';
 import { divergenceText } from './divergence-text.js';
@@ -279,8 +279,9 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
     ...snapshotsOf({ ...swarm, faults: classes }, safetyNs),
     // The one good copy of a range may be what others have purged.
     logRetention: isRotting ? 'all' : swarm.logRetention,
-    // Where sessions are few, they are as many as the clients: these may be more now.
-    sessionCountMax: Math.max(swarm.sessionCountMax, clients ?? 0),
+    // Where sessions are few, they are as many as the clients, which may be more now.
+    sessionCountMax:
+      (clients ?? 0) > swarm.sessionCountMax ? SESSION_COUNT_MAX : swarm.sessionCountMax,
     safetyNs,
     workload: {
       ...swarm.workload,

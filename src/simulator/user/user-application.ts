@@ -5,6 +5,7 @@ import type { LogReader, MessageConsumer } from '../../cluster/log-poller.js';
 import { OutputHistory } from '../../cluster/output-history.js';
 import { ErrorCode, PawlError } from '../../errors.js';
 import { POSITION_NULL, type Position } from '../../position.js';
+import { CloseReason } from '../../protocol/codecs/enumerations.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
 import type { Application } from '../application.js';
@@ -74,6 +75,8 @@ export class UserApplication<S extends ClusteredService> implements Application 
   readonly #parts: UserApplicationParts<S>;
   readonly #commands: UserCommands[] = [];
   readonly #clientOfSession = new Map<number, number>();
+  /** As the log has them. */
+  readonly #openSessions = new Set<number>();
   readonly #views: InstanceView[] = [];
   readonly #watched: (WatchedService | undefined)[] = [];
   readonly #fragments: LogFragment[] = [];
@@ -154,6 +157,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       random: world.random.fork(`queries of workload ${clientId}`),
       appliedPosition: () => this.#appliedPosition,
       onAnswer: (id, answer) => this.#onAnswer(id, answer),
+      isSessionOpen: (sessionId) => this.#openSessions.has(sessionId),
     });
     commands.onSessionOpened = (id) => this.#clientOfSession.set(id, clientId);
     this.#commands[clientId] = commands;
@@ -316,10 +320,24 @@ export class UserApplication<S extends ClusteredService> implements Application 
 
   /** Called before the judge knows of the event: the first instance there counts it. */
   #countApplied(event: WatchedEvent): void {
-    this.#appliedPosition = Math.max(this.#appliedPosition, event.position);
-    if (event.kind === 'message' && this.judge.recordAt(event.position) === undefined) {
+    const { bytes, closeReason, kind, position, sessionId } = event;
+    this.#appliedPosition = Math.max(this.#appliedPosition, position);
+    if (this.judge.recordAt(position) !== undefined) {
+      return;
+    }
+    const clientId = this.#clientOfSession.get(sessionId) ?? -1;
+    const client = this.#clients[clientId];
+    if (kind === 'message' && bytes !== undefined) {
       this.commandCount++;
-      this.#clients[this.#clientOfSession.get(event.sessionId) ?? -1]?.onApplied();
+      client?.onApplied(bytes);
+    } else if (kind === 'session open') {
+      this.#openSessions.add(sessionId);
+    } else if (kind === 'session close') {
+      this.#openSessions.delete(sessionId);
+      const isCurrent = this.#commands[clientId]?.sessionId === sessionId;
+      if (isCurrent && closeReason !== CloseReason.Timeout) {
+        client?.onHungUp();
+      }
     }
   }
 

@@ -10,10 +10,12 @@ import { type ClientAnswer, UserQueries, type UserQueriesParts } from './user-qu
 
 const TWO_POW_32 = 0x1_0000_0000;
 
-/** What the queries of a client need of its run. */
-export type QueryParts = Pick<UserQueriesParts, 'time' | 'random' | 'appliedPosition'> & {
+/** What a client needs of its run. */
+export type ClientParts = Pick<UserQueriesParts, 'time' | 'random' | 'appliedPosition'> & {
   /** Judges an answer by what instances have answered. */
   readonly onAnswer: (clientId: number, answer: ClientAnswer) => void;
+  /** Whether the log has a session. */
+  readonly isSessionOpen: (sessionId: number) => boolean;
 };
 
 /** One client over all its sessions. */
@@ -22,8 +24,9 @@ export class UserCommands implements CommandSource {
   readonly #clientId: number;
   readonly #headerLength: number;
   readonly #encoder = new TextEncoder();
-  readonly #queryParts: QueryParts;
-  #sessionId = 0;
+  readonly #parts: ClientParts;
+  /** Of the last session that the client had. */
+  sessionId = 0;
   #client: WorkloadClient | undefined;
   /** Messages that have arrived. */
   replyCount = 0;
@@ -33,10 +36,10 @@ export class UserCommands implements CommandSource {
     options: Pick<SimulateOptions, 'workload' | 'requests'>,
     context: WorkloadContext,
     judge: Judge,
-    queryParts: QueryParts,
+    parts: ClientParts,
   ) {
     this.#judge = judge;
-    this.#queryParts = queryParts;
+    this.#parts = parts;
     this.#clientId = context.clientId;
     this.#headerLength = options.requests === true ? REQUEST_HEADER_LENGTH : 0;
     this.#guard('workload()', () => {
@@ -91,8 +94,12 @@ export class UserCommands implements CommandSource {
   }
 
   onSession(sessionId: number): void {
-    this.#sessionId = sessionId;
+    this.sessionId = sessionId;
     this.onSessionOpened?.(sessionId);
+  }
+
+  isSessionOpen(): boolean {
+    return this.#parts.isSessionOpen(this.sessionId);
   }
 
   /** None where the workload has no `nextQuery`. */
@@ -100,12 +107,12 @@ export class UserCommands implements CommandSource {
     if (this.#client?.nextQuery === undefined) {
       return undefined;
     }
-    const { onAnswer, ...parts } = this.#queryParts;
+    const { onAnswer, isSessionOpen: _isSessionOpen, ...parts } = this.#parts;
     return new UserQueries({
       ...parts,
       intervalNs:
         readIntervalNs === undefined || readIntervalNs === 0 ? intervalNs : readIntervalNs,
-      sessionId: () => this.#sessionId,
+      sessionId: () => this.sessionId,
       next: () => this.#nextQuery(),
       onAnswer: (answer) => {
         onAnswer(this.#clientId, answer);

@@ -53,6 +53,8 @@ export interface WatchedEvent {
   readonly bytes: Uint8Array | undefined;
   /** Correlation id of a timer that has fired; 0 otherwise. */
   readonly timerId: number;
+  /** Why a session was closed. */
+  readonly closeReason?: CloseReason;
 }
 
 /** Told what happens to one instance of a service. */
@@ -167,7 +169,8 @@ export class WatchedService implements ClusteredService {
   onSessionClose(session: ClientSession, timestamp: number, reason: CloseReason): void {
     const watched = this.#watched(session);
     this.#cluster?.forget(session.id);
-    const event = eventOf('session close', this.#position(), timestamp, session.id);
+    const closed = eventOf('session close', this.#position(), timestamp, session.id);
+    const event = { ...closed, closeReason: reason };
     this.#event('onSessionClose', event, () =>
       this.service.onSessionClose?.(watched, timestamp, reason),
     );
