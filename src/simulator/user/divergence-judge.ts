@@ -36,8 +36,8 @@ export interface DivergenceFocus {
 export interface Divergence {
   /**
    * What differs. `local` is a callback that changes the state although it is no event,
-   * `onTakeSnapshot` included, `query` a query that does so, and `answer` that of a query, which the
-   * state alone did not decide.
+   * `onTakeSnapshot` included, `query` a query that does so, and `answer` that of a query, which
+   * the state alone did not decide.
    */
   readonly kind: 'state' | 'output' | 'local' | 'query' | 'answer';
   /** Log position after the first event that is known to have made a difference. */

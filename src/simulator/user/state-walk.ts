@@ -3,8 +3,8 @@
 //
 // Maps, sets and objects are visited in the order in which they would be iterated: a service that
 // iterates them acts in that order, so two states that differ in nothing else are different states.
-// Private fields and the variables of closures cannot be seen. Where that may hide all that an object
-// holds, the sink is told.
+// Private fields and the variables of closures cannot be seen. Where that may hide all that an
+// object holds, the sink is told.
 
 import { ErrorCode, PawlError } from '../../errors.js';
 import { Replier } from '../../service/request.js';

@@ -10,7 +10,7 @@ import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
 import type { Application } from '../application.js';
 import { describeError } from '../describe-error.js';
-import type { GlobalGuard } from '../global-guard.js';
+import { type GlobalGuard, promiseText } from '../global-guard.js';
 import type { Judge } from '../invariants/judge.js';
 import type { ArenaPool } from '../simulated-cluster.js';
 import type { CommandSource, SimulatedClient } from '../workload.js';
@@ -158,6 +158,7 @@ export class UserApplication<S extends ClusteredService> implements Application 
       appliedPosition: () => this.#appliedPosition,
       onAnswer: (id, answer) => this.#onAnswer(id, answer),
       isSessionOpen: (sessionId) => this.#openSessions.has(sessionId),
+      takePromise: () => this.#parts.guard?.takePromise(),
     });
     commands.onSessionOpened = (id) => this.#clientOfSession.set(id, clientId);
     this.#commands[clientId] = commands;
@@ -259,9 +260,12 @@ export class UserApplication<S extends ClusteredService> implements Application 
     const instance = this.#instanceCount++;
     const machine = new UserMachine(world, memberId, instance, this.calls);
     const container: ServiceContainer = new ServiceContainer(() => {
-      this.#setMachine(machine);
+      this.#enter(machine);
       const service = options.service();
-      this.#setMachine(undefined);
+      const fault = this.#leave();
+      if (fault !== undefined) {
+        throw new PawlError(ErrorCode.ServiceFailed, `service() ${fault}`);
+      }
       if (typeof service?.onSessionMessage !== 'function') {
         return service;
       }
@@ -289,8 +293,8 @@ export class UserApplication<S extends ClusteredService> implements Application 
     hooks: InstanceHooks,
   ): ServiceObserver {
     return {
-      onEnter: () => this.#setMachine(machine),
-      onLeave: () => this.#setMachine(undefined),
+      onEnter: () => this.#enter(machine),
+      onLeave: () => this.#leave(),
       onBeforeEvent: (event: WatchedEvent, outputs: EventOutputs) => {
         machine.position = event.position;
         hooks.onEvent?.(event);
@@ -311,11 +315,24 @@ export class UserApplication<S extends ClusteredService> implements Application 
     };
   }
 
-  #setMachine(machine: UserMachine | undefined): void {
+  /** Code of a service begins to run on a machine. */
+  #enter(machine: UserMachine): void {
     const { guard } = this.#parts;
     if (guard !== undefined) {
+      guard.takePromise();
       guard.machine = machine;
     }
+  }
+
+  /** It has ended. Returns what is wrong, if it has started something for later. */
+  #leave(): string | undefined {
+    const { guard } = this.#parts;
+    if (guard === undefined) {
+      return undefined;
+    }
+    guard.machine = undefined;
+    const place = guard.takePromise();
+    return place === undefined ? undefined : promiseText(place);
   }
 
   /** Called before the judge knows of the event: the first instance there counts it. */
@@ -391,9 +408,11 @@ export class UserApplication<S extends ClusteredService> implements Application 
   /** Runs code of the user that is no part of the run, such as a last check. */
   report(judge: string, check: () => string | undefined): void {
     try {
-      const text = check();
+      const text: unknown = check();
       if (typeof text === 'string') {
         this.#parts.judge.report(judge, text);
+      } else if (typeof (text as { then?: unknown } | undefined)?.then === 'function') {
+        this.#parts.judge.report(judge, 'returned a promise: what it says later is not heard');
       }
     } catch (error) {
       this.#parts.judge.report(judge, describeError(error));

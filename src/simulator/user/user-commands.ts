@@ -3,6 +3,7 @@
 import type { PawlError } from '../../errors.js';
 import { REQUEST_HEADER_LENGTH } from '../../service/request.js';
 import { describeError } from '../describe-error.js';
+import { promiseText } from '../global-guard.js';
 import type { Judge } from '../invariants/judge.js';
 import type { ClientReads, CommandSource, WorkloadOptions } from '../workload.js';
 import type { SimulateOptions, WorkloadClient, WorkloadContext } from './simulate-options.js';
@@ -16,6 +17,8 @@ export type ClientParts = Pick<UserQueriesParts, 'time' | 'random' | 'appliedPos
   readonly onAnswer: (clientId: number, answer: ClientAnswer) => void;
   /** Whether the log has a session. */
   readonly isSessionOpen: (sessionId: number) => boolean;
+  /** Where a promise was made since the last time; undefined where none was. */
+  readonly takePromise: () => string | undefined;
 };
 
 /** One client over all its sessions. */
@@ -107,9 +110,9 @@ export class UserCommands implements CommandSource {
     if (this.#client?.nextQuery === undefined) {
       return undefined;
     }
-    const { onAnswer, isSessionOpen: _isSessionOpen, ...parts } = this.#parts;
+    const { appliedPosition, onAnswer, random, time } = this.#parts;
     return new UserQueries({
-      ...parts,
+      ...{ appliedPosition, random, time },
       intervalNs:
         readIntervalNs === undefined || readIntervalNs === 0 ? intervalNs : readIntervalNs,
       sessionId: () => this.sessionId,
@@ -160,10 +163,14 @@ export class UserCommands implements CommandSource {
 
   /** Code of the user: what it says, or throws, ends the run. */
   #guard(what: string, code: () => string | undefined): void {
+    const { takePromise } = this.#parts;
     try {
+      takePromise();
       const text = code();
-      if (typeof text === 'string') {
-        this.#judge.report('workload', `${what} of client ${this.#clientId} ${text}`);
+      const place = takePromise();
+      const fault = place === undefined ? text : promiseText(place);
+      if (typeof fault === 'string') {
+        this.#judge.report('workload', `${what} of client ${this.#clientId} ${fault}`);
       }
     } catch (error) {
       const text = `${what} of client ${this.#clientId} threw ${describeError(error)}`;

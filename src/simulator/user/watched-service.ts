@@ -59,9 +59,10 @@ export interface WatchedEvent {
 
 /** Told what happens to one instance of a service. */
 export interface ServiceObserver {
-  /** Code of the service begins to run, and has ended. */
+  /** Code of the service begins to run. */
   onEnter(): void;
-  onLeave(): void;
+  /** It has ended. Returns what is wrong with how it ran, if anything is. */
+  onLeave(): string | undefined;
   onBeforeEvent(event: WatchedEvent, outputs: EventOutputs): void;
   onEvent(event: WatchedEvent, outputs: EventOutputs): void;
   /** Around a callback that must not change the state. */
@@ -335,6 +336,7 @@ export class WatchedService implements ClusteredService {
 
   #enter(callback: string, run: () => unknown): void {
     this.#observer.onEnter();
+    let fault: string | undefined;
     try {
       const result = run();
       if (typeof (result as { then?: unknown } | undefined)?.then === 'function') {
@@ -345,7 +347,10 @@ export class WatchedService implements ClusteredService {
         );
       }
     } finally {
-      this.#observer.onLeave();
+      fault = this.#observer.onLeave();
+    }
+    if (fault !== undefined) {
+      throw new PawlError(ErrorCode.ServiceFailed, `${callback} ${fault}`);
     }
   }
 

@@ -1,6 +1,6 @@
-// watched-snapshot.ts: a snapshot as a user's service writes it: the records that it offers at once
-// are noted. Those of a frozen view are written later, while the log goes on; that they are the same
-// on all members is seen by the snapshots themselves (I-10).
+// watched-snapshot.ts: a snapshot as a user's service writes it: the records that it offers at
+// once are noted. Those of a frozen view are written later, while the log goes on; that they are
+// the same on all members is seen by the snapshots themselves (I-10).
 
 import type { SnapshotPublication, SnapshotView } from '../../service/snapshot-publication.js';
 import type { EventOutputs } from './event-outputs.js';

@@ -190,7 +190,7 @@ test('requests are passed to the service, and that no workload sends any is said
   };
   const nothing = (): void => undefined;
   const observer: ServiceObserver = {
-    ...{ onEnter: nothing, onLeave: nothing, onBeforeEvent: nothing, onEvent: note },
+    ...{ onEnter: nothing, onLeave: () => undefined, onBeforeEvent: nothing, onEvent: note },
     ...{ onBeforeLocal: nothing, onAfterLocal: nothing },
     ...{ onBeforeQuery: nothing, onAfterQuery: nothing },
   };
