@@ -23,8 +23,8 @@ const NETWORK_REMEDY =
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/^(?:new )?Date|^performance|^process\.hrtime/, TIME_REMEDY],
   [/^Math\.random|^crypto/, CHANCE_REMEDY],
-  [/Timeout|Interval|Immediate|Microtask/, TIMER_REMEDY],
-  [/Promise/, PROMISE_REMEDY],
+  [/Timeout|Interval|Immediate|Microtask|nextTick/, TIMER_REMEDY],
+  [/Promise|fromAsync/, PROMISE_REMEDY],
 ];
 
 /** One for all members of this thread. */

@@ -27,6 +27,12 @@ interface Replaced {
   readonly descriptor: PropertyDescriptor | undefined;
 }
 
+/** Of the module `v8`. */
+interface PromiseHooks {
+  /** Returns what ends it. */
+  onInit(told: () => void): () => void;
+}
+
 type ModuleOf = (name: string) => Record<string, unknown> | undefined;
 
 /** What a call gives. */
@@ -43,6 +49,11 @@ export interface TrapPolicy {
   onRead(name: string, place: string, answer: (machine: GuardedMachine) => unknown): unknown;
   /** Something was to happen later, or elsewhere. */
   onWait(name: string, place: string): never;
+  /**
+   * A promise was made, whoever made it: also those of native async functions, which ask no global.
+   * It cannot be refused here. Nobody watches for promises where this is left out.
+   */
+  onPromise?(place: string): void;
 }
 
 /** Functions of Node.js that reach the network, by module. */
@@ -60,6 +71,7 @@ const NETWORK_FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
 export class GlobalTraps {
   readonly #policy: TrapPolicy;
   readonly #replaced: Replaced[] = [];
+  #stopPromiseHook: () => void = () => undefined;
 
   constructor(policy: TrapPolicy) {
     this.#policy = policy;
@@ -76,10 +88,13 @@ export class GlobalTraps {
       this.#guardNetwork(all);
     }
     this.#syncModules();
+    this.#watchPromises(all);
   }
 
   /** Puts everything back, in the reverse order. */
   remove(): void {
+    this.#stopPromiseHook();
+    this.#stopPromiseHook = () => undefined;
     for (const { holder, key, descriptor } of this.#replaced.reverse()) {
       if (descriptor === undefined) {
         Reflect.deleteProperty(holder, key);
@@ -133,7 +148,18 @@ export class GlobalTraps {
     for (const name of names) {
       this.#forbid(all, '', name);
     }
-    const statics = ['resolve', 'reject', 'all', 'allSettled', 'any', 'race', 'withResolvers'];
+    this.#forbid(all.process, 'process.', 'nextTick');
+    this.#forbid(Array, 'Array.', 'fromAsync');
+    const statics = [
+      'resolve',
+      'reject',
+      'all',
+      'allSettled',
+      'any',
+      'race',
+      'withResolvers',
+      'try',
+    ];
     const original = Promise;
     const traps = {
       construct: (_target: object, values: unknown[]): object => make(...values) as object,
@@ -166,8 +192,10 @@ export class GlobalTraps {
     this.#answer(crypto, 'crypto', 'randomUUID', uuidOf);
     this.#answer(crypto, 'crypto', 'randomInt', randomInt);
     const timers = moduleOf('node:timers');
+    const timerPromises = moduleOf('node:timers/promises');
     for (const name of ['setTimeout', 'setInterval', 'setImmediate']) {
       this.#forbid(timers, 'timers.', name);
+      this.#forbid(timerPromises, 'timers/promises.', name);
     }
   }
 
@@ -178,6 +206,21 @@ export class GlobalTraps {
         this.#forbid(moduleOf(`node:${module}`), `${module}.`, name);
       }
     }
+  }
+
+  #watchPromises(all: Record<string, object>): void {
+    const policy = this.#policy;
+    const hooks = builtinModules(all)('node:v8')?.promiseHooks as PromiseHooks | undefined;
+    if (policy.onPromise === undefined || hooks === undefined) {
+      return;
+    }
+    const onInit = (): void => {
+      const place = policy.isActive() ? callerOf(onInit) : undefined;
+      if (place !== undefined) {
+        policy.onPromise?.(place);
+      }
+    };
+    this.#stopPromiseHook = hooks.onInit(onInit);
   }
 
   /** Tells Node.js that what ES modules import from its own has changed. */
@@ -251,16 +294,31 @@ export class GlobalTraps {
 
 /** Where a function was called; undefined for a call from inside Node.js. */
 function placeOf(callee: Frame): string | undefined {
+  const [caller] = framesAbove(callee);
+  return caller === undefined || isInside(caller) ? undefined : placeIn(caller);
+}
+
+/** The first place above a function that is not inside Node.js; undefined where there is none. */
+function callerOf(callee: Frame): string | undefined {
+  const caller = framesAbove(callee).find((frame) => !isInside(frame));
+  return caller === undefined ? undefined : placeIn(caller);
+}
+
+function framesAbove(callee: Frame): string[] {
   const holder: { stack?: string } = {};
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = STACK_LINES;
   Error.captureStackTrace(holder, callee);
   Error.stackTraceLimit = limit;
-  const caller = (holder.stack ?? '').split('\n').find((line) => line.includes(' at '));
-  if (caller === undefined || /[( ]node:/.test(caller)) {
-    return undefined;
-  }
-  const text = caller.trim().replace(/^at (?:async )?/, '');
+  return (holder.stack ?? '').split('\n').filter((line) => line.includes(' at '));
+}
+
+function isInside(frame: string): boolean {
+  return /[( ]node:/.test(frame);
+}
+
+function placeIn(frame: string): string {
+  const text = frame.trim().replace(/^at (?:async )?/, '');
   return (/\((.*)\)$/.exec(text)?.[1] ?? text).replace('file://', '');
 }
 

@@ -3,7 +3,8 @@
 // Clocks, chance and timers are replaced for the length of a run. While code of a user's service
 // runs, clocks and chance give what another machine's would give, another value on each member but
 // the same for the same seed, and the place of the call is noted: so what depends on them is seen
-// to differ. Everywhere else, and for timers and promises always, the call throws.
+// to differ. Everywhere else, and for timers, promises and the network always, the call throws. A
+// native async function asks no global: that it made a promise is noted, for whoever ran it.
 
 import { ErrorCode, PawlError } from '../errors.js';
 import {
@@ -24,6 +25,7 @@ export class GlobalGuard implements TrapPolicy {
   /** Whose code runs now; undefined for the simulator's own. */
   machine: GuardedMachine | undefined;
   readonly #traps = new GlobalTraps(this);
+  #promisePlace: string | undefined;
 
   /** Whether a guard is in place. */
   static get isInstalled(): boolean {
@@ -39,7 +41,7 @@ export class GlobalGuard implements TrapPolicy {
       );
     }
     GlobalGuard.#installed = this;
-    this.#traps.install();
+    this.#traps.install(true);
   }
 
   /** Puts everything back. */
@@ -74,6 +76,25 @@ export class GlobalGuard implements TrapPolicy {
     this.machine?.onCall(name, place);
     throw forbidden(name, place);
   }
+
+  onPromise(place: string): void {
+    this.#promisePlace ??= place;
+  }
+
+  /** Where the first promise was made since the last time; undefined where none was. */
+  takePromise(): string | undefined {
+    const place = this.#promisePlace;
+    this.#promisePlace = undefined;
+    return place;
+  }
+}
+
+/** What is wrong with code that made a promise there. */
+export function promiseText(place: string): string {
+  return (
+    `called an async function, or made a promise in another way, at ${place}: it must have done ` +
+    'all its work when it returns, because what it does later has no place in the log'
+  );
 }
 
 function forbidden(name: string, place: string): PawlError {

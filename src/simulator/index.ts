@@ -31,7 +31,7 @@ export { FaultClass, LastingTrouble } from './swarm.js';
 export { PROFILES, type Profile } from './swarm-profiles.js';
 export type { Divergence } from './user/divergence-judge.js';
 export type { ForbiddenCall } from './user/forbidden-calls.js';
-export { type SimulateFailure, type SimulateReport, simulate } from './user/simulate.js';
+export { simulate } from './user/simulate.js';
 export type {
   AnsweredQuery,
   LogMessage,
@@ -41,5 +41,6 @@ export type {
   WorkloadClient,
   WorkloadContext,
 } from './user/simulate-options.js';
+export type { SimulateFailure, SimulateReport } from './user/simulate-report.js';
 export type { StateDifference } from './user/state-sinks.js';
 export { World } from './world.js';

@@ -13,6 +13,7 @@ import type { Judge } from './invariants/judge.js';
 import type { Judges } from './judges.js';
 import type { Nemesis } from './nemesis.js';
 import type { Prng } from './prng.js';
+import type { Reign } from './service-demand.js';
 import type { SimulatedMember } from './simulated-cluster.js';
 import type { NemesisParts } from './targets.js';
 import { PERFECT_LINK } from './virtual-link.js';
@@ -22,7 +23,7 @@ const NS_PER_MS = 1_000_000;
 const NS_PER_SECOND = 1_000_000_000;
 /** After healing, a leader takes ingress within this. */
 export const LEADER_LIMIT_NS = 5 * NS_PER_SECOND;
-/** Then every client has a new answer within this. */
+/** Then what every client has to say is served within this. */
 export const SERVICE_LIMIT_NS = 10 * NS_PER_SECOND;
 /** The members of a core then have what was committed within this. */
 export const CATCH_UP_LIMIT_NS = 10 * NS_PER_SECOND;
@@ -210,7 +211,7 @@ export class Liveness {
     }
   }
 
-  /** A leader is there, and every client gets answers. */
+  /** A leader is there, and every client is served. */
   #serve(who: string, members: readonly SimulatedMember[]): boolean {
     const { clients, requesters } = this.#parts;
     const isLed = this.#holds(
@@ -218,15 +219,17 @@ export class Liveness {
       LEADER_LIMIT_NS,
       () => latestLeader(members) !== undefined,
     );
-    const sent = clients.map((client) => client.sentCount);
+    for (const client of clients) {
+      client.demandService(() => reignOf(latestLeader(members)));
+    }
     const made = requesters.map((requester) => requester.madeCount);
     return (
       isLed &&
       this.#holds(
-        `${who} answers every client`,
+        `${who} serves every client`,
         SERVICE_LIMIT_NS,
         () =>
-          clients.every((client) => client.answeredSequence > (sent[client.id] ?? 0)) &&
+          clients.every((client) => client.isServed) &&
           requesters.every(({ answeredSequence, id }) => answeredSequence > (made[id] ?? 0)),
       )
     );
@@ -314,6 +317,13 @@ export class Liveness {
     }
     return false;
   }
+}
+
+function reignOf(leader: SimulatedMember | undefined): Reign | undefined {
+  const termId = leader?.member?.status().leadershipTermId;
+  return leader === undefined || termId === undefined
+    ? undefined
+    : { memberId: leader.memberId, termId };
 }
 
 function socketCountOf(node: SimulatedMember['node'], { world }: LivenessParts): number {

@@ -1,6 +1,16 @@
 // runner.ts: many seeds, one after another.
 
-import { planSeeds, runSeed, type SeedChoice, simulationOptions } from './seed-run.js';
+import { describeError } from './describe-error.js';
+import {
+  LOST_SEED_JUDGE,
+  lostSeed,
+  planSeeds,
+  runSeed,
+  type SeedChoice,
+  type SeedPlan,
+  type SeedReport,
+  simulationOptions,
+} from './seed-run.js';
 import { type RunSeedsResult, SeedSums, STORIES_MAX } from './seed-sums.js';
 import { ArenaPool } from './simulated-cluster.js';
 import { Simulation } from './simulation.js';
@@ -21,7 +31,8 @@ export interface RunSeedsOptions extends SeedChoice {
 }
 
 /**
- * Runs seeds.
+ * Runs seeds. One that throws fails as `thread`, as it would on a thread of its own, and is the
+ * last.
  *
  * @throws PawlError CONFIGURATION_INVALID for an unknown profile or a seed that is none.
  */
@@ -31,14 +42,28 @@ export function runSeeds(options: RunSeedsOptions): RunSeedsResult {
   const arenas = new ArenaPool();
   const startMs = wallClockMs?.() ?? 0;
   const sums = new SeedSums(isEachTold(options));
-  for (let index = 0; index < plan.count && sums.failureCount < failureCountMax; index++) {
+  let isLost = false;
+  for (let index = 0; index < plan.count && !isLost; index++) {
     const isTold = sums.failureCount < STORIES_MAX;
-    for (const line of sums.add(runSeed(plan, plan.first + index, arenas, isTold))) {
+    const report = reportOf(plan, plan.first + index, arenas, isTold);
+    isLost = report.violation?.invariant === LOST_SEED_JUDGE;
+    for (const line of sums.add(report)) {
       print?.(line);
     }
     onSeed?.(index + 1, sums.failureCount);
+    if (sums.failureCount >= failureCountMax) {
+      break;
+    }
   }
   return sums.result(((wallClockMs?.() ?? 0) - startMs) / MS_PER_SECOND);
+}
+
+function reportOf(plan: SeedPlan, seed: number, arenas: ArenaPool, isTold: boolean): SeedReport {
+  try {
+    return runSeed(plan, seed, arenas, isTold);
+  } catch (error) {
+    return lostSeed(plan, seed, describeError(error));
+  }
 }
 
 /** Whether a seed that does not fail is told of, too. */

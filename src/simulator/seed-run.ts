@@ -184,6 +184,9 @@ export function runSeed(
   };
 }
 
+/** Who is said to have found a seed that took down what ran it. */
+export const LOST_SEED_JUDGE = 'thread';
+
 /** A seed that took down what ran it, and of which nothing else is known. */
 export function lostSeed(plan: SeedPlan, seed: number, message: string): SeedReport {
   return {
@@ -192,7 +195,7 @@ export function lostSeed(plan: SeedPlan, seed: number, message: string): SeedRep
     events: 0,
     simulatedNs: 0,
     counts: emptyCounts(),
-    violation: { invariant: 'thread', message, timeNs: 0 },
+    violation: { invariant: LOST_SEED_JUDGE, message, timeNs: 0 },
     replay: replayCommand(seed, plan.profile, plan.safetyNs),
     story: undefined,
     marks: [],

@@ -68,7 +68,7 @@ export const LastingTrouble = {
 export type LastingTrouble = (typeof LastingTrouble)[keyof typeof LastingTrouble];
 
 /** Faults that damage the recorded log, or what stands for it, at rest. */
-const ROTTING: readonly FaultClass[] = [
+export const ROTTING: readonly FaultClass[] = [
   FaultClass.DamagedLog,
   FaultClass.BitRot,
   FaultClass.MisdirectedWrite,

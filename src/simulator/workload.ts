@@ -22,6 +22,7 @@ import {
   type RegisterCommand,
   writeRegisterCommand,
 } from './register-commands.js';
+import { type Reign, ServiceDemand } from './service-demand.js';
 import {
   type ArenaPool,
   type SimulatedClientOptions,
@@ -88,6 +89,8 @@ export interface CommandSource {
   /** A message of the service. */
   onReply(view: DataView, offset: number, length: number): void;
   onSession(sessionId: number): void;
+  /** Whether the log has the client's session. */
+  isSessionOpen(): boolean;
   /** The queries of this client; none when not given. */
   makeReads?(options: WorkloadOptions): ClientReads | undefined;
 }
@@ -122,6 +125,8 @@ export class SimulatedClient {
   #outstanding = 0;
   /** Length of a command that a source gave and that is not sent yet. */
   #written = 0;
+  readonly #demand = new ServiceDemand();
+  #demandedSequence = 0;
   sentCount = 0;
   /** Greatest sequence that was answered. */
   answeredSequence = 0;
@@ -164,6 +169,8 @@ export class SimulatedClient {
     }
     this.sessionCount++;
     this.#outstanding = 0;
+    this.#demand.onRestart();
+    this.#askAgain();
     this.#registers.forgetUnanswered();
     this.#reads.start();
     startSimulatedClient(
@@ -178,6 +185,8 @@ export class SimulatedClient {
         },
         onNewLeader: (termId, memberId) => {
           timeline.add(this.node.name, `hears that member ${memberId} leads term ${termId}`);
+          this.#demand.onNewLeader();
+          this.#askAgain();
           this.#registers.forgetUnanswered();
           this.#reads.queries.onNewLeader();
         },
@@ -217,6 +226,28 @@ export class SimulatedClient {
     return this.#reads.answeredCount;
   }
 
+  /**
+   * From now on a cluster has to serve the client.
+   *
+   * @param reign who leads it.
+   */
+  demandService(reign: () => Reign | undefined): void {
+    this.#demandedSequence = this.sentCount;
+    if (this.#source !== undefined) {
+      // All of them at once would find no room for their streams.
+      this.#demand.begin(reign, this.id === 0);
+      this.#nextNs = this.#parts.world.nowNs;
+      this.node.process?.rearm();
+    }
+  }
+
+  /** Whether that was done: something that it said since is answered or, of a source, applied. */
+  get isServed(): boolean {
+    return this.#source === undefined
+      ? this.answeredSequence > this.#demandedSequence
+      : this.#demand.isMet(this.#source.isSessionOpen());
+  }
+
   /** Leaves for good. */
   stop(): void {
     this.#isStopped = true;
@@ -242,6 +273,9 @@ export class SimulatedClient {
     if (nowNs < this.#nextNs) {
       return 0;
     }
+    if (this.#demand.isPending) {
+      return this.#sendOnDemand(client, nowNs);
+    }
     if (client.state !== 'connected' || this.#outstanding >= OUTSTANDING_COUNT_MAX) {
       this.#outstanding = Math.max(0, this.#outstanding - 1);
       this.#nextNs = nowNs + IDLE_RETRY_NS;
@@ -257,6 +291,31 @@ export class SimulatedClient {
     return sent;
   }
 
+  /** One command at a time, and the first one at once, until one has been served. */
+  #sendOnDemand(client: ClusterClient, nowNs: number): number {
+    this.#nextNs = nowNs + IDLE_RETRY_NS;
+    if (!this.#demand.mayAsk(client, nowNs)) {
+      return 0;
+    }
+    if (this.#offer(client)) {
+      return 1;
+    }
+    if (this.#written === 0) {
+      if (this.#demand.onNothing()) {
+        const { world } = this.#parts;
+        world.schedule(world.nowNs, undefined, () => this.node.stop());
+      }
+      this.#nextNs = nowNs + this.#random.below(2 * this.#options.intervalNs) + 1;
+    }
+    return 0;
+  }
+
+  #askAgain(): void {
+    if (this.#demand.isPending) {
+      this.#nextNs = this.#parts.world.nowNs;
+    }
+  }
+
   #offer(client: ClusterClient): boolean {
     const sequence = this.sentCount + 1;
     const length =
@@ -265,6 +324,9 @@ export class SimulatedClient {
         : this.#writeFrom(this.#source, sequence, client.maxMessageLength);
     if (length === 0 || client.offer(this.#bytes, 0, length) < 0) {
       return false;
+    }
+    if (this.#source !== undefined) {
+      this.#demand.onSaid(this.#bytes.subarray(0, length));
     }
     this.#written = 0;
     this.sentCount = sequence;
@@ -297,9 +359,15 @@ export class SimulatedClient {
   }
 
   /** A command of a source was applied: the wait for it is over, whether it is answered or not. */
-  onApplied(): void {
+  onApplied(command: Uint8Array): void {
     this.#outstanding = Math.max(0, this.#outstanding - 1);
     this.answeredSequence = this.sentCount;
+    this.#demand.onApplied(command);
+  }
+
+  /** The session of a source's client was ended, and not because nothing was heard of it. */
+  onHungUp(): void {
+    this.#demand.onHungUp();
   }
 
   #drawCode(): number {

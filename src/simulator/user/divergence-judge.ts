@@ -11,6 +11,7 @@ import type { EventOutputs } from './event-outputs.js';
 import {
   differencesOf,
   hashState,
+  hiddenPathsOf,
   type StateDifference,
   type StateHash,
   type StateText,
@@ -34,8 +35,9 @@ export interface DivergenceFocus {
 /** Two instances that should be equal and are not. */
 export interface Divergence {
   /**
-   * What differs. `local` is a callback that changes the state although it is no event, `query` a
-   * query that does so, and `answer` that of a query, which the state alone did not decide.
+   * What differs. `local` is a callback that changes the state although it is no event,
+   * `onTakeSnapshot` included, `query` a query that does so, and `answer` that of a query, which
+   * the state alone did not decide.
    */
   readonly kind: 'state' | 'output' | 'local' | 'query' | 'answer';
   /** Log position after the first event that is known to have made a difference. */
@@ -94,6 +96,8 @@ export class DivergenceJudge {
   eventCount = 0;
   /** Values of the largest state that was hashed. */
   stateValueCountMax = 0;
+  /** Classes of objects in a state that show nothing of what they may hold, with a path of each. */
+  readonly hiddenPaths = new Map<string, string>();
 
   constructor(parts: DivergenceParts) {
     this.#parts = parts;
@@ -176,7 +180,10 @@ export class InstanceView {
   onEvent(event: WatchedEvent, outputs: EventOutputs): void {
     this.#lastEvent = event;
     const record = this.#judge.recordAt(event.position);
-    if (record === undefined) {
+    if (event.kind === 'load') {
+      // It has the state of who took the snapshot, and wrote none.
+      this.#compareLoaded(event, record);
+    } else if (record === undefined) {
       this.#define(event, outputs);
     } else {
       this.#compare(event, outputs, record);
@@ -259,7 +266,9 @@ export class InstanceView {
   #define(event: WatchedEvent, outputs: EventOutputs): void {
     const { position } = event;
     const isFocused = position === this.#parts.focus?.textPosition;
-    const state = this.#judge.isSampled(position) ? this.#hash() : undefined;
+    // What is made from a snapshot is compared with the state that it was taken of.
+    const isSampled = event.kind === 'snapshot' || this.#judge.isSampled(position);
+    const state = isSampled ? this.#hash() : undefined;
     const record = {
       position,
       instance: this.name,
@@ -282,6 +291,13 @@ export class InstanceView {
         second: this.name,
         differences: linesDiffer(record.outputLines, outputs.lines),
       });
+    }
+  }
+
+  #compareLoaded(event: WatchedEvent, record: EventRecord | undefined): void {
+    if (record?.stateDigest !== undefined) {
+      this.#judge.comparedCount++;
+      this.#compareState(event, record);
     }
   }
 
@@ -326,7 +342,15 @@ export class InstanceView {
   }
 
   #hash(): StateHash {
-    return hashState(this.#state(), opaqueNameOf);
+    const state = this.#state();
+    const hash = hashState(state, opaqueNameOf);
+    const { hiddenPaths } = this.#judge;
+    if ([...hash.hiddenClasses].some((name) => !hiddenPaths.has(name))) {
+      for (const [name, path] of hiddenPathsOf(state, opaqueNameOf)) {
+        hiddenPaths.set(name, hiddenPaths.get(name) ?? path);
+      }
+    }
+    return hash;
   }
 
   #text(): StateText {

@@ -20,6 +20,15 @@ export function eventText(event: WatchedEvent, isRequest: boolean): string {
         `a message of session ${sessionId} at log time ${timestamp}, ${bytes?.length} bytes: ` +
         bodyText(bytes ?? new Uint8Array(0), isRequest)
       );
+    case 'request':
+      return (
+        `a request of session ${sessionId} at log time ${timestamp}, ${bytes?.length} bytes: ` +
+        messageText(bytes ?? new Uint8Array(0))
+      );
+    case 'snapshot':
+      return `a snapshot that is taken, at log time ${timestamp}`;
+    case 'load':
+      return `the start from a snapshot of this position, taken at log time ${timestamp}`;
     case 'timer':
       return `timer ${event.timerId}, which fired at log time ${timestamp}`;
     case 'service message':
@@ -31,6 +40,24 @@ export function eventText(event: WatchedEvent, isRequest: boolean): string {
       return `the beginning of a leadership term at log time ${timestamp}`;
     default:
       return `the ${kind} of session ${sessionId} at log time ${timestamp}`;
+  }
+}
+
+/** What may be wrong where a snapshot is written or read; undefined for other events. */
+function snapshotGuess(eventKind: string): string | undefined {
+  switch (eventKind) {
+    case 'load':
+      return (
+        'onTakeSnapshot leaves a part of the state out, or onStart reads back something else: ' +
+        'another type, another order of entries, defaults instead of values'
+      );
+    case 'snapshot':
+      return (
+        'onTakeSnapshot writes what is not replicated state: the records must be equal on all ' +
+        'members'
+      );
+    default:
+      return undefined;
   }
 }
 
@@ -70,8 +97,9 @@ export function divergenceText(divergence: Divergence, calls: ForbiddenCalls): s
         secondInstance,
     );
   }
-  // A query is handled after the last event, at the position of that.
-  const fromPosition = isQuery ? equalPosition - 1 : equalPosition;
+  // A query is handled after the last event, at the position of that; and where outputs differ the
+  // states of this very event may be equal.
+  const fromPosition = isQuery ? equalPosition - 1 : Math.min(equalPosition, position - 1);
   const causes = causesOf(divergence, calls.between(fromPosition, position), calls.all());
   lines.push(...causes.map((cause) => `  ${cause}`));
   return lines.join('\n');
@@ -93,6 +121,9 @@ function headline(divergence: Divergence): string {
     case 'answer':
       return `at log position ${position}, ${second} answers a query in another way than ${first}`;
     case 'output':
+      if (divergence.eventKind === 'snapshot') {
+        return `at log position ${position}, ${second} writes another snapshot than ${first}`;
+      }
       return (
         `at log position ${position}, ${second} sends other messages or asks for other things ` +
         `than ${first}`
@@ -140,8 +171,13 @@ function guess(divergence: Divergence): string {
   if (kind === 'local') {
     return (
       'onRoleChange and onTerminate are local to a member: what they keep has to stay out of ' +
-      'the state (leave it out with stateOf when it decides nothing)'
+      'the state (leave it out with stateOf when it decides nothing), and onTakeSnapshot must ' +
+      'change nothing'
     );
+  }
+  const ofSnapshot = snapshotGuess(eventKind);
+  if (ofSnapshot !== undefined && !isFromBetween) {
+    return ofSnapshot;
   }
   if (kind === 'query') {
     return (

@@ -5,6 +5,7 @@ import { bytesText } from './state-sinks.js';
 
 const CLOSE_WORD = 0x636c;
 const SERVICE_MESSAGE_WORD = 0x736d;
+const RECORD_WORD = 0x7265;
 
 /** What a service sent, and asked for, while it handled one event. */
 export class EventOutputs {
@@ -56,6 +57,16 @@ export class EventOutputs {
     this.#hash.addBytes(bytes, 0, bytes.length);
     if (this.isKept) {
       this.lines.push(`into the log: ${messageText(bytes)}`);
+    }
+  }
+
+  /** A record of a snapshot. */
+  addRecord(bytes: Uint8Array): void {
+    this.count++;
+    this.#hash.addWord(RECORD_WORD);
+    this.#hash.addBytes(bytes, 0, bytes.length);
+    if (this.isKept) {
+      this.lines.push(`into the snapshot: ${messageText(bytes)}`);
     }
   }
 

@@ -40,7 +40,8 @@ export interface WorkloadContext {
 export interface WorkloadClient {
   /**
    * The next command: bytes, or text that is sent as UTF-8; undefined when there is none now. It
-   * is asked whenever it is the client's time to send, under every fault.
+   * is asked whenever it is the client's time to send, under every fault, and at once when the
+   * faults are over.
    */
   next(): Uint8Array | string | undefined;
   /**

@@ -4,10 +4,12 @@
 // luck. The judges of the simulator watch the cluster; the divergence judge watches the service.
 
 import type { ClusteredService } from '../../service/clustered-service.js';
+import { describeError } from '../describe-error.js';
 import { GlobalGuard } from '../global-guard.js';
 import type { Violation } from '../invariants/judge.js';
+import { LOST_SEED_JUDGE } from '../seed-run.js';
 import { ArenaPool } from '../simulated-cluster.js';
-import { Simulation, type SimulationResult } from '../simulation.js';
+import { Simulation } from '../simulation.js';
 import {
   faultLines,
   MINIMIZE_RUNS_MAX,
@@ -15,78 +17,25 @@ import {
   type Selection,
   tellSeed,
 } from '../story/failing-seed.js';
-import { FaultClass, type Swarm } from '../swarm.js';
+import { FaultClass, ROTTING, SESSION_COUNT_MAX, type Swarm } from '../swarm.js';
 import { PROFILES, type Profile } from '../swarm-profiles.js';
 import type { Divergence, DivergenceFocus } from './divergence-judge.js';
 import { divergenceText } from './divergence-text.js';
-import type { ForbiddenCall } from './forbidden-calls.js';
 import { checkSimulateOptions, SEEDS_DEFAULT, type SimulateOptions } from './simulate-options.js';
+import {
+  type SimulateFailure,
+  type SimulateReport,
+  type UserRun,
+  UserSums,
+  warningsOf,
+} from './simulate-report.js';
 import { UserApplication } from './user-application.js';
 
 const NS_PER_SECOND = 1_000_000_000;
 const NS_PER_MS = 1_000_000;
 const POWER_CUT_MEMBERS_MIN = 3;
-
-/** A seed that failed. */
-export interface SimulateFailure {
-  readonly seed: number;
-  /** Who found it: `divergence`, `workload`, `check`, `fatal`, or an invariant of the cluster. */
-  readonly judge: string;
-  /** In words, in several lines. */
-  readonly message: string;
-  /** Virtual time at which it was found. */
-  readonly timeMs: number;
-  /** What differs, for the judge `divergence`. */
-  readonly divergence: Divergence | undefined;
-  /** The options that run this seed again. */
-  readonly replay: string;
-  /** The fewest faults with which it fails, in words; empty with `minimize: false`. */
-  readonly faults: readonly string[];
-  /** What happened until it failed, with these faults alone: the last lines. */
-  readonly timeline: readonly string[];
-  /** The end of that as a sequence diagram in Mermaid's language. */
-  readonly diagram: string;
-}
-
-/** Sums over all seeds. */
-export interface SimulateReport {
-  seeds: number;
-  events: number;
-  simulatedSeconds: number;
-  /** Commands that the log took, and messages that reached clients. */
-  commands: number;
-  replies: number;
-  elections: number;
-  crashes: number;
-  restarts: number;
-  truncations: number;
-  catchUps: number;
-  /** Events at which an instance was compared with the first one there; states among them. */
-  comparedEvents: number;
-  comparedStates: number;
-  /** Queries that were answered, and answers that a replay was asked for as well. */
-  queries: number;
-  comparedAnswers: number;
-  /** Clocks and dice that the service called, whether or not they made a difference yet. */
-  readonly calls: ForbiddenCall[];
-  readonly warnings: string[];
-  readonly failures: SimulateFailure[];
-}
-
-/** One run of one seed. */
-interface UserRun {
-  readonly result: SimulationResult;
-  readonly violation: Violation | undefined;
-  readonly divergence: Divergence | undefined;
-  readonly calls: readonly ForbiddenCall[];
-  readonly comparedEvents: number;
-  readonly comparedStates: number;
-  readonly queries: number;
-  readonly comparedAnswers: number;
-  readonly stateValueCount: number;
-  readonly warnings: readonly string[];
-  readonly text: string | undefined;
-}
+/** Snapshots of a run, about, at least. */
+const SNAPSHOTS_MIN = 8;
 
 /**
  * Runs a service and its workload in simulated clusters, one for each seed.
@@ -96,23 +45,54 @@ interface UserRun {
 export function simulate<S extends ClusteredService>(options: SimulateOptions<S>): SimulateReport {
   checkSimulateOptions(options);
   const arenas = new ArenaPool();
-  const report = emptyReport();
+  const sums = new UserSums();
+  const { failures } = sums.report;
   const first = options.firstSeed ?? 1;
   const count = options.seeds ?? SEEDS_DEFAULT;
   for (let seed = first; seed < first + count; seed++) {
-    const run = runSeed(options, seed, arenas);
-    add(report, run);
-    const failure =
-      run.violation === undefined ? undefined : explain(options, seed, arenas, run, run.violation);
+    const failure = judgeSeed(options, seed, arenas, sums);
     if (failure !== undefined) {
-      report.failures.push(failure);
+      failures.push(failure);
     }
     options.onSeed?.(seed, failure?.message);
-    if (report.failures.length >= (options.failures ?? 1)) {
+    const isLost = failure?.judge === LOST_SEED_JUDGE;
+    if (isLost || failures.length >= (options.failures ?? 1)) {
       break;
     }
   }
-  return report;
+  return sums.report;
+}
+
+/** Runs a seed and adds it up. What escapes its run fails it, and no other is run. */
+function judgeSeed<S extends ClusteredService>(
+  options: SimulateOptions<S>,
+  seed: number,
+  arenas: ArenaPool,
+  sums: UserSums,
+): SimulateFailure | undefined {
+  try {
+    const run = runSeed(options, seed, arenas);
+    sums.add(run);
+    return run.violation === undefined
+      ? undefined
+      : explain(options, seed, arenas, run, run.violation);
+  } catch (error) {
+    return {
+      seed,
+      judge: LOST_SEED_JUDGE,
+      message: describeError(error),
+      timeMs: 0,
+      divergence: undefined,
+      replay: replayText(seed),
+      faults: [],
+      timeline: [],
+      diagram: '',
+    };
+  }
+}
+
+function replayText(seed: number): string {
+  return `simulate({ ...options, firstSeed: ${seed}, seeds: 1 })`;
 }
 
 /** How a run of a seed differs from the first one. */
@@ -163,29 +143,9 @@ function runSeed<S extends ClusteredService>(
     comparedStates: application?.judge.comparedStateCount ?? 0,
     queries: application?.queryCount ?? 0,
     comparedAnswers: application?.queries.comparedCount ?? 0,
-    stateValueCount: application?.judge.stateValueCountMax ?? 0,
-    warnings: application === undefined ? [] : warningsOf(application),
+    warnings: application === undefined ? new Map() : warningsOf(application),
     text: textOf(application),
   };
-}
-
-const NO_REPLAY =
-  'the log of a seed was too long to be kept, and was not given to a fresh instance at its end: ' +
-  'make seconds or commandsPerSecond smaller';
-
-const NO_QUERY_REPLAY =
-  'the queries of a seed were too many to be kept, and were not all given to a fresh instance at ' +
-  'its end: make seconds or queriesPerSecond smaller';
-const NO_QUERIES =
-  'the service has an onQuery, and the workload never asks it: give the workload a nextQuery()';
-
-function warningsOf<S extends ClusteredService>(application: UserApplication<S>): string[] {
-  const isAsked = !application.services.some((service) => service?.onQuery !== undefined);
-  return [
-    ...(application.isReplayable ? [] : [NO_REPLAY]),
-    ...(application.queries.isComplete ? [] : [NO_QUERY_REPLAY]),
-    ...(isAsked || application.hasQueries ? [] : [NO_QUERIES]),
-  ];
 }
 
 function textOf<S extends ClusteredService>(
@@ -242,7 +202,7 @@ function explain<S extends ClusteredService>(
     message: isDivergence ? (best.text ?? found.message) : found.message,
     timeMs: found.timeNs / NS_PER_MS,
     divergence: isDivergence ? best.divergence : undefined,
-    replay: `simulate({ ...options, firstSeed: ${seed}, seeds: 1 })`,
+    replay: replayText(seed),
     faults: options.minimize === false ? [] : faultLines(story),
     timeline: story.lines,
     diagram: story.diagram,
@@ -304,6 +264,8 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
   const needsMembers = classes.some((fault) => LOSES_LOG.includes(fault)) && Array.isArray(faults);
   const memberCount =
     members ?? (needsMembers ? Math.max(3, swarm.memberCount) : swarm.memberCount);
+  const safetyNs = seconds === undefined ? swarm.safetyNs : seconds * NS_PER_SECOND;
+  const isRotting = Array.isArray(faults) && classes.some((fault) => ROTTING.includes(fault));
   const isPowerCut = Array.isArray(faults) && classes.includes(FaultClass.PowerCut);
   return {
     ...swarm,
@@ -313,7 +275,13 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
     faults: classes.filter(
       (fault) => memberCount >= POWER_CUT_MEMBERS_MIN || !LOSES_LOG.includes(fault),
     ),
-    safetyNs: seconds === undefined ? swarm.safetyNs : seconds * NS_PER_SECOND,
+    ...snapshotsOf({ ...swarm, faults: classes }, safetyNs),
+    // The one good copy of a range may be what others have purged.
+    logRetention: isRotting ? 'all' : swarm.logRetention,
+    // Where sessions are few, they are as many as the clients, which may be more now.
+    sessionCountMax:
+      (clients ?? 0) > swarm.sessionCountMax ? SESSION_COUNT_MAX : swarm.sessionCountMax,
+    safetyNs,
     workload: {
       ...swarm.workload,
       clientCount: clients ?? swarm.workload.clientCount,
@@ -328,69 +296,11 @@ function adjusted<S extends ClusteredService>(options: SimulateOptions<S>, swarm
   };
 }
 
+/** A service that can take snapshots takes some in every run in which processes may end. */
+function snapshotsOf(swarm: Swarm, safetyNs: number): Partial<Swarm> {
+  const maxMs = Math.ceil(safetyNs / NS_PER_MS / SNAPSHOTS_MIN);
+  const drawnMs = swarm.snapshotIntervalMs === 0 ? maxMs : swarm.snapshotIntervalMs;
+  return swarm.faults.length === 0 ? {} : { snapshotIntervalMs: Math.min(drawnMs, maxMs) };
+}
+
 const LOSES_LOG: readonly FaultClass[] = [FaultClass.LostDirectory, FaultClass.DamagedLog];
-
-function emptyReport(): SimulateReport {
-  return {
-    seeds: 0,
-    events: 0,
-    simulatedSeconds: 0,
-    commands: 0,
-    replies: 0,
-    elections: 0,
-    crashes: 0,
-    restarts: 0,
-    truncations: 0,
-    catchUps: 0,
-    comparedEvents: 0,
-    comparedStates: 0,
-    queries: 0,
-    comparedAnswers: 0,
-    calls: [],
-    warnings: [],
-    failures: [],
-  };
-}
-
-function add(report: SimulateReport, run: UserRun): void {
-  const { counts, events, simulatedNs } = run.result;
-  report.seeds++;
-  report.events += events;
-  report.simulatedSeconds += simulatedNs / NS_PER_SECOND;
-  report.commands += counts.commands;
-  report.replies += counts.acknowledged;
-  report.elections += counts.elections;
-  report.crashes += counts.crashes;
-  report.restarts += counts.restarts;
-  report.truncations += counts.truncations;
-  report.catchUps += counts.catchUps;
-  report.comparedEvents += run.comparedEvents;
-  report.comparedStates += run.comparedStates;
-  report.queries += run.queries;
-  report.comparedAnswers += run.comparedAnswers;
-  for (const call of run.calls) {
-    const known = report.calls.find(
-      ({ name, place }) => name === call.name && place === call.place,
-    );
-    if (known === undefined) {
-      report.calls.push({ ...call });
-    } else {
-      known.count += call.count;
-    }
-  }
-  warn(report, run);
-}
-
-function warn(report: SimulateReport, run: UserRun): void {
-  const isBlind = run.stateValueCount <= 1 && run.comparedStates > 0;
-  for (const warning of [...run.warnings, ...(isBlind ? [NO_STATE] : [])]) {
-    if (!report.warnings.includes(warning)) {
-      report.warnings.push(warning);
-    }
-  }
-}
-
-const NO_STATE =
-  'no state can be seen: private fields (#name) and closures are hidden from the judge. Only ' +
-  'what the service sends was compared; give simulate() a stateOf(service), or the service a ' +
-  'stateHash()';

@@ -21,6 +21,7 @@ const STEP_TAG = 0x7374;
 /** Folds a state into 64 bits. */
 class HashSink implements StateSink {
   readonly hash = new TraceHash();
+  readonly hiddenClasses = new Set<string>();
   readonly #float = new Float64Array(1);
   readonly #words = new Int32Array(this.#float.buffer);
 
@@ -69,23 +70,31 @@ class HashSink implements StateSink {
     this.hash.addWord(BYTES_TAG);
     this.hash.addBytes(value, 0, value.length);
   }
+
+  hidden(className: string): void {
+    this.hiddenClasses.add(className);
+  }
 }
 
 /** A state's hash, and how many values it took. */
 export interface StateHash {
   readonly digest: string;
   readonly valueCount: number;
+  /** Classes of objects that show nothing of what they may hold. */
+  readonly hiddenClasses: ReadonlySet<string>;
 }
 
 export function hashState(state: unknown, opaqueNames?: OpaqueNames): StateHash {
   const sink = new HashSink();
   const valueCount = walkState(state, sink, opaqueNames);
-  return { digest: sink.hash.digest(), valueCount };
+  return { digest: sink.hash.digest(), valueCount, hiddenClasses: sink.hiddenClasses };
 }
 
 /** A state as lines: the path of each value, and the value. */
 export type StateText = ReadonlyMap<string, string>;
 
+/** What a state is called in the paths. */
+export const STATE_ROOT = 'state';
 const ORDER_SUFFIX = ' (order)';
 
 /** An object that is being visited. */
@@ -97,6 +106,8 @@ interface OpenObject {
 /** Writes a line for each value of a state. */
 class TextSink implements StateSink {
   readonly lines = new Map<string, string>();
+  /** Of each class of objects that show nothing, the path of the first one. */
+  readonly hiddenPaths = new Map<string, string>();
   readonly #paths: string[];
   readonly #objects: OpenObject[] = [];
 
@@ -151,6 +162,12 @@ class TextSink implements StateSink {
     }
   }
 
+  hidden(className: string): void {
+    if (!this.hiddenPaths.has(className)) {
+      this.hiddenPaths.set(className, this.#path());
+    }
+  }
+
   #path(): string {
     return this.#paths.at(-1) as string;
   }
@@ -163,10 +180,24 @@ class TextSink implements StateSink {
 }
 
 /** @param root what the state is called in the paths. */
-export function textOfState(state: unknown, root = 'state', opaqueNames?: OpaqueNames): StateText {
+export function textOfState(
+  state: unknown,
+  root = STATE_ROOT,
+  opaqueNames?: OpaqueNames,
+): StateText {
   const sink = new TextSink(root);
   walkState(state, sink, opaqueNames);
   return sink.lines;
+}
+
+/** Classes of objects that show nothing of what they may hold, with the path of the first one. */
+export function hiddenPathsOf(
+  state: unknown,
+  opaqueNames?: OpaqueNames,
+): ReadonlyMap<string, string> {
+  const sink = new TextSink(STATE_ROOT);
+  walkState(state, sink, opaqueNames);
+  return sink.hiddenPaths;
 }
 
 /** Long text keeps a hash of all of it, so that texts are equal only when the values are. */

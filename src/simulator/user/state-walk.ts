@@ -3,8 +3,14 @@
 //
 // Maps, sets and objects are visited in the order in which they would be iterated: a service that
 // iterates them acts in that order, so two states that differ in nothing else are different states.
+// Private fields and the variables of closures cannot be seen. Where that may hide all that an
+// object holds, the sink is told.
 
 import { ErrorCode, PawlError } from '../../errors.js';
+import { Replier } from '../../service/request.js';
+import { SnapshotArray } from '../../service/snapshot-array.js';
+import { SnapshotBytesMap } from '../../service/snapshot-bytes-map.js';
+import { SnapshotMap } from '../../service/snapshot-map.js';
 
 /** Values in a state at most; 8 bytes of binary data count as one. */
 export const STATE_VALUES_MAX = 5_000_000;
@@ -29,6 +35,8 @@ export interface StateSink {
   /** Anything that its name tells completely, such as `true` or `12n`. */
   word(value: string): void;
   bytes(value: Uint8Array): void;
+  /** The object that was opened last shows nothing of what it may hold. */
+  hidden?(className: string): void;
 }
 
 /** Names objects that belong to Pawl and are not looked into; undefined for all others. */
@@ -116,19 +124,12 @@ class Walk {
   #visitCollection(name: string, value: object): void {
     const keys = Object.keys(value);
     const symbols = Object.getOwnPropertySymbols(value);
-    const size = value instanceof Map || value instanceof Set ? value.size : 0;
-    this.#sink.open(name, keys.length + symbols.length + size);
-    if (value instanceof Map) {
-      this.#visitMap(value);
-    } else if (value instanceof Set) {
-      let index = 0;
-      for (const entry of value) {
-        this.#part(StepKind.SetValue, index++, entry);
-      }
-    } else {
-      const text = wholeText(value);
-      if (text !== undefined) {
-        this.#sink.word(text);
+    const fieldCount = keys.length + symbols.length;
+    this.#sink.open(name, fieldCount + contentSize(value));
+    if (!this.#visitContent(value)) {
+      const fields = [...keys, ...symbols].map((key) => Reflect.get(value, key));
+      if (isHidden(value, fields, this.#opaqueNames)) {
+        this.#sink.hidden?.(name);
       }
     }
     for (const key of keys) {
@@ -140,9 +141,39 @@ class Walk {
     this.#sink.close();
   }
 
-  #visitMap(map: Map<unknown, unknown>): void {
+  /** Visits what is no field of an object; false where nothing is known of such a content. */
+  #visitContent(value: object): boolean {
+    if (value instanceof Map || value instanceof SnapshotMap) {
+      this.#visitEntries(value);
+    } else if (value instanceof Set) {
+      this.#visitValues(StepKind.SetValue, value);
+    } else if (value instanceof SnapshotArray) {
+      this.#visitValues(StepKind.Index, value);
+    } else if (value instanceof SnapshotBytesMap) {
+      value.forEach((key, bytes) => {
+        this.#count(key.length / BYTES_PER_VALUE);
+        this.#part(StepKind.MapKey, bytesKeyText(key), bytes);
+      });
+    } else {
+      const text = wholeText(value);
+      if (text === undefined) {
+        return false;
+      }
+      this.#sink.word(text);
+    }
+    return true;
+  }
+
+  #visitValues(kind: StepKind, values: Iterable<unknown>): void {
     let index = 0;
-    for (const [key, value] of map) {
+    for (const value of values) {
+      this.#part(kind, index++, value);
+    }
+  }
+
+  #visitEntries(entries: Iterable<[unknown, unknown]>): void {
+    let index = 0;
+    for (const [key, value] of entries) {
       if (typeof key === 'object' && key !== null) {
         this.#part(StepKind.MapEntry, index, [key, value]);
       } else {
@@ -205,16 +236,61 @@ function keyText(key: unknown): string {
   return typeof key === 'string' ? JSON.stringify(key) : wordOf(key);
 }
 
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+/** A key of bytes: as text where it is one, otherwise as hexadecimal digits. */
+function bytesKeyText(key: Uint8Array): string {
+  const text = Array.from(key, (byte) => String.fromCharCode(byte)).join('');
+  return PRINTABLE.test(text)
+    ? `bytes of ${JSON.stringify(text)}`
+    : `bytes ${Array.from(key, (byte) => byte.toString(16).padStart(2, '0')).join(' ')}`;
+}
+
+/** Parts of an object that are no fields. */
+function contentSize(value: object): number {
+  if (value instanceof Map || value instanceof Set) {
+    return value.size;
+  }
+  if (value instanceof SnapshotMap || value instanceof SnapshotBytesMap) {
+    return value.size;
+  }
+  return value instanceof SnapshotArray ? value.length : 0;
+}
+
+/**
+ * Whether nothing of what an object may hold is seen: an instance of a class whose fields, if it
+ * has any, are functions and what belongs to others, or functions that may share variables.
+ */
+function isHidden(value: object, fields: readonly unknown[], opaqueNames: OpaqueNames): boolean {
+  const isEmpty = (field: unknown): boolean =>
+    typeof field === 'function' ||
+    (typeof field === 'object' && field !== null && opaqueNames(field) !== undefined);
+  if (!fields.every(isEmpty)) {
+    return false;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || prototype === Object.prototype;
+  return !isPlain || fields.some((field) => typeof field === 'function');
+}
+
 function classNameOf(value: object): string {
   const made: unknown = value.constructor;
   return typeof made === 'function' ? made.name : 'Object';
 }
 
-/** What cannot be looked into: it has no parts that a service could read in order. */
+/** Kinds without parts that a service could read in order, or without state. */
+const OPAQUE_TAGS: readonly string[] = [
+  ...['WeakMap', 'WeakSet', 'WeakRef', 'Promise'],
+  ...['TextEncoder', 'TextDecoder'],
+];
+
+/** What cannot be looked into, or need not. */
 function opaqueName(value: object): string | undefined {
+  if (value instanceof Replier) {
+    return 'a Replier';
+  }
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
-  const isOpaque = tag === 'WeakMap' || tag === 'WeakSet' || tag === 'WeakRef';
-  return isOpaque || tag === 'Promise' ? `a ${tag}` : undefined;
+  return OPAQUE_TAGS.includes(tag) || tag.startsWith('Intl.') ? `a ${tag}` : undefined;
 }
 
 /** Built-in values whose content is no own field. */
@@ -225,6 +301,8 @@ function wholeText(value: object): string | undefined {
     case '[object Error]':
     case '[object RegExp]':
       return String(value);
+    case '[object URL]':
+    case '[object URLSearchParams]':
     case '[object Number]':
     case '[object String]':
     case '[object Boolean]':

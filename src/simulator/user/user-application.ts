@@ -5,11 +5,12 @@ import type { LogReader, MessageConsumer } from '../../cluster/log-poller.js';
 import { OutputHistory } from '../../cluster/output-history.js';
 import { ErrorCode, PawlError } from '../../errors.js';
 import { POSITION_NULL, type Position } from '../../position.js';
+import { CloseReason } from '../../protocol/codecs/enumerations.js';
 import type { ClusteredService } from '../../service/clustered-service.js';
 import { ServiceContainer } from '../../service/service-container.js';
 import type { Application } from '../application.js';
 import { describeError } from '../describe-error.js';
-import type { GlobalGuard } from '../global-guard.js';
+import { type GlobalGuard, promiseText } from '../global-guard.js';
 import type { Judge } from '../invariants/judge.js';
 import type { ArenaPool } from '../simulated-cluster.js';
 import type { CommandSource, SimulatedClient } from '../workload.js';
@@ -74,7 +75,10 @@ export class UserApplication<S extends ClusteredService> implements Application 
   readonly #parts: UserApplicationParts<S>;
   readonly #commands: UserCommands[] = [];
   readonly #clientOfSession = new Map<number, number>();
+  /** As the log has them. */
+  readonly #openSessions = new Set<number>();
   readonly #views: InstanceView[] = [];
+  readonly #watched: (WatchedService | undefined)[] = [];
   readonly #fragments: LogFragment[] = [];
   readonly #processCounts: number[] = [];
   #clients: readonly SimulatedClient[] = [];
@@ -115,6 +119,14 @@ export class UserApplication<S extends ClusteredService> implements Application 
     return this.#fragmentsLength <= REPLAY_LENGTH_MAX;
   }
 
+  /** Classes in the state that show nothing of what they may hold, unless the service hashes it. */
+  get hiddenPaths(): ReadonlyMap<string, string> {
+    const isHashed =
+      this.#parts.options.stateOf === undefined &&
+      this.services.some((service) => typeof service?.stateHash === 'function');
+    return isHashed ? new Map() : this.judge.hiddenPaths;
+  }
+
   /** The members' services, as their last processes left them. */
   get services(): readonly S[] {
     return this.#views.map((view) => view.service as S);
@@ -145,6 +157,8 @@ export class UserApplication<S extends ClusteredService> implements Application 
       random: world.random.fork(`queries of workload ${clientId}`),
       appliedPosition: () => this.#appliedPosition,
       onAnswer: (id, answer) => this.#onAnswer(id, answer),
+      isSessionOpen: (sessionId) => this.#openSessions.has(sessionId),
+      takePromise: () => this.#parts.guard?.takePromise(),
     });
     commands.onSessionOpened = (id) => this.#clientOfSession.set(id, clientId);
     this.#commands[clientId] = commands;
@@ -173,6 +187,9 @@ export class UserApplication<S extends ClusteredService> implements Application 
 
   /** Members that ended at the same position must be equal there, sampled or not. */
   checkEnd(): void {
+    for (const watched of this.#watched) {
+      watched?.onLoaded();
+    }
     const end = Math.max(...this.#views.map((view) => view.position));
     for (const view of this.#views.filter(({ position }) => position === end)) {
       view.checkEnd();
@@ -243,9 +260,12 @@ export class UserApplication<S extends ClusteredService> implements Application 
     const instance = this.#instanceCount++;
     const machine = new UserMachine(world, memberId, instance, this.calls);
     const container: ServiceContainer = new ServiceContainer(() => {
-      this.#setMachine(machine);
+      this.#enter(machine);
       const service = options.service();
-      this.#setMachine(undefined);
+      const fault = this.#leave();
+      if (fault !== undefined) {
+        throw new PawlError(ErrorCode.ServiceFailed, `service() ${fault}`);
+      }
       if (typeof service?.onSessionMessage !== 'function') {
         return service;
       }
@@ -256,7 +276,12 @@ export class UserApplication<S extends ClusteredService> implements Application 
         this.#views[memberId] = view;
       }
       const position = (): Position => container.position;
-      return new WatchedService(service, this.#observe(view, machine, position, hooks), instance);
+      const observer = this.#observe(view, machine, position, hooks);
+      const watched = new WatchedService(service, observer, instance);
+      if (memberId !== undefined) {
+        this.#watched[memberId] = watched;
+      }
+      return watched;
     });
     return container;
   }
@@ -268,8 +293,8 @@ export class UserApplication<S extends ClusteredService> implements Application 
     hooks: InstanceHooks,
   ): ServiceObserver {
     return {
-      onEnter: () => this.#setMachine(machine),
-      onLeave: () => this.#setMachine(undefined),
+      onEnter: () => this.#enter(machine),
+      onLeave: () => this.#leave(),
       onBeforeEvent: (event: WatchedEvent, outputs: EventOutputs) => {
         machine.position = event.position;
         hooks.onEvent?.(event);
@@ -290,19 +315,46 @@ export class UserApplication<S extends ClusteredService> implements Application 
     };
   }
 
-  #setMachine(machine: UserMachine | undefined): void {
+  /** Code of a service begins to run on a machine. */
+  #enter(machine: UserMachine): void {
     const { guard } = this.#parts;
     if (guard !== undefined) {
+      guard.takePromise();
       guard.machine = machine;
     }
   }
 
+  /** It has ended. Returns what is wrong, if it has started something for later. */
+  #leave(): string | undefined {
+    const { guard } = this.#parts;
+    if (guard === undefined) {
+      return undefined;
+    }
+    guard.machine = undefined;
+    const place = guard.takePromise();
+    return place === undefined ? undefined : promiseText(place);
+  }
+
   /** Called before the judge knows of the event: the first instance there counts it. */
   #countApplied(event: WatchedEvent): void {
-    this.#appliedPosition = Math.max(this.#appliedPosition, event.position);
-    if (event.kind === 'message' && this.judge.recordAt(event.position) === undefined) {
+    const { bytes, closeReason, kind, position, sessionId } = event;
+    this.#appliedPosition = Math.max(this.#appliedPosition, position);
+    if (this.judge.recordAt(position) !== undefined) {
+      return;
+    }
+    const clientId = this.#clientOfSession.get(sessionId) ?? -1;
+    const client = this.#clients[clientId];
+    if (kind === 'message' && bytes !== undefined) {
       this.commandCount++;
-      this.#clients[this.#clientOfSession.get(event.sessionId) ?? -1]?.onApplied();
+      client?.onApplied(bytes);
+    } else if (kind === 'session open') {
+      this.#openSessions.add(sessionId);
+    } else if (kind === 'session close') {
+      this.#openSessions.delete(sessionId);
+      const isCurrent = this.#commands[clientId]?.sessionId === sessionId;
+      if (isCurrent && closeReason !== CloseReason.Timeout) {
+        client?.onHungUp();
+      }
     }
   }
 
@@ -356,9 +408,11 @@ export class UserApplication<S extends ClusteredService> implements Application 
   /** Runs code of the user that is no part of the run, such as a last check. */
   report(judge: string, check: () => string | undefined): void {
     try {
-      const text = check();
+      const text: unknown = check();
       if (typeof text === 'string') {
         this.#parts.judge.report(judge, text);
+      } else if (typeof (text as { then?: unknown } | undefined)?.then === 'function') {
+        this.#parts.judge.report(judge, 'returned a promise: what it says later is not heard');
       }
     } catch (error) {
       this.#parts.judge.report(judge, describeError(error));

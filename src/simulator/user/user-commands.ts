@@ -3,6 +3,7 @@
 import type { PawlError } from '../../errors.js';
 import { REQUEST_HEADER_LENGTH } from '../../service/request.js';
 import { describeError } from '../describe-error.js';
+import { promiseText } from '../global-guard.js';
 import type { Judge } from '../invariants/judge.js';
 import type { ClientReads, CommandSource, WorkloadOptions } from '../workload.js';
 import type { SimulateOptions, WorkloadClient, WorkloadContext } from './simulate-options.js';
@@ -10,10 +11,14 @@ import { type ClientAnswer, UserQueries, type UserQueriesParts } from './user-qu
 
 const TWO_POW_32 = 0x1_0000_0000;
 
-/** What the queries of a client need of its run. */
-export type QueryParts = Pick<UserQueriesParts, 'time' | 'random' | 'appliedPosition'> & {
+/** What a client needs of its run. */
+export type ClientParts = Pick<UserQueriesParts, 'time' | 'random' | 'appliedPosition'> & {
   /** Judges an answer by what instances have answered. */
   readonly onAnswer: (clientId: number, answer: ClientAnswer) => void;
+  /** Whether the log has a session. */
+  readonly isSessionOpen: (sessionId: number) => boolean;
+  /** Where a promise was made since the last time; undefined where none was. */
+  readonly takePromise: () => string | undefined;
 };
 
 /** One client over all its sessions. */
@@ -22,8 +27,9 @@ export class UserCommands implements CommandSource {
   readonly #clientId: number;
   readonly #headerLength: number;
   readonly #encoder = new TextEncoder();
-  readonly #queryParts: QueryParts;
-  #sessionId = 0;
+  readonly #parts: ClientParts;
+  /** Of the last session that the client had. */
+  sessionId = 0;
   #client: WorkloadClient | undefined;
   /** Messages that have arrived. */
   replyCount = 0;
@@ -33,10 +39,10 @@ export class UserCommands implements CommandSource {
     options: Pick<SimulateOptions, 'workload' | 'requests'>,
     context: WorkloadContext,
     judge: Judge,
-    queryParts: QueryParts,
+    parts: ClientParts,
   ) {
     this.#judge = judge;
-    this.#queryParts = queryParts;
+    this.#parts = parts;
     this.#clientId = context.clientId;
     this.#headerLength = options.requests === true ? REQUEST_HEADER_LENGTH : 0;
     this.#guard('workload()', () => {
@@ -91,8 +97,12 @@ export class UserCommands implements CommandSource {
   }
 
   onSession(sessionId: number): void {
-    this.#sessionId = sessionId;
+    this.sessionId = sessionId;
     this.onSessionOpened?.(sessionId);
+  }
+
+  isSessionOpen(): boolean {
+    return this.#parts.isSessionOpen(this.sessionId);
   }
 
   /** None where the workload has no `nextQuery`. */
@@ -100,12 +110,12 @@ export class UserCommands implements CommandSource {
     if (this.#client?.nextQuery === undefined) {
       return undefined;
     }
-    const { onAnswer, ...parts } = this.#queryParts;
+    const { appliedPosition, onAnswer, random, time } = this.#parts;
     return new UserQueries({
-      ...parts,
+      ...{ appliedPosition, random, time },
       intervalNs:
         readIntervalNs === undefined || readIntervalNs === 0 ? intervalNs : readIntervalNs,
-      sessionId: () => this.#sessionId,
+      sessionId: () => this.sessionId,
       next: () => this.#nextQuery(),
       onAnswer: (answer) => {
         onAnswer(this.#clientId, answer);
@@ -153,10 +163,14 @@ export class UserCommands implements CommandSource {
 
   /** Code of the user: what it says, or throws, ends the run. */
   #guard(what: string, code: () => string | undefined): void {
+    const { takePromise } = this.#parts;
     try {
+      takePromise();
       const text = code();
-      if (typeof text === 'string') {
-        this.#judge.report('workload', `${what} of client ${this.#clientId} ${text}`);
+      const place = takePromise();
+      const fault = place === undefined ? text : promiseText(place);
+      if (typeof fault === 'string') {
+        this.#judge.report('workload', `${what} of client ${this.#clientId} ${fault}`);
       }
     } catch (error) {
       const text = `${what} of client ${this.#clientId} threw ${describeError(error)}`;

@@ -9,6 +9,7 @@
 import { ErrorCode, PawlError } from '../../errors.js';
 import type {
   ClientQuery,
+  ClientRequest,
   ClientSession,
   CloseReason,
   Cluster,
@@ -16,9 +17,12 @@ import type {
   LeadershipTerm,
   Role,
 } from '../../service/clustered-service.js';
+import type { SnapshotImage, SnapshotPublication } from '../../service/snapshot-publication.js';
 import { EventOutputs } from './event-outputs.js';
 import { WatchedCluster, WatchedSession } from './watched-cluster.js';
 import { type QueryOutcome, WatchedQuery } from './watched-query.js';
+import { WatchedRequest } from './watched-request.js';
+import { WatchedPublication } from './watched-snapshot.js';
 
 /** Where a message begins in the buffer that a service gets: a service has to respect it. */
 const MESSAGE_OFFSET = 64;
@@ -27,11 +31,15 @@ const SPOILT_BYTE_BASE = 0xd0;
 export type WatchedEventKind =
   | 'start'
   | 'message'
+  | 'request'
   | 'session open'
   | 'session close'
   | 'timer'
   | 'service message'
-  | 'leadership term';
+  | 'leadership term'
+  /** A snapshot is taken here, and what an instance is that was made from one of here. */
+  | 'snapshot'
+  | 'load';
 
 /** An event as the service got it. */
 export interface WatchedEvent {
@@ -45,13 +53,16 @@ export interface WatchedEvent {
   readonly bytes: Uint8Array | undefined;
   /** Correlation id of a timer that has fired; 0 otherwise. */
   readonly timerId: number;
+  /** Why a session was closed. */
+  readonly closeReason?: CloseReason;
 }
 
 /** Told what happens to one instance of a service. */
 export interface ServiceObserver {
-  /** Code of the service begins to run, and has ended. */
+  /** Code of the service begins to run. */
   onEnter(): void;
-  onLeave(): void;
+  /** It has ended. Returns what is wrong with how it ran, if anything is. */
+  onLeave(): string | undefined;
   onBeforeEvent(event: WatchedEvent, outputs: EventOutputs): void;
   onEvent(event: WatchedEvent, outputs: EventOutputs): void;
   /** Around a callback that must not change the state. */
@@ -86,8 +97,12 @@ export class WatchedService implements ClusteredService {
   #cluster: WatchedCluster | undefined;
   #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
-  /** Left out where the service has none: its queries are refused, as in production. */
+  /** The event of which the service is being brought to the state; undefined when it is there. */
+  #loading: WatchedEvent | undefined;
+  // Left out where the service has none: then it is asked for none, as in production.
   readonly onQuery?: NonNullable<ClusteredService['onQuery']>;
+  readonly onRequest?: NonNullable<ClusteredService['onRequest']>;
+  readonly onTakeSnapshot?: NonNullable<ClusteredService['onTakeSnapshot']>;
 
   /** @param instance tells the instances of a run apart. */
   constructor(service: ClusteredService, observer: ServiceObserver, instance: number) {
@@ -98,11 +113,25 @@ export class WatchedService implements ClusteredService {
     if (service.onQuery !== undefined) {
       this.onQuery = (...query) => this.#runQuery(...query);
     }
+    if (service.onRequest !== undefined) {
+      this.onRequest = (...request) => this.#runRequest(...request);
+    }
+    if (service.onTakeSnapshot !== undefined) {
+      this.onTakeSnapshot = (snapshot) => this.#takeSnapshot(snapshot);
+    }
   }
 
-  onStart(cluster: Cluster): void {
+  get snapshotVersion(): number {
+    return this.service.snapshotVersion ?? 0;
+  }
+
+  onStart(cluster: Cluster, image?: SnapshotImage): void {
     const watched = new WatchedCluster(cluster, this.#outputs);
     this.#cluster = watched;
+    if (image !== undefined) {
+      this.#startFrom(image, watched);
+      return;
+    }
     this.#event('onStart', eventOf('start', cluster.logPosition(), 0), () =>
       this.service.onStart?.(watched),
     );
@@ -141,7 +170,8 @@ export class WatchedService implements ClusteredService {
   onSessionClose(session: ClientSession, timestamp: number, reason: CloseReason): void {
     const watched = this.#watched(session);
     this.#cluster?.forget(session.id);
-    const event = eventOf('session close', this.#position(), timestamp, session.id);
+    const closed = eventOf('session close', this.#position(), timestamp, session.id);
+    const event = { ...closed, closeReason: reason };
     this.#event('onSessionClose', event, () =>
       this.service.onSessionClose?.(watched, timestamp, reason),
     );
@@ -190,9 +220,76 @@ export class WatchedService implements ClusteredService {
     this.#local('onTerminate', () => this.service.onTerminate?.());
   }
 
+  /** The snapshot that the instance was started from is loaded to its end. */
+  onLoaded(): void {
+    const event = this.#loading;
+    this.#loading = undefined;
+    if (event !== undefined) {
+      this.#observer.onEvent(event, this.#outputs);
+    }
+  }
+
+  #startFrom(image: SnapshotImage, cluster: WatchedCluster): void {
+    const { logPosition, timestamp, version } = image;
+    this.#loading = eventOf('load', logPosition, timestamp);
+    this.#outputs.clear();
+    this.#observer.onBeforeEvent(this.#loading, this.#outputs);
+    const watched: SnapshotImage = {
+      ...{ logPosition, timestamp, version },
+      read: (handler) =>
+        image.read((buffer, offset, length) => {
+          this.#copyOf(buffer, offset, length);
+          this.#enter('the handler of snapshot.read()', () => {
+            handler(this.#view, MESSAGE_OFFSET, length);
+            this.#spoil(length);
+          });
+        }),
+    };
+    this.#enter('onStart', () => this.service.onStart?.(cluster, watched));
+  }
+
+  /** Where a snapshot is taken the state is known, and taking it must leave that as it is. */
+  #takeSnapshot(snapshot: SnapshotPublication): void {
+    this.onLoaded();
+    const time = this.#cluster?.time() ?? 0;
+    const event = eventOf('snapshot', this.#position(), time);
+    const enter = (run: () => unknown): void => this.#enter('a view of a snapshot', run);
+    const watched = new WatchedPublication(snapshot, this.#outputs, enter);
+    this.#outputs.clear();
+    this.#observer.onBeforeEvent(event, this.#outputs);
+    this.#local('onTakeSnapshot', () => this.service.onTakeSnapshot?.(watched));
+    this.#observer.onEvent(event, this.#outputs);
+  }
+
+  #runRequest(
+    request: ClientRequest,
+    timestamp: number,
+    buffer: DataView,
+    offset: number,
+    length: number,
+  ): void {
+    const bytes = this.#copyOf(buffer, offset, length);
+    const session = this.#watched(request.session);
+    const watched = new WatchedRequest(request, session, this.#outputs);
+    const event = eventOf('request', this.#position(), timestamp, session.id, bytes);
+    this.#event('onRequest', event, () => {
+      const { service } = this;
+      const result: unknown = service.onRequest?.(
+        watched,
+        timestamp,
+        this.#view,
+        MESSAGE_OFFSET,
+        length,
+      );
+      this.#spoil(length);
+      return result;
+    });
+  }
+
   /** A query has a buffer of its own: a view of a message that was kept shows nonsense here too. */
   #runQuery(query: ClientQuery, buffer: DataView, offset: number, length: number): void {
     const { service } = this;
+    this.onLoaded();
     const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length).slice();
     const given = new Uint8Array(MESSAGE_OFFSET + length);
     given.set(bytes, MESSAGE_OFFSET);
@@ -224,6 +321,7 @@ export class WatchedService implements ClusteredService {
 
   #event(callback: string, event: WatchedEvent, run: () => unknown): void {
     const observer = this.#observer;
+    this.onLoaded();
     this.#outputs.clear();
     observer.onBeforeEvent(event, this.#outputs);
     this.#enter(callback, run);
@@ -238,6 +336,7 @@ export class WatchedService implements ClusteredService {
 
   #enter(callback: string, run: () => unknown): void {
     this.#observer.onEnter();
+    let fault: string | undefined;
     try {
       const result = run();
       if (typeof (result as { then?: unknown } | undefined)?.then === 'function') {
@@ -248,7 +347,10 @@ export class WatchedService implements ClusteredService {
         );
       }
     } finally {
-      this.#observer.onLeave();
+      fault = this.#observer.onLeave();
+    }
+    if (fault !== undefined) {
+      throw new PawlError(ErrorCode.ServiceFailed, `${callback} ${fault}`);
     }
   }
 

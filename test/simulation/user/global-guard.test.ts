@@ -2,7 +2,11 @@
 // afterwards everything is as it was.
 
 import { randomInt, randomUUID } from 'node:crypto';
+import { promises } from 'node:fs';
+import { connect } from 'node:net';
+import { nextTick } from 'node:process';
 import { setTimeout as setTimer } from 'node:timers';
+import { setTimeout as setPromisedTimer } from 'node:timers/promises';
 import test from 'tape';
 import { GlobalGuard, type GuardedMachine } from '../../../src/simulator/global-guard.js';
 import { ArenaPool, Simulation } from '../../../src/simulator/index.js';
@@ -25,6 +29,7 @@ const IMPOSSIBLE: Record<string, () => unknown> = {
   'setTimeout()': () => setTimeout(() => undefined, 0),
   'setInterval()': () => setInterval(() => undefined, 1_000),
   'setImmediate()': () => setImmediate(() => undefined),
+  'process.nextTick()': () => process.nextTick(() => undefined),
   'queueMicrotask()': () => queueMicrotask(() => undefined),
   'fetch()': () => fetch('http://127.0.0.1:1/'),
   'new Promise()': () => new Promise(() => undefined),
@@ -70,10 +75,34 @@ test('functions that were imported from modules of Node.js are guarded too', (t)
     thrownBy(() => randomUUID()),
     thrownBy(() => randomInt(5)),
     thrownBy(() => setTimer(() => undefined, 0)),
+    thrownBy(() => nextTick(() => undefined)),
+    thrownBy(() => setPromisedTimer(0)),
+    thrownBy(() => connect(1, '127.0.0.1')),
   ]);
   for (const message of messages) {
     t.match(message, /was called within a simulated run/);
   }
+  t.end();
+});
+
+test('promises of native async functions are noted, with the place, while a run lasts', (t) => {
+  const guard = new GlobalGuard();
+  const later = async (): Promise<number> => 1;
+  const read = (): unknown => promises.access('.');
+  const places = guard.run(() => {
+    const found: (string | undefined)[] = [];
+    for (const start of [later, later, read, () => undefined]) {
+      void start();
+      found.push(guard.takePromise());
+    }
+    return found;
+  });
+  for (const place of places.slice(0, 3)) {
+    t.match(place ?? '', /global-guard\.test\.ts:\d+:\d+$/);
+  }
+  t.equal(places[3], undefined, 'nothing is noted where nothing was made');
+  void later();
+  t.equal(guard.takePromise(), undefined, 'nor after the run');
   t.end();
 });
 
@@ -125,7 +154,11 @@ test('what is decided by arguments alone is not touched', (t) => {
 });
 
 test('afterwards everything is as it was, also when the run threw', (t) => {
-  const before = [Date, Math.random, performance.now, setTimeout, Promise, process.hrtime];
+  const replaced = () => [
+    ...[Date, Math.random, performance.now, setTimeout, Promise],
+    ...[process.hrtime, process.nextTick],
+  ];
+  const before = replaced();
   const keys = Object.getOwnPropertyNames(performance);
   t.throws(
     () =>
@@ -134,7 +167,7 @@ test('afterwards everything is as it was, also when the run threw', (t) => {
       }),
     /the run failed/,
   );
-  t.deepEqual([Date, Math.random, performance.now, setTimeout, Promise, process.hrtime], before);
+  t.deepEqual(replaced(), before);
   t.deepEqual(Object.getOwnPropertyNames(performance), keys);
   t.equal(typeof randomUUID(), 'string');
   t.notOk(GlobalGuard.isInstalled);

@@ -10,6 +10,7 @@ import type {
   Role,
 } from '../../../src/service/clustered-service.js';
 import { Replier } from '../../../src/service/request.js';
+import { SnapshotMap } from '../../../src/service/snapshot-map.js';
 import {
   type SimulateFailure,
   type SimulateOptions,
@@ -323,6 +324,42 @@ test('private fields are reached by stateHash or stateOf, and missed with a warn
   t.match(failureOf(() => new Hashed()).message, /state\.stateHash: "0\.\d+" on member/);
   const seen = failureOf(() => new Private(), { stateOf: (service) => service.last });
   t.match(seen.message, /state: 0\.\d+ on member/);
+  t.end();
+});
+
+test("state in Pawl's own collections is compared, and what shows nothing is named", (t) => {
+  class Counts extends Notes {
+    readonly counts = new SnapshotMap<string, number>();
+    override note(text: string): void {
+      this.counts.set(text, Math.random());
+    }
+  }
+  const { message } = failureOf(() => new Counts());
+  t.match(message, /state\.counts\.get\("note \d+"\): 0\.\d+ on member/);
+  class Tally {
+    #sum = 0;
+    add(value: number): number {
+      this.#sum += value;
+      return this.#sum;
+    }
+  }
+  class Tallied extends Notes {
+    readonly tally = new Tally();
+    override note(text: string): void {
+      this.tally.add(text.length);
+    }
+  }
+  const { warnings } = simulate({ ...SHORT, seeds: 2, service: () => new Tallied() });
+  t.equal(warnings.length, 1, warnings.join('; '));
+  t.match(warnings[0] ?? '', /nothing of state\.tally can be seen, .* class Tally.* stateOf/);
+  const closures = simulate({
+    ...SHORT,
+    service: () => {
+      let count = 0;
+      return { onSessionMessage: () => void count++ };
+    },
+  });
+  t.match(closures.warnings[0] ?? '', /no state can be seen/);
   t.end();
 });
 

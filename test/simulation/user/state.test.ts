@@ -1,7 +1,16 @@
 // States of services: whatever is equal has one hash, whatever differs is found and named.
 
 import test from 'tape';
-import { differencesOf, hashState, textOfState } from '../../../src/simulator/user/state-sinks.js';
+import { Replier } from '../../../src/service/request.js';
+import { SnapshotArray } from '../../../src/service/snapshot-array.js';
+import { SnapshotBytesMap } from '../../../src/service/snapshot-bytes-map.js';
+import { SnapshotMap } from '../../../src/service/snapshot-map.js';
+import {
+  differencesOf,
+  hashState,
+  hiddenPathsOf,
+  textOfState,
+} from '../../../src/simulator/user/state-sinks.js';
 import { STATE_VALUES_MAX, walkState } from '../../../src/simulator/user/state-walk.js';
 
 const digest = (state: unknown): string => hashState(state).digest;
@@ -115,5 +124,65 @@ test('the cost of a state is how many values it has', (t) => {
   };
   t.equal(walkState({ a: 1, b: [1, 2] }, sink), 5, 'two objects and three numbers');
   t.equal(walkState(new Uint8Array(80), sink), 11, 'eight bytes count as one');
+  t.end();
+});
+
+/** Pawl's own collections, with these entries. */
+function collections(...keys: string[]) {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const map = new SnapshotMap<string, number>();
+  const list = new SnapshotArray<string>();
+  const table = new SnapshotBytesMap();
+  for (const key of keys) {
+    map.set(key, key.length);
+    list.push(key);
+    table.set(bytes(key), bytes(`value of ${key}`));
+  }
+  return { map, list, table };
+}
+
+test("the contents of Pawl's own collections are seen", (t) => {
+  t.equal(digest(collections('a', 'b')), digest(collections('a', 'b')));
+  const found = differencesOf(textOfState(collections('a', 'b')), textOfState(collections('a')));
+  const paths = found.map(({ path }) => path);
+  t.deepEqual(paths, ['state.map.get("b")', 'state.list[1]', 'state.table.get(bytes of "b")']);
+  for (const name of ['map', 'list', 'table'] as const) {
+    const ordered = collections('a', 'b')[name];
+    t.notEqual(digest(ordered), digest(collections('b', 'a')[name]), `the order of ${name}`);
+  }
+  t.deepEqual([...hiddenPathsOf(collections('a'))], []);
+  t.end();
+});
+
+test('objects that show nothing of what they may hold are named by class and path', (t) => {
+  class Sealed {
+    #value = 0;
+    add(): number {
+      return ++this.#value;
+    }
+  }
+  class Wrapper extends Sealed {
+    readonly log = (): void => undefined;
+  }
+  const count = { value: 0 };
+  const closure = { add: () => ++count.value };
+  const state = {
+    items: new Map([['k', new Sealed()]]),
+    other: [new Sealed(), new Wrapper()],
+    closure,
+  };
+  const expected = [
+    ['Sealed', 'state.items.get("k")'],
+    ['Wrapper', 'state.other[1]'],
+    ['Object', 'state.closure'],
+  ];
+  t.deepEqual([...hiddenPathsOf(state)], expected);
+  t.deepEqual([...hashState(state).hiddenClasses], ['Sealed', 'Wrapper', 'Object']);
+  const open = {
+    ...{ empty: {}, date: new Date(0), error: new Error('x'), url: new URL('a:b'), set: new Set() },
+    ...{ account: new Account(), decoder: new TextDecoder(), replier: new Replier(), when: null },
+    ...{ bytes: new Uint8Array(2), map: new Map(), pattern: /x/, none: Object.create(null) },
+  };
+  t.deepEqual([...hiddenPathsOf(open)], []);
   t.end();
 });
