@@ -83,7 +83,11 @@ export function roomForStream(
   const answerCount = unansweredCount === 0 ? 0 : unansweredCount + EGRESS_SPARE_COUNT;
   const answers = publicationSlabs(config.egressTermLength, answerCount);
   // As whoever answers asks for it: what is taken here can be answered.
-  if (arena.canAllocateAll([{ length, count: 1 }, ...answers, { length: reserve, count: 1 }])) {
+  const [stream, spare] = [
+    { length, count: 1 },
+    { length: reserve, count: 1 },
+  ];
+  if (arena.canAllocateAll([stream, ...answers, spare])) {
     return true;
   }
   const answersLength = answers.reduce((sum, kind) => sum + kind.length * kind.count, 0);
