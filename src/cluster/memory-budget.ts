@@ -94,8 +94,8 @@ export function roomForStream(
   return (
     `no memory for a client's stream of ${length} bytes: ${arena.allocatedLength} of ` +
     `memoryLength ${arena.u8.length} are in use, and ${reserve} are kept for the log and ` +
-    `${answersLength} for answers to clients. Lower the client's ingressTermLength (${termLength}), ` +
-    "close sessions, or raise the member's memoryLength"
+    `${answersLength} for answers to clients. Lower the client's ingressTermLength ` +
+    `(${termLength}), close sessions, or raise the member's memoryLength`
   );
 }
 

@@ -7,6 +7,7 @@ import { IngressGate } from '../../src/cluster/ingress-gate.js';
 import { EGRESS_SPARE_COUNT, reserveLengthOf } from '../../src/cluster/memory-budget.js';
 import { Arena } from '../../src/memory/arena.js';
 import { logLength } from '../../src/transport/log-memory.js';
+import { SENDER_MEDIUM_LENGTH } from '../../src/transport/medium.js';
 import { Transport } from '../../src/transport/transport.js';
 import { MemoryNetwork } from '../support/memory-network.js';
 import { SeededEntropy } from '../support/seeded-entropy.js';
@@ -14,6 +15,8 @@ import { SECOND } from './cluster-fixture.js';
 
 const MIB = 1024 * 1024;
 const TERM_LENGTH = 64 * 1024;
+/** What a client is answered with. */
+const ANSWER_LENGTH = logLength(TERM_LENGTH) + SENDER_MEDIUM_LENGTH;
 const CONFIG = concludeClusterConfig(
   {
     members: '0,127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,127.0.0.1:4,127.0.0.1:5',
@@ -30,7 +33,7 @@ function gateWithRoomFor(answerCount: number, streams = { ingressCount: 0, egres
   const free =
     logLength(TERM_LENGTH) +
     reserveLengthOf(CONFIG) +
-    (answerCount + EGRESS_SPARE_COUNT) * logLength(TERM_LENGTH);
+    (answerCount + EGRESS_SPARE_COUNT) * ANSWER_LENGTH;
   arena.allocate(arena.freeLength - free);
   return new IngressGate(arena, CONFIG, () => streams);
 }
@@ -56,7 +59,7 @@ test('whoever is taken can be answered, in however many pieces the memory is fre
     const network = new MemoryNetwork();
     const transport = new Transport({ arena, network, entropy: new SeededEntropy(1) });
     const long = { length: streamLength + reserveLength, count: 1 };
-    const short = { length: streamLength, count: 1 + EGRESS_SPARE_COUNT };
+    const short = { length: ANSWER_LENGTH, count: 1 + EGRESS_SPARE_COUNT };
     const freed: { address: number; length: number }[] = [];
     for (const { count, length } of isReserveFirst ? [long, short] : [short, long]) {
       for (let index = 0; index < count; index++) {
