@@ -89,8 +89,13 @@ export class Votes {
     return durable.termId === termId;
   }
 
-  /** A member's disk is replaced: what it had promised is not there any more. */
+  /**
+   * A member's disk is replaced: what it had promised is not there any more. It may vote again in a
+   * term in which it had voted, once a leader has admitted it: by then nobody counts its former
+   * vote. That no term gets two leaders by it is I-1.
+   */
   onLostDirectory(memberId: number): void {
+    this.#granted[memberId]?.clear();
     const durable = this.#durable[memberId] as DurableVote;
     durable.termId = TERM_NULL;
     durable.votedForMemberId = MEMBER_NULL;
