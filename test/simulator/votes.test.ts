@@ -61,7 +61,7 @@ test('a member that votes twice in a term is seen', (t) => {
   t.end();
 });
 
-test('a member whose directory was lost may vote again where nobody counts its former vote', (t) => {
+test('a member that lost its directory may vote again: nobody counts its former vote', (t) => {
   t.equal(votesTwice(true), undefined);
   t.end();
 });
