@@ -415,7 +415,9 @@ export class Simulation {
     this.timeline.add(member.node.name, `ends: ${describeError(error)}`);
     const isInstalled = code === ErrorCode.SnapshotInstalled;
     const start = this.judges.snapshots.startOf(memberId);
-    const isRotten = code === ErrorCode.SnapshotInvalid && damage.hasRotten(memberId, start);
+    const isUnreadable =
+      damage.hasRotten(memberId, start) || this.nemesis.failedReads.has(memberId);
+    const isRotten = code === ErrorCode.SnapshotInvalid && isUnreadable;
     // It starts again, as every member that ends. Rot may come between its check and its loading.
     if (isInstalled || isRotten) {
       this.#counts.installs += isInstalled ? 1 : 0;
