@@ -49,6 +49,7 @@ export class DirectoryLosses {
     this.#cluster = cluster;
     this.#targets = targets;
     this.#damage = damage;
+    damage.atlas.blankMember = () => this.blankMemberId;
     this.#say = say;
   }
 
@@ -80,7 +81,6 @@ export class DirectoryLosses {
     this.#say(member, 'is killed, and a former directory is put back');
     node.kill();
     this.#outdatedBy = durableNodeState(node.disk) ?? NEVER;
-    this.#damage.atlas.outdatedMemberId = memberId;
     this.onLost?.(memberId);
     node.disk.exchange(former);
     this.#damage.forgetSnapshots(memberId);
@@ -119,7 +119,6 @@ export class DirectoryLosses {
     if (state?.voting === true && (outdated === undefined || isLater(state, outdated))) {
       this.blankMemberId = undefined;
       this.#outdatedBy = undefined;
-      this.#damage.atlas.outdatedMemberId = undefined;
     }
   }
 

@@ -19,8 +19,11 @@ interface LogRange {
 }
 
 export class FaultAtlas {
-  /** A member whose log may lack, or have otherwise, what its own mark covers: it is no copy. */
-  outdatedMemberId: number | undefined = undefined;
+  /**
+   * The member that waits to be admitted, whose log is no copy: those for whom it alone had one may
+   * be needed to admit it, and have no vote before their own log is whole.
+   */
+  blankMember: () => number | undefined = () => undefined;
   readonly #members: readonly SimulatedMember[];
 
   constructor(members: readonly SimulatedMember[]) {
@@ -50,7 +53,7 @@ export class FaultAtlas {
     return this.#members.some(
       ({ memberId, node }) =>
         !without.includes(memberId) &&
-        memberId !== this.outdatedMemberId &&
+        memberId !== this.blankMember() &&
         durableMarkPosition(node.disk) >= range.to &&
         this.#decaysOf(memberId).every((known) => !isNear(known, range)) &&
         // A leader of former times may have another log there, which its own mark covers.

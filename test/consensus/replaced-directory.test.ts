@@ -14,12 +14,18 @@ function replaced(bench: Bench): void {
   bench.persisted();
 }
 
-test('what a directory has acknowledged does not count for the one that replaces it', (t) => {
+/** A leader that has less of its log durably than member 1 has acknowledged. */
+function acknowledged(): Bench {
   const bench = new Bench();
   bench.lead();
   bench.election.onLogProgress(4_000, 4_992, bench.nowNs);
   bench.election.onAppendPosition(1, 4, 4_992, 0, bench.nowNs);
   bench.work(0);
+  return bench;
+}
+
+test('what a directory has acknowledged does not count for the one that replaces it', (t) => {
+  const bench = acknowledged();
   t.equal(bench.election.commitPosition(), 4_000, 'as far as the own disk');
   replaced(bench);
   bench.election.onLogProgress(4_992, 4_992, bench.nowNs);
@@ -40,11 +46,7 @@ test('what a directory has acknowledged does not count for the one that replaces
 });
 
 test('a directory that is not known takes away what the known one has acknowledged', (t) => {
-  const bench = new Bench();
-  bench.lead();
-  bench.election.onLogProgress(4_000, 4_992, bench.nowNs);
-  bench.election.onAppendPosition(1, 4, 4_992, 0, bench.nowNs);
-  bench.work(0);
+  const bench = acknowledged();
   bench.hello(1, 0, { incarnation: 99n });
   bench.election.onLogProgress(4_992, 4_992, bench.nowNs);
   bench.work(0);

@@ -55,11 +55,12 @@ test('a member with another log in a range has no copy of it', (t) => {
   t.end();
 });
 
-test('a member whose directory is a former one has no copy of anything', (t) => {
+test('what a member has that waits to be admitted is no copy', (t) => {
   const members = threeMembers();
   const atlas = new FaultAtlas(members);
   rot(members[1] as SimulatedMember);
-  atlas.outdatedMemberId = 2;
+  t.ok(atlas.mayRot(0, RANGE), 'member 2 has it');
+  atlas.blankMember = () => 2;
   t.notOk(atlas.mayRot(0, RANGE));
   t.end();
 });

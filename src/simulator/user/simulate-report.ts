@@ -3,6 +3,7 @@
 import type { ClusteredService } from '../../service/clustered-service.js';
 import type { Violation } from '../invariants/judge.js';
 import type { SimulationResult } from '../simulation.js';
+import type { SimulationCounts } from '../simulation-counts.js';
 import type { Divergence } from './divergence-judge.js';
 import type { ForbiddenCall } from './forbidden-calls.js';
 import { STATE_ROOT } from './state-sinks.js';
@@ -153,6 +154,24 @@ function emptyReport(): SimulateReport {
   };
 }
 
+/** Sums of what happened in runs, and of what was compared. */
+const COUNTED = [
+  'commands',
+  'elections',
+  'crashes',
+  'restarts',
+  'truncations',
+  'catchUps',
+  'snapshots',
+  'snapshotLoads',
+] as const satisfies readonly (keyof SimulateReport & keyof SimulationCounts)[];
+const COMPARED = [
+  'comparedEvents',
+  'comparedStates',
+  'queries',
+  'comparedAnswers',
+] as const satisfies readonly (keyof SimulateReport & keyof UserRun)[];
+
 /** Adds up the runs of seeds. */
 export class UserSums {
   readonly report = emptyReport();
@@ -164,19 +183,13 @@ export class UserSums {
     report.seeds++;
     report.events += events;
     report.simulatedSeconds += simulatedNs / NS_PER_SECOND;
-    report.commands += counts.commands;
     report.replies += counts.acknowledged;
-    report.elections += counts.elections;
-    report.crashes += counts.crashes;
-    report.restarts += counts.restarts;
-    report.truncations += counts.truncations;
-    report.catchUps += counts.catchUps;
-    report.snapshots += counts.snapshots;
-    report.snapshotLoads += counts.snapshotLoads;
-    report.comparedEvents += run.comparedEvents;
-    report.comparedStates += run.comparedStates;
-    report.queries += run.queries;
-    report.comparedAnswers += run.comparedAnswers;
+    for (const name of COUNTED) {
+      report[name] += counts[name];
+    }
+    for (const name of COMPARED) {
+      report[name] += run[name];
+    }
     for (const call of run.calls) {
       this.#addCall(call);
     }

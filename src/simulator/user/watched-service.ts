@@ -147,18 +147,9 @@ export class WatchedService implements ClusteredService {
     const bytes = this.#copyOf(buffer, offset, length);
     const watched = this.#watched(session);
     const event = eventOf('message', this.#position(), timestamp, session.id, bytes);
-    this.#event('onSessionMessage', event, () => {
-      const { service } = this;
-      const result: unknown = service.onSessionMessage(
-        watched,
-        timestamp,
-        this.#view,
-        MESSAGE_OFFSET,
-        length,
-      );
-      this.#spoil(length);
-      return result;
-    });
+    this.#message('onSessionMessage', event, length, () =>
+      this.service.onSessionMessage(watched, timestamp, this.#view, MESSAGE_OFFSET, length),
+    );
   }
 
   onSessionOpen(session: ClientSession, timestamp: number): void {
@@ -191,18 +182,9 @@ export class WatchedService implements ClusteredService {
   ): void {
     const bytes = this.#copyOf(buffer, offset, length);
     const event = eventOf('service message', this.#position(), timestamp, 0, bytes);
-    this.#event('onServiceMessage', event, () => {
-      const { service } = this;
-      const result: unknown = service.onServiceMessage?.(
-        serviceId,
-        timestamp,
-        this.#view,
-        MESSAGE_OFFSET,
-        length,
-      );
-      this.#spoil(length);
-      return result;
-    });
+    this.#message('onServiceMessage', event, length, () =>
+      this.service.onServiceMessage?.(serviceId, timestamp, this.#view, MESSAGE_OFFSET, length),
+    );
   }
 
   onNewLeadershipTermEvent(term: LeadershipTerm, timestamp: number): void {
@@ -272,18 +254,9 @@ export class WatchedService implements ClusteredService {
     const session = this.#watched(request.session);
     const watched = new WatchedRequest(request, session, this.#outputs);
     const event = eventOf('request', this.#position(), timestamp, session.id, bytes);
-    this.#event('onRequest', event, () => {
-      const { service } = this;
-      const result: unknown = service.onRequest?.(
-        watched,
-        timestamp,
-        this.#view,
-        MESSAGE_OFFSET,
-        length,
-      );
-      this.#spoil(length);
-      return result;
-    });
+    this.#message('onRequest', event, length, () =>
+      this.service.onRequest?.(watched, timestamp, this.#view, MESSAGE_OFFSET, length),
+    );
   }
 
   /** A query has a buffer of its own: a view of a message that was kept shows nonsense here too. */
@@ -326,6 +299,15 @@ export class WatchedService implements ClusteredService {
     observer.onBeforeEvent(event, this.#outputs);
     this.#enter(callback, run);
     observer.onEvent(event, this.#outputs);
+  }
+
+  /** An event with a message, which the service may use while it runs and no longer. */
+  #message(callback: string, event: WatchedEvent, length: number, run: () => unknown): void {
+    this.#event(callback, event, () => {
+      const result = run();
+      this.#spoil(length);
+      return result;
+    });
   }
 
   #local(callback: string, run: () => unknown): void {

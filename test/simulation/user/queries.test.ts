@@ -17,13 +17,10 @@ import {
   type WorkloadClient,
   type WorkloadContext,
 } from '../../../src/simulator/index.js';
+import { textOf } from '../../support/text.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-function textOf(buffer: DataView, offset: number, length: number): string {
-  return decoder.decode(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length));
-}
 
 /** Counts words; a query names a word, and is answered with its count. */
 class Words implements ClusteredService {

@@ -24,13 +24,10 @@ import {
   type WatchedEvent,
   WatchedService,
 } from '../../../src/simulator/user/watched-service.js';
+import { textOf } from '../../support/text.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-function textOf(buffer: DataView, offset: number, length: number): string {
-  return decoder.decode(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length));
-}
 
 /** Counts words, in a map and in all. */
 class Words implements ClusteredService {
