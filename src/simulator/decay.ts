@@ -47,6 +47,18 @@ export class DecayList {
     });
   }
 
+  /**
+   * Something else is written over decays: bytes that come out as the rotten ones are true now. The
+   * others are seen to be written again as they read, and may come back with the power lost.
+   */
+  overwrite(position: number, bytes: Uint8Array): void {
+    this.#decays = this.#decays.filter((decay) => {
+      const start = decay.position - position;
+      const isWithin = start >= 0 && start + decay.rotten.length <= bytes.length;
+      return !isWithin || !isEqualAt(bytes, start, decay.rotten);
+    });
+  }
+
   /** Puts the truth in the place of what rotted and was not written again, in bytes read. */
   restore(position: number, target: Uint8Array, offset: number, length: number): void {
     for (const decay of this.#decays) {

@@ -158,6 +158,9 @@ export class VirtualFile {
     }
     this.#length = Math.max(this.#length, end);
     this.#splitDecays(position, end);
+    if (!this.#decayed.isEmpty && !this.#holds(position, bytes)) {
+      this.#decayed.overwrite(position, bytes);
+    }
     this.#records.push({ position, end, bytes, lengthAfter: this.#length });
     forEachPage(position, bytes.length, (page, inPage, done, run) => {
       this.#pageForWrite(page).set(bytes.subarray(done, done + run), inPage);
@@ -266,6 +269,13 @@ export class VirtualFile {
       (position, target) => this.read(position, target, 0, target.length),
       (position, target) => this.readDurable(position, target, 0, target.length),
     );
+  }
+
+  /** Whether bytes are what is read already: what is rotten is written again as it is, too. */
+  #holds(position: number, bytes: Uint8Array): boolean {
+    const now = new Uint8Array(bytes.length);
+    const count = this.read(position, now, 0, now.length);
+    return count === now.length && bytes.every((byte, index) => byte === now[index]);
   }
 
   #splitDecays(from: number, to: number): void {

@@ -78,3 +78,23 @@ test('a cut within what has rotted leaves the truth of what is before it', (t) =
   t.equal(decayedLength(file), FRAME);
   t.end();
 });
+
+test('what is written over rot, and comes out as it, is the truth', (t) => {
+  const file = new VirtualFile();
+  file.write(0, filled(LENGTH, 1));
+  file.sync();
+  file.decay(FRAME, filled(1, 3));
+  const asItIs = new Uint8Array(LENGTH);
+  file.read(0, asItIs, 0, LENGTH);
+  file.write(0, asItIs);
+  t.equal(decayedLength(file), 1, 'not so what is written again as it is read');
+  file.write(0, filled(FRAME, 1));
+  t.equal(decayedLength(file), 1, 'nor what stands beside it');
+  file.write(0, filled(LENGTH, 3));
+  file.sync();
+  t.equal(decayedLength(file), 0);
+  const byte = new Uint8Array(1);
+  file.readDurableTrue(FRAME, byte, 0, 1);
+  t.equal(byte[0], filled(LENGTH, 3)[FRAME]);
+  t.end();
+});
