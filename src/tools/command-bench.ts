@@ -252,7 +252,7 @@ function addSessionsCommand(bench: Command): void {
       '--counts <list>',
       'idle sessions, ascending',
       integerListOption(1, SESSION_COUNT_MAX - 2),
-      [100, 1_000, 4_000],
+      [100, 1_000, 2_000],
     )
     .option(
       '--rate <n>',

@@ -56,7 +56,8 @@ export class SessionFleet implements Agent {
   #wanted = 0;
   #begun = 0;
   #nowNs = 0;
-  #keptAlive = 0;
+  /** Index of the open session that is to be kept alive next. */
+  #next = 0;
   /** Why a session was refused or closed; undefined while none was. */
   failure: string | undefined;
 
@@ -171,13 +172,15 @@ export class SessionFleet implements Agent {
   #keepAlive(): number {
     let work = 0;
     for (let looked = 0; looked < this.#open.length; looked++) {
-      const session = this.#open[this.#keptAlive % this.#open.length] as FleetSession;
+      // More are opened meanwhile, behind the last one.
+      this.#next = this.#next < this.#open.length ? this.#next : 0;
+      const session = this.#open[this.#next] as FleetSession;
       if (this.#nowNs - session.spokeNs < KEEP_ALIVE_INTERVAL_NS) {
         return work;
       }
       session.spokeNs = this.#nowNs;
       session.writer.keepAlive(session.publication);
-      this.#keptAlive++;
+      this.#next++;
       work++;
     }
     return work;
