@@ -317,7 +317,9 @@ export function addBenchCommand(program: Command): void {
       'Measure the least program that does the same work as a cluster on the same sockets: ' +
         'client to leader to two followers and back; no log, no disk, no session. It is valid ' +
         'only if one burst in flight takes at most 5 times the ping-pong of the same bytes ' +
-        'between two processes. Exit code 0 only if it is valid.',
+        'between two processes. In turn with it the same program is measured with messages as ' +
+        'long as their frames in a log, which leader and followers write to files. Exit code 0 ' +
+        'only if the floor is valid.',
     );
   addSharedOptions(floorCommand, 2).action(floor);
   const clusterCommand = bench

@@ -5,7 +5,12 @@ import { grouped, tableText } from '../output.js';
 import type { ClusterBenchResult, FloorRatio } from './cluster-bench.js';
 import { type Environment, environmentText } from './environment.js';
 import type { FailoverBenchResult } from './failover-bench.js';
-import { type ClosedLoopResult, FLOOR_TO_PING_PONG_MAX, type FloorResult } from './floor-bench.js';
+import {
+  type ClosedLoopResult,
+  FLOOR_TO_PING_PONG_MAX,
+  type FloorResult,
+  type RecordedFloor,
+} from './floor-bench.js';
 import type { ReadFigures, ReadsBenchResult } from './reads-bench.js';
 import type { RestartBenchResult, StartTimes } from './restart-bench.js';
 import type { SessionsBenchResult } from './sessions-bench.js';
@@ -38,7 +43,19 @@ function floorLines(floor: FloorResult): readonly string[] {
     closedLoopTable(floor.closedLoop),
     `ping-pong of the same bytes between two processes: p50 ${floor.pingPong.p50.toFixed(0)} us; ` +
       `floor / ping-pong ${floor.floorToPingPong} (at most ${FLOOR_TO_PING_PONG_MAX}): ${verdict}`,
+    ...recordedLines(floor.recorded),
   ];
+}
+
+function recordedLines(recorded: RecordedFloor | undefined): readonly string[] {
+  return recorded === undefined
+    ? []
+    : [
+        `the floor with messages of ${recorded.frameLength} bytes, as their frames in a log, ` +
+          'which leader and followers write to files',
+        closedLoopTable(recorded.closedLoop),
+        `it reaches ${recorded.ratio} of the floor's maximum`,
+      ];
 }
 
 /** `pawl bench floor` in words. */

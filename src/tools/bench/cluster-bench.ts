@@ -8,14 +8,15 @@ import { LocalCluster } from '../local-cluster.js';
 import { grouped, type Progress } from '../output.js';
 import {
   type ClosedLoopResult,
-  closedLoopResult,
-  concludeFloor,
+  closedLoopResults,
+  FloorChains,
   type FloorResult,
-  WINDOW_BURSTS,
+  maximumOf,
+  runWindows,
+  twoDigits,
   warmUp,
-  windowSpec,
 } from './floor-bench.js';
-import { type LoadChain, startFloor, startPingPong } from './floor-chain.js';
+import type { LoadChain } from './floor-chain.js';
 
 const MEMBER_COUNT = 3;
 const LEADER_TIMEOUT_MS = 20_000;
@@ -234,36 +235,9 @@ async function runPaced(
   return results;
 }
 
-/** Every window, in turn on every chain, as often as asked for: [chain][window][round]. */
-async function runWindows(
-  chains: readonly LoadChain[],
-  options: ClusterBenchOptions,
-  rounds: number,
-  progress: Progress,
-): Promise<RunResult[][][]> {
-  const runs: RunResult[][][] = chains.map(() => WINDOW_BURSTS.map(() => []));
-  for (let round = 1; round <= rounds; round++) {
-    progress.step(`closed loop, round ${round} of ${rounds}`);
-    for (const [index, bursts] of WINDOW_BURSTS.entries()) {
-      for (const [number, chain] of chains.entries()) {
-        runs[number]?.[index]?.push(await chain.run(windowSpec(options, bursts)));
-      }
-    }
-  }
-  return runs;
-}
-
-function closedLoopResults(
-  runs: readonly (readonly RunResult[])[],
-  burst: number,
-): readonly ClosedLoopResult[] {
-  return runs.map((some, index) => closedLoopResult((WINDOW_BURSTS[index] ?? 0) * burst, some));
-}
-
 /** How the cluster stands beside the floor. */
 export function ratioOf(closedLoop: readonly ClosedLoopResult[], floor: FloorResult): FloorRatio {
-  const twoDigits = (value: number) => Math.round(value * 100) / 100;
-  const maximum = Math.max(...closedLoop.map((run) => run.achieved));
+  const maximum = maximumOf(closedLoop);
   const p50 = twoDigits((closedLoop[0]?.p50 ?? 0) / floor.p50);
   const throughput = twoDigits(maximum / floor.maximum);
   return {
@@ -285,18 +259,14 @@ async function runClosedLoop(
     return { closedLoop: closedLoopResults(runs ?? [], options.burst) };
   }
   const rounds = options.floorRounds;
-  const pingPong = await startPingPong(options);
-  const floor = await startFloor(options);
+  const floors = await FloorChains.start({ ...options, rounds }, false);
   try {
-    await warmUp(pingPong, options);
-    await warmUp(floor, options);
-    const runs = await runWindows([bench, floor, pingPong], options, rounds, progress);
+    const runs = await runWindows([bench, ...floors.all], options, rounds, progress);
     const closedLoop = closedLoopResults(runs[0] ?? [], options.burst);
-    const floorLoop = closedLoopResults(runs[1] ?? [], options.burst);
-    const floorResult = concludeFloor({ ...options, rounds }, runs[2]?.[0] ?? [], floorLoop);
-    return { closedLoop, floor: floorResult, ratio: ratioOf(closedLoop, floorResult) };
+    const floor = floors.conclude(runs.slice(1));
+    return { closedLoop, floor, ratio: ratioOf(closedLoop, floor) };
   } finally {
-    await Promise.all([pingPong.close(), floor.close()]);
+    await floors.close();
   }
 }
 

@@ -2,12 +2,14 @@
 // followers, an acknowledgement back, then every message through a handler and back to the client.
 //
 // No log, no disk, no session, no repair. It runs on the same event loop and the same sockets as a
-// member, so that what a cluster costs beyond it is the cluster's own.
+// member, so that what a cluster costs beyond it is the cluster's own. With a record the leader and
+// the followers also write what they get to files: no program that keeps a log can do with less.
 
 import type { Agent } from '../../ports/agent.js';
 import type { DatagramSocket } from '../../ports/network.js';
 import type { LoadTarget } from '../load.js';
 import { MessageRing, POLL_LIMIT } from './floor-link.js';
+import type { FloorRecord } from './floor-record.js';
 
 const RETRY_NS = 1e6;
 const ACKNOWLEDGEMENT_LENGTH = 8;
@@ -64,20 +66,28 @@ export class FollowerAgent extends FloorAgent {
   readonly roleName = 'follower';
   readonly #socket: DatagramSocket;
   readonly #ring: MessageRing;
+  readonly #record: FloorRecord | undefined;
   /** Acknowledgements in turn, so that bytes that a socket may still read are not reused. */
   readonly #acknowledgements = new DataView(new ArrayBuffer(1024 * ACKNOWLEDGEMENT_LENGTH));
   readonly #bytes = new Uint8Array(this.#acknowledgements.buffer);
   #acknowledgementOffset = 0;
   #acknowledged = 0;
 
-  constructor(socket: DatagramSocket, messageLength: number, mtu: number) {
+  constructor(socket: DatagramSocket, messageLength: number, mtu: number, record?: FloorRecord) {
     super();
     this.#socket = socket;
     this.#ring = new MessageRing(messageLength, mtu);
+    this.#record = record;
+  }
+
+  override close(): void {
+    super.close();
+    this.#record?.close();
   }
 
   protected turn(): number {
     const work = this.#socket.poll(this.#onData, POLL_LIMIT);
+    this.#record?.write(this.#ring);
     if (this.#ring.end > this.#acknowledged) {
       const offset = this.#acknowledgementOffset;
       this.#acknowledgements.setFloat64(offset, this.#ring.end, true);
@@ -108,6 +118,7 @@ export class LeaderAgent extends FloorAgent {
   readonly #acknowledged: number[];
   readonly #log: MessageRing;
   readonly #egress: MessageRing;
+  readonly #record: FloorRecord | undefined;
   readonly #onAcknowledgements: readonly ((b: Uint8Array, o: number, n: number) => void)[];
   #handled = 0;
   #answered = 0;
@@ -117,8 +128,10 @@ export class LeaderAgent extends FloorAgent {
     followers: readonly DatagramSocket[],
     messageLength: number,
     mtu: number,
+    record?: FloorRecord,
   ) {
     super();
+    this.#record = record;
     this.#client = client;
     this.#followers = followers;
     this.#log = new MessageRing(messageLength, mtu);
@@ -141,6 +154,7 @@ export class LeaderAgent extends FloorAgent {
       this.#replicated[index] = sent;
       this.isBlocked ||= sent < this.#log.end;
     }
+    this.#record?.write(this.#log);
     // The leader and one of its two followers are a majority.
     const committed = Math.max(...this.#acknowledged);
     while (this.#handled < committed) {
@@ -155,6 +169,11 @@ export class LeaderAgent extends FloorAgent {
   readonly #onData = (buffer: Uint8Array, offset: number, length: number): void => {
     this.#log.append(buffer, offset, length);
   };
+
+  override close(): void {
+    super.close();
+    this.#record?.close();
+  }
 
   /** The service: echo. */
   #handle(offset: number): void {

@@ -1,5 +1,8 @@
 // floor-chain.ts: starts the processes of the floor and of its ping-pong, and asks them to run.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { IdleStrategy } from '../../host/event-loop.js';
 import type { SocketAddress } from '../../ports/network.js';
 import { Child } from '../child-process.js';
@@ -7,6 +10,7 @@ import { findFreePorts } from '../free-ports.js';
 import type { RunResult, RunSpec } from '../load-run.js';
 import type { LinkEnds } from './floor-link.js';
 import type { FloorProcessSpec } from './floor-process.js';
+import { frameLengthOf } from './floor-record.js';
 import type { LoadTargetSpec } from './load-process.js';
 
 const HOST = '127.0.0.1';
@@ -68,8 +72,15 @@ export async function startPingPong({ payload, mtu, idle }: FloorOptions): Promi
   });
 }
 
-/** Four processes: client, leader, two followers. */
-export async function startFloor({ payload, mtu, idle }: FloorOptions): Promise<LoadChain> {
+/**
+ * Four processes: client, leader, two followers.
+ *
+ * @param recordDirectory where leader and followers write what they get; none when not given.
+ */
+export async function startFloor(
+  { payload, mtu, idle }: FloorOptions,
+  recordDirectory?: string,
+): Promise<LoadChain> {
   const links = await findLinks(3);
   const [client, first, second] = links as [
     [LinkEnds, LinkEnds],
@@ -77,10 +88,40 @@ export async function startFloor({ payload, mtu, idle }: FloorOptions): Promise<
     [LinkEnds, LinkEnds],
   ];
   const lengths = { messageLength: payload, mtu, idle };
+  const recordOf = (name: string) =>
+    recordDirectory === undefined ? undefined : { directory: recordDirectory, name };
   const processes: readonly FloorProcessSpec[] = [
-    { role: 'leader', links: [client[1], first[0], second[0]], ...lengths },
-    { role: 'follower', links: [first[1]], ...lengths },
-    { role: 'follower', links: [second[1]], ...lengths },
+    {
+      role: 'leader',
+      links: [client[1], first[0], second[0]],
+      record: recordOf('leader'),
+      ...lengths,
+    },
+    { role: 'follower', links: [first[1]], record: recordOf('first'), ...lengths },
+    { role: 'follower', links: [second[1]], record: recordOf('second'), ...lengths },
   ];
   return startChain(processes, { kind: 'floor', link: client[0], ...lengths });
+}
+
+/**
+ * The floor of a program that keeps a log: each message is as long as its frame in the log is, and
+ * leader and followers write them to files of a temporary directory, which goes with the chain.
+ */
+export async function startRecordedFloor(options: FloorOptions): Promise<LoadChain> {
+  const payload = frameLengthOf(options.payload);
+  const directory = mkdtempSync(join(tmpdir(), 'pawl-floor-'));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  try {
+    const chain = await startFloor({ ...options, payload }, directory);
+    return {
+      run: (spec) => chain.run({ ...spec, payloadLength: payload }),
+      close: async () => {
+        await chain.close();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }

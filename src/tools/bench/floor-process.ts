@@ -9,6 +9,7 @@ import { serveParent } from '../child-process.js';
 import { until } from '../load-run.js';
 import { EchoAgent, FollowerAgent, LeaderAgent } from './floor-agents.js';
 import { type LinkEnds, openLink } from './floor-link.js';
+import { FloorRecord } from './floor-record.js';
 
 const OPEN_TIMEOUT_NS = 5e9;
 
@@ -20,17 +21,21 @@ export interface FloorProcessSpec {
   readonly messageLength: number;
   readonly mtu: number;
   readonly idle: IdleStrategy;
+  /** Where a leader or follower writes what it gets; absent where it does not. */
+  readonly record?: { readonly directory: string; readonly name: string } | undefined;
 }
 
 function agentOf(spec: FloorProcessSpec, sockets: readonly DatagramSocket[]): Agent {
   const [first, ...others] = sockets as [DatagramSocket, ...DatagramSocket[]];
+  const { messageLength, mtu } = spec;
+  const record = spec.record && new FloorRecord(spec.record.directory, spec.record.name);
   switch (spec.role) {
     case 'echo':
       return new EchoAgent(first);
     case 'leader':
-      return new LeaderAgent(first, others, spec.messageLength, spec.mtu);
+      return new LeaderAgent(first, others, messageLength, mtu, record);
     case 'follower':
-      return new FollowerAgent(first, spec.messageLength, spec.mtu);
+      return new FollowerAgent(first, messageLength, mtu, record);
   }
 }
 

@@ -1,0 +1,71 @@
+// floor-record.ts: the least that keeps what a floor replicates: appended to files, not synced.
+//
+// So it is what a member does at durability `page-cache`: files of one length, of which the two
+// youngest stay, as of a log that is purged behind snapshots.
+
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DATA_HEADER_LENGTH, FRAME_ALIGNMENT } from '../../../assembly/layout/frame.js';
+import { SESSION_MESSAGE_LENGTH_MIN } from '../../../assembly/layout/session-table.js';
+import type { MessageRing } from './floor-link.js';
+
+const FILE_LENGTH = 64 * 1024 * 1024;
+const FILES_KEPT = 2;
+
+/** Bytes that a message of a session takes in the log: headers of frame and message, alignment. */
+export function frameLengthOf(payload: number): number {
+  const length = DATA_HEADER_LENGTH + SESSION_MESSAGE_LENGTH_MIN + payload;
+  return Math.ceil(length / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
+}
+
+/** Writes everything that a ring gets. */
+export class FloorRecord {
+  readonly #directory: string;
+  readonly #name: string;
+  #fileCount = 0;
+  #descriptor = -1;
+  #fileLength = FILE_LENGTH;
+  #written = 0;
+
+  /** @param name of this process among those of one directory. */
+  constructor(directory: string, name: string) {
+    this.#directory = directory;
+    this.#name = name;
+  }
+
+  /** Writes what came since the last call. */
+  write(ring: MessageRing): void {
+    while (this.#written < ring.end) {
+      if (this.#fileLength === FILE_LENGTH) {
+        this.#nextFile();
+      }
+      const offset = ring.offsetOf(this.#written);
+      const contiguous = Math.min(ring.end - this.#written, ring.capacity - offset);
+      const length = Math.min(contiguous, FILE_LENGTH - this.#fileLength);
+      const taken = writeSync(this.#descriptor, ring.bytes, offset, length, this.#fileLength);
+      this.#fileLength += taken;
+      this.#written += taken;
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor >= 0) {
+      closeSync(this.#descriptor);
+      this.#descriptor = -1;
+    }
+  }
+
+  #nextFile(): void {
+    this.close();
+    if (this.#fileCount >= FILES_KEPT) {
+      unlinkSync(this.#pathOf(this.#fileCount - FILES_KEPT));
+    }
+    this.#descriptor = openSync(this.#pathOf(this.#fileCount), 'w');
+    this.#fileCount++;
+    this.#fileLength = 0;
+  }
+
+  #pathOf(index: number): string {
+    return join(this.#directory, `${this.#name}-${index}`);
+  }
+}
