@@ -3,7 +3,7 @@
 //
 // No log, no disk, no session, no repair. It runs on the same event loop and the same sockets as a
 // member, so that what a cluster costs beyond it is the cluster's own. With a record the leader and
-// the followers also write what they get to files: no program that keeps a log can do with less.
+// the followers also write what they get to files, as every program that keeps a log has to.
 
 import type { Agent } from '../../ports/agent.js';
 import type { DatagramSocket } from '../../ports/network.js';
@@ -19,7 +19,13 @@ abstract class FloorAgent implements Agent {
   abstract readonly roleName: string;
   /** True when a socket did not take everything: it is tried again soon. */
   protected isBlocked = false;
+  /** Where a leader or follower writes what it gets; undefined where it does not. */
+  protected readonly record: FloorRecord | undefined;
   #nowNs = 0;
+
+  constructor(record?: FloorRecord) {
+    this.record = record;
+  }
 
   doWork(nowNs: number): number {
     this.#nowNs = nowNs;
@@ -34,6 +40,7 @@ abstract class FloorAgent implements Agent {
     for (const socket of this.sockets()) {
       socket.close();
     }
+    this.record?.close();
   }
 
   protected abstract turn(): number;
@@ -66,7 +73,6 @@ export class FollowerAgent extends FloorAgent {
   readonly roleName = 'follower';
   readonly #socket: DatagramSocket;
   readonly #ring: MessageRing;
-  readonly #record: FloorRecord | undefined;
   /** Acknowledgements in turn, so that bytes that a socket may still read are not reused. */
   readonly #acknowledgements = new DataView(new ArrayBuffer(1024 * ACKNOWLEDGEMENT_LENGTH));
   readonly #bytes = new Uint8Array(this.#acknowledgements.buffer);
@@ -74,20 +80,14 @@ export class FollowerAgent extends FloorAgent {
   #acknowledged = 0;
 
   constructor(socket: DatagramSocket, messageLength: number, mtu: number, record?: FloorRecord) {
-    super();
+    super(record);
     this.#socket = socket;
     this.#ring = new MessageRing(messageLength, mtu);
-    this.#record = record;
-  }
-
-  override close(): void {
-    super.close();
-    this.#record?.close();
   }
 
   protected turn(): number {
     const work = this.#socket.poll(this.#onData, POLL_LIMIT);
-    this.#record?.write(this.#ring);
+    this.record?.write(this.#ring);
     if (this.#ring.end > this.#acknowledged) {
       const offset = this.#acknowledgementOffset;
       this.#acknowledgements.setFloat64(offset, this.#ring.end, true);
@@ -118,7 +118,6 @@ export class LeaderAgent extends FloorAgent {
   readonly #acknowledged: number[];
   readonly #log: MessageRing;
   readonly #egress: MessageRing;
-  readonly #record: FloorRecord | undefined;
   readonly #onAcknowledgements: readonly ((b: Uint8Array, o: number, n: number) => void)[];
   #handled = 0;
   #answered = 0;
@@ -130,8 +129,7 @@ export class LeaderAgent extends FloorAgent {
     mtu: number,
     record?: FloorRecord,
   ) {
-    super();
-    this.#record = record;
+    super(record);
     this.#client = client;
     this.#followers = followers;
     this.#log = new MessageRing(messageLength, mtu);
@@ -154,7 +152,7 @@ export class LeaderAgent extends FloorAgent {
       this.#replicated[index] = sent;
       this.isBlocked ||= sent < this.#log.end;
     }
-    this.#record?.write(this.#log);
+    this.record?.write(this.#log);
     // The leader and one of its two followers are a majority.
     const committed = Math.max(...this.#acknowledged);
     while (this.#handled < committed) {
@@ -169,11 +167,6 @@ export class LeaderAgent extends FloorAgent {
   readonly #onData = (buffer: Uint8Array, offset: number, length: number): void => {
     this.#log.append(buffer, offset, length);
   };
-
-  override close(): void {
-    super.close();
-    this.#record?.close();
-  }
 
   /** The service: echo. */
   #handle(offset: number): void {

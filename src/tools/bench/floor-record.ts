@@ -10,6 +10,7 @@ import { SESSION_MESSAGE_LENGTH_MIN } from '../../../assembly/layout/session-tab
 import type { MessageRing } from './floor-link.js';
 
 const FILE_LENGTH = 64 * 1024 * 1024;
+/** The one that is written, and the one before it. */
 const FILES_KEPT = 2;
 
 /** Bytes that a message of a session takes in the log: headers of frame and message, alignment. */
@@ -22,26 +23,30 @@ export function frameLengthOf(payload: number): number {
 export class FloorRecord {
   readonly #directory: string;
   readonly #name: string;
+  readonly #fileLengthMax: number;
   #fileCount = 0;
   #descriptor = -1;
-  #fileLength = FILE_LENGTH;
+  /** Bytes of the file that is written; before the first one as many as would end it. */
+  #fileLength: number;
   #written = 0;
 
   /** @param name of this process among those of one directory. */
-  constructor(directory: string, name: string) {
+  constructor(directory: string, name: string, fileLengthMax = FILE_LENGTH) {
     this.#directory = directory;
     this.#name = name;
+    this.#fileLengthMax = fileLengthMax;
+    this.#fileLength = fileLengthMax;
   }
 
   /** Writes what came since the last call. */
   write(ring: MessageRing): void {
     while (this.#written < ring.end) {
-      if (this.#fileLength === FILE_LENGTH) {
+      if (this.#fileLength === this.#fileLengthMax) {
         this.#nextFile();
       }
       const offset = ring.offsetOf(this.#written);
       const contiguous = Math.min(ring.end - this.#written, ring.capacity - offset);
-      const length = Math.min(contiguous, FILE_LENGTH - this.#fileLength);
+      const length = Math.min(contiguous, this.#fileLengthMax - this.#fileLength);
       const taken = writeSync(this.#descriptor, ring.bytes, offset, length, this.#fileLength);
       this.#fileLength += taken;
       this.#written += taken;
