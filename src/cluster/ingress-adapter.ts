@@ -187,7 +187,8 @@ export class IngressAdapter {
       return 0;
     }
     let work = 0;
-    for (let frames = 0; frames < FRAME_LIMIT; ) {
+    // A stream without news costs no call: most clients are silent in most turns.
+    for (let frames = 0; frames < FRAME_LIMIT && image.position < image.rebuildPosition; ) {
       const count = core.ingressBatch(
         image.meta,
         image.position,

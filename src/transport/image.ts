@@ -110,7 +110,7 @@ export abstract class Image {
   /** As `poll`, up to a position: what ends beyond it is not delivered. */
   boundedPoll(handler: FragmentHandler, limitPosition: Position, fragmentLimit: number): number {
     let total = 0;
-    while (total < fragmentLimit && !this.isClosed) {
+    while (total < fragmentLimit && this.#hasNews(limitPosition)) {
       const wanted = Math.min(fragmentLimit - total, SCAN_FRAME_LIMIT);
       const count = this.#pollOnce(handler, limitPosition, wanted);
       total += count;
@@ -132,7 +132,7 @@ export abstract class Image {
     limitPosition: Position,
     fragmentLimit: number,
   ): number {
-    if (this.isClosed) {
+    if (!this.#hasNews(limitPosition)) {
       return 0;
     }
     const area = this.context.beginPoll();
@@ -165,6 +165,13 @@ export abstract class Image {
       this.#moveTo(end);
     }
     return delivered;
+  }
+
+  /** Whether anything may be delivered: a scan of each idle stream is what many of them cost. */
+  #hasNews(limitPosition: Position): boolean {
+    return (
+      this.#position < limitPosition && this.#position < this.rebuildPosition && !this.isClosed
+    );
   }
 
   #pollOnce(handler: FragmentHandler, limitPosition: Position, wanted: number): number {
