@@ -117,25 +117,26 @@ function checkRange(name: string, valueNs: number, maxNs: number): void {
 
 function checkRelations(config: ConsensusConfig): void {
   checkFactor(
-    ['leaderTimeoutNs', config.leaderTimeoutNs],
-    ['heartbeatIntervalNs', config.heartbeatIntervalNs],
+    ['leaderTimeout', config.leaderTimeoutNs],
+    ['heartbeatInterval', config.heartbeatIntervalNs],
     LEADER_TIMEOUT_HEARTBEATS_MIN,
     'with less, a single lost packet would start an election',
   );
   checkFactor(
-    ['electionTimeoutNs', config.electionTimeoutNs],
-    ['electionStatusIntervalNs', config.electionStatusIntervalNs],
+    ['electionTimeout', config.electionTimeoutNs],
+    ['electionStatusInterval', config.electionStatusIntervalNs],
     ELECTION_TIMEOUT_STATUS_INTERVALS_MIN,
     'with less, a lost vote could not be repeated before the ballot ends',
   );
   checkFactor(
-    ['sessionTimeoutNs', config.sessionTimeoutNs],
-    ['leaderTimeoutNs', config.leaderTimeoutNs],
+    ['sessionTimeout', config.sessionTimeoutNs],
+    ['leaderTimeout', config.leaderTimeoutNs],
     SESSION_TIMEOUT_LEADER_TIMEOUTS_MIN,
     'with less, every failover would close sessions',
   );
 }
 
+/** Refuses in the milliseconds and by the names in which a cluster is configured. */
 function checkFactor(
   [name, valueNs]: readonly [string, number],
   [baseName, baseNs]: readonly [string, number],
@@ -143,9 +144,11 @@ function checkFactor(
   reason: string,
 ): void {
   if (valueNs < factor * baseNs) {
+    const leastMs = (factor * baseNs) / MILLISECOND_NS;
     refuse(
-      `${name} is ${valueNs}, below ${factor} times ${baseName} (${baseNs}): ${reason}; ` +
-        `raise ${name} to at least ${factor * baseNs} or lower ${baseName}`,
+      `${name}Ms is ${valueNs / MILLISECOND_NS}, below ${factor} times ${baseName}Ms ` +
+        `(${baseNs / MILLISECOND_NS}): ${reason}; raise ${name}Ms to at least ${leastMs} or ` +
+        `lower ${baseName}Ms`,
     );
   }
 }

@@ -11,6 +11,8 @@ import { atEnd } from '../support/at-end.js';
 const FROM_SOURCES = ['--import', 'tsx', 'src/tools/main.ts'];
 const ENTRY = process.env.PAWL_TEST_SOURCES === undefined ? ['bin/pawl.js'] : FROM_SOURCES;
 const LIMIT_MS = 60_000;
+/** When it is set each command that has ended is told with what it said, as a comment. */
+const IS_SHOWN = process.env.PAWL_TEST_SHOW !== undefined;
 
 export interface CliResult {
   readonly code: number | null;
@@ -22,6 +24,14 @@ export interface CliResult {
 /** Arguments of the process that runs a command. */
 export function cliArguments(...args: readonly string[]): string[] {
   return [...ENTRY, ...args];
+}
+
+/** Tells a command, its errors and warnings, and how it ended, among the lines of the tests. */
+function show(args: readonly string[], { code, signal, stdout, stderr }: CliResult): void {
+  const warnings = stdout.split('\n').filter((line) => line.includes('"warning"'));
+  const said = [...stderr.trim().split('\n'), ...warnings].filter(Boolean);
+  const lines = [`$ pawl ${args.join(' ')}`, ...said, `exit code ${code ?? signal}`];
+  process.stdout.write(lines.map((line) => `#   ${line}\n`).join(''));
 }
 
 /** A command that runs. */
@@ -52,7 +62,11 @@ export class RunningCli {
         clearTimeout(timer);
         this.#hasEnded = true;
         this.#notify();
-        resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
+        const result = { code, signal, stdout: this.#stdout, stderr: this.#stderr };
+        if (IS_SHOWN) {
+          show(args, result);
+        }
+        resolve(result);
       });
     });
   }
