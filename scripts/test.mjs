@@ -18,7 +18,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SUITES = ['simulation', 'commands', 'process', 'interop', 'runtimes'];
+const SUITES = ['simulation', 'threads', 'commands', 'process', 'interop', 'runtimes'];
 /**
  * Files that run one after another, before the rest of their suite: they bend time, starve members
  * or lose datagrams, and judge what comes of it by real time.

@@ -68,7 +68,7 @@ test('a tail torn at every offset above the mark is cut, and recovery is idempot
       const end = value === 0 ? Math.min(at + 512, image.position) : at + 1;
       const before = segment.slice(at, end);
       segment.fill(value, at, end);
-      const isChanged = before.some((byte) => byte !== value);
+      const isChanged = Buffer.compare(before, segment.subarray(at, end)) !== 0;
       const isPayloadPadding = !isWithinFrame(image, at);
       const found = recover(torn, arena);
       if (isChanged && !isPayloadPadding && found.appendPosition > at) {
@@ -104,11 +104,13 @@ function isWithinFrame(image: LogImage, at: number): boolean {
   return false;
 }
 
+const ZEROS = new Uint8Array(SEGMENT_LENGTH);
+
 function segmentIsZeroFrom(disk: MemoryDisk, found: RecoveredDirectory): boolean {
   const segment = disk.file('0-0.rec');
+  const rest = segment.subarray(found.appendPosition);
   return (
-    segment.length === SEGMENT_LENGTH &&
-    segment.subarray(found.appendPosition).every((b) => b === 0)
+    segment.length === SEGMENT_LENGTH && Buffer.compare(rest, ZEROS.subarray(0, rest.length)) === 0
   );
 }
 

@@ -1,8 +1,6 @@
-// dedicated.test.ts: services on threads of their own: what is said of sessions, timers, requests
-// and snapshots holds for them as well, and what a slow one costs nobody.
+// dedicated.test.ts: services on threads of their own, and what a slow one costs nobody. That all
+// else holds for them as well is tested in test/threads.
 
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import test from 'tape';
 import { recordingIdOf } from '../../src/archive/snapshot-recording.js';
 import { MARK_NAMES, Mark, markHits } from '../../src/marks.js';
@@ -17,16 +15,9 @@ import {
   messageOf,
   SECOND,
   type TestClient,
-  THREADS_VARIABLE,
 } from './cluster-fixture.js';
 
 const KIB = 1024;
-const STORIES = [
-  ...['reads', 'sessions', 'timers', 'requests', 'snapshots', 'snapshot-install', 'divergence'],
-  ...['service-messages', 'services', 'services-install', 'suspension', 'authentication'],
-  ...['low-space', 'retention', 'session-limits', 'back-pressure', 'install-fence'],
-];
-const TAPE = fileURLToPath(new URL('../../node_modules/tape/bin/tape', import.meta.url));
 
 function hits(mark: number): number {
   return markHits()[mark] ?? 0;
@@ -73,18 +64,6 @@ function sendMany(
     fixture.send(client, messageOf(value, length));
   }
 }
-
-test('what is said of members holds with their services on a thread of their own', (t) => {
-  const files = STORIES.map((name) => fileURLToPath(new URL(`./${name}.test.ts`, import.meta.url)));
-  const { status, stdout } = spawnSync(process.execPath, ['--import', 'tsx', TAPE, ...files], {
-    env: { ...process.env, [THREADS_VARIABLE]: 'dedicated' },
-    encoding: 'utf8',
-  });
-  const failed = stdout.split('\n').filter((line) => line.startsWith('not ok'));
-  t.deepEqual(failed, []);
-  t.equal(status, 0, /# pass\s+\d+/.exec(stdout)?.[0]);
-  t.end();
-});
 
 test('a leader whose service stalls for seconds leads on, and the others apply meanwhile', (t) => {
   const { client, fixture, leader, told } = start();

@@ -16,6 +16,8 @@ export class KeepingService implements ClusteredService {
   eventCount = 0;
   loadedPosition = 0;
   #cluster: Cluster | undefined;
+  /** The messages as a snapshot holds them: to make them of the texts again takes seconds. */
+  readonly #records: Uint8Array[] = [];
   #hash = 1;
 
   constructor(version: number) {
@@ -26,8 +28,8 @@ export class KeepingService implements ClusteredService {
     this.#cluster = cluster;
     this.loadedPosition = snapshot?.logPosition ?? 0;
     snapshot?.read((buffer, offset, length) => {
-      const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
-      this.#keep(bytes.join('.'));
+      const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length).slice();
+      this.#keep(bytes.join('.'), bytes);
     });
   }
 
@@ -39,7 +41,8 @@ export class KeepingService implements ClusteredService {
     length,
   ) => {
     this.eventCount++;
-    this.#keep(new Uint8Array(buffer.buffer, offset, length).join('.'));
+    const bytes = new Uint8Array(buffer.buffer, offset, length).slice();
+    this.#keep(bytes.join('.'), bytes);
     if (buffer.getInt32(offset, true) % 5 === 0) {
       const id = buffer.getInt32(offset, true);
       this.#cluster?.scheduleTimer(id, timestamp + 60_000 + id * 100);
@@ -49,19 +52,19 @@ export class KeepingService implements ClusteredService {
 
   onTimerEvent(id: number): void {
     this.fired.push(id);
-    this.#keep(`timer ${id}`);
+    this.#keep(`timer ${id}`, Uint8Array.of(0));
   }
 
   onTakeSnapshot(snapshot: SnapshotPublication): void {
-    for (const message of this.messages) {
-      const bytes = Uint8Array.from(message.split('.').map(Number));
-      snapshot.offer(bytes, 0, bytes.length);
+    for (const record of this.#records) {
+      snapshot.offer(record, 0, record.length);
     }
   }
 
   /** The hash goes on with each message: waiting tests ask for it after every event. */
-  #keep(message: string): void {
+  #keep(message: string, record: Uint8Array): void {
     this.messages.push(message);
+    this.#records.push(record);
     for (let index = 0; index < message.length; index++) {
       this.#hash = Math.imul(this.#hash ^ message.charCodeAt(index), 0x01000193);
     }
