@@ -18,7 +18,10 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SUITES = ['simulation', 'threads', 'commands', 'process', 'interop', 'runtimes'];
+const SUITES = [
+  ...['simulation', 'scenarios', 'threads', 'commands'],
+  ...['process', 'interop', 'runtimes'],
+];
 /**
  * Files that run one after another, before the rest of their suite: they bend time, starve members
  * or lose datagrams, and judge what comes of it by real time.
@@ -38,7 +41,7 @@ const LONGEST = [
   'test/host',
   'test/archive',
   'test/simulator',
-  'test/scenarios',
+  'test/consensus',
   'test/simulation/user/queries.test.ts',
   'test/simulation/liveness.test.ts',
   'test/commands/cluster-orders.test.ts',

@@ -4,7 +4,7 @@
 import test from 'tape';
 import { live } from '../support/snapshot-members.js';
 
-test('members whose services have threads of their own snapshot, purge, restart and install', async (t) => {
+test('members whose services have threads of their own do all of that as well', async (t) => {
   await live(t, { threads: 'dedicated' });
 });
 
