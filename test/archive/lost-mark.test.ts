@@ -244,3 +244,23 @@ test('a start that can use no snapshot changes nothing of the log', (t) => {
   }
   t.end();
 });
+
+test('a member whose only snapshot is of log that was torn away does not start', (t) => {
+  const { disk } = bornDisk();
+  const image = logFrom(0, SEGMENT_LENGTH + 20_000);
+  const terms: readonly Term[] = [[LOG_TERM, 0]];
+  const mark = endBefore(image, SEGMENT_LENGTH + 9_000);
+  const snapshotAt = endBefore(image, SEGMENT_LENGTH + 15_000);
+  const entry = putRecording(disk, arena, 1, snapshotAt, terms);
+  setIndex(disk, { logStartPosition: SEGMENT_LENGTH, snapshots: [entry] });
+  setTerms(disk, terms);
+  putLogFrom(disk, image, SEGMENT_LENGTH);
+  setMark(disk, mark, LOG_TERM, mark);
+  t.equal(start(disk.clone(), arena).snapshot?.logPosition, snapshotAt, 'the whole log reaches it');
+  disk.damage(`0-${SEGMENT_LENGTH}.rec`).fill(0, mark - SEGMENT_LENGTH);
+  t.throws(
+    () => start(disk, arena),
+    new RegExp(`the log begins at position ${SEGMENT_LENGTH}, and no snapshot can be used`),
+  );
+  t.end();
+});

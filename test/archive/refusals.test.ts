@@ -68,6 +68,16 @@ test('a directory of another version, or whose log is there without its birth, i
     thrown(() => runOn(newer, readBirth)),
     /^DIRECTORY_FOREIGN .* version 3, this program reads version 2/,
   );
+  const endless = disk.clone();
+  const birth = endless.damage('birth.dat');
+  const birthView = new DataView(birth.buffer, birth.byteOffset, birth.length);
+  birthView.setUint32(12, 0x7fff_ffff, true);
+  birthView.setUint32(44, recordChecksum(birth, 0, 44), true);
+  t.match(
+    thrown(() => runOn(endless, readBirth)),
+    /^RECORD_CORRUPT corruption birth.dat is damaged/,
+    'a cluster id that no number holds',
+  );
   const headless = disk.clone();
   headless.delete('birth.dat');
   headless.put('0-0.rec', new Uint8Array(GEOMETRY.segmentLength));
@@ -144,7 +154,7 @@ test('a record with more incarnations than it has room for is lost', (t) => {
   const { disk } = bornDisk();
   const bytes = disk.damage('node-state.dat');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  view.setInt32(512 + 16 + 24, KNOWN_INCARNATION_COUNT_MAX + 1, true);
+  view.setInt32(512 + 16 + 32, KNOWN_INCARNATION_COUNT_MAX + 1, true);
   view.setUint32(512 + 508, recordChecksum(bytes, 512, 508), true);
   t.equal(runOn(disk, readNodeState).kind, 'lost');
   t.end();

@@ -13,11 +13,12 @@ import { type LeaderSessions, OpenResult } from '../../src/cluster/leader-sessio
 import type { LogPublisher } from '../../src/cluster/log-publisher.js';
 import { QueryIngress } from '../../src/cluster/query-ingress.js';
 import type { Responder } from '../../src/cluster/responder.js';
+import type { ServiceHost } from '../../src/cluster/service-host.js';
 import { Services } from '../../src/cluster/services.js';
 import { REJECTION_DELAY_MS, SessionAdmission } from '../../src/cluster/session-admission.js';
 import { SnapshotLoader } from '../../src/cluster/snapshot-loader.js';
 import { SnapshotSchedule } from '../../src/cluster/snapshot-schedule.js';
-import type { PawlError } from '../../src/errors.js';
+import { ErrorCode, PawlError } from '../../src/errors.js';
 import { Arena } from '../../src/memory/arena.js';
 import { SessionTableState } from '../../src/memory/core.js';
 import { StorageResult } from '../../src/ports/storage.js';
@@ -84,6 +85,22 @@ test('a snapshot that the log has no room for is asked for again', (t) => {
 
 test('a member with another number of services than its cluster is refused with both', (t) => {
   t.throws(() => new Services([], 2), /cluster.serviceCount is 2, and the member is given 0/);
+  t.end();
+});
+
+test('a defect at the end of a service is thrown on, an error of Pawl is answered', (t) => {
+  const ends = (failure: unknown): PawlError | undefined => {
+    const host = {
+      serviceId: 0,
+      terminate: () => {
+        throw failure;
+      },
+    } as unknown as ServiceHost;
+    return new Services([host], 1).terminate();
+  };
+  const known = new PawlError(ErrorCode.ServiceFailed, 'the service threw', 'usage');
+  t.equal(ends(known), known);
+  t.throws(() => ends(new TypeError('a defect')), /a defect/);
   t.end();
 });
 
