@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SUITES = [
-  ...['simulation', 'scenarios', 'threads', 'commands'],
+  ...['simulation', 'scenarios', 'members', 'commands'],
   ...['process', 'interop', 'runtimes'],
 ];
 /**

@@ -1,5 +1,5 @@
 // dedicated.test.ts: services on threads of their own, and what a slow one costs nobody. That all
-// else holds for them as well is tested in test/threads.
+// else holds for them as well is tested in test/members.
 
 import test from 'tape';
 import { recordingIdOf } from '../../src/archive/snapshot-recording.js';

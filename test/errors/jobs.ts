@@ -28,7 +28,7 @@ export interface JobResult {
 
 /** Folders that are one job each, and those whose every file is one. */
 const FOLDERS = ['consensus', 'archive', 'client', 'service', 'fuzz', 'scenarios'];
-const SPLIT_FOLDERS = ['host', 'cluster', 'threads'];
+const SPLIT_FOLDERS = ['host', 'cluster', 'members'];
 const PROFILES = ['swarm', 'storm'];
 /** All that decides what the jobs execute; of the tests in it only a job's own do. */
 const MEASURED_FOLDERS: readonly string[] = [

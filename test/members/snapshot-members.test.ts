@@ -1,5 +1,5 @@
 // Three members of a key/value store on real sockets and disks. Their services share the thread of
-// the engine; test/threads has the other layouts.
+// the engine; snapshot-layouts.test.ts has the other layouts.
 
 import test from 'tape';
 import { connect } from '../../src/host/connect.js';
@@ -8,8 +8,8 @@ import {
   KeyValueOperation,
   KeyValueResult,
 } from '../../src/tools/services/key-value-messages.js';
+import { until } from '../host/until.js';
 import { ask, live, Members } from '../support/snapshot-members.js';
-import { until } from './until.js';
 
 test('real members take snapshots, purge their log, restart and install', async (t) => {
   await live(t, { threads: 'shared' });
