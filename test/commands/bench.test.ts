@@ -88,7 +88,7 @@ test('bench failover kills the leader, measures the wait and prints one JSON obj
 test('bench transfer hands leadership over, measures requests and prints JSON', async (t) => {
   const { stdout, stderr } = await runCli('bench', 'transfer', '--transfers', '3', '--json');
   const result = JSON.parse(stdout) as TransferBenchResult;
-  t.equal(result.all.length, 3, stderr);
+  t.equal(result.all?.length, 3, `${stdout}${stderr}`);
   t.equal(result.max, Math.max(...result.all));
   t.ok(result.max >= result.p50 && result.p50 > 0, `${result.max} ms at most`);
   t.ok(
