@@ -10,7 +10,7 @@ import { runMember } from '../../src/host/node-member.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
 import { encodeRequest, KeyValueOperation } from '../../src/tools/services/key-value-messages.js';
 import { createService } from '../../src/tools/services/key-value-service.js';
-import { until } from '../host/until.js';
+import { until } from '../support/until.js';
 import { runCli, temporaryDirectory } from './cli.js';
 import { bornMember, expectCode, runningMember } from './one-member.js';
 

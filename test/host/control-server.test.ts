@@ -16,7 +16,7 @@ import {
   ControlServer,
 } from '../../src/host/control-server.js';
 import { atEnd } from '../support/at-end.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 const TIMEOUT_MS = 10_000;
 const double = (value: unknown): number => Number(value) * 2;

@@ -6,7 +6,7 @@ import { PawlError } from '../../src/errors.js';
 import { runMember } from '../../src/host/node-member.js';
 import { createService } from '../../src/tools/services/echo-service.js';
 import { SecretAuthenticator } from '../cluster/secrets.js';
-import { temporaryDirectory } from './until.js';
+import { temporaryDirectory } from '../support/until.js';
 
 const MEMBERS = `0,${[1, 2, 3, 4, 5].map((port) => `127.0.0.1:${20_000 + port}`).join(',')}`;
 

@@ -12,7 +12,7 @@ import { NodeNetwork } from '../../src/host/node-network.js';
 import { WakeCell } from '../../src/host/wake-cell.js';
 import type { Agent } from '../../src/ports/agent.js';
 import { atEnd } from '../support/at-end.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 /** An agent that does what a test says. */
 class ScriptedAgent implements Agent {

@@ -26,8 +26,8 @@ import { OpenMode, StorageResult } from '../../src/ports/storage.js';
 import { findLocalEndpoints, type LocalEndpoints } from '../../src/tools/free-ports.js';
 import { createService } from '../../src/tools/services/echo-service.js';
 import { atEnd } from '../support/at-end.js';
+import { temporaryDirectory } from '../support/until.js';
 import { errnoError, FakeSocket, type FakeSocketOptions } from './fixtures/fake-socket.js';
-import { temporaryDirectory } from './until.js';
 
 const MIB = 1024 * 1024;
 const ECHO_MODULE = new URL('../../src/tools/services/echo-service.ts', import.meta.url);

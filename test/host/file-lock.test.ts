@@ -9,7 +9,7 @@ import type { FileLockOptions } from '../../src/host/file-lock.js';
 import { NodeStorage } from '../../src/host/node-storage.js';
 import { StorageResult } from '../../src/ports/storage.js';
 import { atEnd } from '../support/at-end.js';
-import { temporaryDirectory, until } from './until.js';
+import { temporaryDirectory, until } from '../support/until.js';
 
 const HOLDER = fileURLToPath(new URL('./fixtures/lock-holder.ts', import.meta.url));
 

@@ -18,7 +18,7 @@ import {
   type SocketAddress,
   SocketState,
 } from '../../src/ports/network.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 function optionsOf(more: Partial<DatagramOptions> = {}): DatagramOptions {
   return {

@@ -16,7 +16,7 @@ import {
   type Ticket,
 } from '../../src/ports/storage.js';
 import { atEnd } from '../support/at-end.js';
-import { temporaryDirectory, until } from './until.js';
+import { temporaryDirectory, until } from '../support/until.js';
 
 const BYTES = Buffer.from('0123456789');
 const isRoot = process.getuid?.() === 0;

@@ -8,8 +8,8 @@ import { lookupNumeric } from '../../src/host/node-socket.js';
 import { Arena } from '../../src/memory/arena.js';
 import { Transport } from '../../src/transport/transport.js';
 import { SeededEntropy } from '../support/seeded-entropy.js';
+import { until } from '../support/until.js';
 import { FakeSocket } from './fixtures/fake-socket.js';
-import { until } from './until.js';
 
 const FAILURES = 2;
 

@@ -13,7 +13,7 @@ import { WakeCell } from '../../src/host/wake-cell.js';
 import { WorkerControl, WorkerState } from '../../src/host/worker-control.js';
 import { AgentWorker } from '../../src/host/worker-host.js';
 import { atEnd } from '../support/at-end.js';
-import { temporaryDirectory, until } from './until.js';
+import { temporaryDirectory, until } from '../support/until.js';
 
 const IN = 0;
 const OUT = 1;

@@ -1,9 +1,6 @@
 // connect-exactly-once.test.ts: exactly-once requests on real sockets and disks.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import test from 'tape';
+import test, { type Test } from 'tape';
 import { ExactlyOnceClient } from '../../src/client/exactly-once-client.js';
 import { PawlError } from '../../src/errors.js';
 import { bootstrapMember } from '../../src/host/bootstrap.js';
@@ -11,6 +8,7 @@ import { connectExactlyOnce } from '../../src/host/connect-exactly-once.js';
 import { type RunningMember, runMember } from '../../src/host/node-member.js';
 import type { ClusteredService } from '../../src/service/clustered-service.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
+import { temporaryDirectory } from '../support/until.js';
 
 const KIB = 1024;
 
@@ -36,15 +34,20 @@ function sumOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer).getInt32(0, true);
 }
 
-test('a cluster that stops and starts again answers what was asked meanwhile, once', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'pawl-exactly-once-'));
-  const { ingress, members } = await findLocalEndpoints(1);
+/** The options of a cluster's only member, whose directory is born. */
+async function makeMember(t: Test, members: string) {
   const options = {
     cluster: { members, logTermLength: 64 * KIB, segmentLength: 64 * KIB },
     member: { memberId: 0, memoryLength: 64 * 1024 * KIB },
-    directory,
+    directory: temporaryDirectory(t),
   };
   await bootstrapMember(options);
+  return options;
+}
+
+test('a cluster that stops and starts again answers what was asked meanwhile, once', async (t) => {
+  const { ingress, members } = await findLocalEndpoints(1);
+  const options = await makeMember(t, members);
   const start = (): RunningMember => runMember({ ...options, serviceFactory: makeSum });
   let member = start();
   const connection = await connectExactlyOnce({
@@ -73,7 +76,6 @@ test('a cluster that stops and starts again answers what was asked meanwhile, on
   const refused: unknown = await connection.request(addition(1)).catch((error: unknown) => error);
   t.ok(refused instanceof PawlError && refused.code === 'CLOSED');
   await member.stop();
-  rmSync(directory, { recursive: true, force: true });
   t.end();
 });
 
@@ -97,14 +99,8 @@ function breakClient(error: Error): () => void {
 }
 
 test('a request that nobody answers fails in time, a defect fails all that waits', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'pawl-exactly-once-'));
   const { ingress, members } = await findLocalEndpoints(1);
-  const options = {
-    cluster: { members, logTermLength: 64 * KIB, segmentLength: 64 * KIB },
-    member: { memberId: 0, memoryLength: 64 * 1024 * KIB },
-    directory,
-  };
-  await bootstrapMember(options);
+  const options = await makeMember(t, members);
   const member = runMember({ ...options, serviceFactory: makeSum });
   const fatal: unknown[] = [];
   const connection = await connectExactlyOnce({
@@ -133,7 +129,6 @@ test('a request that nobody answers fails in time, a defect fails all that waits
   const refused = await failed(connection.request(addition(4)));
   t.ok(refused instanceof PawlError && refused.code === 'CLOSED', String(refused));
   t.ok((await failed(connection.query(addition(5)))) instanceof Error, 'nor is there a query');
-  rmSync(directory, { recursive: true, force: true });
   t.end();
 });
 
@@ -153,14 +148,8 @@ test('a defect before there is a session rejects the connection', async (t) => {
 });
 
 test('a client that has the ids of members wrong is served by the one that answers', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'pawl-wrong-ids-'));
   const [cluster, nobody] = await Promise.all([findLocalEndpoints(1), findLocalEndpoints(1)]);
-  const options = {
-    cluster: { members: cluster.members, logTermLength: 64 * KIB, segmentLength: 64 * KIB },
-    member: { memberId: 0, memoryLength: 64 * 1024 * KIB },
-    directory,
-  };
-  await bootstrapMember(options);
+  const options = await makeMember(t, cluster.members);
   const member = runMember({ ...options, serviceFactory: makeSum });
   const connection = await connectExactlyOnce({
     ingressEndpoints: `${nobody.ingress},${cluster.ingress.replace('0=', '1=')}`,
@@ -170,6 +159,5 @@ test('a client that has the ids of members wrong is served by the one that answe
   t.equal(connection.sessionCount, 1, 'over its first session');
   connection.close();
   await member.stop();
-  rmSync(directory, { recursive: true, force: true });
   t.end();
 });

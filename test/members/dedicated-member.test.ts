@@ -8,7 +8,7 @@ import { connect } from '../../src/host/connect.js';
 import { runMember } from '../../src/host/node-member.js';
 import type { ClusteredService } from '../../src/service/clustered-service.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
-import { temporaryDirectory, until } from '../host/until.js';
+import { temporaryDirectory, until } from '../support/until.js';
 
 const FORBIDDEN = 13;
 

@@ -7,7 +7,7 @@ import { bootstrapMember } from '../../src/host/bootstrap.js';
 import type { MemberEvent } from '../../src/host/member-engine.js';
 import { runMember } from '../../src/host/node-member.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
-import { temporaryDirectory, until } from '../host/until.js';
+import { temporaryDirectory, until } from '../support/until.js';
 
 for (const threads of ['shared', 'dedicated'] as const) {
   test(`a service that throws at the end is what its member ends with (${threads})`, async (t) => {

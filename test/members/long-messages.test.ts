@@ -12,8 +12,8 @@ import { type RunningMember, runMember } from '../../src/host/node-member.js';
 import type { Cluster, ClusteredService } from '../../src/service/clustered-service.js';
 import { EgressResult, ServiceMessageResult } from '../../src/service/clustered-service.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
-import { until as untilWithin } from '../host/until.js';
 import { atEnd } from '../support/at-end.js';
+import { until as untilWithin } from '../support/until.js';
 
 const MIB = 1024 * 1024;
 const MEMBER_COUNT = 3;

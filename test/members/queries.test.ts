@@ -19,7 +19,7 @@ import {
   KeyValueOperation,
 } from '../../src/tools/services/key-value-messages.js';
 import { createService as createKeyValue } from '../../src/tools/services/key-value-service.js';
-import { until } from '../host/until.js';
+import { until } from '../support/until.js';
 
 const KIB = 1024;
 const MEMBER_COUNT = 3;

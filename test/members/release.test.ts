@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url';
 import test from 'tape';
 import { FileLock, LockedError } from '../../src/host/file-lock.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
-import { temporaryDirectory } from '../host/until.js';
 import { atEnd } from '../support/at-end.js';
+import { temporaryDirectory } from '../support/until.js';
 
-const HELD_MARK = fileURLToPath(new URL('../host/fixtures/held-mark.cjs', import.meta.url));
-const ENDING_MEMBER = fileURLToPath(new URL('../host/fixtures/ending-member.ts', import.meta.url));
+const HELD_MARK = fileURLToPath(new URL('./fixtures/held-mark.cjs', import.meta.url));
+const ENDING_MEMBER = fileURLToPath(new URL('./fixtures/ending-member.ts', import.meta.url));
 
 /** What another process is told that wants the directory. */
 async function lockOutcome(directory: string): Promise<FileLock | Error> {

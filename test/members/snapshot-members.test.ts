@@ -8,8 +8,8 @@ import {
   KeyValueOperation,
   KeyValueResult,
 } from '../../src/tools/services/key-value-messages.js';
-import { until } from '../host/until.js';
 import { ask, live, Members } from '../support/snapshot-members.js';
+import { until } from '../support/until.js';
 
 test('real members take snapshots, purge their log, restart and install', async (t) => {
   await live(t, { threads: 'shared' });

@@ -12,7 +12,7 @@ import type { MemberEvent } from '../../src/host/member-engine.js';
 import { type NodeMemberOptions, runMember } from '../../src/host/node-member.js';
 import type { ClusteredService } from '../../src/service/clustered-service.js';
 import { findLocalEndpoints } from '../../src/tools/free-ports.js';
-import { temporaryDirectory, until } from '../host/until.js';
+import { temporaryDirectory, until } from '../support/until.js';
 
 test('an error that crosses threads keeps its class, code, words and stack', (t) => {
   const errors = [

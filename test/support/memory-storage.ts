@@ -81,8 +81,9 @@ class MemoryFile {
     if (durable === bytes || durable.length !== bytes.length) {
       this.durable = bytes.slice();
     } else {
-      for (const sector of this.dirty) {
-        const start = sector * SECTOR_LENGTH;
+      // A file that grew and shrank again has dirty sectors behind its end.
+      const dirty = [...this.dirty].map((sector) => sector * SECTOR_LENGTH);
+      for (const start of dirty.filter((each) => each < bytes.length)) {
         durable.set(bytes.subarray(start, start + SECTOR_LENGTH), start);
       }
     }

@@ -18,7 +18,7 @@ import {
   KeyValueResult,
 } from '../../src/tools/services/key-value-messages.js';
 import { createService } from '../../src/tools/services/key-value-service.js';
-import { until } from '../host/until.js';
+import { until } from './until.js';
 
 const KIB = 1024;
 const MEMBER_COUNT = 3;

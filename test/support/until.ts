@@ -1,11 +1,11 @@
-// until.ts: waiting on conditions, files and processes in the tests of the host, which run in real
+// until.ts: waiting on conditions, files and processes in tests of the host, which run in real
 // time. Nothing here sleeps for a guessed time: the limit only ends a test that hangs.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tape';
-import { atEnd } from '../support/at-end.js';
+import { atEnd } from './at-end.js';
 
 const LIMIT_MS = 60_000;
 
