@@ -2,6 +2,7 @@
 
 export { initializeTables as initialize, crc32c } from './checksum/crc32c';
 export { frameChecksum } from './checksum/frame-checksum';
+export { outputHashAdd, outputHashBytes, outputHashEnd } from './checksum/output-hash';
 export { receiverWindow, senderLimit } from './flow/window';
 export { ingressBatch } from './ingress/batch';
 export { decodeMessages, selectEvents } from './ingress/messages';

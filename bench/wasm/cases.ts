@@ -7,6 +7,7 @@ import { LogBuffer } from '../../src/memory/log-buffer.js';
 import { crc32cSliced } from '../../test/memory/twin/crc32c-twin.js';
 import { ingressTwin, type TwinSession } from '../../test/memory/twin/ingress-twin.js';
 import { LogTwin } from '../../test/memory/twin/log-twin.js';
+import { addOutputTwin } from '../../test/memory/twin/output-hash-twin.js';
 import { quorumTwin } from '../../test/memory/twin/quorum-twin.js';
 import { advanceTwin, insertTwin } from '../../test/memory/twin/rebuild-twin.js';
 import { RingTwin } from '../../test/memory/twin/ring-twin.js';
@@ -253,6 +254,28 @@ function crcCase(name: string, length: number): BenchCase {
   };
 }
 
+function outputHashCase(): BenchCase {
+  const state = arena.allocate(8);
+  const output = { kind: 1, detail: 0, id: 1, value: PAYLOAD_LENGTH, bytes: payload };
+  let hash = 0n;
+  return {
+    name: 'output hash, 200 B',
+    unit: 1,
+    wasm: (count) => {
+      for (let i = 0; i < count; i++) {
+        core.outputHashAdd(state, 1, 0, 1, PAYLOAD_LENGTH, source, PAYLOAD_LENGTH);
+      }
+      sink += view.getInt32(state, true);
+    },
+    twin: (count) => {
+      for (let i = 0; i < count; i++) {
+        hash = addOutputTwin(hash, output);
+      }
+      sink += Number(hash & 0xffn);
+    },
+  };
+}
+
 function ringCase(): BenchCase {
   const capacity = 64 * 1024;
   const ring = arena.allocate(RING_DESCRIPTOR_LENGTH + capacity);
@@ -355,6 +378,7 @@ export function benchCases(): BenchCase[] {
     crcCase('200 B', 200),
     crcCase('4 KB', 4096),
     crcCase('64 KB', 65_536),
+    outputHashCase(),
     ringCase(),
     ingressCase(),
   ];

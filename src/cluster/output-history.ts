@@ -5,6 +5,7 @@
 // first difference is found by halving, as long as both sides remember. They remember each event
 // that put something out for a while, and multiples of CHECKPOINT_LENGTH for longer.
 
+import { OUTPUT_AREA_LENGTH } from '../../assembly/layout/output-hash.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 
@@ -14,8 +15,6 @@ export const HISTORY_COUNT_MAX = 32_768;
 export const CHECKPOINT_LENGTH = 64 * 1024;
 /** Checkpoints that are remembered, at most: of 256 MiB of log. */
 export const CHECKPOINT_COUNT_MAX = 4_096;
-/** Bytes of the arena in which output is hashed that lies elsewhere. */
-export const OUTPUT_SCRATCH_LENGTH = 4_096;
 const HISTORY_COUNT_INITIAL = 256;
 
 /** 64 bits in two unsigned halves. */
@@ -27,8 +26,8 @@ export interface Hash64 {
 /** Where a container keeps what its service has put out. */
 export interface OutputSink {
   readonly arena: Arena;
-  /** OUTPUT_SCRATCH_LENGTH bytes of the arena for whoever hashes. */
-  readonly scratch: number;
+  /** OUTPUT_AREA_LENGTH bytes of the arena, laid out as layout/output-hash.ts says. */
+  readonly area: number;
   /** False when the service started from a snapshot that does not tell what was put out before. */
   readonly isKnown: boolean;
   /** What had been put out when the service started at a position. */
@@ -43,6 +42,8 @@ class HashRing {
   #positions = new Float64Array(HISTORY_COUNT_INITIAL);
   #halves = new Uint32Array(2 * HISTORY_COUNT_INITIAL);
   #count = 0;
+  // Where the next one goes: #count modulo the capacity.
+  #next = 0;
 
   constructor(countMax: number) {
     this.#countMax = countMax;
@@ -50,17 +51,18 @@ class HashRing {
 
   clear(): void {
     this.#count = 0;
+    this.#next = 0;
   }
 
   add(position: Position, low: number, high: number): void {
-    const capacity = this.#positions.length;
-    if (this.#count === capacity && capacity < this.#countMax) {
-      this.#grow(capacity * 2);
+    if (this.#next === this.#positions.length) {
+      this.#wrap();
     }
-    const index = this.#count % this.#positions.length;
+    const index = this.#next;
     this.#positions[index] = position;
     this.#halves[2 * index] = low;
     this.#halves[2 * index + 1] = high;
+    this.#next = index + 1;
     this.#count++;
   }
 
@@ -89,6 +91,15 @@ class HashRing {
     };
   }
 
+  /** Grows while that is allowed, and begins to overwrite the oldest then. */
+  #wrap(): void {
+    if (this.#positions.length < this.#countMax) {
+      this.#grow(this.#positions.length * 2);
+    } else {
+      this.#next = 0;
+    }
+  }
+
   #grow(capacity: number): void {
     const positions = new Float64Array(Math.min(capacity, this.#countMax));
     const halves = new Uint32Array(2 * positions.length);
@@ -102,22 +113,24 @@ class HashRing {
 /** The output of one service by log position. */
 export class OutputHistory implements OutputSink {
   readonly arena: Arena;
-  /** OUTPUT_SCRATCH_LENGTH bytes of the arena for whoever hashes. */
-  readonly scratch: number;
+  /** OUTPUT_AREA_LENGTH bytes of the arena, laid out as layout/output-hash.ts says. */
+  readonly area: number;
   readonly #events = new HashRing(HISTORY_COUNT_MAX);
   readonly #checkpoints = new HashRing(CHECKPOINT_COUNT_MAX);
   #isKnown = false;
   #lastPosition: Position = 0;
   #low = 0;
   #high = 0;
+  // The first multiple of CHECKPOINT_LENGTH that no event has passed yet.
+  #nextCheckpoint: Position = 0;
 
   constructor(arena: Arena) {
     this.arena = arena;
-    this.scratch = arena.allocate(OUTPUT_SCRATCH_LENGTH);
+    this.area = arena.allocate(OUTPUT_AREA_LENGTH);
   }
 
   close(): void {
-    this.arena.release(this.scratch, OUTPUT_SCRATCH_LENGTH);
+    this.arena.release(this.area, OUTPUT_AREA_LENGTH);
   }
 
   /** False when the service started from a snapshot that does not tell what was put out before. */
@@ -130,13 +143,16 @@ export class OutputHistory implements OutputSink {
     this.#events.clear();
     this.#checkpoints.clear();
     this.#isKnown = true;
+    this.#nextCheckpoint = Math.ceil(position / CHECKPOINT_LENGTH) * CHECKPOINT_LENGTH;
     this.#keep(position, hash.low, hash.high);
   }
 
   /** An event that ends at a position has put something out; the hash covers it. */
   record(position: Position, low: number, high: number): void {
     if (this.#isKnown) {
-      this.#passCheckpoints(position);
+      if (position > this.#nextCheckpoint) {
+        this.#passCheckpoints(position);
+      }
       this.#keep(position, low, high);
     }
   }
@@ -171,10 +187,11 @@ export class OutputHistory implements OutputSink {
 
   /** Keeps the hash of before at the multiples that lie before the next event. */
   #passCheckpoints(position: Position): void {
-    const first = Math.ceil(this.#lastPosition / CHECKPOINT_LENGTH);
+    const first = this.#nextCheckpoint / CHECKPOINT_LENGTH;
     const end = Math.ceil(position / CHECKPOINT_LENGTH);
     for (let number = Math.max(first, end - CHECKPOINT_COUNT_MAX); number < end; number++) {
       this.#checkpoints.add(number * CHECKPOINT_LENGTH, this.#low, this.#high);
     }
+    this.#nextCheckpoint = end * CHECKPOINT_LENGTH;
   }
 }

@@ -310,7 +310,7 @@ const NO_MESSAGES: RemoteMessages = {
 /** What a shadow puts out goes into its snapshot; the service itself is compared. */
 function noOutputs(arena: Arena): OutputSink {
   return {
-    ...{ arena, scratch: 0, isKnown: false },
+    ...{ arena, area: 0, isKnown: false },
     begin: () => undefined,
     record: () => undefined,
   };

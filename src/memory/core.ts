@@ -123,6 +123,23 @@ export interface CoreExports {
    * header.
    */
   frameChecksum(frameAddress: number, frameLength: number): number;
+  /**
+   * Takes an output into the u64 at `state`: three words (kind and detail, id, value), then bytes.
+   * Numbers are safe integers.
+   */
+  outputHashAdd(
+    state: number,
+    kind: number,
+    detail: number,
+    id: number,
+    value: number,
+    address: number,
+    length: number,
+  ): void;
+  /** More bytes of the same output; parts are cut at multiples of OUTPUT_PIECE_LENGTH. */
+  outputHashBytes(state: number, address: number, length: number): void;
+  /** Takes the log position at which an event with output ends. */
+  outputHashEnd(state: number, position: number): void;
 
   // --- log buffer ---
   /** Writes the metadata page of a zeroed log buffer that starts at position 0 of initialTermId. */

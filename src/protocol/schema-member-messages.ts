@@ -335,14 +335,14 @@ export const OWN_MESSAGES: readonly MessageSchema[] = [
     ['int64', 'timestamp', 16],
     ['int32', 'serviceId', 24],
   ]),
-  cluster(1060, 'OutputHash', 32, 'What the services of a member had put out by a position.', [
+  cluster(1062, 'OutputHash', 32, 'What the services of a member had put out by a position.', [
     ['int64', 'logPosition', 0],
     ['opaque64', 'hash', 8],
     ['int32', 'memberId', 16],
     ['int32', 'serviceId', 20],
     ['int32', 'flags', 24],
   ]),
-  cluster(1061, 'OutputState', 12, 'What a service had put out, in a snapshot.', [
+  cluster(1063, 'OutputState', 12, 'What a service had put out, in a snapshot.', [
     ['opaque64', 'hash', 0],
     ['int32', 'serviceId', 8],
   ]),

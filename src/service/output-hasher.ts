@@ -1,16 +1,20 @@
 // output-hasher.ts: a running hash of everything that a service puts out.
 //
 // It is built from applied events alone, so it is the same on every member at the same position, or
-// the service is not deterministic. Bytes enter as their crc32c, which core.wasm computes; what an
-// output is enters as words. Two lanes of MurmurHash3 with constants of their own make 64 bits.
+// the service is not deterministic. core.wasm computes it, in one call an output where its bytes
+// lie in the arena.
 
+import {
+  OUTPUT_HASH_HIGH_OFFSET,
+  OUTPUT_HASH_LOW_OFFSET,
+  OUTPUT_PIECE_LENGTH,
+  OUTPUT_PIECE_OFFSET,
+} from '../../assembly/layout/output-hash.js';
 import type { Hash64, OutputSink } from '../cluster/output-history.js';
-import { OUTPUT_SCRATCH_LENGTH } from '../cluster/output-history.js';
 import type { EgressReply, EgressSink } from '../cluster/service-host.js';
+import type { CoreExports } from '../memory/core.js';
 import type { Position } from '../position.js';
 
-const TWO_POW_32 = 2 ** 32;
-const NO_BYTES_CHECKSUM = 0;
 const LOOP_LENGTH_MAX = 96;
 
 /** What an output is. Numbers enter the hash and never change. */
@@ -30,24 +34,33 @@ export type OutputKind = (typeof OutputKind)[keyof typeof OutputKind];
 /** Hashes what one service puts out, in the order in which it does. */
 export class OutputHasher {
   readonly #history: OutputSink;
-  #low = 0;
-  #high = 0;
+  readonly #core: CoreExports;
+  // Of the arena. Its buffer is kept, because asking a typed array for it is a slow call.
+  readonly #memory: ArrayBufferLike;
+  readonly #i32: Int32Array;
+  readonly #area: number;
   #hasOutput = false;
   #lastBytes: Uint8Array = new Uint8Array(0);
+  #lastBuffer: ArrayBufferLike = this.#lastBytes.buffer;
 
   constructor(history: OutputSink) {
     this.#history = history;
+    const { area, arena } = history;
+    this.#core = arena.core;
+    this.#memory = arena.u8.buffer;
+    this.#i32 = arena.i32;
+    this.#area = area;
   }
 
   /** What was put out so far; undefined when it is not known. */
   hash(): Hash64 | undefined {
-    return this.#history.isKnown ? { low: this.#low >>> 0, high: this.#high >>> 0 } : undefined;
+    return this.#history.isKnown ? { low: this.#low(), high: this.#high() } : undefined;
   }
 
   /** The service starts at a position, and this was put out before. */
   begin(position: Position, hash: Hash64): void {
-    this.#low = hash.low;
-    this.#high = hash.high;
+    this.#i32[(this.#area + OUTPUT_HASH_LOW_OFFSET) >> 2] = hash.low;
+    this.#i32[(this.#area + OUTPUT_HASH_HIGH_OFFSET) >> 2] = hash.high;
     this.#hasOutput = false;
     this.#history.begin(position, hash);
   }
@@ -56,15 +69,11 @@ export class OutputHasher {
    * Adds an output.
    *
    * @param id whom or what it concerns, a safe integer. @param value a safe integer that belongs to
-   *   it, such as a deadline.
+   *   it, such as a deadline. @param detail 32 bits that belong to it.
    */
-  add(kind: OutputKind, id: number, value: number, checksum: number = NO_BYTES_CHECKSUM): void {
+  add(kind: OutputKind, id: number, value: number, detail = 0): void {
     this.#hasOutput = true;
-    this.#mix((Math.floor(id / TWO_POW_32) << 4) ^ kind);
-    this.#mix(id | 0);
-    this.#mix(Math.floor(value / TWO_POW_32));
-    this.#mix(value | 0);
-    this.#mix(checksum);
+    this.#core.outputHashAdd(this.#area, kind, detail, id, value, 0, 0);
   }
 
   /** Adds an output with bytes. @param offset relative to the view. */
@@ -75,48 +84,57 @@ export class OutputHasher {
     offset: number,
     length: number,
   ): void {
-    this.add(kind, id, length, this.#checksum(buffer, offset, length));
+    this.#hasOutput = true;
+    const memory = buffer.buffer;
+    const start = buffer.byteOffset + offset;
+    if (memory === this.#memory) {
+      this.#core.outputHashAdd(this.#area, kind, 0, id, length, start, length);
+    } else {
+      this.#addOutside(kind, id, this.#bytesOf(memory), start, length);
+    }
   }
 
   /** The event that ends at a position is handled. */
   onEventEnd(position: Position): void {
     if (this.#hasOutput) {
       this.#hasOutput = false;
-      this.#mix(Math.floor(position / TWO_POW_32));
-      this.#mix(position | 0);
-      this.#history.record(position, this.#low >>> 0, this.#high >>> 0);
+      this.#core.outputHashEnd(this.#area, position);
+      this.#history.record(position, this.#low(), this.#high());
     }
   }
 
-  #mix(word: number): void {
-    let low = Math.imul(word, 0xcc9e2d51);
-    low = Math.imul((low << 15) | (low >>> 17), 0x1b873593) ^ this.#low;
-    this.#low = (Math.imul((low << 13) | (low >>> 19), 5) + 0xe6546b64) | 0;
-    let high = Math.imul(word, 0x239b961b);
-    high = Math.imul((high << 16) | (high >>> 16), 0xab0e9789) ^ this.#high;
-    this.#high = (Math.imul((high << 15) | (high >>> 17), 5) + 0x561ccd1b) | 0;
+  #low(): number {
+    return (this.#i32[(this.#area + OUTPUT_HASH_LOW_OFFSET) >> 2] as number) >>> 0;
   }
 
-  /** crc32c of bytes: in place when they lie in the arena, by way of the scratch otherwise. */
-  #checksum(buffer: ArrayBufferView, offset: number, length: number): number {
-    const { arena, scratch } = this.#history;
-    const start = buffer.byteOffset + offset;
-    if (buffer.buffer === arena.u8.buffer) {
-      return arena.core.crc32c(start, length, 0);
+  #high(): number {
+    return (this.#i32[(this.#area + OUTPUT_HASH_HIGH_OFFSET) >> 2] as number) >>> 0;
+  }
+
+  /** Adds an output whose bytes are not in the arena: they are brought there piece by piece. */
+  #addOutside(
+    kind: OutputKind,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): void {
+    const piece = this.#area + OUTPUT_PIECE_OFFSET;
+    const { u8 } = this.#history.arena;
+    const firstLength = Math.min(OUTPUT_PIECE_LENGTH, length);
+    copy(bytes, start, u8, piece, firstLength);
+    this.#core.outputHashAdd(this.#area, kind, 0, id, length, piece, firstLength);
+    for (let at = firstLength; at < length; at += OUTPUT_PIECE_LENGTH) {
+      const pieceLength = Math.min(OUTPUT_PIECE_LENGTH, length - at);
+      copy(bytes, start + at, u8, piece, pieceLength);
+      this.#core.outputHashBytes(this.#area, piece, pieceLength);
     }
-    const bytes = this.#bytesOf(buffer.buffer);
-    let checksum = 0;
-    for (let at = 0; at < length; at += OUTPUT_SCRATCH_LENGTH) {
-      const pieceLength = Math.min(OUTPUT_SCRATCH_LENGTH, length - at);
-      copy(bytes, start + at, arena.u8, scratch, pieceLength);
-      checksum = arena.core.crc32c(scratch, pieceLength, checksum);
-    }
-    return checksum;
   }
 
   /** Services mostly put their answers together in one buffer: its view is kept. */
   #bytesOf(buffer: ArrayBufferLike): Uint8Array {
-    if (this.#lastBytes.buffer !== buffer) {
+    if (this.#lastBuffer !== buffer) {
+      this.#lastBuffer = buffer;
       this.#lastBytes = new Uint8Array(buffer);
     }
     return this.#lastBytes;

@@ -2,7 +2,8 @@
 //
 // The engine keeps the history and compares it; here only whether it is known.
 
-import { type Hash64, OUTPUT_SCRATCH_LENGTH, type OutputSink } from '../cluster/output-history.js';
+import { OUTPUT_AREA_LENGTH } from '../../assembly/layout/output-hash.js';
+import type { Hash64, OutputSink } from '../cluster/output-history.js';
 import type { Arena } from '../memory/arena.js';
 import type { Position } from '../position.js';
 
@@ -15,14 +16,14 @@ export interface HashWriter {
 /** Passes on what a container records. */
 export class OutputRelay implements OutputSink {
   readonly arena: Arena;
-  readonly scratch: number;
+  readonly area: number;
   readonly #writer: HashWriter;
   #isKnown = false;
 
   /** @param arena of this thread, which allocates in it. */
   constructor(arena: Arena, writer: HashWriter) {
     this.arena = arena;
-    this.scratch = arena.allocate(OUTPUT_SCRATCH_LENGTH);
+    this.area = arena.allocate(OUTPUT_AREA_LENGTH);
     this.#writer = writer;
   }
 
@@ -42,6 +43,6 @@ export class OutputRelay implements OutputSink {
   }
 
   close(): void {
-    this.arena.release(this.scratch, OUTPUT_SCRATCH_LENGTH);
+    this.arena.release(this.area, OUTPUT_AREA_LENGTH);
   }
 }

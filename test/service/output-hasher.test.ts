@@ -1,11 +1,8 @@
 // output-hasher.test.ts: what enters the running hash, and that nothing of it is left out.
 
 import test from 'tape';
-import {
-  type Hash64,
-  OUTPUT_SCRATCH_LENGTH,
-  OutputHistory,
-} from '../../src/cluster/output-history.js';
+import { OUTPUT_PIECE_LENGTH } from '../../assembly/layout/output-hash.js';
+import { type Hash64, OutputHistory } from '../../src/cluster/output-history.js';
 import type { EgressSink } from '../../src/cluster/service-host.js';
 import { Arena } from '../../src/memory/arena.js';
 import { HashedEgress, OutputHasher, OutputKind } from '../../src/service/output-hasher.js';
@@ -35,7 +32,7 @@ function message(sessionId: number, bytes: Uint8Array): (hasher: OutputHasher) =
 }
 
 test('whatever differs in an output makes another hash, in both halves', (t) => {
-  const long = 2 * OUTPUT_SCRATCH_LENGTH + 100;
+  const long = 2 * OUTPUT_PIECE_LENGTH + 100;
   const outputs: ((hasher: OutputHasher) => void)[] = [
     () => undefined,
     message(1, bytesOf(16)),
@@ -46,7 +43,7 @@ test('whatever differs in an output makes another hash, in both halves', (t) => 
     message(1, bytesOf(0)),
     message(1, bytesOf(long)),
     message(1, bytesOf(long, long - 1)),
-    message(1, bytesOf(long, OUTPUT_SCRATCH_LENGTH)),
+    message(1, bytesOf(long, OUTPUT_PIECE_LENGTH)),
     (hasher) => hasher.add(OutputKind.TimerScheduled, 5, 1_000),
     (hasher) => hasher.add(OutputKind.TimerScheduled, -5, 1_000),
     (hasher) => hasher.add(OutputKind.TimerScheduled, 5, 1_000 + 2 ** 32),
@@ -63,7 +60,7 @@ test('whatever differs in an output makes another hash, in both halves', (t) => 
 });
 
 test('the same bytes have the same hash wherever they lie', (t) => {
-  const bytes = bytesOf(3 * OUTPUT_SCRATCH_LENGTH + 5);
+  const bytes = bytesOf(3 * OUTPUT_PIECE_LENGTH + 5);
   const slab = arena.allocate(bytes.length + 64);
   arena.u8.set(bytes, slab + 3);
   const inArena = hashOf((hasher) =>

@@ -1,4 +1,4 @@
-// output-hash.ts: template 1060 of schema 111.
+// output-hash.ts: template 1062 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // What the services of a member had put out by a position.
@@ -20,7 +20,7 @@ import {
 
 /** Writes OutputHash. */
 export class OutputHashEncoder {
-  static readonly TEMPLATE_ID = 1060;
+  static readonly TEMPLATE_ID = 1062;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
   static readonly BLOCK_LENGTH = 32;
@@ -38,7 +38,7 @@ export class OutputHashEncoder {
 
   /** Writes the header at `offset` and sets the block behind it to zero. */
   wrapAndApplyHeader(view: DataView, offset: number): this {
-    writeMessageHeader(view, offset, 32, 1060, 111, 17);
+    writeMessageHeader(view, offset, 32, 1062, 111, 17);
     clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 32);
     return this.wrap(view, offset + MESSAGE_HEADER_LENGTH);
   }
@@ -86,7 +86,7 @@ export class OutputHashEncoder {
 
 /** Reads OutputHash. */
 export class OutputHashDecoder {
-  static readonly TEMPLATE_ID = 1060;
+  static readonly TEMPLATE_ID = 1062;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
   static readonly BLOCK_LENGTH = 32;
@@ -98,7 +98,7 @@ export class OutputHashDecoder {
   /** Whether header, block and variable data lie in `length` bytes from the header on. */
   static isValid(view: DataView, offset: number, length: number): boolean {
     const templateId = messageTemplateId(view, offset, length, 111);
-    if (templateId !== 1060) {
+    if (templateId !== 1062) {
       return false;
     }
     const blockLength = messageBlockLength(view, offset);

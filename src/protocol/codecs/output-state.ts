@@ -1,4 +1,4 @@
-// output-state.ts: template 1061 of schema 111.
+// output-state.ts: template 1063 of schema 111.
 // Generated from src/protocol/schema.ts: change the table, then scripts/generate-codecs.ts.
 //
 // What a service had put out, in a snapshot.
@@ -17,7 +17,7 @@ import {
 
 /** Writes OutputState. */
 export class OutputStateEncoder {
-  static readonly TEMPLATE_ID = 1061;
+  static readonly TEMPLATE_ID = 1063;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
   static readonly BLOCK_LENGTH = 12;
@@ -35,7 +35,7 @@ export class OutputStateEncoder {
 
   /** Writes the header at `offset` and sets the block behind it to zero. */
   wrapAndApplyHeader(view: DataView, offset: number): this {
-    writeMessageHeader(view, offset, 12, 1061, 111, 17);
+    writeMessageHeader(view, offset, 12, 1063, 111, 17);
     clearBytes(view, offset + MESSAGE_HEADER_LENGTH, 12);
     return this.wrap(view, offset + MESSAGE_HEADER_LENGTH);
   }
@@ -68,7 +68,7 @@ export class OutputStateEncoder {
 
 /** Reads OutputState. */
 export class OutputStateDecoder {
-  static readonly TEMPLATE_ID = 1061;
+  static readonly TEMPLATE_ID = 1063;
   static readonly SCHEMA_ID = 111;
   static readonly SCHEMA_VERSION = 17;
   static readonly BLOCK_LENGTH = 12;
@@ -80,7 +80,7 @@ export class OutputStateDecoder {
   /** Whether header, block and variable data lie in `length` bytes from the header on. */
   static isValid(view: DataView, offset: number, length: number): boolean {
     const templateId = messageTemplateId(view, offset, length, 111);
-    if (templateId !== 1061) {
+    if (templateId !== 1063) {
       return false;
     }
     const blockLength = messageBlockLength(view, offset);

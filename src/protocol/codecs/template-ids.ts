@@ -74,7 +74,7 @@ export const TemplateId = {
   PendingServiceMessage: 1052,
   SnapshotService: 1053,
   ServiceTimerEvent: 1054,
-  OutputHash: 1060,
-  OutputState: 1061,
+  OutputHash: 1062,
+  OutputState: 1063,
 } as const;
 export type TemplateId = (typeof TemplateId)[keyof typeof TemplateId];

@@ -289,7 +289,7 @@ export class ToldEngine {
       },
       snapshots: this.#snapshots(),
       outputs: {
-        ...{ arena: this.#arena, scratch: 0, isKnown: true },
+        ...{ arena: this.#arena, area: 0, isKnown: true },
         begin: () => {
           this.#hasBegun = true;
         },
