@@ -82,7 +82,7 @@ function nameOfMemberMessage(templateId: i32): string {
     case 1032: return 'RepairBlock';
     case 1003: return 'LeadershipTransfer';
     case 1004: return 'VoterClock';
-    case 1060: return 'OutputHash';
+    case 1062: return 'OutputHash';
     case 1012: return 'RequestClients';
     case 1013: return 'RequestClient';
     case 1014: return 'RetainedReply';
@@ -107,7 +107,7 @@ function nameOfSnapshotRecord(templateId: i32): string {
     case 1051: return 'ServiceMessageMark';
     case 1052: return 'PendingServiceMessage';
     case 1053: return 'SnapshotService';
-    case 1061: return 'OutputState';
+    case 1063: return 'OutputState';
     default: return 'template ' + templateId.toString();
   }
 }
