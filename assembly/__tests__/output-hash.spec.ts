@@ -52,10 +52,13 @@ describe('the hash of output', () => {
     expect<i32>(seen.size).toBe(6);
   });
 
-  it('takes a number that is none as 0, and traps at none', () => {
+  it('takes a number that is none as 0, and one that is too great as the greatest', () => {
     const state = slab(0);
     store<u64>(state, 0);
     outputHashAdd(state, 1, 0, NaN, Infinity, 0, 0);
-    expect<bool>(load<u64>(state) != 0).toBe(true);
+    const odd = load<u64>(state);
+    store<u64>(state, 0);
+    outputHashAdd(state, 1, 0, 0, <f64>i64.MAX_VALUE, 0, 0);
+    expect<u64>(odd).toBe(load<u64>(state));
   });
 });

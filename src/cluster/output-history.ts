@@ -42,7 +42,8 @@ class HashRing {
   #positions = new Float64Array(HISTORY_COUNT_INITIAL);
   #halves = new Uint32Array(2 * HISTORY_COUNT_INITIAL);
   #count = 0;
-  // Where the next one goes: #count modulo the capacity.
+  // Where the next one goes, from 0 to the capacity: kept, so that no event costs a division of a
+  // count that outgrows 32 bits.
   #next = 0;
 
   constructor(countMax: number) {
