@@ -57,6 +57,8 @@ export interface SocketHost {
   createSocket(type: 'udp4' | 'udp6'): Socket;
   /** Called when something arrived; cheap when called often. */
   onReadable(): void;
+  /** Called with the bytes of each datagram that the system handed over, after `onReadable`. */
+  onReceived(length: number): void;
   /** True once the process must not say anything more. */
   isPoisoned(): boolean;
   /** Called once, when the socket is closed. */
@@ -330,6 +332,11 @@ export class NodeDatagramSocket implements DatagramSocket {
 
   #onMessage(buffer: Uint8Array, source: RemoteInfo): void {
     this.#receivedCount += 1;
+    this.#take(buffer, source);
+    this.#host.onReceived(buffer.length);
+  }
+
+  #take(buffer: Uint8Array, source: RemoteInfo): void {
     if (source.port === 0) {
       this.#portlessCount += 1;
       return;
