@@ -4,8 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'tape';
-import { MessageRing } from '../../src/tools/bench/floor-link.js';
 import { FloorRecord, frameLengthOf } from '../../src/tools/bench/floor-record.js';
+import { crc32cBitwise } from '../memory/twin/crc32c-twin.js';
 
 const MESSAGE_LENGTH = 96;
 const MTU = 1_408;
@@ -22,20 +22,25 @@ function messages(first: number, count: number): Uint8Array {
 test('a record holds what its ring got, in order, and keeps the two youngest files', (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'pawl-record-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  const ring = new MessageRing(MESSAGE_LENGTH, MTU);
-  const record = new FloorRecord(directory, 'leader', FILE_LENGTH);
+  const lengths = { message: MESSAGE_LENGTH, mtu: MTU, file: FILE_LENGTH };
+  const record = new FloorRecord(directory, 'leader', lengths);
   t.deepEqual(readdirSync(directory), [], 'nothing is written before something came');
   const all = messages(0, 40);
   for (let at = 0; at < all.length; at += 4 * MESSAGE_LENGTH) {
-    ring.append(all, at, 4 * MESSAGE_LENGTH);
-    record.write(ring);
-    record.write(ring);
+    record.ring.append(all, at, 4 * MESSAGE_LENGTH);
+    record.write();
+    record.write();
   }
   record.close();
   const names = readdirSync(directory).sort();
   t.deepEqual(names, ['leader-2', 'leader-3']);
   const kept = Buffer.concat(names.map((name) => readFileSync(join(directory, name))));
   t.ok(kept.equals(all.subarray(2 * FILE_LENGTH)), 'all that came after the first two files');
+  let checksum = 0;
+  for (let at = 0; at < all.length; at += MESSAGE_LENGTH) {
+    checksum ^= crc32cBitwise(all.subarray(at, at + MESSAGE_LENGTH));
+  }
+  t.equal(record.checksum, checksum >>> 0, 'the crc of each message was taken, once');
   t.end();
 });
 

@@ -52,7 +52,7 @@ function recordedLines(recorded: RecordedFloor | undefined): readonly string[] {
     ? []
     : [
         `the floor with messages of ${recorded.frameLength} bytes, as their frames in a log, ` +
-          'which leader and followers write to files',
+          'of which leader and followers take a crc and which they write to files',
         closedLoopTable(recorded.closedLoop),
         `it reaches ${recorded.ratio} of the floor's maximum`,
       ];

@@ -3,7 +3,7 @@
 //
 // No log, no disk, no session, no repair. It runs on the same event loop and the same sockets as a
 // member, so that what a cluster costs beyond it is the cluster's own. With a record the leader and
-// the followers also write what they get to files, as every program that keeps a log has to.
+// the followers also check what they get and write it to files, as those that keep a log do.
 
 import type { Agent } from '../../ports/agent.js';
 import type { DatagramSocket } from '../../ports/network.js';
@@ -82,12 +82,12 @@ export class FollowerAgent extends FloorAgent {
   constructor(socket: DatagramSocket, messageLength: number, mtu: number, record?: FloorRecord) {
     super(record);
     this.#socket = socket;
-    this.#ring = new MessageRing(messageLength, mtu);
+    this.#ring = record?.ring ?? new MessageRing(messageLength, mtu);
   }
 
   protected turn(): number {
     const work = this.#socket.poll(this.#onData, POLL_LIMIT);
-    this.record?.write(this.#ring);
+    this.record?.write();
     if (this.#ring.end > this.#acknowledged) {
       const offset = this.#acknowledgementOffset;
       this.#acknowledgements.setFloat64(offset, this.#ring.end, true);
@@ -132,7 +132,7 @@ export class LeaderAgent extends FloorAgent {
     super(record);
     this.#client = client;
     this.#followers = followers;
-    this.#log = new MessageRing(messageLength, mtu);
+    this.#log = record?.ring ?? new MessageRing(messageLength, mtu);
     this.#egress = new MessageRing(messageLength, mtu);
     this.#replicated = followers.map(() => 0);
     this.#acknowledged = followers.map(() => 0);
@@ -152,7 +152,7 @@ export class LeaderAgent extends FloorAgent {
       this.#replicated[index] = sent;
       this.isBlocked ||= sent < this.#log.end;
     }
-    this.record?.write(this.#log);
+    this.record?.write();
     // The leader and one of its two followers are a majority.
     const committed = Math.max(...this.#acknowledged);
     while (this.#handled < committed) {

@@ -12,6 +12,8 @@ export const FLOOR_TO_PING_PONG_MAX = 5;
 /** Bursts in flight in the closed loop; the last ones look for the maximum. */
 export const WINDOW_BURSTS: readonly number[] = [1, 8, 64, 256];
 const WARM_UP_SECONDS = 1;
+/** At full load a cluster grows quicker for some ten seconds: V8 compiles what it sees is busy. */
+const FULL_LOAD_WARM_UP_SECONDS = 8;
 
 export interface FloorBenchOptions {
   readonly payload: number;
@@ -32,7 +34,7 @@ export interface ClosedLoopResult {
   readonly lost: number;
 }
 
-/** The floor that carries messages as long as their frames in a log, and writes them to files. */
+/** The floor with messages as long as their frames in a log, checked and written to files. */
 export interface RecordedFloor {
   /** Bytes of a message. */
   readonly frameLength: number;
@@ -76,7 +78,8 @@ export async function warmUp(
   chain: LoadChain,
   options: Pick<FloorBenchOptions, 'payload' | 'burst'>,
 ): Promise<void> {
-  await chain.run(windowSpec({ ...options, seconds: WARM_UP_SECONDS }, 8));
+  const fullLoad = Math.max(...WINDOW_BURSTS);
+  await chain.run(windowSpec({ ...options, seconds: FULL_LOAD_WARM_UP_SECONDS }, fullLoad));
   await chain.run(windowSpec({ ...options, seconds: WARM_UP_SECONDS }, 1));
 }
 

@@ -105,7 +105,8 @@ export async function startFloor(
 
 /**
  * The floor of a program that keeps a log: each message is as long as its frame in the log is, and
- * leader and followers write them to files of a temporary directory, which goes with the chain.
+ * leader and followers check them and write them to files of a temporary directory, which goes
+ * with the chain.
  */
 export async function startRecordedFloor(options: FloorOptions): Promise<LoadChain> {
   const payload = frameLengthOf(options.payload);

@@ -6,7 +6,8 @@
 
 import type { DatagramSocket, Network, SocketAddress } from '../../ports/network.js';
 
-const RING_LENGTH_MAX = 16 * 1024 * 1024;
+/** Bytes of a ring. */
+export const RING_LENGTH_MAX = 16 * 1024 * 1024;
 const SOCKET_BUFFER_LENGTH = 4 * 1024 * 1024;
 const INBOX_LENGTH_MAX = 64 * 1024 * 1024;
 
@@ -34,19 +35,21 @@ export function openLink(network: Network, ends: LinkEnds): DatagramSocket {
 /** Messages of one length in the order in which they came, by byte position. */
 export class MessageRing {
   readonly bytes: Uint8Array;
-  readonly view: DataView;
   readonly capacity: number;
   readonly #stride: number;
   readonly #datagramLength: number;
   #end = 0;
 
-  /** @param mtu most bytes of a datagram. */
-  constructor(messageLength: number, mtu: number) {
+  /** @param mtu most bytes of a datagram. @param memory RING_LENGTH_MAX bytes to use. */
+  constructor(
+    messageLength: number,
+    mtu: number,
+    memory: Uint8Array = new Uint8Array(RING_LENGTH_MAX),
+  ) {
     this.#stride = messageLength;
     this.#datagramLength = Math.max(1, Math.floor(mtu / messageLength)) * messageLength;
     this.capacity = Math.floor(RING_LENGTH_MAX / messageLength) * messageLength;
-    this.bytes = new Uint8Array(this.capacity);
-    this.view = new DataView(this.bytes.buffer);
+    this.bytes = memory.subarray(0, this.capacity);
   }
 
   get stride(): number {

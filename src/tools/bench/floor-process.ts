@@ -28,7 +28,8 @@ export interface FloorProcessSpec {
 function agentOf(spec: FloorProcessSpec, sockets: readonly DatagramSocket[]): Agent {
   const [first, ...others] = sockets as [DatagramSocket, ...DatagramSocket[]];
   const { messageLength, mtu } = spec;
-  const record = spec.record && new FloorRecord(spec.record.directory, spec.record.name);
+  const lengths = { message: messageLength, mtu };
+  const record = spec.record && new FloorRecord(spec.record.directory, spec.record.name, lengths);
   switch (spec.role) {
     case 'echo':
       return new EchoAgent(first);

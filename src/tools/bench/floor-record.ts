@@ -1,13 +1,15 @@
-// floor-record.ts: the least that keeps what a floor replicates: appended to files, not synced.
+// floor-record.ts: the least that keeps what a floor replicates: a crc of each message, as the frame
+// of a log has one, and all of them appended to files, not synced.
 //
-// So it is what a member does at durability `page-cache`: files of one length, of which the two
-// youngest stay, as of a log that is purged behind snapshots.
+// So it is what a member does at durability `page-cache`: checksums by core.wasm, and files of one
+// length, of which the two youngest stay, as of a log that is purged behind snapshots.
 
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA_HEADER_LENGTH, FRAME_ALIGNMENT } from '../../../assembly/layout/frame.js';
 import { SESSION_MESSAGE_LENGTH_MIN } from '../../../assembly/layout/session-table.js';
-import type { MessageRing } from './floor-link.js';
+import { ARENA_HEAP_START, Arena } from '../../memory/arena.js';
+import { MessageRing, RING_LENGTH_MAX } from './floor-link.js';
 
 const FILE_LENGTH = 64 * 1024 * 1024;
 /** The one that is written, and the one before it. */
@@ -19,8 +21,10 @@ export function frameLengthOf(payload: number): number {
   return Math.ceil(length / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
 }
 
-/** Writes everything that a ring gets. */
+/** Checks and writes everything that a ring gets. */
 export class FloorRecord {
+  readonly ring: MessageRing;
+  readonly #arena = Arena.create(ARENA_HEAP_START + RING_LENGTH_MAX);
   readonly #directory: string;
   readonly #name: string;
   readonly #fileLengthMax: number;
@@ -29,17 +33,34 @@ export class FloorRecord {
   /** Bytes of the file that is written; before the first one as many as would end it. */
   #fileLength: number;
   #written = 0;
+  #checksum = 0;
 
   /** @param name of this process among those of one directory. */
-  constructor(directory: string, name: string, fileLengthMax = FILE_LENGTH) {
+  constructor(
+    directory: string,
+    name: string,
+    lengths: { readonly message: number; readonly mtu: number; readonly file?: number },
+  ) {
     this.#directory = directory;
     this.#name = name;
-    this.#fileLengthMax = fileLengthMax;
-    this.#fileLength = fileLengthMax;
+    this.#fileLengthMax = lengths.file ?? FILE_LENGTH;
+    this.#fileLength = this.#fileLengthMax;
+    const memory = this.#arena.u8.subarray(ARENA_HEAP_START);
+    this.ring = new MessageRing(lengths.message, lengths.mtu, memory);
   }
 
-  /** Writes what came since the last call. */
-  write(ring: MessageRing): void {
+  /** All crcs so far, by exclusive or. */
+  get checksum(): number {
+    return this.#checksum >>> 0;
+  }
+
+  /** Takes what came since the last call. */
+  write(): void {
+    const { ring } = this;
+    for (let position = this.#written; position < ring.end; position += ring.stride) {
+      const address = ARENA_HEAP_START + ring.offsetOf(position);
+      this.#checksum ^= this.#arena.core.crc32c(address, ring.stride, 0);
+    }
     while (this.#written < ring.end) {
       if (this.#fileLength === this.#fileLengthMax) {
         this.#nextFile();
