@@ -318,8 +318,8 @@ export function addBenchCommand(program: Command): void {
         'client to leader to two followers and back; no log, no disk, no session. It is valid ' +
         'only if one burst in flight takes at most 5 times the ping-pong of the same bytes ' +
         'between two processes. In turn with it the same program is measured with messages as ' +
-        'long as their frames in a log, which leader and followers write to files. Exit code 0 ' +
-        'only if the floor is valid.',
+        'long as their frames in a log, of which leader and followers take a crc and which they ' +
+        'write to files. Exit code 0 only if the floor is valid.',
     );
   addSharedOptions(floorCommand, 2).action(floor);
   const clusterCommand = bench
