@@ -2,7 +2,10 @@
 
 import test from 'tape';
 import { BACK_PRESSURED, NOT_CONNECTED } from '../../assembly/layout/frame.js';
+import type { Arena } from '../../src/memory/arena.js';
+import { Action } from '../../src/transport/fragment-header.js';
 import type { Image } from '../../src/transport/image.js';
+import type { Subscription } from '../../src/transport/subscription.js';
 import { Collector, Fixture, message, SECOND_NS } from './transport-fixture.js';
 
 const CHANNEL = 'aeron:udp?endpoint=127.0.0.1:9000';
@@ -60,6 +63,62 @@ test('the slowest in-process subscriber holds the writer', (t) => {
   t.ok(subscription.poll(() => undefined, 1_000) > 10, 'it reads');
   fixture.turn();
   t.ok(publication.offer(message(0, 900), 0, 900) > 0, 'and the writer goes on');
+  fixture.close();
+  t.end();
+});
+
+/** Counts the scans of term buffers that an arena's streams ask for from now on. */
+function countScans(arena: Arena): () => number {
+  let count = 0;
+  const { core } = arena;
+  const scan: typeof core.scan = (...of) => {
+    count++;
+    return core.scan(...of);
+  };
+  Object.defineProperty(arena, 'core', { value: { ...core, scan } });
+  return () => count;
+}
+
+test('streams without news are not scanned, and one with news is', (t) => {
+  const fixture = new Fixture();
+  const { sender, receiver } = fixture;
+  const channels = ['aeron:ipc', CHANNEL];
+  const publications = channels.map((channel) => sender.addPublication(channel, 3));
+  const subscriptions = [
+    sender.addSubscription('aeron:ipc', 3),
+    receiver.addSubscription(CHANNEL, 3),
+  ];
+  t.ok(
+    fixture.until(() => publications.every((each) => each.isConnected)),
+    'both streams are connected',
+  );
+  const scans = [countScans(fixture.senderArena), countScans(fixture.receiverArena)];
+  const counts = () => scans.map((each) => each());
+  const pollAll = (): number[] =>
+    subscriptions.map(
+      (each) => each.poll(() => undefined, 10) + each.controlledPoll(() => Action.Continue, 10),
+    );
+  for (let turn = 0; turn < 100; turn++) {
+    fixture.turn();
+    pollAll();
+  }
+  t.deepEqual(counts(), [0, 0], 'nothing came: nothing was scanned');
+  for (const publication of publications) {
+    publication.offer(message(0, 8), 0, 8);
+  }
+  const isThere = (each: Subscription) => (each.images[0] as Image).rebuildPosition > 0;
+  t.ok(
+    fixture.until(() => subscriptions.every(isThere)),
+    'a message came',
+  );
+  t.deepEqual(pollAll(), [1, 1], 'it is delivered, once');
+  const before = counts();
+  t.ok(
+    before.every((count) => count > 0),
+    'by a scan',
+  );
+  pollAll();
+  t.deepEqual(counts(), before, 'and then they are silent again');
   fixture.close();
   t.end();
 });
