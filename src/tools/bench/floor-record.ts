@@ -1,5 +1,5 @@
-// floor-record.ts: the least that keeps what a floor replicates: a crc of each message, as the frame
-// of a log has one, and all of them appended to files, not synced.
+// floor-record.ts: the least that keeps what a floor replicates: it takes a crc of each
+// message, as the frames of a log have one, and appends all of them to files, not synced.
 //
 // So it is what a member does at durability `page-cache`: checksums by core.wasm, and files of one
 // length, of which the two youngest stay, as of a log that is purged behind snapshots.
