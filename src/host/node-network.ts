@@ -9,8 +9,8 @@ import { collectYoung } from './young-collection.js';
 export const SOCKET_BUFFER_LENGTH = 4 * 1024 * 1024;
 
 /**
- * Bytes of datagrams after which their buffers are freed: few enough to be in the processor's
- * cache still when they are used again, and so many that a collection is a small part of the work.
+ * Bytes of datagrams after which their buffers are freed: so few that V8 does not come to mark its
+ * whole heap for them, and so many that a collection is a small part of the work.
  */
 export const YOUNG_COLLECTION_LENGTH = 4 * 1024 * 1024;
 
